@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -10,18 +11,25 @@ use rustix::process::Signal;
 use tokio::sync::OnceCell;
 
 use crate::audit::AuditLog;
+use crate::containerd;
 use crate::control_plane::{self, Setup};
 use crate::dir::{self, ClusterDir, State};
 use crate::kubeconfig::{self, UserAccount};
+use crate::net::Network;
+use crate::node;
 use crate::options::{Node, Options};
 use crate::pki::Pki;
-use crate::process::{ProcessId, Processes};
+use crate::process::{self, ProcessId, Processes};
 use crate::reap::{self, Watchdog};
+use crate::requirements;
 use crate::simulated;
 use crate::tools::Tools;
 
 /// The environment variable that names the folder of a running cluster: `cluster run` sets it for its command.
 pub const DIR: &str = "BLUEGREEN_CLUSTER_DIR";
+
+/// The environment variable that tells the command of `cluster run` where NodePorts answer, on a real node.
+pub const NODE_ADDRESS: &str = "BLUEGREEN_NODE_ADDRESS";
 
 /// A Kubernetes cluster.
 ///
@@ -44,6 +52,9 @@ struct Harness {
 impl Cluster {
     /// Starts a cluster that ends with this process, at the latest.
     pub async fn start(options: Options) -> Result<Cluster> {
+        if let Node::Real { .. } = options.node {
+            requirements::check().map_err(anyhow::Error::msg)?;
+        }
         let target = dir::target()?;
         let tools = {
             let target = target.clone();
@@ -94,6 +105,11 @@ impl Cluster {
         let kubeconfig = dir.join("kubeconfig");
         let config = kubeconfig::load(&kubeconfig).await?;
         Ok(Self { kubeconfig, config, harness: Some(Harness { dir, state, processes, watchdog: None }) })
+    }
+
+    /// The running cluster of this name; see [`Cluster::join`].
+    pub async fn named(name: &str) -> Result<Cluster> {
+        Self::join(ClusterDir::named(&dir::target()?, name)?.path()).await
     }
 
     async fn attempt(target: &Path, tools: &Tools, options: &Options) -> Result<Cluster> {
@@ -178,6 +194,9 @@ impl Cluster {
             let path = std::iter::once(state.tools.clone()).chain(std::env::split_paths(&path));
             environment.push(("PATH", std::env::join_paths(path)?));
             environment.push((DIR, dir.path().into()));
+            if let Some(address) = self.node_address() {
+                environment.push((NODE_ADDRESS, address.to_string().into()));
+            }
         }
         Ok(environment)
     }
@@ -197,6 +216,48 @@ impl Cluster {
         let processes = self.harness()?.processes.clone();
         tokio::task::spawn_blocking(move || processes.restart("kube-apiserver")).await??;
         control_plane::ready(&self.client()?, &self.harness()?.processes).await
+    }
+
+    /// Stops kube-proxy of the first node and starts it again.
+    pub async fn restart_kube_proxy(&self) -> Result<()> {
+        let processes = self.harness()?.processes.clone();
+        let name = format!("kube-proxy-{}", node::name(1));
+        tokio::task::spawn_blocking(move || processes.restart(&name)).await??;
+        Ok(())
+    }
+
+    /// Whether a real node can run on this machine; if not, why.
+    pub fn real_node_possible() -> Result<(), String> {
+        requirements::check()
+    }
+
+    /// Imports the images of an OCI archive into all real nodes. Pods need `imagePullPolicy: IfNotPresent`.
+    pub async fn load_image(&self, oci_archive: &Path) -> Result<()> {
+        let holders = self.holders()?;
+        let archive = oci_archive.to_owned();
+        tokio::task::spawn_blocking(move || {
+            holders.into_iter().try_for_each(|holder| containerd::import(holder, &archive))
+        })
+        .await?
+    }
+
+    /// Where NodePorts answer: the first real node's address.
+    pub fn node_address(&self) -> Option<IpAddr> {
+        Some(self.harness.as_ref()?.state.network?.node(1).into())
+    }
+
+    /// A command that runs inside the first real node: its network, its containerd, its mounts.
+    pub fn node_command(&self, program: &str) -> Result<std::process::Command> {
+        let holder = self.harness()?.processes.get(&node::name(1))?;
+        let mut command = process::enter(holder);
+        command.arg(program);
+        Ok(command)
+    }
+
+    fn holders(&self) -> Result<Vec<ProcessId>> {
+        let Harness { processes, state, .. } = self.harness()?;
+        ensure!(state.network.is_some(), "this cluster has no real node");
+        Ok((1..).map_while(|index| processes.get(&node::name(index)).ok()).collect())
     }
 
     /// Leaves the cluster running when this process ends: `cluster up`.
@@ -261,7 +322,14 @@ impl Harness {
         dir.write_state(&state)?;
         let watchdog = Some(Watchdog::start(dir.path(), &state.id)?);
         let processes = Processes::new(dir.path(), &state.id)?;
-        Ok(Self { dir, state, processes, watchdog })
+        let mut harness = Self { dir, state, processes, watchdog };
+        if let Node::Real { .. } = options.node {
+            let network = Network::create(&harness.state.id)?;
+            harness.state.network = Some(network);
+            harness.state.server = format!("https://{}:{port}", control_plane::address(Some(network)));
+            harness.dir.write_state(&harness.state)?;
+        }
+        Ok(harness)
     }
 
     async fn bring_up(&self, tools: &Tools, options: &Options, kubeconfig: &Path) -> Result<kube::Config> {
@@ -284,7 +352,7 @@ impl Harness {
         match options.node {
             Node::None => {}
             Node::Simulated { count } => simulated::start(&setup, &client, count).await?,
-            Node::Real { .. } => anyhow::bail!("real nodes: not yet"),
+            Node::Real { count } => node::start(&setup, &self.state.id, &client, count).await?,
         }
         Ok(config)
     }

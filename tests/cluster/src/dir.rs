@@ -4,11 +4,11 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::net::Network;
-use crate::process::{ProcessId, run};
+use crate::process::ProcessId;
 
 /// The name of the cluster that lives in `target/cluster`.
 pub const DEFAULT: &str = "default";
@@ -131,18 +131,4 @@ pub fn free_ports<const N: usize>() -> Result<[u16; N]> {
 /// Whether a start failed only because a port went to somebody else in between; then another try is worth it.
 pub fn port_was_taken(error: &anyhow::Error) -> bool {
     format!("{error:?}").contains("address already in use")
-}
-
-/// Fails with the names of programs that are not installed.
-pub fn require(programs: &[&str]) -> Result<()> {
-    let missing: Vec<&str> = programs.iter().copied().filter(|program| !installed(program)).collect();
-    if !missing.is_empty() {
-        bail!("not installed: {}", missing.join(", "));
-    }
-    Ok(())
-}
-
-/// Whether a program is on the PATH.
-pub fn installed(program: &str) -> bool {
-    run(std::process::Command::new("sh").args(["-c", "command -v \"$0\"", program])).is_ok()
 }

@@ -7,22 +7,29 @@
 //! stays behind (`reap.rs`).
 
 mod audit;
+mod cgroup;
 mod cluster;
+mod containerd;
 mod control_plane;
 mod dir;
 mod kubeconfig;
 mod net;
 mod node;
+pub mod oci;
 mod options;
+mod pause;
 mod pki;
 mod process;
 mod reap;
+mod requirements;
 mod simulated;
 mod tools;
 
 pub use audit::{AuditLog, Entry, Offset};
-pub use cluster::{Cluster, down, down_all};
+pub use cluster::{Cluster, DIR, NODE_ADDRESS, down, down_all};
 pub use dir::{DEFAULT, target};
 pub use kubeconfig::UserAccount;
 pub use options::{Node, Options, ProxyMode};
+pub use pause::compile_static;
+pub use requirements::install as install_node_dependencies;
 pub use tools::Tools;

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use bluegreen_cluster::{Cluster, DEFAULT, Node, Options, ProxyMode, Tools, down, down_all, target};
+use bluegreen_cluster::{
+    Cluster, DEFAULT, DIR, Node, Options, ProxyMode, Tools, down, down_all, install_node_dependencies, target,
+};
 use clap::{Args, Parser, Subcommand};
 
 #[derive(Parser)]
@@ -43,6 +45,29 @@ enum Command {
         /// The command and its arguments.
         #[arg(last = true, required = true)]
         command: Vec<String>,
+    },
+    /// Import an OCI archive into the real nodes of a running cluster.
+    LoadImage {
+        /// The archive.
+        archive: PathBuf,
+        /// The cluster's name; without it, the one of `cluster run` or the default one.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Run a command inside the first real node of a running cluster.
+    NodeExec {
+        /// The cluster's name; without it, the one of `cluster run` or the default one.
+        #[arg(long)]
+        name: Option<String>,
+        /// The command and its arguments.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Tell whether a real node can run here, and why not.
+    NodeDeps {
+        /// Install what is missing (root on Debian or Ubuntu).
+        #[arg(long)]
+        install: bool,
     },
     /// Build the programs of Kubernetes, and nothing else; prints their folder.
     Build,
@@ -100,9 +125,30 @@ async fn act(command: Command) -> Result<ExitCode> {
             eprintln!("{}", if down(&name)? { "removed" } else { "there is no such cluster" });
         }
         Command::Run { kind, name, command } => return run(kind.options(name), command).await,
+        Command::LoadImage { archive, name } => running(name).await?.load_image(&archive).await?,
+        Command::NodeExec { name, command } => {
+            let (program, arguments) = command.split_first().context("no command")?;
+            let status = running(name).await?.node_command(program)?.args(arguments).status()?;
+            return Ok(ExitCode::from(exit_code(status)));
+        }
+        Command::NodeDeps { install } => {
+            if install {
+                install_node_dependencies()?;
+            }
+            Cluster::real_node_possible().map_err(anyhow::Error::msg)?;
+            println!("a real node can run here");
+        }
         Command::Build => println!("{}", shown(Tools::ensure(&target()?)?.folder())),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The cluster that a command is about.
+async fn running(name: Option<String>) -> Result<Cluster> {
+    match (name, std::env::var_os(DIR)) {
+        (None, Some(dir)) => Cluster::join(&PathBuf::from(dir)).await,
+        (name, _) => Cluster::named(name.as_deref().unwrap_or(DEFAULT)).await,
+    }
 }
 
 /// Relative to where the user is, if it is below.
