@@ -1,0 +1,1 @@
+//! Merging the overlay into the pod template.
