@@ -27,6 +27,7 @@ pub const APP_CONTAINER: &str = "app";
 /// One of the two sides of an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(description = "")]
 pub enum Color {
     /// The blue side.
     Blue,

@@ -88,6 +88,7 @@ pub struct HttpGetProbe {
 /// How to connect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
+#[schemars(description = "")]
 pub enum Scheme {
     /// Plain text.
     Http,

@@ -122,8 +122,12 @@ pub const ENV_ONE_SOURCE: StaticRule = rule(
     "env must not give one variable both `value` and `valueFrom`: remove one of them",
 );
 
-/// Said by the schema (a list keyed by name) at admission, and by [`crate::validate`].
-pub const ENV_DUPLICATE: &str = "must not name a variable twice: remove one of the entries";
+/// What follows a name that a list has twice. At admission the schema (a list keyed by name) says it
+/// in its own words.
+pub const DUPLICATE: &str = "is there twice: remove one of the entries";
+
+/// At admission the schema's pattern says it in its own words.
+pub const QUANTITY: &str = "is not a quantity such as `500m`, `0.5` (quoted) or `256Mi`";
 
 /// Attached to `portName`.
 pub const PORT_NAME_SYNTAX: StaticRule = rule(
@@ -188,13 +192,10 @@ pub const PROBE_ONE_HANDLER: StaticRule = rule(
     "spec.readinessProbe must have at most one of httpGet, tcpSocket, grpc and exec: remove the others",
 );
 
-/// Attached to the probe.
-pub const PROBE_SUCCESS_HANDLER_PORT: &str = "must be a port from 1 to 65535 or the name of a port";
-
 /// Attached to a probe's `port`.
 pub const PROBE_PORT: StaticRule = rule(
     "type(self) == int ? (self >= 1 && self <= 65535) : self.matches('^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$')",
-    PROBE_SUCCESS_HANDLER_PORT,
+    "port must be a number from 1 to 65535 or the name of a port of the container",
 );
 
 /// Attached to `template.spec`.

@@ -62,6 +62,7 @@ pub struct ServiceSpec {
 
 /// How the Service is reachable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")]
 pub enum ServiceType {
     /// From inside the cluster only.
     ClusterIP,
@@ -86,6 +87,7 @@ impl ServiceType {
 
 /// Where traffic from outside may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")]
 pub enum TrafficPolicy {
     /// To pods on any node.
     Cluster,
@@ -95,6 +97,7 @@ pub enum TrafficPolicy {
 
 /// Whether a client keeps its pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")]
 pub enum SessionAffinity {
     /// Every connection may reach another pod.
     None,

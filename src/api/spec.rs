@@ -248,6 +248,7 @@ pub struct ColorSpec {
 /// How the idle color waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub struct Standby {
     /// Pods of the idle color once it is reduced, never more than `spec.replicas`. Default 0 when
     /// `scaleDownAfterSeconds` is set.
@@ -264,6 +265,7 @@ pub struct Standby {
 
 /// What happens to an edit of the live color's block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")]
 pub enum ActiveUpdatePolicy {
     /// The edit is held until the color is idle.
     #[default]

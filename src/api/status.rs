@@ -93,6 +93,7 @@ impl Default for BlueGreenAppStatus {
 /// One color's pods.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub struct ColorStatus {
     /// The image that this color's pods run.
     #[serde(default)]
@@ -125,6 +126,7 @@ pub struct ColorStatus {
 
 /// Where an app stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")]
 pub enum Phase {
     /// Nothing has been decided yet.
     Pending,
@@ -145,6 +147,7 @@ pub enum Phase {
 /// A switch that is under way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
 pub struct SwitchStatus {
     /// The color that served when it started; absent for the first activation.
     #[serde(default, skip_serializing_if = "Option::is_none")]

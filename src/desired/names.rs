@@ -15,6 +15,11 @@ pub const REVISION: &str = "bluegreen.dev/revision";
 /// annotation would bump a Deployment's `metadata.generation`.
 pub const FENCE: &str = "bluegreen.dev/fence";
 
+/// Kubernetes' common label: the application's name. Not in selectors; the overlay may set it on pods.
+pub const KUBE_NAME: &str = "app.kubernetes.io/name";
+/// Kubernetes' common label: who looks after the object. Not in selectors.
+pub const KUBE_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
 /// Annotation of the live Service: the color last committed to it.
 pub const ACTIVE: &str = "bluegreen.dev/active";
 /// Annotation of the live Service: number of the revision of blue that served last.
@@ -23,6 +28,9 @@ pub const SERVED_BLUE: &str = "bluegreen.dev/served-blue";
 pub const SERVED_GREEN: &str = "bluegreen.dev/served-green";
 /// Annotation of the live Service: the operator's Lease, as `namespace/name`.
 pub const OPERATOR: &str = "bluegreen.dev/operator";
+/// Annotation of Services: hash of what we declare, so that a field which is no longer declared (and
+/// which a comparison with the live object can't miss) leads to an apply that removes it.
+pub const DECLARED: &str = "bluegreen.dev/declared";
 /// Annotation by a person: the app that may take over this object.
 pub const ADOPT: &str = "bluegreen.dev/adopt";
 
