@@ -1,1 +1,5 @@
 //! Blue-green operator.
+
+pub mod api;
+pub mod desired;
+pub mod validate;
