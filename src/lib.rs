@@ -1,1 +1,2 @@
 //! Blue-green operator.
+pub mod leader;
