@@ -1,2 +1,6 @@
 //! Blue-green operator.
+pub mod config;
+pub mod http;
 pub mod leader;
+pub mod metrics;
+pub mod telemetry;
