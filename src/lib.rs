@@ -1,5 +1,10 @@
 //! Blue-green operator.
 
 pub mod api;
+pub mod config;
 pub mod desired;
+pub mod http;
+pub mod leader;
+pub mod metrics;
+pub mod telemetry;
 pub mod validate;

@@ -1,0 +1,272 @@
+//! The command line: flags with environment fallbacks, and the clients they describe.
+//!
+//! Every duration is written with its unit: `15s`, `1m30s`, `500ms`.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
+use kube::config::KubeConfigOptions;
+
+use crate::leader::LeaseConfig;
+
+/// Version of this build.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Source revision of this build: `BLUEGREEN_REVISION` at compile time.
+pub const REVISION: &str = match option_env!("BLUEGREEN_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
+/// `bluegreen-operator [run] [flags]`, `bluegreen-operator crd`, `bluegreen-operator version`.
+#[derive(Debug, Parser)]
+#[command(name = "bluegreen-operator", version = VERSION, about, long_about = None)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+impl Cli {
+    /// What to do; `run` when nothing is said.
+    pub fn into_command(self) -> Command {
+        self.command.unwrap_or(Command::Run(Box::new(self.run)))
+    }
+}
+
+/// What the program does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the operator (the default)
+    Run(Box<RunArgs>),
+    /// Print the CustomResourceDefinition as YAML
+    Crd,
+    /// Print version and source revision
+    Version,
+}
+
+/// Flags of `run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Watch only this namespace; without it, all of them
+    #[arg(long, short = 'n', env = "BLUEGREEN_NAMESPACE", value_name = "NAMESPACE", value_parser = parse_optional)]
+    namespace: Option<Optional>,
+
+    /// Apps that are reconciled at the same time
+    #[arg(long, env = "BLUEGREEN_CONCURRENCY", value_name = "COUNT", default_value_t = 8)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub concurrency: u16,
+
+    /// Longest time one write request may take; must be shorter than --lease-renew-deadline
+    #[arg(long, env = "BLUEGREEN_WRITE_TIMEOUT", value_name = "DURATION", default_value = "3s")]
+    #[arg(value_parser = parse_duration)]
+    pub write_timeout: Duration,
+
+    /// Address for /livez, /readyz and /metrics; port 0 picks a free one and logs it
+    #[arg(long, env = "BLUEGREEN_HTTP_ADDR", value_name = "IP:PORT", default_value = "0.0.0.0:8080")]
+    pub http_addr: SocketAddr,
+
+    /// Leader election.
+    #[command(flatten)]
+    pub lease: LeaseArgs,
+
+    /// Logging.
+    #[command(flatten)]
+    pub log: LogArgs,
+
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// Flags of the leader election.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Leader election")]
+pub struct LeaseArgs {
+    /// Wait for the Lease before acting. `false` is for a single operator on a laptop: its epoch is the time
+    /// of its start
+    #[arg(long = "leader-elect", env = "BLUEGREEN_LEADER_ELECT", value_name = "BOOL")]
+    #[arg(default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true)]
+    #[arg(action = clap::ArgAction::Set)]
+    pub elect: bool,
+
+    /// Namespace of the Lease; without it, the one the operator runs in
+    #[arg(
+        id = "lease_namespace",
+        long = "lease-namespace",
+        env = "BLUEGREEN_LEASE_NAMESPACE",
+        value_name = "NAMESPACE"
+    )]
+    #[arg(value_parser = parse_optional)]
+    namespace: Option<Optional>,
+
+    /// Name of the Lease; two installs that watch the same apps must share it
+    #[arg(id = "lease_name", long = "lease-name", env = "BLUEGREEN_LEASE_NAME", value_name = "NAME")]
+    #[arg(default_value = "bluegreen-operator")]
+    pub name: String,
+
+    /// How long a standby waits after the last sign of the leader before it takes over
+    #[arg(long = "lease-duration", env = "BLUEGREEN_LEASE_DURATION", value_name = "DURATION")]
+    #[arg(default_value = "15s", value_parser = parse_duration)]
+    pub duration: Duration,
+
+    /// How long a leader acts after its last successful renewal; shorter than --lease-duration
+    #[arg(long = "lease-renew-deadline", env = "BLUEGREEN_LEASE_RENEW_DEADLINE", value_name = "DURATION")]
+    #[arg(default_value = "10s", value_parser = parse_duration)]
+    pub renew_deadline: Duration,
+
+    /// Time between two renewals, and the longest time that one may take
+    #[arg(long = "lease-retry-period", env = "BLUEGREEN_LEASE_RETRY_PERIOD", value_name = "DURATION")]
+    #[arg(default_value = "2s", value_parser = parse_duration)]
+    pub retry_period: Duration,
+
+    /// Name of this pod, part of its identity on the Lease
+    #[arg(long, env = "POD_NAME", value_name = "NAME", hide = true)]
+    pub pod_name: Option<String>,
+}
+
+/// Flags of the log.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Logging")]
+pub struct LogArgs {
+    /// `auto` is json in a cluster and text on a terminal
+    #[arg(long = "log-format", env = "BLUEGREEN_LOG_FORMAT", value_name = "FORMAT", default_value = "auto")]
+    pub format: LogFormat,
+
+    /// error, warn, info, debug or trace; or directives such as `info,bluegreen_operator=debug`
+    #[arg(long = "log-level", env = "BLUEGREEN_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    pub level: String,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Json in a cluster, text on a terminal.
+    Auto,
+    /// One JSON object per line.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// Flags that choose the cluster, as in kubectl. `KUBECONFIG` works as usual.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct ClusterArgs {
+    /// Context of the kubeconfig; without it, the current one, or the ServiceAccount inside a cluster
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+
+    /// User to impersonate
+    #[arg(long = "as", value_name = "USER")]
+    pub impersonate: Option<String>,
+}
+
+impl RunArgs {
+    /// The only namespace to watch; `None` for all.
+    pub fn namespace(&self) -> Option<&str> {
+        self.namespace.as_ref().and_then(Optional::get)
+    }
+
+    /// Refuse flags that contradict each other.
+    ///
+    /// # Errors
+    /// Names them.
+    pub fn check(&self) -> anyhow::Result<()> {
+        if self.lease.elect {
+            self.lease.config("", "unused").check()?;
+            anyhow::ensure!(
+                self.write_timeout < self.lease.renew_deadline,
+                "--write-timeout ({:?}) must be shorter than --lease-renew-deadline ({:?}): \
+                 no write may outlive leadership",
+                self.write_timeout,
+                self.lease.renew_deadline
+            );
+        }
+        Ok(())
+    }
+}
+
+impl LeaseArgs {
+    /// `fallback` is the namespace that the kube config names: the pod's own inside a cluster.
+    pub fn config(&self, fallback: &str, identity: &str) -> LeaseConfig {
+        LeaseConfig {
+            namespace: self.namespace.as_ref().and_then(Optional::get).unwrap_or(fallback).to_owned(),
+            name: self.name.clone(),
+            identity: identity.to_owned(),
+            duration: self.duration,
+            renew_deadline: self.renew_deadline,
+            retry_period: self.retry_period,
+        }
+    }
+}
+
+impl ClusterArgs {
+    /// Find the cluster: the context asked for, else `KUBECONFIG` or `~/.kube/config`, else the ServiceAccount.
+    ///
+    /// # Errors
+    /// When none of them leads to a cluster, or the context doesn't exist.
+    pub async fn kube_config(&self) -> anyhow::Result<kube::Config> {
+        use anyhow::Context;
+        let mut config = match &self.context {
+            Some(context) => {
+                let options = KubeConfigOptions { context: Some(context.clone()), ..Default::default() };
+                kube::Config::from_kubeconfig(&options)
+                    .await
+                    .with_context(|| format!("can't use context {context:?} of the kubeconfig"))?
+            }
+            None => kube::Config::infer()
+                .await
+                .context("no cluster: neither a kubeconfig nor a ServiceAccount was found")?,
+        };
+        if let Some(user) = &self.impersonate {
+            config.auth_info.impersonate = Some(user.clone());
+        }
+        Ok(config)
+    }
+}
+
+/// The client for decisions and writes: one try, and a short patience. A write that is retried behind our
+/// back could commit long after the decision it belongs to.
+#[must_use]
+pub fn for_decisions(mut config: kube::Config, timeout: Duration) -> kube::Config {
+    config.default_retry = false;
+    config.connect_timeout = Some(timeout);
+    config.read_timeout = Some(timeout);
+    config.write_timeout = Some(timeout);
+    config.reset_reader_on_write = true;
+    config
+}
+
+/// A value that may be given as empty, which is what a chart's unset value becomes in the environment.
+#[derive(Clone, Debug)]
+struct Optional(String);
+
+impl Optional {
+    fn get(&self) -> Option<&str> {
+        Some(self.0.as_str()).filter(|value| !value.is_empty())
+    }
+}
+
+#[allow(clippy::unnecessary_wraps)] // The signature is clap's.
+fn parse_optional(text: &str) -> Result<Optional, String> {
+    Ok(Optional(text.trim().to_owned()))
+}
+
+/// Parse `15s`, `1m30s`, `500ms`.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let hint = "expected a duration with its unit, such as 15s, 1m30s or 500ms";
+    let parsed: SignedDuration = text.parse().map_err(|_| hint.to_owned())?;
+    let duration = Duration::try_from(parsed).map_err(|_| "must not be negative".to_owned())?;
+    if duration.is_zero() {
+        return Err("must be longer than 0s".to_owned());
+    }
+    Ok(duration)
+}
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

@@ -1,0 +1,164 @@
+//! The Lease on the API server: the only place here that talks to it.
+
+use std::time::Duration;
+
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+};
+use kube::{
+    Api,
+    api::{ObjectMeta, PostParams},
+};
+use tracing::{debug, warn};
+
+use super::{
+    LeaseConfig,
+    election::{Observation, Purpose, Snapshot},
+};
+
+/// Reads and writes one Lease, each request with its own deadline.
+pub(super) struct LeaseStore {
+    api: Api<Lease>,
+    cfg: LeaseConfig,
+    /// As last received, so that a write keeps the labels and fields that others put there.
+    last: Option<Lease>,
+}
+
+impl LeaseStore {
+    pub(super) fn new(client: kube::Client, cfg: LeaseConfig) -> Self {
+        Self { api: Api::namespaced(client, &cfg.namespace), cfg, last: None }
+    }
+
+    pub(super) async fn read(&mut self) -> Observation {
+        // No resourceVersion on the read: the API server answers from a quorum, not from a cache.
+        let name = self.cfg.name.clone();
+        match self.within_deadline("read", self.api.get_opt(&name)).await {
+            Some(Ok(found)) => {
+                let snapshot = found.as_ref().map(snapshot);
+                self.last = found;
+                Observation::Read(snapshot)
+            }
+            Some(Err(err)) => self.unknown("read", &err),
+            None => Observation::Unknown,
+        }
+    }
+
+    pub(super) async fn create(&mut self) -> Observation {
+        let now = MicroTime(jiff::Timestamp::now());
+        let lease = Lease {
+            metadata: ObjectMeta {
+                name: Some(self.cfg.name.clone()),
+                namespace: Some(self.cfg.namespace.clone()),
+                ..ObjectMeta::default()
+            },
+            spec: Some(LeaseSpec {
+                holder_identity: Some(self.cfg.identity.clone()),
+                lease_duration_seconds: Some(whole_seconds(self.cfg.duration)),
+                lease_transitions: Some(1),
+                acquire_time: Some(now.clone()),
+                renew_time: Some(now),
+                ..LeaseSpec::default()
+            }),
+        };
+        let params = PostParams::default();
+        let answer = self.within_deadline("create", self.api.create(&params, &lease)).await;
+        self.written("create", answer)
+    }
+
+    pub(super) async fn replace(&mut self, based_on: &Snapshot, purpose: Purpose) -> Observation {
+        let lease = self.next_version(based_on, purpose);
+        let what = match purpose {
+            Purpose::Claim => "claim",
+            Purpose::Renew => "renew",
+            Purpose::Release => "release",
+        };
+        let params = PostParams::default();
+        let answer = self.within_deadline(what, self.api.replace(&self.cfg.name, &params, &lease)).await;
+        self.written(what, answer)
+    }
+
+    fn next_version(&self, based_on: &Snapshot, purpose: Purpose) -> Lease {
+        let mut lease = self.last.clone().unwrap_or_default();
+        lease.metadata.name = Some(self.cfg.name.clone());
+        lease.metadata.namespace = Some(self.cfg.namespace.clone());
+        lease.metadata.managed_fields = None;
+        // Both: a Lease may be created by PUT, so the version alone would bring a deleted one back.
+        lease.metadata.uid = Some(based_on.uid.clone());
+        lease.metadata.resource_version = Some(based_on.resource_version.clone());
+
+        let now = MicroTime(jiff::Timestamp::now());
+        let epoch = match purpose {
+            Purpose::Claim => based_on.transitions.saturating_add(1),
+            Purpose::Renew | Purpose::Release => based_on.transitions,
+        };
+        let spec = lease.spec.get_or_insert_default();
+        spec.lease_transitions = Some(i32::try_from(epoch).unwrap_or(i32::MAX));
+        spec.renew_time = Some(now.clone());
+        spec.lease_duration_seconds = Some(whole_seconds(self.cfg.duration));
+        match purpose {
+            Purpose::Claim => {
+                spec.holder_identity = Some(self.cfg.identity.clone());
+                spec.acquire_time = Some(now);
+            }
+            Purpose::Renew => spec.holder_identity = Some(self.cfg.identity.clone()),
+            Purpose::Release => {
+                spec.holder_identity = Some(String::new());
+                // As client-go does, for candidates that wait out even a released Lease.
+                spec.lease_duration_seconds = Some(1);
+            }
+        }
+        lease
+    }
+
+    fn written(&mut self, what: &str, answer: Option<Result<Lease, kube::Error>>) -> Observation {
+        match answer {
+            Some(Ok(lease)) => {
+                let snapshot = snapshot(&lease);
+                self.last = Some(lease);
+                Observation::Written(snapshot)
+            }
+            // 409: version, uid or existence differs; 422: uid, on some servers; 404: gone (or the namespace
+            // is, which the read that follows will tell).
+            Some(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409 | 422) => {
+                debug!(lease = %self.cfg.name, what, status.code, "Lease write refused: {}", status.message);
+                Observation::Refused
+            }
+            Some(Err(err)) => self.unknown(what, &err),
+            None => Observation::Unknown,
+        }
+    }
+
+    fn unknown(&self, what: &str, err: &kube::Error) -> Observation {
+        warn!(namespace = %self.cfg.namespace, lease = %self.cfg.name, what, "Lease request failed: {err}");
+        Observation::Unknown
+    }
+
+    /// `None` when the deadline passed; the request is dropped then, and may still take effect.
+    async fn within_deadline<T>(&self, what: &str, request: impl Future<Output = T>) -> Option<T> {
+        let limit = self.cfg.request_timeout();
+        let answer = tokio::time::timeout(limit, request).await.ok();
+        if answer.is_none() {
+            warn!(namespace = %self.cfg.namespace, lease = %self.cfg.name, what, ?limit, "Lease request timed out");
+        }
+        answer
+    }
+}
+
+fn snapshot(lease: &Lease) -> Snapshot {
+    let spec = lease.spec.clone().unwrap_or_default();
+    let seconds = spec.lease_duration_seconds.unwrap_or_default();
+    Snapshot {
+        uid: lease.metadata.uid.clone().unwrap_or_default(),
+        resource_version: lease.metadata.resource_version.clone().unwrap_or_default(),
+        holder: spec.holder_identity.unwrap_or_default(),
+        transitions: spec.lease_transitions.unwrap_or_default().into(),
+        declared: Duration::from_secs(u64::try_from(seconds).unwrap_or_default()),
+    }
+}
+
+/// The Lease counts in whole seconds, at least one; rounding up is the safe side.
+fn whole_seconds(duration: Duration) -> i32 {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    i32::try_from(seconds.max(1)).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,150 @@
+//! The loop that drives the election, on a thread of its own.
+
+use std::time::Instant;
+
+use anyhow::Context;
+use tokio::sync::{oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::{
+    Hold, Leadership, LeaseConfig, LossReason, Standing, Term,
+    election::{Command, Leader, Observation, State, step},
+    lease::LeaseStore,
+};
+
+/// Elect and renew until leadership is over or no longer wanted.
+pub(super) fn run(
+    kube: kube::Config,
+    cfg: LeaseConfig,
+    shutdown: CancellationToken,
+    won: oneshot::Sender<Leadership>,
+) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("can't start the runtime that renews the lease")?;
+    runtime.block_on(async {
+        // Built here: a client's connections live on the runtime that made it.
+        let client = kube::Client::try_from(patient_for_one_request(kube, &cfg))
+            .context("can't build the client for the lease")?;
+        info!(namespace = %cfg.namespace, lease = %cfg.name, identity = %cfg.identity, "waiting for leadership");
+        let store = LeaseStore::new(client, cfg.clone());
+        elect(&cfg, store, Desk::Candidate { won, shutdown }).await;
+        Ok(())
+    })
+}
+
+fn patient_for_one_request(mut kube: kube::Config, cfg: &LeaseConfig) -> kube::Config {
+    // A retried renewal would be acknowledged for a time at which it was not sent.
+    kube.default_retry = false;
+    kube.connect_timeout = Some(cfg.request_timeout());
+    kube.write_timeout = Some(cfg.request_timeout());
+    kube.read_timeout = Some(cfg.request_timeout());
+    kube.reset_reader_on_write = true;
+    kube
+}
+
+async fn elect(cfg: &LeaseConfig, mut store: LeaseStore, mut desk: Desk) {
+    let mut state = State::new(Instant::now());
+    let mut seen = Observation::Wake;
+    loop {
+        let (next, command) = step(cfg, state, seen, Instant::now());
+        state = next;
+        desk = desk.publish(cfg, &state);
+        seen = match command {
+            Command::Read => store.read().await,
+            Command::Create => store.create().await,
+            Command::Replace { based_on, purpose } => store.replace(&based_on, purpose).await,
+            Command::Wait(until) => tokio::select! {
+                biased;
+                stop = desk.stop() => match stop {
+                    Stop::Resign => Observation::Resign,
+                    Stop::Abandon => return,
+                },
+                () = tokio::time::sleep_until(until.into()) => Observation::Wake,
+            },
+            Command::Stop => return,
+        };
+    }
+}
+
+/// The other side of the loop: who waits for its news, and who may end it.
+enum Desk {
+    Candidate { won: oneshot::Sender<Leadership>, shutdown: CancellationToken },
+    Serving { standing: watch::Sender<Standing>, resign: CancellationToken, alive: oneshot::Sender<()> },
+    Closing { _standing: watch::Sender<Standing>, _alive: oneshot::Sender<()> },
+    Over,
+}
+
+enum Stop {
+    Resign,
+    Abandon,
+}
+
+impl Desk {
+    async fn stop(&mut self) -> Stop {
+        match self {
+            Self::Candidate { won, shutdown } => {
+                tokio::select! {
+                    () = shutdown.cancelled() => {}
+                    () = won.closed() => {}
+                }
+                Stop::Resign
+            }
+            Self::Serving { resign, alive, .. } => tokio::select! {
+                biased;
+                () = resign.cancelled() => Stop::Resign,
+                // Dropped, not released: writes may be in flight, so the Lease has to run out by itself.
+                () = alive.closed() => Stop::Abandon,
+            },
+            Self::Closing { .. } | Self::Over => std::future::pending().await,
+        }
+    }
+
+    /// Tell the holder of the [`Leadership`] how things stand.
+    fn publish(self, cfg: &LeaseConfig, state: &State) -> Self {
+        match (self, state) {
+            (Self::Candidate { won, .. }, State::Leader(leader)) => take_office(cfg, leader, won),
+            (Self::Serving { standing, resign, alive }, State::Leader(leader)) if leader.leaving() => {
+                end(&standing, LossReason::Released);
+                drop(resign);
+                Self::Closing { _standing: standing, _alive: alive }
+            }
+            (Self::Serving { standing, resign, alive }, State::Leader(leader)) => {
+                standing.send_replace(Standing::Leading { valid_until: leader.valid_until() });
+                Self::Serving { standing, resign, alive }
+            }
+            (Self::Serving { standing, .. }, State::Ended(reason)) => {
+                end(&standing, reason.clone());
+                Self::Over
+            }
+            (Self::Closing { .. }, State::Ended(_)) => Self::Over,
+            (desk, State::Candidate(_) | State::Leader(_) | State::Ended(_)) => desk,
+        }
+    }
+}
+
+fn take_office(cfg: &LeaseConfig, leader: &Leader, won: oneshot::Sender<Leadership>) -> Desk {
+    let term = Term {
+        lease_namespace: cfg.namespace.clone(),
+        lease_name: cfg.name.clone(),
+        lease_uid: leader.uid().to_owned(),
+        epoch: leader.epoch(),
+    };
+    info!(epoch = term.epoch, lease_uid = %term.lease_uid, "leading");
+    let (standing, listener) = watch::channel(Standing::Leading { valid_until: leader.valid_until() });
+    let (alive, holder_alive) = oneshot::channel();
+    let resign = CancellationToken::new();
+    let hold = Hold::Lease { resign: resign.clone(), alive: holder_alive };
+    if won.send(Leadership::new(term, listener, hold)).is_err() {
+        // Nobody waits any more, so nobody has acted: hand it back.
+        resign.cancel();
+    }
+    Desk::Serving { standing, resign, alive }
+}
+
+fn end(standing: &watch::Sender<Standing>, reason: LossReason) {
+    info!(%reason, "leadership is over");
+    standing.send_replace(Standing::Lost { reason, since: Instant::now() });
+}

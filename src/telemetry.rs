@@ -1,0 +1,79 @@
+//! The log: JSON lines in a cluster, readable ones on a terminal.
+
+use std::io::IsTerminal;
+
+use anyhow::Context;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LogArgs, LogFormat};
+
+/// Start logging to standard error. Call once.
+///
+/// # Errors
+/// When the level can't be parsed, or logging was started before.
+pub fn init(args: &LogArgs) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&args.level).with_context(|| {
+        format!("--log-level {:?} is neither a level nor a list of directives", args.level)
+    })?;
+    let terminal = std::io::stderr().is_terminal();
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match resolve(args.format, terminal, in_cluster()) {
+        Style::Json => {
+            builder.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init()
+        }
+        Style::Text => builder.with_ansi(terminal && !no_color()).try_init(),
+    };
+    started.map_err(|err| anyhow::anyhow!("can't start logging: {err}"))
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Style {
+    Json,
+    Text,
+}
+
+fn resolve(format: LogFormat, terminal: bool, in_cluster: bool) -> Style {
+    match format {
+        LogFormat::Json => Style::Json,
+        LogFormat::Text => Style::Text,
+        // `kubectl run -it` has a terminal in a cluster: somebody is looking.
+        LogFormat::Auto if in_cluster && !terminal => Style::Json,
+        LogFormat::Auto => Style::Text,
+    }
+}
+
+fn in_cluster() -> bool {
+    std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+}
+
+/// <https://no-color.org>: set and not empty.
+fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auto_is_json_only_in_a_cluster_without_a_terminal() {
+        assert_eq!(resolve(LogFormat::Auto, false, true), Style::Json);
+        assert_eq!(resolve(LogFormat::Auto, true, true), Style::Text);
+        assert_eq!(resolve(LogFormat::Auto, false, false), Style::Text);
+        assert_eq!(resolve(LogFormat::Auto, true, false), Style::Text);
+    }
+
+    #[test]
+    fn a_format_asked_for_is_kept() {
+        for (terminal, in_cluster) in [(false, false), (true, true)] {
+            assert_eq!(resolve(LogFormat::Json, terminal, in_cluster), Style::Json);
+            assert_eq!(resolve(LogFormat::Text, terminal, in_cluster), Style::Text);
+        }
+    }
+
+    #[test]
+    fn a_wrong_level_is_an_error_that_names_the_flag() {
+        let args = LogArgs { format: LogFormat::Auto, level: "info,=".to_owned() };
+        assert!(init(&args).unwrap_err().to_string().contains("--log-level"));
+    }
+}
