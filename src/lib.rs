@@ -6,5 +6,6 @@ pub mod desired;
 pub mod http;
 pub mod leader;
 pub mod metrics;
+pub mod plan;
 pub mod telemetry;
 pub mod validate;
