@@ -3,9 +3,11 @@
 pub mod api;
 pub mod config;
 pub mod desired;
+pub mod fence;
 pub mod http;
 pub mod leader;
 pub mod metrics;
+pub mod observe;
 pub mod plan;
 pub mod telemetry;
 pub mod validate;
