@@ -145,7 +145,7 @@ pub fn endpoints(seen: &Snapshot, color: Color) -> Endpoints {
 
 fn recorded(app: &BlueGreenApp, status: &BlueGreenAppStatus) -> Recorded {
     let settled = status.observed_generation == app.meta().generation.unwrap_or(0)
-        && status.condition("Reconciling").is_none();
+        && status.condition(crate::status::RECONCILING).is_none();
     Recorded { active: status.active, switching: status.switch.is_some(), settled }
 }
 
