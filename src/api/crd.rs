@@ -42,7 +42,6 @@ pub fn crd() -> Result<CustomResourceDefinition, CrdError> {
         // Without `nullable`, the API server drops nulls before it defaults and before CEL looks, so
         // that `green: null` and no `green` are the same thing.
         schema.remove("nullable");
-        flow(schema);
     });
     fit_spec(at(root, "/properties/spec/properties")?)?;
     fit_status(at(root, "/properties/status/properties")?);
@@ -163,16 +162,6 @@ fn fit_core_field(name: &str, schema: &mut Value) {
             "items" | "additionalProperties" => fit_core_field(name, value),
             _ => {}
         }
-    }
-}
-
-/// `kubectl explain` wraps texts itself, and keeps the line breaks of our source besides: only the ones
-/// between paragraphs stay.
-fn flow(schema: &mut Map<String, Value>) {
-    if let Some(Value::String(text)) = schema.get_mut("description") {
-        let paragraphs: Vec<String> =
-            text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect();
-        *text = paragraphs.join("\n\n");
     }
 }
 
