@@ -92,6 +92,15 @@ fn a_switch_back_during_the_drain_is_immediate_if_nothing_else_changed() {
     assert_eq!(draining().active(Blue).actions(), [switch(Green, Blue)]);
 }
 
+/// Blue may not be rendered anew while it drains, but that must not let its old rendering through.
+#[test]
+fn a_switch_back_with_a_new_tag_waits_for_the_new_tag() {
+    let world = draining().active(Blue).edited(Blue);
+    assert_eq!(missing(&world), Missing::Revision);
+    assert!(world.actions().is_empty(), "{:?}", world.actions());
+    assert!(world.plan().wake.is_some(), "the end of the drain wakes it up");
+    assert_eq!(world.cleared(30).actions(), [store(Blue, 2)]);
+}
 
 
 #[test]
