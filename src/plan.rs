@@ -540,7 +540,9 @@ fn change(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
     if !edits.is_empty() {
         return if service_held { edits } else { Vec::new() };
     }
-    if switching && service_held && gate(intent, seen, target).is_ok() {
+    // The status says so first: a user who goes to green and back between two looks would otherwise leave no
+    // trace of green's having served, and its drain would be skipped.
+    if switching && seen.recorded.switching && service_held && gate(intent, seen, target).is_ok() {
         return vec![Action::Switch { from: live.color(), to: target }];
     }
     Color::ALL

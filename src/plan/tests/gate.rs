@@ -102,6 +102,15 @@ fn a_switch_back_with_a_new_tag_waits_for_the_new_tag() {
     assert_eq!(world.cleared(30).actions(), [store(Blue, 2)]);
 }
 
+/// Between two looks the user may go to green and back. If nothing durable said that a switch was under way,
+/// the next look would take blue for a color that always served, and green for one that never did.
+#[test]
+fn a_switch_is_recorded_in_the_status_before_it_is_committed() {
+    let world = stable().active(Green);
+    assert_eq!(world.stage(), Stage::Switching { to: Green });
+    assert!(world.actions().is_empty());
+    assert_eq!(world.switching().actions(), [switch(Blue, Green)]);
+}
 
 #[test]
 fn what_is_live_is_what_the_service_selects_as_we_committed_it() {
