@@ -378,9 +378,11 @@ fn needs_revision(intent: &Intent, seen: &Observed, live: Live, color: Color) ->
     let running = facts.deployment.ours().map_or(0, |d| d.revision);
     let Some(newest) = facts.newest else {
         // With a Deployment in place its rendering is recovered, not guessed.
-        return (running == 0).then_some(1);
+        // A number that the Service remembers is not used again: the new rendering has not served.
+        let last = seen.service.ours().and_then(|service| *service.served.get(color)).unwrap_or(0);
+        return (running == 0).then(|| last.saturating_add(1));
     };
-    let next = newest.number.max(running) + 1;
+    let next = newest.number.max(running).saturating_add(1);
     let allowed = match role(intent, seen, live, color) {
         Role::Live => intent.policy == ActiveUpdatePolicy::RollingUpdate && newest.change == Change::Block,
         Role::Draining => newest.change == Change::Block && cleared(intent, seen),

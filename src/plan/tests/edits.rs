@@ -89,6 +89,23 @@ fn a_live_color_whose_block_left_with_the_switch_goes_after_the_drain() {
     assert_eq!(draining().without(Blue).moved(30).actions(), [Action::RemoveColor(Blue)]);
 }
 
+/// The Service still says which of its revisions served: a number that is used twice would make a rendering
+/// that nobody has seen look as if it had served.
+#[test]
+fn a_color_that_comes_back_does_not_use_its_numbers_again() {
+    let world = rolled_over().color(Blue, |c| {
+        *c = ColorFacts {
+            service: Child::Ours(true),
+            newest: None,
+            current: None,
+            served: false,
+            obsolete: Vec::new(),
+            deployment: Child::Absent,
+            endpoints: 0,
+        };
+    });
+    assert_eq!(world.actions(), [store(Blue, 2)]);
+}
 
 #[test]
 fn what_nothing_needs_is_dropped_last() {
