@@ -30,13 +30,11 @@ use crate::api::{ActiveUpdatePolicy, Color};
 /// One request to the API server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Create the live Service, selecting `selects` (nothing before the first activation).
-    CreateService {
-        /// The committed color, when a lost Service is put back.
-        selects: Option<Color>,
-    },
-    /// Put the committed color back into a Service that somebody edited: no gate, or a scratch becomes a
-    /// blackout.
+    /// Create the live Service. It selects no pod: a create has no precondition but absence, so a late one could
+    /// select a color that was left long ago.
+    CreateService,
+    /// Put the committed color back into a Service that somebody edited, or that was lost and is created anew:
+    /// no gate, or a scratch becomes a blackout.
     Restore {
         /// The committed color.
         to: Color,
@@ -476,7 +474,7 @@ fn steps(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
     }
     let mut actions = Vec::new();
     if seen.service == Child::Absent {
-        actions.push(Action::CreateService { selects: None });
+        actions.push(Action::CreateService);
     }
     for color in Color::ALL {
         actions.extend(create(intent, seen, live, color));
@@ -495,7 +493,7 @@ fn steps(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
 /// A lost or edited Service gets its committed color back before anything else.
 fn restore(seen: &Observed, live: Live) -> Option<Action> {
     match (live, &seen.service) {
-        (Live::Lost(color), Child::Absent) => Some(Action::CreateService { selects: Some(color) }),
+        (Live::Lost(_), Child::Absent) => Some(Action::CreateService),
         (Live::Lost(to), Child::Ours(_)) => Some(Action::Restore { to }),
         (Live::Lost(_), Child::Collecting | Child::Foreign) | (Live::Selected(_) | Live::Never, _) => None,
     }

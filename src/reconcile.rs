@@ -218,7 +218,7 @@ async fn act(decision: &Decision, context: &Context, memory: &Memory) -> Outcome
         if outcome != Outcome::Done {
             return outcome;
         }
-        if let Action::Restore { to } | Action::CreateService { selects: Some(to) } = action {
+        if let Action::Restore { to } = action {
             context.events.selector_restored(&decision.seen.app, *to);
         }
     }

@@ -7,7 +7,7 @@ use super::*;
 fn a_new_app_gets_its_objects_and_serves_nothing_yet() {
     let world = new_app();
     assert_eq!(world.actions(), [
-        Action::CreateService { selects: None },
+        Action::CreateService,
         Action::ApplyColorService(Blue),
         store(Blue, 1),
         Action::ApplyColorService(Green),
@@ -24,6 +24,17 @@ fn a_lost_selector_is_put_back_at_once_without_gate_or_fence() {
     }
 }
 
+/// A create has no precondition but absence: a late one could select a color that was left long ago.
+#[test]
+fn a_lost_service_is_created_without_pods_then_gets_its_color_back() {
+    let lost = stable().with(|w| w.seen.service = Child::Absent);
+    assert_eq!(lost.actions(), [Action::CreateService]);
+    let created = stable().service(|s| {
+        s.selects = Selection::Nothing;
+        s.committed = None;
+    });
+    assert_eq!(created.actions(), [Action::Restore { to: Blue }]);
+}
 
 #[test]
 fn a_lost_deployment_comes_back_from_its_stored_rendering() {

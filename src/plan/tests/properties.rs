@@ -150,7 +150,7 @@ prop_compose! {
 fn touches(action: &Action) -> Option<Color> {
     match action {
         Action::EditDeployment { color, .. } | Action::RemoveColor(color) => Some(*color),
-        Action::CreateService { .. }
+        Action::CreateService
         | Action::Restore { .. }
         | Action::UpdateService
         | Action::ApplyColorService(_)
