@@ -7,5 +7,12 @@
 mod harness;
 
 mod activation;
+mod conflicts;
+mod edits;
+mod failure;
 mod healing;
+mod input;
+mod processes;
+mod quiet;
+mod standby;
 mod switching;

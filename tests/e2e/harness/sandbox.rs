@@ -114,6 +114,11 @@ impl Sandbox {
         self.heard(Kind::App, &applied).await
     }
 
+    /// As [`Sandbox::apply`], for many at once.
+    pub async fn apply_owned(&self, app: App) -> Result<()> {
+        self.apply(&app).await
+    }
+
     /// Changes an app's spec by a merge patch, as `kubectl patch` does.
     pub async fn edit(&self, app: &str, spec: Value) -> Result<()> {
         self.patch(Kind::App, app, json!({ "spec": spec })).await
