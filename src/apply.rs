@@ -92,12 +92,17 @@ impl Writer {
         }
     }
 
-    /// Writes the status, if nobody changed the app since it was read.
-    pub async fn status(&self, app: &BlueGreenApp) -> Outcome {
+    /// Writes the status, if nobody changed the app since it was read; also returns the new resourceVersion.
+    pub async fn status(&self, app: &BlueGreenApp) -> (Outcome, Option<String>) {
         let api: Api<BlueGreenApp> = self.api(&app.namespace().unwrap_or_default());
         let params = PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() };
         let name = app.name_any();
-        self.send("status", async { api.replace_status(&name, &params, app).await.map(|_| ()) }).await
+        let mut version = None;
+        let request = async {
+            api.replace_status(&name, &params, app).await.map(|app| version = app.resource_version())
+        };
+        let outcome = self.send("status", request).await;
+        (outcome, version)
     }
 
     async fn create_service(&self, target: &Target<'_>, selects: Option<Color>) -> Outcome {
@@ -106,15 +111,18 @@ impl Writer {
             status.and_then(|status| status.color(color)).and_then(|color| color.served_revision)
         });
         let token = target.token.to_string();
-        let body = desired::live_service(target.app(), &LiveService {
-            selects,
-            active: selects,
-            served,
-            fence: &token,
-            operator: &target.token.operator,
-            node_port: None,
-            cluster_ip: None,
-        });
+        let body = desired::live_service(
+            target.app(),
+            &LiveService {
+                selects,
+                active: selects,
+                served,
+                fence: &token,
+                operator: &target.token.operator,
+                node_port: None,
+                cluster_ip: None,
+            },
+        );
         self.put::<Service>(target, "service", &target.name(), body, None).await
     }
 
@@ -189,7 +197,9 @@ impl Writer {
     /// is taken as unchanged, since a color's pods change only on evidence.
     async fn recover_revision(&self, target: &Target<'_>, color: Color, number: i64) -> Outcome {
         let Some(deployment) = target.seen.deployments.get(color) else { return Outcome::Stale };
-        let Ok(Value::Object(mut spec)) = serde_json::to_value(&deployment.spec) else { return Outcome::Stale };
+        let Ok(Value::Object(mut spec)) = serde_json::to_value(&deployment.spec) else {
+            return Outcome::Stale;
+        };
         // What a rendering never holds: the size, and what a person may set by the way.
         for undeclared in ["replicas", "selector", "paused"] {
             spec.remove(undeclared);
@@ -203,7 +213,13 @@ impl Writer {
         self.put_revision(target, color, number, &rendered).await
     }
 
-    async fn put_revision(&self, target: &Target<'_>, color: Color, number: i64, rendered: &Rendered) -> Outcome {
+    async fn put_revision(
+        &self,
+        target: &Target<'_>,
+        color: Color,
+        number: i64,
+        rendered: &Rendered,
+    ) -> Outcome {
         let body = desired::revision(target.app(), color, number, rendered);
         let name = names::revision_name(&target.name(), color, number);
         self.put::<ControllerRevision>(target, "controllerrevision", &name, body, None).await
@@ -247,7 +263,14 @@ impl Writer {
         service.and(blue).and(green)
     }
 
-    async fn stamp<K>(&self, target: &Target<'_>, kind: &str, name: &str, metadata: Value, object: &K) -> Outcome
+    async fn stamp<K>(
+        &self,
+        target: &Target<'_>,
+        kind: &str,
+        name: &str,
+        metadata: Value,
+        object: &K,
+    ) -> Outcome
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
     {

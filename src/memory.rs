@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::api::{Color, PerColor};
-use crate::observe::{Endpoints, Held};
+use crate::observe::{Endpoints, Held, Versions};
 
 /// One app's memory.
 #[derive(Debug, Default)]
@@ -18,8 +18,13 @@ pub struct Memory {
     pub pods: PerColor<Option<(String, Instant)>>,
     /// When a status that only counts pods was written last.
     pub progress: Option<Instant>,
+    /// What the last live look saw, and when: a store that is older would only show what we undid.
+    pub latest: Option<(Versions, Instant)>,
     drain: Option<Drain>,
 }
+
+/// How long a store may lag before it is asked for no longer: then a live look replaces it.
+const LAG: Duration = Duration::from_secs(1);
 
 /// Since when the endpoints of one live color are as they should be.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +69,14 @@ impl Memory {
     pub fn wants_live_look(&self, color: Option<Color>, seen: Endpoints) -> bool {
         let held = self.held(color, Instant::now());
         color.is_some() && ((seen.moved && held.moved.is_none()) || (seen.cleared && held.cleared.is_none()))
+    }
+
+    /// Whether the stores are behind our own last look, and for how long to give them time. `None`: use them, or
+    /// look live if they are still behind.
+    pub fn give_time(&self, cached: &Versions, now: Instant) -> Option<Duration> {
+        let (latest, at) = self.latest.as_ref()?;
+        let left = LAG.checked_sub(now.saturating_duration_since(*at))?;
+        (cached.is_behind(latest) && !left.is_zero()).then_some(left)
     }
 
     /// Grows from 100 ms to 30 s with every failure in a row.

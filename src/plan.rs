@@ -272,7 +272,8 @@ pub fn gate(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missin
     }
     let Some(deployment) = facts.deployment.ours() else { return Err(Missing::Deployment) };
     let want = intent.replicas;
-    if !deployment.matches || deployment.revision != current.number || deployment.replicas != want || want < 1 {
+    if !deployment.matches || deployment.revision != current.number || deployment.replicas != want || want < 1
+    {
         return Err(Missing::Rollout);
     }
     if !deployment.observed {
@@ -409,12 +410,10 @@ fn fence((service, colors): (bool, Vec<Color>)) -> Vec<Action> {
 
 /// Somebody with an equal or better claim holds the objects.
 fn yields(seen: &Observed) -> bool {
-    let fences = seen
-        .service
-        .ours()
-        .map(|s| &s.fence)
-        .into_iter()
-        .chain(Color::ALL.into_iter().filter_map(|c| seen.colors.get(c).deployment.ours().map(|d| &d.fence)));
+    let fences =
+        seen.service.ours().map(|s| &s.fence).into_iter().chain(
+            Color::ALL.into_iter().filter_map(|c| seen.colors.get(c).deployment.ours().map(|d| &d.fence)),
+        );
     fences.into_iter().any(|fence| match fence {
         Fence::Newer | Fence::Foreign(_) => true,
         Fence::Mine | Fence::Stale => false,

@@ -1,8 +1,8 @@
 //! The driver: one pass over one app. Plan on the stores to see whether there is anything to do; plan again on
 //! live reads to do it; report when nothing is left to do.
 
-use std::sync::{Arc, Mutex, PoisonError};
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -141,11 +141,19 @@ async fn pass(app: &Arc<BlueGreenApp>, context: &Context, memory: &mut Memory) -
         context.forget(app);
         return Ok(RESYNC);
     }
-    let cached = decide(context.cache.snapshot(app), context, memory, false);
+    let stores = context.cache.snapshot(app);
+    let behind = memory.latest.as_ref().is_some_and(|(latest, _)| stores.versions().is_behind(latest));
+    if let Some(wait) = memory.give_time(&stores.versions(), Instant::now()) {
+        return Ok(wait);
+    }
+    let cached = decide(stores, context, memory, false);
     let news = news(&cached, &report(&cached));
     let endpoints_moved = live_color(&cached.plan)
         .is_some_and(|color| memory.wants_live_look(Some(color), observe::endpoints(&cached.seen, color)));
-    let must_look = !cached.plan.actions.is_empty() || news == News::Claim || (endpoints_moved && drains(&cached));
+    let must_look = behind
+        || !cached.plan.actions.is_empty()
+        || news == News::Claim
+        || (endpoints_moved && drains(&cached));
     if must_look {
         let prove = matches!(cached.plan.stage, Stage::Switching { .. });
         return live_pass(app, context, memory, prove).await;
@@ -178,6 +186,7 @@ async fn live_pass(
         if is_leaving(&seen.app) {
             return Ok(RESYNC);
         }
+        memory.latest = Some((seen.versions(), Instant::now()));
         let mut decision = decide(seen, context, memory, true);
         if decision.plan.actions.iter().any(|action| matches!(action, Action::Switch { .. })) && !prove {
             prove = true;
@@ -185,14 +194,18 @@ async fn live_pass(
         }
         if decision.plan.actions.is_empty() {
             memory.refused = None;
-            return finish(decision, context, memory).await;
+            match finish(decision, context, memory).await? {
+                Reported::Done(wait) => return Ok(wait),
+                Reported::Stale => continue,
+            }
         }
+        prove = false;
         match act(&decision, context, memory).await {
             Outcome::Done | Outcome::Stale | Outcome::Gone => {}
             Outcome::Refused(words) => {
                 decision.trouble.refused = Some(words.clone());
                 memory.refused = Some(words);
-                finish(decision, context, memory).await?;
+                let _ = finish(decision, context, memory).await?;
                 return Ok(memory.back_off());
             }
             Outcome::Unknown(words) => {
@@ -208,21 +221,23 @@ async fn live_pass(
     Ok(Duration::ZERO)
 }
 
-/// Carries out the plan's actions in their order; the first that is not done ends the round.
+/// Carries out the plan's actions, which do not depend on each other, at the same time.
 async fn act(decision: &Decision, context: &Context, memory: &Memory) -> Outcome {
     let token = context.token(memory);
     let target = Target { seen: &decision.seen, facts: &decision.facts, token: &token };
-    for action in &decision.plan.actions {
-        let outcome = context.writer.apply(&target, action).await;
-        tracing::info!(?action, ?outcome, "acted");
-        if outcome != Outcome::Done {
-            return outcome;
-        }
-        if let Action::Restore { to } | Action::CreateService { selects: Some(to) } = action {
-            context.events.selector_restored(&decision.seen.app, *to);
-        }
+    let outcomes = decision.plan.actions.iter().map(|action| act_once(&target, context, action));
+    futures::future::join_all(outcomes).await.into_iter().fold(Outcome::Done, Outcome::and)
+}
+
+async fn act_once(target: &Target<'_>, context: &Context, action: &Action) -> Outcome {
+    let outcome = context.writer.apply(target, action).await;
+    tracing::info!(?action, ?outcome, "acted");
+    if let (Outcome::Done, Action::Restore { to } | Action::CreateService { selects: Some(to) }) =
+        (&outcome, action)
+    {
+        context.events.selector_restored(&target.seen.app, *to);
     }
-    Outcome::Done
+    outcome
 }
 
 /// Facts, problems and plan of one look.
@@ -278,15 +293,28 @@ fn news(decision: &Decision, new: &BlueGreenAppStatus) -> News {
     let claims = |status: &BlueGreenAppStatus| {
         let conditions: Vec<_> =
             status.conditions.iter().map(|c| (c.type_.clone(), c.status.clone(), c.reason.clone())).collect();
-        let revisions = [&status.blue, &status.green].map(|c| c.as_ref().map(|c| (c.revision, c.served_revision)));
-        (status.observed_generation, status.active, status.phase, status.switch.clone(), conditions, revisions)
+        let revisions =
+            [&status.blue, &status.green].map(|c| c.as_ref().map(|c| (c.revision, c.served_revision)));
+        (
+            status.observed_generation,
+            status.active,
+            status.phase,
+            status.switch.clone(),
+            conditions,
+            revisions,
+        )
     };
     if claims(old) == claims(new) { News::Progress } else { News::Claim }
 }
 
 fn report(decision: &Decision) -> BlueGreenAppStatus {
     let images = PerColor::from_fn(|color| {
-        decision.seen.deployments.get(color).as_ref().and_then(|deployment| observe::running_image(deployment))
+        decision
+            .seen
+            .deployments
+            .get(color)
+            .as_ref()
+            .and_then(|deployment| observe::running_image(deployment))
     });
     status::status(&Report {
         app: &decision.seen.app,
@@ -298,14 +326,22 @@ fn report(decision: &Decision) -> BlueGreenAppStatus {
     })
 }
 
+/// What became of a report.
+enum Reported {
+    /// There is nothing (more) to say; look again after this long.
+    Done(Duration),
+    /// The app changed since it was read: look again now.
+    Stale,
+}
+
 /// Reports where the app stands after the last step.
-async fn finish(mut decision: Decision, context: &Context, memory: &mut Memory) -> Result<Duration, Error> {
+async fn finish(mut decision: Decision, context: &Context, memory: &mut Memory) -> Result<Reported, Error> {
     explain_pods(&mut decision, context, memory).await;
     let new = report(&decision);
     if news(&decision, &new) == News::None {
         memory.failures = 0;
         publish_gauges(context, &decision.seen.app);
-        return Ok(wait(&decision, memory));
+        return Ok(Reported::Done(wait(&decision, memory)));
     }
     write_status(decision, new, context, memory).await
 }
@@ -319,7 +355,11 @@ async fn progress(mut decision: Decision, context: &Context, memory: &mut Memory
     memory.progress = Some(Instant::now());
     explain_pods(&mut decision, context, memory).await;
     let new = report(&decision);
-    write_status(decision, new, context, memory).await
+    match write_status(decision, new, context, memory).await? {
+        Reported::Done(wait) => Ok(wait),
+        // The event that tells of the change is on its way.
+        Reported::Stale => Ok(PROGRESS),
+    }
 }
 
 async fn write_status(
@@ -327,37 +367,39 @@ async fn write_status(
     new: BlueGreenAppStatus,
     context: &Context,
     memory: &mut Memory,
-) -> Result<Duration, Error> {
+) -> Result<Reported, Error> {
     let old = decision.seen.app.status.clone().unwrap_or_default();
     let mut app = decision.seen.app.as_ref().clone();
     app.status = Some(new.clone());
-    match context.writer.status(&app).await {
+    let (outcome, version) = context.writer.status(&app).await;
+    let wait = match outcome {
         Outcome::Done => {
             memory.failures = 0;
+            let versions = decision.seen.versions().with_app(version.as_deref());
+            memory.latest = Some((versions, Instant::now()));
             for note in status::events(&old, &new) {
                 tracing::info!(reason = note.reason, note = note.note, "transition");
                 context.events.publish(&app, note);
             }
             record_switch(context, &old, &new);
             publish_gauges(context, &app);
-            Ok(wait(&decision, memory))
+            wait(&decision, memory)
         }
-        // The app changed since it was read: its event is on the way.
-        Outcome::Stale => Ok(memory.back_off()),
-        Outcome::Gone => Ok(RESYNC),
+        Outcome::Stale => return Ok(Reported::Stale),
+        Outcome::Gone => RESYNC,
         Outcome::Refused(words) | Outcome::Unknown(words) => {
             tracing::warn!(words, "the status was not written");
-            Ok(memory.back_off())
+            memory.back_off()
         }
-        Outcome::Later(wait) => Ok(wait),
-        Outcome::NotLeading => Err(Error::NotLeading),
-    }
+        Outcome::Later(wait) => wait,
+        Outcome::NotLeading => return Err(Error::NotLeading),
+    };
+    Ok(Reported::Done(wait))
 }
 
 /// Reads the pods of a color that is late, at most every ten seconds.
 async fn explain_pods(decision: &mut Decision, context: &Context, memory: &mut Memory) {
-    let (namespace, name) =
-        (decision.seen.app.namespace().unwrap_or_default(), decision.seen.app.name_any());
+    let (namespace, name) = (decision.seen.app.namespace().unwrap_or_default(), decision.seen.app.name_any());
     for color in Color::ALL {
         let deployment = decision.facts.colors.get(color).deployment.ours();
         let late = deployment.is_some_and(|d| d.available < d.replicas || d.deadline_exceeded);
@@ -413,7 +455,12 @@ fn record_switch(context: &Context, old: &BlueGreenAppStatus, new: &BlueGreenApp
     } else if let (Some(switch), None) = (&old.switch, &new.switch)
         && old.active != Some(switch.to)
     {
-        context.metrics.record_switch(name(switch.from), switch.to.as_str(), SwitchResult::Canceled, took(switch));
+        context.metrics.record_switch(
+            name(switch.from),
+            switch.to.as_str(),
+            SwitchResult::Canceled,
+            took(switch),
+        );
     }
 }
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
-pub use conditions::{READY, RECONCILING, REASONS, STALLED, STANDBY_READY};
+pub use conditions::{READY, REASONS, RECONCILING, STALLED, STANDBY_READY};
 pub use events::{EVENTS, Note, events};
 
 use crate::api::{BlueGreenApp, BlueGreenAppStatus, Color, ColorStatus, HistoryEntry, Phase, SwitchStatus};
@@ -131,7 +131,9 @@ fn switch(report: &Report, old: &BlueGreenAppStatus, now: Timestamp) -> Option<S
     match report.plan.stage {
         Stage::Preparing { .. } | Stage::Switching { .. } => match report.plan.live.color() {
             // Committed, the endpoints follow: the switch keeps the color that it came from.
-            Some(live) if live == target => old.switch.clone().filter(|switch| switch.to == target).or_else(|| begin(None)),
+            Some(live) if live == target => {
+                old.switch.clone().filter(|switch| switch.to == target).or_else(|| begin(None))
+            }
             from => begin(from),
         },
         Stage::Draining { old: from } => begin(Some(from)),
@@ -153,7 +155,8 @@ fn history(
     if old.active == active {
         return history;
     }
-    let started_at = old.switch.as_ref().filter(|s| s.to == to).map_or(Time(report.now), |s| s.started_at.clone());
+    let started_at =
+        old.switch.as_ref().filter(|s| s.to == to).map_or(Time(report.now), |s| s.started_at.clone());
     let entry = HistoryEntry {
         from: old.active,
         to,

@@ -73,5 +73,8 @@ fn answer(kind: &str, status: &Status) -> Outcome {
 }
 
 fn names_uid(status: &Status) -> bool {
-    status.details.as_ref().is_some_and(|details| details.causes.iter().any(|cause| cause.field == "metadata.uid"))
+    status
+        .details
+        .as_ref()
+        .is_some_and(|details| details.causes.iter().any(|cause| cause.field == "metadata.uid"))
 }

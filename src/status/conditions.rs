@@ -97,7 +97,9 @@ fn ready(report: &Report, stalled: Option<&Why>) -> (bool, Why) {
             (false, ("WaitingForTarget", format!("{}; {now}", lacks(report, target, missing))))
         }
         Stage::Switching { to } => (false, ("Switching", format!("the Service moves to {to}"))),
-        Stage::Unready { missing } if updating(missing) => (false, ("Updating", lacks(report, target, missing))),
+        Stage::Unready { missing } if updating(missing) => {
+            (false, ("Updating", lacks(report, target, missing)))
+        }
         Stage::Unready { missing } => (false, ("LiveNotReady", lacks(report, target, missing))),
         // Converged and paused is healthy; a pause in the middle of something is stalled.
         Stage::Paused => (true, ("Paused", format!("{target} serves; spec.paused holds every change"))),
@@ -109,7 +111,9 @@ fn ready(report: &Report, stalled: Option<&Why>) -> (bool, Why) {
 /// The Deployment is still being brought to what the spec says, as opposed to pods that fail.
 fn updating(missing: Missing) -> bool {
     match missing {
-        Missing::Block | Missing::Revision | Missing::Deployment | Missing::Rollout | Missing::Observed => true,
+        Missing::Block | Missing::Revision | Missing::Deployment | Missing::Rollout | Missing::Observed => {
+            true
+        }
         Missing::Pods { .. } | Missing::Deadline | Missing::ReplicaSet | Missing::Endpoints { .. } => false,
     }
 }
@@ -215,7 +219,9 @@ fn lacks(report: &Report, color: Color, missing: Missing) -> String {
         Missing::Pods { have, want } => format!("{color} has {have} of {want} pods available"),
         Missing::Deadline => format!("{color} made no progress within its deadline"),
         Missing::ReplicaSet => format!("{color}'s pods are of another revision"),
-        Missing::Endpoints { have, want } => format!("{color}'s Service lists {have} of {want} ready endpoints"),
+        Missing::Endpoints { have, want } => {
+            format!("{color}'s Service lists {have} of {want} ready endpoints")
+        }
     };
     match report.trouble.pods.get(color) {
         Some(why) => format!("{what}: {why}"),
@@ -255,4 +261,3 @@ fn standby(report: &Report) -> (bool, Why) {
         (true, ("Warm", format!("{idle} is ready with {want} pods")))
     }
 }
-

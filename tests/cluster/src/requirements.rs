@@ -31,7 +31,9 @@ pub fn check() -> Result<(), String> {
     let missing = missing_packages();
     if !missing.is_empty() {
         let list = missing.join(" ");
-        return Err(format!("not installed: {list} (on Debian and Ubuntu, `cluster node-deps --install` does)"));
+        return Err(format!(
+            "not installed: {list} (on Debian and Ubuntu, `cluster node-deps --install` does)"
+        ));
     }
     if run(Command::new("unshare").args(["--mount", "--net", "true"])).is_err() {
         return Err("namespaces cannot be created here (inside of a container?)".into());
@@ -46,7 +48,10 @@ pub fn install() -> Result<()> {
         return Ok(());
     }
     if !rustix::process::geteuid().is_root() || !installed("apt-get") {
-        bail!("not installed: {}; only root on Debian or Ubuntu can have it installed from here", missing.join(" "));
+        bail!(
+            "not installed: {}; only root on Debian or Ubuntu can have it installed from here",
+            missing.join(" ")
+        );
     }
     say(&format!("installing {} …", missing.join(" ")));
     let apt = |arguments: &[&str]| {

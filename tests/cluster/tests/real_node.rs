@@ -19,7 +19,9 @@ use serde_json::json;
 fn possible() -> Result<bool> {
     match Cluster::real_node_possible() {
         Ok(()) => Ok(true),
-        Err(reason) if std::env::var("REQUIRE_REAL_NODE").is_ok_and(|required| required == "1") => bail!(reason),
+        Err(reason) if std::env::var("REQUIRE_REAL_NODE").is_ok_and(|required| required == "1") => {
+            bail!(reason)
+        }
         Err(reason) => {
             // Past the test harness, which would swallow it.
             writeln!(std::io::stderr(), "left out: {reason}")?;
