@@ -98,6 +98,11 @@ fn what_somebody_changed_is_a_difference() {
         (json!({"selector": {"a": "b"}}), json!({"selector": {"a": "b", "c": "d"}}), "selector.c"),
         (json!({"selector": {"a": "b"}}), json!({"selector": {"a": "c"}}), "selector.a"),
         (
+            json!({"labelSelector": {"matchLabels": {"a": "b"}}}),
+            json!({"labelSelector": {"matchLabels": {"a": "b", "c": "d"}}}),
+            "matchLabels.c",
+        ),
+        (
             json!({"ports": [{"containerPort": 1}]}),
             json!({"ports": [{"containerPort": 1, "protocol": "UDP"}]}),
             "ports[1/TCP]",
