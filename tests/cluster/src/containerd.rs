@@ -25,7 +25,9 @@ pub fn start(processes: &Processes, node: &str, holder: ProcessId, folder: &Path
     let config = folder.join("containerd.toml");
     fs::write(&config, toml(&network, snapshotter(folder)))?;
     let arguments = [format!("--config={}", config.display())];
-    processes.start(Service::new(format!("containerd-{node}"), Path::new("containerd"), arguments).inside(holder))?;
+    processes.start(
+        Service::new(format!("containerd-{node}"), Path::new("containerd"), arguments).inside(holder),
+    )?;
     Ok(())
 }
 
@@ -36,7 +38,8 @@ pub fn answers(holder: ProcessId) -> bool {
 
 /// Imports the images of an OCI archive for the kubelet.
 pub fn import(holder: ProcessId, archive: &Path) -> Result<()> {
-    let archive = archive.canonicalize().with_context(|| format!("no image archive {}", archive.display()))?;
+    let archive =
+        archive.canonicalize().with_context(|| format!("no image archive {}", archive.display()))?;
     run(enter(holder).args(["ctr", "--namespace", "k8s.io", "images", "import"]).arg(archive))?;
     Ok(())
 }
@@ -95,7 +98,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.devmapper", "io.containerd.sna
 
 /// An overlay cannot be put on another one: inside of a container, layers have to be copied.
 fn snapshotter(folder: &Path) -> &'static str {
-    let kind = run(Command::new("stat").args(["--file-system", "--format=%T"]).arg(folder)).unwrap_or_default();
+    let kind =
+        run(Command::new("stat").args(["--file-system", "--format=%T"]).arg(folder)).unwrap_or_default();
     if kind.contains("overlay") { "native" } else { "overlayfs" }
 }
 

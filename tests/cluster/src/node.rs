@@ -42,7 +42,13 @@ pub async fn start(setup: &Setup<'_>, id: &str, client: &Client, count: usize) -
         .await
 }
 
-async fn start_one(setup: &Setup<'_>, id: &str, network: Network, index: usize, pause: &Path) -> Result<ProcessId> {
+async fn start_one(
+    setup: &Setup<'_>,
+    id: &str,
+    network: Network,
+    index: usize,
+    pause: &Path,
+) -> Result<ProcessId> {
     let name = name(index);
     let folder = setup.dir.join(&name);
     fs::create_dir_all(&folder)?;
@@ -61,10 +67,13 @@ async fn start_one(setup: &Setup<'_>, id: &str, network: Network, index: usize, 
 
 /// Starts the process that keeps a node's namespaces.
 async fn hold(setup: &Setup<'_>, name: &str, folder: &Path) -> Result<ProcessId> {
-    let arguments = ["--mount", "--net", "--propagation=slave", "--", "sh", "-c", include_str!("holder.sh"), name];
+    let arguments =
+        ["--mount", "--net", "--propagation=slave", "--", "sh", "-c", include_str!("holder.sh"), name];
     let arguments = arguments.map(String::from).into_iter().chain([folder.display().to_string()]);
     let holder = setup.processes.start(Service::new(name, Path::new("unshare"), arguments))?;
-    setup.wait("the node's namespaces", name, async || folder.join("prepared").exists().then_some(())).await?;
+    setup
+        .wait("the node's namespaces", name, async || folder.join("prepared").exists().then_some(()))
+        .await?;
     Ok(holder)
 }
 

@@ -152,8 +152,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("bluegreen-oci-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let file = |path: &str| File { path: path.into(), content: path.into(), mode: 0o644 };
-        let image =
-            |files| Image { name: "localhost/x:1".into(), files, port: Some(80), ..Image::default() };
+        let image = |files| Image { name: "localhost/x:1".into(), files, port: Some(80), ..Image::default() };
         write_archive(&folder.join("one"), &image(vec![file("a/b/c"), file("d")]))?;
         write_archive(&folder.join("two"), &image(vec![file("d"), file("a/b/c")]))?;
         let same = fs::read(folder.join("one"))? == fs::read(folder.join("two"))?;

@@ -35,7 +35,13 @@ pub fn compile_static(name: &str, source: &str, folder: &Path) -> Result<PathBuf
     let program = folder.join(name);
     fs::write(&file, source)?;
     let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    command.args(["--edition=2024", "-Ctarget-feature=+crt-static", "-Cpanic=abort", "-Cstrip=symbols", "-o"]);
+    command.args([
+        "--edition=2024",
+        "-Ctarget-feature=+crt-static",
+        "-Cpanic=abort",
+        "-Cstrip=symbols",
+        "-o",
+    ]);
     run(command.arg(&program).arg(&file))?;
     Ok(program)
 }
