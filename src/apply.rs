@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 pub use outcome::Outcome;
 
-use crate::api::{BlueGreenApp, Color, PerColor};
+use crate::api::{BlueGreenApp, Color, PerColor, ServiceStatus};
 use crate::desired::{self, LiveService, Rendered, names};
 use crate::fence::Token;
 use crate::leader::Tenure;
@@ -111,19 +111,29 @@ impl Writer {
             status.and_then(|status| status.color(color)).and_then(|color| color.served_revision)
         });
         let token = target.token.to_string();
-        let body = desired::live_service(
-            target.app(),
-            &LiveService {
-                selects,
-                active: selects,
-                served,
-                fence: &token,
-                operator: &target.token.operator,
-                node_port: None,
-                cluster_ip: None,
-            },
-        );
-        self.put::<Service>(target, "service", &target.name(), body, None).await
+        let recorded = status.and_then(|status| status.service.clone()).unwrap_or_default();
+        let body = |addresses: ServiceStatus| {
+            desired::live_service(
+                target.app(),
+                &LiveService {
+                    selects,
+                    active: selects,
+                    served,
+                    fence: &token,
+                    operator: &target.token.operator,
+                    node_port: addresses.node_port,
+                    cluster_ip: addresses.cluster_ip,
+                },
+            )
+        };
+        let name = target.name();
+        match self.put::<Service>(target, "service", &name, body(recorded.clone()), None).await {
+            // Somebody has taken the old addresses: serving at new ones beats not serving.
+            Outcome::Refused(_) if recorded != ServiceStatus::default() => {
+                self.put::<Service>(target, "service", &name, body(ServiceStatus::default()), None).await
+            }
+            outcome => outcome,
+        }
     }
 
     /// The selector moves, and with it, in the same request, the record of what was committed.

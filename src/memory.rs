@@ -5,13 +5,22 @@ use std::time::{Duration, Instant};
 use crate::api::{Color, PerColor};
 use crate::observe::{Endpoints, Held, Versions};
 
+/// A write that the API server refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The color that it was about; `None` for the live Service.
+    pub color: Option<Color>,
+    /// The API server's words.
+    pub words: String,
+}
+
 /// One app's memory.
 #[derive(Debug, Default)]
 pub struct Memory {
     /// Writes of unknown result in this term: part of the fencing token.
     pub attempt: u32,
     /// What the API server refused last, until a write succeeds.
-    pub refused: Option<String>,
+    pub refused: Option<Refusal>,
     /// Failures in a row, for the back-off.
     pub failures: u32,
     /// Why pods are not ready, in words, and when that was read.
@@ -20,6 +29,8 @@ pub struct Memory {
     pub progress: Option<Instant>,
     /// What the last live look saw, and when: a store that is older would only show what we undid.
     pub latest: Option<(Versions, Instant)>,
+    /// Since when another installation's operator was seen to leave this generation without a report.
+    pub yielding: Option<(i64, Instant)>,
     drain: Option<Drain>,
 }
 

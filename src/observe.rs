@@ -16,7 +16,7 @@ use k8s_openapi::api::core::v1::Service;
 use kube::{Resource, ResourceExt};
 
 pub use self::read::{Proof, Snapshot, Versions};
-use crate::api::{APP_CONTAINER, BlueGreenApp, BlueGreenAppStatus, Color, PerColor};
+use crate::api::{APP_CONTAINER, BlueGreenApp, BlueGreenAppStatus, Color, PerColor, ServiceStatus};
 use crate::desired::{self, names};
 use crate::fence::Token;
 use crate::plan::{
@@ -325,6 +325,14 @@ fn deployment_facts(
 fn running_revision(deployment: &Deployment) -> Option<i64> {
     let template = deployment.spec.as_ref()?.template.metadata.as_ref()?;
     template.labels.as_ref()?.get(names::REVISION)?.parse().ok()
+}
+
+/// Where clients reach the live Service.
+pub fn addresses(seen: &Snapshot, facts: &Observed) -> Option<ServiceStatus> {
+    facts.service.ours()?;
+    let spec = seen.service.as_ref()?.spec.as_ref()?;
+    let node_port = spec.ports.iter().flatten().find_map(|port| port.node_port);
+    Some(ServiceStatus { cluster_ip: spec.cluster_ip.clone(), node_port })
 }
 
 /// The image that the app's container runs.

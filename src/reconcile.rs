@@ -15,7 +15,7 @@ use crate::controller::cache::Cache;
 use crate::events::Publisher;
 use crate::explain::explain;
 use crate::fence::Token;
-use crate::memory::Memory;
+use crate::memory::{Memory, Refusal};
 use crate::metrics::{Metrics, ReconcileResult};
 use crate::observe::read;
 use crate::observe::{self, Snapshot};
@@ -26,11 +26,17 @@ use crate::validate;
 /// Steps of one pass; an app that needs more goes to the end of the queue, so that it cannot starve others.
 const ROUNDS: usize = 12;
 
+/// Failed preconditions in one pass before others get their turn.
+const CONFLICTS: usize = 3;
+
 /// A look at the stores costs nothing, so a lost event is never lost for long.
 const RESYNC: Duration = Duration::from_secs(300);
 
 /// A status that only counts pods is written at most this often.
 const PROGRESS: Duration = Duration::from_secs(1);
+
+/// How long another installation's operator has to report a new generation.
+const YIELD: Duration = Duration::from_secs(5);
 
 /// How old an explanation of unready pods may be.
 const EXPLAIN: Duration = Duration::from_secs(10);
@@ -147,6 +153,9 @@ async fn pass(app: &Arc<BlueGreenApp>, context: &Context, memory: &mut Memory) -
         return Ok(wait);
     }
     let cached = decide(stores, context, memory, false);
+    if let Some(wait) = yields(&cached, memory) {
+        return Ok(wait);
+    }
     let news = news(&cached, &report(&cached));
     let endpoints_moved = live_color(&cached.plan)
         .is_some_and(|color| memory.wants_live_look(Some(color), observe::endpoints(&cached.seen, color)));
@@ -166,6 +175,25 @@ async fn pass(app: &Arc<BlueGreenApp>, context: &Context, memory: &mut Memory) -
     Ok(wait(&cached, memory))
 }
 
+/// Another installation's operator holds the app: as long as it reports, two reports would only chase each other.
+/// It gets [`YIELD`] to report a new generation; then this one says why nothing happens.
+fn yields(decision: &Decision, memory: &mut Memory) -> Option<Duration> {
+    let app = &decision.seen.app;
+    let generation = app.metadata.generation.unwrap_or(0);
+    let reported = app.status.as_ref().is_some_and(|status| status.observed_generation == generation);
+    if decision.trouble.other_operator.is_none() {
+        memory.yielding = None;
+        return None;
+    }
+    if reported {
+        return Some(RESYNC);
+    }
+    let since =
+        memory.yielding.filter(|(seen, _)| *seen == generation).unwrap_or((generation, Instant::now()));
+    memory.yielding = Some(since);
+    YIELD.checked_sub(since.1.elapsed()).filter(|left| !left.is_zero())
+}
+
 /// Acts until the plan is empty, then reports.
 async fn live_pass(
     app: &Arc<BlueGreenApp>,
@@ -174,6 +202,7 @@ async fn live_pass(
     mut prove: bool,
 ) -> Result<Duration, Error> {
     let (namespace, name) = (app.namespace().unwrap_or_default(), app.name_any());
+    let mut conflicts = 0;
     for _ in 0..ROUNDS {
         let read = read::live(&context.client, &namespace, &name, prove);
         let seen = tokio::time::timeout(context.read_deadline, read)
@@ -200,11 +229,16 @@ async fn live_pass(
             }
         }
         prove = false;
-        match act(&decision, context, memory).await {
-            Outcome::Done | Outcome::Stale | Outcome::Gone => {}
+        let (outcome, color) = act(&decision, context, memory).await;
+        match outcome {
+            Outcome::Done => {}
+            Outcome::Stale | Outcome::Gone if conflicts < CONFLICTS => conflicts += 1,
+            // Somebody else is at it, or an object of an earlier app is still being collected.
+            Outcome::Stale | Outcome::Gone => return Ok(memory.back_off()),
             Outcome::Refused(words) => {
-                decision.trouble.refused = Some(words.clone());
-                memory.refused = Some(words);
+                let refusal = Refusal { color, words };
+                decision.trouble.refused = Some(refusal.clone());
+                memory.refused = Some(refusal);
                 let _ = finish(decision, context, memory).await?;
                 return Ok(memory.back_off());
             }
@@ -218,15 +252,19 @@ async fn live_pass(
             Outcome::NotLeading => return Err(Error::NotLeading),
         }
     }
-    Ok(Duration::ZERO)
+    Ok(memory.back_off())
 }
 
-/// Carries out the plan's actions, which do not depend on each other, at the same time.
-async fn act(decision: &Decision, context: &Context, memory: &Memory) -> Outcome {
+/// Carries out the plan's actions, which do not depend on each other, at the same time. The gravest outcome
+/// counts, with the color that it is about.
+async fn act(decision: &Decision, context: &Context, memory: &Memory) -> (Outcome, Option<Color>) {
     let token = context.token(memory);
     let target = Target { seen: &decision.seen, facts: &decision.facts, token: &token };
     let outcomes = decision.plan.actions.iter().map(|action| act_once(&target, context, action));
-    futures::future::join_all(outcomes).await.into_iter().fold(Outcome::Done, Outcome::and)
+    let outcomes = futures::future::join_all(outcomes).await;
+    let gravest =
+        outcomes.into_iter().zip(&decision.plan.actions).max_by_key(|(outcome, _)| outcome.gravity());
+    gravest.map_or((Outcome::Done, None), |(outcome, action)| (outcome, action.color()))
 }
 
 async fn act_once(target: &Target<'_>, context: &Context, action: &Action) -> Outcome {
@@ -320,6 +358,7 @@ fn report(decision: &Decision) -> BlueGreenAppStatus {
         app: &decision.seen.app,
         plan: &decision.plan,
         seen: &decision.facts,
+        service: observe::addresses(&decision.seen, &decision.facts),
         images,
         trouble: &decision.trouble,
         now: Timestamp::now(),
