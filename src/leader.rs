@@ -281,11 +281,11 @@ pub async fn acquire(
             }
         })
         .context("can't start the thread that renews the lease")?;
-    match (wait.await, failure.await) {
-        (Ok(leadership), _) => Ok(Some(leadership)),
-        (Err(_), Ok(err)) => Err(err),
-        (Err(_), Err(_)) => Ok(None),
+    if let Ok(leadership) = wait.await {
+        return Ok(Some(leadership));
     }
+    // The thread is over, so this answers at once: with an error, or with nothing if `shutdown` came first.
+    failure.await.map_or(Ok(None), Err)
 }
 
 /// `<pod or host>_<random>`: two processes never share it, also not two of one pod.
