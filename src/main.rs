@@ -1,2 +1,135 @@
-//! Entry point.
-fn main() {}
+//! Entry point: arguments, telemetry, and the joining of HTTP, leadership and controller.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use bluegreen_operator::apply::Writer;
+use bluegreen_operator::config::{self, Cli, Command, RunArgs};
+use bluegreen_operator::controller::Watches;
+use bluegreen_operator::events::Publisher;
+use bluegreen_operator::fence::Token;
+use bluegreen_operator::http::{self, Health, HealthLimits};
+use bluegreen_operator::leader::{self, Leadership, Term};
+use bluegreen_operator::metrics::Metrics;
+use bluegreen_operator::reconcile::Context;
+use bluegreen_operator::{api, telemetry};
+use clap::Parser;
+use kube::Client;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Cli::parse().into_command() {
+        Command::Run(args) => run(&args).await,
+        Command::Crd => {
+            let yaml = api::crd_yaml().context("can't generate the CRD")?;
+            std::io::stdout().write_all(yaml.as_bytes()).context("can't write")
+        }
+        Command::Version => {
+            writeln!(std::io::stdout(), "{} {}", config::VERSION, config::REVISION).context("can't write")
+        }
+    }
+}
+
+async fn run(args: &RunArgs) -> anyhow::Result<()> {
+    args.check()?;
+    telemetry::init(&args.log)?;
+    let shutdown = CancellationToken::new();
+    tokio::spawn(cancel_on_signal(shutdown.clone()));
+    let kube = args.cluster.kube_config().await?;
+    let (health, metrics) = (Health::new(HealthLimits::default()), Metrics::new()?);
+    let (_, server) = http::serve(args.http_addr, health.clone(), metrics.clone(), shutdown.clone()).await?;
+    let server = tokio::spawn(server);
+
+    let watches = Watches::start(&Client::try_from(kube.clone())?, args.namespace(), health, metrics.clone());
+    let Some(leadership) = lead(args, &kube, &shutdown).await? else { return Ok(()) };
+    metrics.set_leader(true);
+    tracing::info!(epoch = leadership.term.epoch, lease = leadership.term.lease_name, "leading");
+    let context = Arc::new(context(args, &kube, &leadership, &watches, metrics.clone())?);
+
+    let stop = shutdown.child_token();
+    let working = async {
+        watches.synced().await;
+        watches.lead(context, args.concurrency, stop.clone()).await;
+    };
+    let lost = tokio::select! {
+        () = working => None,
+        reason = leadership.lost() => Some(reason),
+    };
+    metrics.set_leader(false);
+    if let Some(reason) = lost {
+        // A leader in doubt must not act; a new process starts with nothing in flight.
+        anyhow::bail!("leadership lost: {reason}");
+    }
+    leadership.release().await;
+    shutdown.cancel();
+    server.await.context("the HTTP server panicked")?
+}
+
+async fn lead(
+    args: &RunArgs,
+    kube: &kube::Config,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Option<Leadership>> {
+    let identity = leader::unique_identity(args.lease.pod_name.as_deref());
+    let lease = args.lease.config(&kube.default_namespace, &identity);
+    if args.lease.elect {
+        leader::acquire(kube.clone(), lease, shutdown.clone()).await
+    } else {
+        Ok(Some(Leadership::unelected(&lease.namespace, &lease.name)))
+    }
+}
+
+fn context(
+    args: &RunArgs,
+    kube: &kube::Config,
+    leadership: &Leadership,
+    watches: &Watches,
+    metrics: Metrics,
+) -> anyhow::Result<Context> {
+    let client = Client::try_from(config::for_decisions(kube.clone(), args.write_timeout))?;
+    let writer = Writer {
+        client: client.clone(),
+        tenure: leadership.tenure(),
+        deadline: args.write_timeout,
+        metrics: metrics.clone(),
+    };
+    let instance = leader::unique_identity(args.lease.pod_name.as_deref());
+    let events = Publisher::new(client.clone(), instance);
+    let token = token(&leadership.term);
+    Ok(Context::new(client, writer, watches.cache.clone(), metrics, events, token))
+}
+
+fn token(term: &Term) -> Token {
+    let Term { lease_namespace, lease_name, lease_uid, epoch } = term;
+    let lease = lease_uid.chars().take(8).collect::<String>();
+    Token {
+        operator: format!("{lease_namespace}/{lease_name}"),
+        // Without a Lease the term is the time of the start.
+        lease: if lease.is_empty() { "none".to_owned() } else { lease },
+        epoch: *epoch,
+        attempt: 0,
+    }
+}
+
+async fn cancel_on_signal(shutdown: CancellationToken) {
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM is not handled");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::select! {
+        () = terminate => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    tracing::info!("shutting down");
+    shutdown.cancel();
+}

@@ -1,1 +1,35 @@
-//! A real Kubernetes for tests and the demo.
+//! A real Kubernetes for tests and the demo: no container engine, no image registry, nothing installed by hand but Go.
+//!
+//! [`Cluster::start`] goes through these files in this order: `tools.rs` builds the pinned programs of Kubernetes once,
+//! `pki.rs` gives them certificates, `control_plane.rs` starts them as plain processes, and nodes join: simulated ones
+//! that only play a kubelet's part (`simulated.rs`), or real ones with containers (`node.rs`). Several clusters live side
+//! by side, each in a folder of its own (`dir.rs`). Whatever becomes of the process that started one, nothing of it
+//! stays behind (`reap.rs`).
+
+mod audit;
+mod cgroup;
+mod cluster;
+mod containerd;
+mod control_plane;
+mod dir;
+mod kubeconfig;
+mod net;
+mod node;
+pub mod oci;
+mod options;
+mod pause;
+mod pki;
+mod process;
+mod reap;
+mod requirements;
+mod simulated;
+mod tools;
+
+pub use audit::{AuditLog, Entry, Offset};
+pub use cluster::{Cluster, DIR, NODE_ADDRESS, down, down_all};
+pub use dir::{DEFAULT, target};
+pub use kubeconfig::UserAccount;
+pub use options::{Node, Options, ProxyMode};
+pub use pause::compile_static;
+pub use requirements::install as install_node_dependencies;
+pub use tools::Tools;

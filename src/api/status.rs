@@ -1,0 +1,187 @@
+//! `status`: what the operator reports. It never decides anything by itself.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Color;
+
+/// What the operator last saw and did.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("default" = {"observedGeneration": -1}))]
+pub struct BlueGreenAppStatus {
+    /// The `metadata.generation` that this status is about; -1 before the operator has seen the app.
+    #[serde(default = "unseen")]
+    pub observed_generation: i64,
+
+    /// The color last committed to the Service; an edit of the Service by hand does not change it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<Color>,
+
+    /// Blue's pods; absent when blue has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blue: Option<ColorStatus>,
+
+    /// Green's pods; absent when green has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub green: Option<ColorStatus>,
+
+    /// Label selector of the live color's pods, for the scale subresource.
+    #[serde(default)]
+    pub selector: String,
+
+    /// Pods of the live color, for the scale subresource.
+    #[serde(default)]
+    pub replicas: i32,
+
+    /// Where the app stands, in one word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+
+    /// The switch that is under way, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switch: Option<SwitchStatus>,
+
+    /// The last ten switches, newest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    pub history: Vec<HistoryEntry>,
+
+    /// `Ready`, `StandbyReady`, and, while they hold, `Reconciling` or `Stalled`.
+    #[serde(default)]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+impl BlueGreenAppStatus {
+    /// The report about one color.
+    #[must_use]
+    pub const fn color(&self, color: Color) -> Option<&ColorStatus> {
+        match color {
+            Color::Blue => self.blue.as_ref(),
+            Color::Green => self.green.as_ref(),
+        }
+    }
+
+    /// The condition of that type.
+    #[must_use]
+    pub fn condition(&self, type_: &str) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.type_ == type_)
+    }
+}
+
+/// The status of an app that nobody has looked at yet.
+impl Default for BlueGreenAppStatus {
+    fn default() -> Self {
+        Self {
+            observed_generation: unseen(),
+            active: None,
+            blue: None,
+            green: None,
+            selector: String::new(),
+            replicas: 0,
+            phase: None,
+            switch: None,
+            history: Vec::new(),
+            conditions: Vec::new(),
+        }
+    }
+}
+
+/// One color's pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
+pub struct ColorStatus {
+    /// The image that this color's pods run.
+    #[serde(default)]
+    pub image: String,
+
+    /// Number of the stored revision that the pods run; the ControllerRevision is `NAME-COLOR-NUMBER`.
+    #[serde(default)]
+    pub revision: i64,
+
+    /// Number of the revision that last received live traffic; absent when this color never did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub served_revision: Option<i64>,
+
+    /// Pods that exist.
+    #[serde(default)]
+    pub replicas: i32,
+
+    /// Pods that are ready.
+    #[serde(default)]
+    pub ready_replicas: i32,
+
+    /// Ready endpoints behind this color's own Service.
+    #[serde(default)]
+    pub endpoints: i32,
+
+    /// The image of an edit that waits until this color is idle; absent when none waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
+}
+
+/// Where an app stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "")]
+pub enum Phase {
+    /// Nothing has been decided yet.
+    Pending,
+    /// The desired color, or the idle one, is being brought up; nothing has moved.
+    Preparing,
+    /// The Service is being moved.
+    Switching,
+    /// The Service has moved; the old color finishes its requests.
+    Draining,
+    /// Everything is as asked.
+    Stable,
+    /// No progress will come without a change; the condition `Stalled` says which.
+    Stalled,
+    /// The operator was told to change nothing.
+    Paused,
+}
+
+/// A switch that is under way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
+pub struct SwitchStatus {
+    /// The color that served when it started; absent for the first activation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Color>,
+    /// The color that shall serve.
+    pub to: Color,
+    /// When the operator first saw the request.
+    pub started_at: Time,
+}
+
+/// A switch that is done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryEntry {
+    /// The color that served before; absent for the first activation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Color>,
+    /// The color that serves since.
+    pub to: Color,
+    /// The image that it ran at that moment.
+    #[serde(default)]
+    pub image: String,
+    /// Number of the stored revision that it ran.
+    #[serde(default)]
+    pub revision: i64,
+    /// When the operator first saw the request.
+    pub started_at: Time,
+    /// When the Service was moved.
+    pub finished_at: Time,
+    /// The `metadata.generation` that asked for it.
+    #[serde(default)]
+    pub generation: i64,
+}
+
+const fn unseen() -> i64 {
+    -1
+}

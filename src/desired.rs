@@ -1,0 +1,17 @@
+//! PURE builders: what every child object should look like, as server-side apply bodies.
+
+mod canonical;
+mod covers;
+mod metadata;
+pub mod names;
+mod quantity;
+mod revision;
+mod service;
+mod template;
+mod workload;
+
+pub use covers::{Difference, covers};
+pub use quantity::is_quantity;
+pub use revision::{Rendered, RevisionError, Stored, block_hash, inputs_hash, render, revision, stored};
+pub use service::{LiveService, Selection, color_service, live_service, selects};
+pub use workload::deployment;

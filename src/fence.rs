@@ -1,0 +1,102 @@
+//! The fencing token: who may have a write in flight.
+//!
+//! A resourceVersion guards one object against a stale write, but a decision here rests on several objects: a
+//! switch that was sent, timed out and is forgotten can still commit after *another* object has changed. So
+//! before acting, a leader stamps its token on the live Service and on both Deployments. The stamp moves their
+//! resourceVersions, and every write that was sent on older ones must fail. The token changes with every term
+//! of leadership, and with every write whose result is unknown; a controller that knows the result of all it
+//! sent has nothing to fence and stamps nothing.
+
+use std::fmt;
+
+use crate::plan::Fence;
+
+/// This leader's claim on the objects of one app.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// The Lease, as `namespace/name`: terms of two installations can't be compared.
+    pub operator: String,
+    /// The first characters of the Lease's uid: a Lease that is made anew counts its terms from the start.
+    pub lease: String,
+    /// The term, growing with every acquisition of the Lease.
+    pub epoch: i64,
+    /// Grows with every write of unknown result in this term.
+    pub attempt: u32,
+}
+
+impl Token {
+    /// Compares with what an object carries. Only the live Service names its operator; a Deployment's label
+    /// alone tells terms of one Lease apart.
+    pub fn compare(&self, label: Option<&str>, operator: Option<&str>) -> Fence {
+        if let Some(operator) = operator
+            && operator != self.operator
+        {
+            return Fence::Foreign(operator.to_owned());
+        }
+        let Some((lease, epoch, attempt)) = label.and_then(parse) else { return Fence::Stale };
+        if lease != self.lease {
+            // An earlier Lease of this installation: we hold the one that exists.
+            return Fence::Stale;
+        }
+        match epoch.cmp(&self.epoch) {
+            std::cmp::Ordering::Greater => Fence::Newer,
+            std::cmp::Ordering::Equal if attempt == self.attempt => Fence::Mine,
+            std::cmp::Ordering::Equal | std::cmp::Ordering::Less => Fence::Stale,
+        }
+    }
+}
+
+/// As a label value: labels don't bump a Deployment's generation, annotations do.
+impl fmt::Display for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.lease, self.epoch, self.attempt)
+    }
+}
+
+fn parse(label: &str) -> Option<(&str, i64, u32)> {
+    let mut parts = label.splitn(3, '.');
+    let lease = parts.next()?;
+    let epoch = parts.next()?.parse().ok()?;
+    let attempt = parts.next()?.parse().ok()?;
+    Some((lease, epoch, attempt))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(epoch: i64, attempt: u32) -> Token {
+        Token { operator: "system/operator".into(), lease: "0a1b2c3d".into(), epoch, attempt }
+    }
+
+    #[test]
+    fn a_token_survives_the_round_trip_through_a_label() {
+        let mine = token(7, 2);
+        assert_eq!(mine.compare(Some(&mine.to_string()), Some("system/operator")), Fence::Mine);
+    }
+
+    #[test]
+    fn an_unknown_result_makes_ones_own_stamp_stale() {
+        assert_eq!(token(7, 3).compare(Some(&token(7, 2).to_string()), None), Fence::Stale);
+    }
+
+    #[test]
+    fn a_later_term_deposes_and_an_earlier_one_is_fenced() {
+        assert_eq!(token(7, 0).compare(Some(&token(8, 0).to_string()), None), Fence::Newer);
+        assert_eq!(token(7, 0).compare(Some(&token(6, 9).to_string()), None), Fence::Stale);
+    }
+
+    #[test]
+    fn terms_of_a_lease_that_was_made_anew_are_not_compared() {
+        let old = Token { lease: "ffffffff".into(), ..token(900, 0) };
+        assert_eq!(token(1, 0).compare(Some(&old.to_string()), Some("system/operator")), Fence::Stale);
+    }
+
+    #[test]
+    fn another_installation_is_named_and_garbage_is_stale() {
+        let mine = token(1, 0);
+        assert_eq!(mine.compare(Some("x"), Some("other/op")), Fence::Foreign("other/op".into()));
+        assert_eq!(mine.compare(Some("no token"), None), Fence::Stale);
+        assert_eq!(mine.compare(None, None), Fence::Stale);
+    }
+}

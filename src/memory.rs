@@ -1,0 +1,130 @@
+//! What the driver remembers of one app between two looks: nothing that would be missed after a crash.
+
+use std::time::{Duration, Instant};
+
+use crate::api::{Color, PerColor};
+use crate::observe::{Endpoints, Held, Versions};
+
+/// One app's memory.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// Writes of unknown result in this term: part of the fencing token.
+    pub attempt: u32,
+    /// What the API server refused last, until a write succeeds.
+    pub refused: Option<String>,
+    /// Failures in a row, for the back-off.
+    pub failures: u32,
+    /// Why pods are not ready, in words, and when that was read.
+    pub pods: PerColor<Option<(String, Instant)>>,
+    /// When a status that only counts pods was written last.
+    pub progress: Option<Instant>,
+    /// What the last live look saw, and when: a store that is older would only show what we undid.
+    pub latest: Option<(Versions, Instant)>,
+    drain: Option<Drain>,
+}
+
+/// How long a store may lag before it is asked for no longer: then a live look replaces it.
+const LAG: Duration = Duration::from_secs(1);
+
+/// Since when the endpoints of one live color are as they should be.
+#[derive(Clone, Copy, Debug)]
+struct Drain {
+    color: Color,
+    moved: Option<Instant>,
+    cleared: Option<Instant>,
+}
+
+impl Memory {
+    /// How long the endpoints have been so, for the color that is live now.
+    pub fn held(&self, live: Option<Color>, now: Instant) -> Held {
+        let since = |start: Option<Instant>| start.map(|start| now.saturating_duration_since(start));
+        match self.drain {
+            Some(drain) if Some(drain.color) == live => {
+                Held { moved: since(drain.moved), cleared: since(drain.cleared) }
+            }
+            Some(_) | None => Held::default(),
+        }
+    }
+
+    /// Takes note of the endpoints of the live color. A clock starts only at a live read, since a cached slice
+    /// may be from before the switch; any look stops it.
+    pub fn look(&mut self, color: Option<Color>, seen: Endpoints, live_read: bool, now: Instant) {
+        let Some(color) = color else {
+            self.drain = None;
+            return;
+        };
+        let drain = self.drain.filter(|drain| drain.color == color);
+        let mut drain = drain.unwrap_or(Drain { color, moved: None, cleared: None });
+        let step = |clock: Option<Instant>, holds: bool| match (clock, holds) {
+            (_, false) => None,
+            (None, true) => live_read.then_some(now),
+            (running, true) => running,
+        };
+        drain.moved = step(drain.moved, seen.moved);
+        drain.cleared = step(drain.cleared, seen.cleared);
+        self.drain = Some(drain);
+    }
+
+    /// A cached look saw the endpoints in place but only a live one may start the clock.
+    pub fn wants_live_look(&self, color: Option<Color>, seen: Endpoints) -> bool {
+        let held = self.held(color, Instant::now());
+        color.is_some() && ((seen.moved && held.moved.is_none()) || (seen.cleared && held.cleared.is_none()))
+    }
+
+    /// Whether the stores are behind our own last look, and for how long to give them time. `None`: use them, or
+    /// look live if they are still behind.
+    pub fn give_time(&self, cached: &Versions, now: Instant) -> Option<Duration> {
+        let (latest, at) = self.latest.as_ref()?;
+        let left = LAG.checked_sub(now.saturating_duration_since(*at))?;
+        (cached.is_behind(latest) && !left.is_zero()).then_some(left)
+    }
+
+    /// Grows from 100 ms to 30 s with every failure in a row.
+    pub fn back_off(&mut self) -> Duration {
+        let wait = Duration::from_millis(100).saturating_mul(1 << self.failures.min(9));
+        self.failures = self.failures.saturating_add(1);
+        wait.min(Duration::from_secs(30))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: Endpoints = Endpoints { moved: true, cleared: true };
+    const LOST: Endpoints = Endpoints { moved: false, cleared: true };
+
+    #[test]
+    fn a_cached_look_never_starts_the_drain_clock() {
+        let mut memory = Memory::default();
+        memory.look(Some(Color::Green), HERE, false, Instant::now());
+        assert_eq!(memory.held(Some(Color::Green), Instant::now()), Held::default());
+        assert!(memory.wants_live_look(Some(Color::Green), HERE));
+    }
+
+    #[test]
+    fn any_look_stops_it() {
+        let (mut memory, start) = (Memory::default(), Instant::now());
+        memory.look(Some(Color::Green), HERE, true, start);
+        let later = start + Duration::from_secs(5);
+        assert_eq!(memory.held(Some(Color::Green), later).moved, Some(Duration::from_secs(5)));
+        memory.look(Some(Color::Green), LOST, false, later);
+        assert_eq!(memory.held(Some(Color::Green), later).moved, None);
+    }
+
+    #[test]
+    fn the_clock_belongs_to_one_color() {
+        let (mut memory, start) = (Memory::default(), Instant::now());
+        memory.look(Some(Color::Green), HERE, true, start);
+        assert_eq!(memory.held(Some(Color::Blue), start + Duration::from_secs(60)).moved, None);
+    }
+
+    #[test]
+    fn back_off_grows_and_is_bounded() {
+        let mut memory = Memory::default();
+        let waits: Vec<_> = (0..20).map(|_| memory.back_off()).collect();
+        assert!(waits.is_sorted());
+        assert_eq!(waits.first(), Some(&Duration::from_millis(100)));
+        assert_eq!(waits.last(), Some(&Duration::from_secs(30)));
+    }
+}

@@ -1,0 +1,370 @@
+//! IN: Kubernetes objects → plain facts, once. Nothing after this module needs to know how a Deployment says
+//! that it is ready.
+//!
+//! `observe` is pure; [`read`] fills a [`Snapshot`], from the stores or by live reads.
+
+mod endpoints;
+pub mod read;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
+use k8s_openapi::api::core::v1::Service;
+use kube::{Resource, ResourceExt};
+
+pub use self::read::{Proof, Snapshot, Versions};
+use crate::api::{APP_CONTAINER, BlueGreenApp, BlueGreenAppStatus, Color, PerColor};
+use crate::desired::{self, names};
+use crate::fence::Token;
+use crate::plan::{
+    self, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Intent, Live, Observed, Recorded, Selection,
+    ServiceFacts, Standby, Stored,
+};
+
+/// What the live Service's EndpointSlices show about a switch that was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// They hold only the live color's pods, at least `replicas` of them ready.
+    pub moved: bool,
+    /// They hold no pod that is not the live color's.
+    pub cleared: bool,
+}
+
+/// How long things have been so: kept by the driver, since only it has a monotonic clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// As [`Elapsed::moved`].
+    pub moved: Option<Duration>,
+    /// As [`Elapsed::cleared`].
+    pub cleared: Option<Duration>,
+}
+
+/// What the spec asks for, reduced to what a decision needs.
+pub fn intent(app: &BlueGreenApp) -> Intent {
+    let spec = &app.spec;
+    Intent {
+        active: spec.active,
+        paused: spec.paused,
+        replicas: spec.replicas,
+        standby: standby(app),
+        drain: seconds(spec.drain_seconds),
+        deadline: seconds(spec.progress_deadline_seconds),
+        policy: spec.active_update_policy,
+        wanted: PerColor::from_fn(|color| spec.color(color).is_some()),
+    }
+}
+
+fn standby(app: &BlueGreenApp) -> Standby {
+    let Some(standby) = &app.spec.standby else { return Standby::Warm };
+    match (standby.replicas, standby.scale_down_after_seconds) {
+        (None, None) => Standby::Warm,
+        (replicas, after) => {
+            Standby::Reduced { replicas: replicas.unwrap_or(0), after: seconds(after.unwrap_or(0)) }
+        }
+    }
+}
+
+fn seconds(seconds: i32) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+}
+
+/// Turns one snapshot into facts. `token` is this leader's; `held` and `now` come from the driver.
+pub fn observe(seen: &Snapshot, token: &Token, held: Held, now: Timestamp) -> Observed {
+    let app = &seen.app;
+    let status = app.status.clone().unwrap_or_default();
+    let recorded = recorded(app, &status);
+    let service = service(seen, token);
+    let live = plan::live(&service, &recorded);
+    let colors = PerColor::from_fn(|color| color_facts(seen, token, &service, &status, live, color));
+    let elapsed = Elapsed {
+        moved: held.moved,
+        cleared: held.cleared,
+        switching: status
+            .switch
+            .as_ref()
+            .filter(|switch| switch.to == app.spec.active)
+            .map(|switch| since(switch.started_at.0, now)),
+        idle: PerColor::from_fn(|color| idle(seen, &status, &colors, color, now)),
+    };
+    Observed { service, colors, recorded, elapsed }
+}
+
+/// The color that the Service selects, as committed.
+pub fn selected(seen: &Snapshot, token: &Token) -> Option<Color> {
+    let status = seen.app.status.clone().unwrap_or_default();
+    match plan::live(&service(seen, token), &recorded(&seen.app, &status)) {
+        Live::Selected(color) => Some(color),
+        Live::Lost(_) | Live::Never => None,
+    }
+}
+
+/// Where a child should be, somebody else's object is: what it is and what to do.
+pub fn conflicts(seen: &Snapshot, facts: &Observed) -> Vec<String> {
+    let words = |what: String| {
+        format!(
+            "{what} exists and does not belong to this app; delete it or rename the app, then it is created"
+        )
+    };
+    children(seen, facts, |is| is.0).into_iter().map(words).collect()
+}
+
+/// Objects of an earlier app of this name that are about to go.
+pub fn collecting(seen: &Snapshot, facts: &Observed) -> Vec<String> {
+    children(seen, facts, |is| is.1)
+        .into_iter()
+        .map(|what| format!("{what} is still being deleted"))
+        .collect()
+}
+
+/// The children that are (foreign, collecting), as `accept` picks.
+fn children(seen: &Snapshot, facts: &Observed, accept: fn((bool, bool)) -> bool) -> Vec<String> {
+    fn is<T>(child: &Child<T>) -> (bool, bool) {
+        match child {
+            Child::Foreign => (true, false),
+            Child::Collecting => (false, true),
+            Child::Absent | Child::Ours(_) => (false, false),
+        }
+    }
+    let name = seen.app.name_any();
+    let mut found = vec![(format!("Service {name}"), is(&facts.service))];
+    for color in Color::ALL.into_iter().filter(|&color| seen.app.spec.color(color).is_some()) {
+        let child = facts.colors.get(color);
+        found.push((format!("Service {}", names::color_service_name(&name, color)), is(&child.service)));
+        found.push((format!("Deployment {}", names::deployment_name(&name, color)), is(&child.deployment)));
+    }
+    found.into_iter().filter(|(_, is)| accept(*is)).map(|(what, _)| what).collect()
+}
+
+/// What the live slices say, for the color that the Service selects.
+pub fn endpoints(seen: &Snapshot, color: Color) -> Endpoints {
+    let live = endpoints::pods(&seen.live_slices);
+    let known = endpoints::pods(seen.color_slices.get(color));
+    let cleared = live.iter().all(|endpoint| known.iter().any(|k| k.pod == endpoint.pod));
+    let ready = endpoints::ready_pods(&seen.live_slices, |_| true);
+    let want = usize::try_from(seen.app.spec.replicas).unwrap_or(usize::MAX);
+    Endpoints { moved: cleared && ready >= want, cleared }
+}
+
+fn recorded(app: &BlueGreenApp, status: &BlueGreenAppStatus) -> Recorded {
+    let settled = status.observed_generation == app.meta().generation.unwrap_or(0)
+        && status.condition(crate::status::RECONCILING).is_none();
+    Recorded { active: status.active, switching: status.switch.is_some(), settled }
+}
+
+/// Whose object is it? Ownership is by uid: an object of an earlier app of the same name is being collected.
+fn owned<K: Resource, T>(app: &BlueGreenApp, object: Option<&K>, facts: impl FnOnce(&K) -> T) -> Child<T> {
+    let Some(object) = object else { return Child::Absent };
+    if object.meta().deletion_timestamp.is_some() {
+        return Child::Collecting;
+    }
+    let Some(owner) = object.owner_references().iter().find(|owner| owner.controller == Some(true)) else {
+        return Child::Foreign;
+    };
+    let same_kind = owner.kind == BlueGreenApp::kind(&()) && owner.api_version.starts_with("bluegreen.dev/");
+    if same_kind && Some(&owner.uid) == app.meta().uid.as_ref() {
+        Child::Ours(facts(object))
+    } else if same_kind && owner.name == app.name_any() {
+        Child::Collecting
+    } else {
+        Child::Foreign
+    }
+}
+
+fn service(seen: &Snapshot, token: &Token) -> Child<ServiceFacts> {
+    let app = &seen.app;
+    owned(app, seen.service.as_deref(), |service: &Service| {
+        let annotation = |key: &str| service.annotations().get(key).map(String::as_str);
+        let served = PerColor {
+            blue: annotation(names::SERVED_BLUE).and_then(|n| n.parse().ok()),
+            green: annotation(names::SERVED_GREEN).and_then(|n| n.parse().ok()),
+        };
+        let selects = match desired::selects(service, &app.name_any()) {
+            desired::Selection::Color(color) => Selection::Color(color),
+            desired::Selection::None_ => Selection::Nothing,
+            desired::Selection::Foreign => Selection::Edited,
+        };
+        let fence = token
+            .compare(service.labels().get(names::FENCE).map(String::as_str), annotation(names::OPERATOR));
+        let mut facts = ServiceFacts {
+            selects,
+            committed: annotation(names::ACTIVE).and_then(Color::parse),
+            served,
+            fence,
+            current: true,
+        };
+        facts.current = service_is_current(app, service, &facts);
+        facts
+    })
+}
+
+/// Compares every field that we declare, except the selector and the token, which have rules of their own.
+fn service_is_current(app: &BlueGreenApp, service: &Service, facts: &ServiceFacts) -> bool {
+    let declared = desired::LiveService {
+        selects: None,
+        active: facts.committed,
+        served: facts.served,
+        fence: "",
+        operator: "",
+        node_port: None,
+        cluster_ip: None,
+    };
+    let mut declared = desired::live_service(app, &declared);
+    for (parent, key) in [
+        ("/metadata/labels", names::FENCE),
+        ("/metadata/annotations", names::OPERATOR),
+        ("/spec", "selector"),
+    ] {
+        if let Some(object) = declared.pointer_mut(parent).and_then(serde_json::Value::as_object_mut) {
+            object.remove(key);
+        }
+    }
+    covered(&declared, service)
+}
+
+fn covered<K: serde::Serialize>(declared: &serde_json::Value, object: &K) -> bool {
+    serde_json::to_value(object).is_ok_and(|live| desired::covers(declared, &live).is_ok())
+}
+
+fn color_facts(
+    seen: &Snapshot,
+    token: &Token,
+    service: &Child<ServiceFacts>,
+    status: &BlueGreenAppStatus,
+    live: Live,
+    color: Color,
+) -> ColorFacts {
+    let app = &seen.app;
+    let stored = seen.revisions(color);
+    let served = served(service, status, color);
+    let newest = stored.iter().max_by_key(|revision| revision.number);
+    // A live color runs what was committed with it, even if something newer is stored already.
+    let serving =
+        stored.iter().find(|revision| live.color() == Some(color) && Some(revision.number) == served);
+    let current = serving.or(newest);
+    let deployment = owned(app, seen.deployments.get(color).as_deref(), |deployment: &Deployment| {
+        deployment_facts(seen, token, deployment, current, color)
+    });
+    let running = deployment.ours().map(|d| d.revision);
+    let keep = [newest.map(|r| r.number), current.map(|r| r.number), running];
+    ColorFacts {
+        service: owned(app, seen.color_services.get(color).as_deref(), |service: &Service| {
+            covered(&desired::color_service(app, color), service)
+        }),
+        newest: newest.map(|revision| as_stored(app, revision, color)),
+        current: current.map(|revision| as_stored(app, revision, color)),
+        served: current.is_some_and(|revision| served == Some(revision.number)),
+        obsolete: stored.iter().map(|r| r.number).filter(|number| !keep.contains(&Some(*number))).collect(),
+        deployment,
+        endpoints: ready_endpoints(seen, current, color),
+    }
+}
+
+/// The revision of `color` that served last: written on the Service in the same request as the selector; the
+/// status stands in when the Service is gone.
+fn served(service: &Child<ServiceFacts>, status: &BlueGreenAppStatus, color: Color) -> Option<i64> {
+    let recorded = status.color(color).and_then(|color| color.served_revision);
+    service.ours().and_then(|service| *service.served.get(color)).or(recorded)
+}
+
+fn as_stored(app: &BlueGreenApp, revision: &desired::Stored, color: Color) -> Stored {
+    let spec = &app.spec;
+    let change = if desired::block_hash(spec, color).as_ref() != Some(&revision.rendered.block) {
+        Change::Block
+    } else if desired::inputs_hash(spec, color).as_ref() != Some(&revision.rendered.inputs) {
+        Change::Shared
+    } else {
+        Change::None
+    };
+    Stored { number: revision.number, change }
+}
+
+fn deployment_facts(
+    seen: &Snapshot,
+    token: &Token,
+    deployment: &Deployment,
+    current: Option<&desired::Stored>,
+    color: Color,
+) -> DeploymentFacts {
+    let spec = deployment.spec.as_ref();
+    let status = deployment.status.clone().unwrap_or_default();
+    let replicas = spec.and_then(|spec| spec.replicas).unwrap_or(1);
+    let fence = deployment.labels().get(names::FENCE).map(String::as_str);
+    let matches = current.is_some_and(|stored| {
+        let mut declared = desired::deployment(&seen.app, color, stored, replicas, "");
+        if let Some(labels) =
+            declared.pointer_mut("/metadata/labels").and_then(serde_json::Value::as_object_mut)
+        {
+            labels.remove(names::FENCE);
+        }
+        covered(&declared, deployment)
+    });
+    DeploymentFacts {
+        revision: running_revision(deployment).unwrap_or(0),
+        matches,
+        fence: token.compare(fence, None),
+        replicas,
+        observed: status.observed_generation.unwrap_or(-1) >= deployment.meta().generation.unwrap_or(0),
+        total: status.replicas.unwrap_or(0),
+        updated: status.updated_replicas.unwrap_or(0),
+        ready: status.ready_replicas.unwrap_or(0),
+        available: status.available_replicas.unwrap_or(0),
+        rolled_out: progressing(deployment)
+            .is_some_and(|c| c.reason.as_deref() == Some("NewReplicaSetAvailable")),
+        deadline_exceeded: progressing(deployment)
+            .is_some_and(|c| c.status == "False" && c.reason.as_deref() == Some("ProgressDeadlineExceeded")),
+        proven: seen.proof.get(color).as_ref().is_none_or(|proof| {
+            current.is_some_and(|stored| proof.replica_set(deployment, stored.number).is_some())
+        }),
+    }
+}
+
+/// The revision that the pod template carries.
+fn running_revision(deployment: &Deployment) -> Option<i64> {
+    let template = deployment.spec.as_ref()?.template.metadata.as_ref()?;
+    template.labels.as_ref()?.get(names::REVISION)?.parse().ok()
+}
+
+/// The image that the app's container runs.
+pub fn running_image(deployment: &Deployment) -> Option<String> {
+    let pods = deployment.spec.as_ref()?.template.spec.as_ref()?;
+    pods.containers.iter().find(|container| container.name == APP_CONTAINER)?.image.clone()
+}
+
+fn progressing(deployment: &Deployment) -> Option<&DeploymentCondition> {
+    let conditions = deployment.status.as_ref()?.conditions.as_ref()?;
+    conditions.iter().find(|condition| condition.type_ == "Progressing")
+}
+
+/// Ready pods behind the color's own Service. A live look counts only pods of the proven ReplicaSet.
+fn ready_endpoints(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> i32 {
+    let slices = seen.color_slices.get(color);
+    let count = match (seen.proof.get(color), seen.deployments.get(color), current) {
+        (Some(proof), Some(deployment), Some(stored)) => {
+            let pods = proof.pods_of(deployment, stored.number);
+            endpoints::ready_pods(slices, |uid| pods.contains(uid))
+        }
+        _ => endpoints::ready_pods(slices, |_| true),
+    };
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+/// Since when nothing asked for this color: its last edit, or the last switch away from it.
+fn idle(
+    seen: &Snapshot,
+    status: &BlueGreenAppStatus,
+    colors: &PerColor<ColorFacts>,
+    color: Color,
+    now: Timestamp,
+) -> Duration {
+    let edited = colors.get(color).newest.and_then(|newest| seen.revision_created(color, newest.number));
+    let left = status.history.iter().find(|entry| entry.from == Some(color)).map(|entry| entry.finished_at.0);
+    edited.into_iter().chain(left).max().map_or(Duration::ZERO, |start| since(start, now))
+}
+
+/// Zero if the clocks disagree: a timer then lasts longer, never shorter.
+fn since(start: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(start)).unwrap_or(Duration::ZERO)
+}

@@ -1,0 +1,253 @@
+//! Fills a [`Snapshot`]: from the stores, to decide whether there is anything to do; by live reads, to act.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::{ListParams, PartialObjectMeta};
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+
+use crate::api::{BlueGreenApp, Color, PerColor};
+use crate::desired::{self, names};
+
+/// The label by which the EndpointSlice controller ties a slice to its Service.
+pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// The objects of one app, as read.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The app itself.
+    pub app: Arc<BlueGreenApp>,
+    /// The live Service, whoever owns it.
+    pub service: Option<Arc<Service>>,
+    /// Each color's own Service.
+    pub color_services: PerColor<Option<Arc<Service>>>,
+    /// Each color's Deployment.
+    pub deployments: PerColor<Option<Arc<Deployment>>>,
+    /// The stored renderings of both colors.
+    pub stored: PerColor<Vec<(desired::Stored, Option<Timestamp>)>>,
+    /// EndpointSlices of the live Service.
+    pub live_slices: Vec<Arc<EndpointSlice>>,
+    /// EndpointSlices of each color's own Service.
+    pub color_slices: PerColor<Vec<Arc<EndpointSlice>>>,
+    /// Who owns the pods; only a live read looks.
+    pub proof: PerColor<Option<Proof>>,
+}
+
+/// The resourceVersions of the objects that a plan turns on. They are compared as numbers, which Kubernetes
+/// guarantees since 1.35 (KEP-5504) and etcd has always given; one that is no number is never behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Versions([Option<u128>; 4]);
+
+impl Versions {
+    /// Whether any object here is older than there, or is not here yet.
+    pub fn is_behind(&self, latest: &Self) -> bool {
+        self.0.iter().zip(&latest.0).any(|(here, there)| here < there)
+    }
+
+    /// As after a write of the app's status that was answered with this version.
+    pub fn with_app(mut self, version: Option<&str>) -> Self {
+        self.0[0] = version.and_then(|version| version.parse().ok()).or(self.0[0]);
+        self
+    }
+}
+
+/// ReplicaSets and pods of one color, by metadata alone.
+#[derive(Clone, Debug, Default)]
+pub struct Proof {
+    /// ReplicaSets that carry the color's labels.
+    pub replica_sets: Vec<PartialObjectMeta<ReplicaSet>>,
+    /// Pods that carry the color's labels.
+    pub pods: Vec<PartialObjectMeta<Pod>>,
+}
+
+impl Proof {
+    /// The uid of the ReplicaSet that this Deployment controls and that carries this revision. The status
+    /// counts of a Deployment span all its ReplicaSets, so they alone prove nothing about one revision.
+    pub fn replica_set(&self, deployment: &Deployment, revision: i64) -> Option<&str> {
+        let uid = deployment.meta().uid.as_deref()?;
+        self.replica_sets
+            .iter()
+            .find(|set| {
+                controlled_by(*set, uid) && set.labels().get(names::REVISION) == Some(&revision.to_string())
+            })
+            .and_then(|set| set.metadata.uid.as_deref())
+    }
+
+    /// The uids of that ReplicaSet's pods.
+    pub fn pods_of(&self, deployment: &Deployment, revision: i64) -> BTreeSet<&str> {
+        let Some(set) = self.replica_set(deployment, revision) else { return BTreeSet::new() };
+        self.pods
+            .iter()
+            .filter(|pod| controlled_by(*pod, set))
+            .filter_map(|pod| pod.metadata.uid.as_deref())
+            .collect()
+    }
+}
+
+fn controlled_by<K: Resource>(object: &K, uid: &str) -> bool {
+    object.owner_references().iter().any(|owner| owner.controller == Some(true) && owner.uid == uid)
+}
+
+impl Snapshot {
+    /// How new this snapshot is.
+    pub fn versions(&self) -> Versions {
+        fn version<K: Resource>(object: Option<&K>) -> Option<u128> {
+            object?.meta().resource_version.as_deref()?.parse().ok()
+        }
+        Versions([
+            version(Some(self.app.as_ref())),
+            version(self.service.as_deref()),
+            version(self.deployments.blue.as_deref()),
+            version(self.deployments.green.as_deref()),
+        ])
+    }
+
+    /// The stored renderings of one color.
+    pub fn revisions(&self, color: Color) -> Vec<desired::Stored> {
+        self.stored.get(color).iter().map(|(stored, _)| stored.clone()).collect()
+    }
+
+    /// One stored rendering.
+    pub fn revision(&self, color: Color, number: i64) -> Option<&desired::Stored> {
+        self.stored.get(color).iter().map(|(stored, _)| stored).find(|stored| stored.number == number)
+    }
+
+    /// When that rendering was stored, by the API server's clock.
+    pub fn revision_created(&self, color: Color, number: i64) -> Option<Timestamp> {
+        self.stored.get(color).iter().find(|(stored, _)| stored.number == number).and_then(|(_, at)| *at)
+    }
+
+    /// Sorts an app's revisions by color; one that cannot be read is left out, as if it were lost.
+    pub fn sort_revisions(
+        app: &BlueGreenApp,
+        revisions: impl IntoIterator<Item = Arc<ControllerRevision>>,
+    ) -> PerColor<Vec<(desired::Stored, Option<Timestamp>)>> {
+        let mut sorted = PerColor::<Vec<_>>::default();
+        for revision in revisions {
+            let ours = controlled_by(revision.as_ref(), app.meta().uid.as_deref().unwrap_or_default());
+            let color = revision.labels().get(names::COLOR).and_then(|value| Color::parse(value));
+            match (ours, color, desired::stored(&revision)) {
+                (true, Some(color), Ok(stored)) => {
+                    let created = revision.creation_timestamp().map(|time| time.0);
+                    sorted.get_mut(color).push((stored, created));
+                }
+                (true, _, Err(error)) => {
+                    tracing::warn!(revision = revision.name_any(), %error, "unreadable revision ignored");
+                }
+                (false, _, _) | (true, None, Ok(_)) => {}
+            }
+        }
+        sorted
+    }
+}
+
+/// Reads everything about an app from the API server: quorum reads without resourceVersion, in parallel, so
+/// each is at least as new as the moment of the call. `prove` also looks at who owns the pods.
+///
+/// # Errors
+/// Any read that fails; `Ok(None)` when the app is gone.
+pub async fn live(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    prove: bool,
+) -> kube::Result<Option<Snapshot>> {
+    let apps: Api<BlueGreenApp> = Api::namespaced(client.clone(), namespace);
+    let services: Api<Service> = Api::namespaced(client.clone(), namespace);
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
+    let (blue, green) =
+        (names::color_service_name(name, Color::Blue), names::color_service_name(name, Color::Green));
+    let (blue_pods, green_pods) =
+        (names::deployment_name(name, Color::Blue), names::deployment_name(name, Color::Green));
+    let ours = ListParams::default().labels(&format!("{}={name}", names::APP));
+    let of_services = ListParams::default().labels(&format!("{SERVICE_NAME} in ({name},{blue},{green})"));
+    let revisions: Api<ControllerRevision> = Api::namespaced(client.clone(), namespace);
+    let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), namespace);
+
+    let (
+        app,
+        service,
+        blue_service,
+        green_service,
+        blue_deployment,
+        green_deployment,
+        revisions,
+        slices,
+        proof,
+    ) = futures::try_join!(
+        apps.get_opt(name),
+        services.get_opt(name),
+        services.get_opt(&blue),
+        services.get_opt(&green),
+        deployments.get_opt(&blue_pods),
+        deployments.get_opt(&green_pods),
+        list(&revisions, &ours),
+        list(&slices, &of_services),
+        read_proof(client, namespace, &ours, prove),
+    )?;
+    let Some(app) = app else { return Ok(None) };
+    let stored = Snapshot::sort_revisions(&app, revisions);
+    Ok(Some(Snapshot {
+        app: Arc::new(app),
+        service: service.map(Arc::new),
+        color_services: PerColor { blue: blue_service.map(Arc::new), green: green_service.map(Arc::new) },
+        deployments: PerColor { blue: blue_deployment.map(Arc::new), green: green_deployment.map(Arc::new) },
+        stored,
+        live_slices: of_service(&slices, name),
+        color_slices: PerColor { blue: of_service(&slices, &blue), green: of_service(&slices, &green) },
+        proof,
+    }))
+}
+
+/// The slices of one Service.
+pub fn of_service(slices: &[Arc<EndpointSlice>], service: &str) -> Vec<Arc<EndpointSlice>> {
+    let ours =
+        |slice: &&Arc<EndpointSlice>| slice.labels().get(SERVICE_NAME).map(String::as_str) == Some(service);
+    slices.iter().filter(ours).cloned().collect()
+}
+
+async fn read_proof(
+    client: &Client,
+    namespace: &str,
+    ours: &ListParams,
+    prove: bool,
+) -> kube::Result<PerColor<Option<Proof>>> {
+    if !prove {
+        return Ok(PerColor::default());
+    }
+    let sets: Api<ReplicaSet> = Api::namespaced(client.clone(), namespace);
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let (sets, pods) = futures::try_join!(sets.list_metadata(ours), pods.list_metadata(ours))?;
+    Ok(PerColor::from_fn(|color| {
+        Some(Proof { replica_sets: of_color(&sets.items, color), pods: of_color(&pods.items, color) })
+    }))
+}
+
+fn of_color<K: ResourceExt + Clone>(objects: &[K], color: Color) -> Vec<K> {
+    let colored = |object: &&K| object.labels().get(names::COLOR).map(String::as_str) == Some(color.as_str());
+    objects.iter().filter(colored).cloned().collect()
+}
+
+async fn list<K>(api: &Api<K>, params: &ListParams) -> kube::Result<Vec<Arc<K>>>
+where
+    K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+{
+    Ok(api.list(params).await?.items.into_iter().map(Arc::new).collect())
+}
+
+/// A color's pods in full, to say in words why they are not ready.
+///
+/// # Errors
+/// Any read that fails.
+pub async fn pods(client: &Client, namespace: &str, name: &str, color: Color) -> kube::Result<Vec<Pod>> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let params = ListParams::default().labels(&format!("{}={name},{}={color}", names::APP, names::COLOR));
+    Ok(api.list(&params).await?.items)
+}

@@ -1,0 +1,76 @@
+//! The cgroup that holds all containers of a cluster, so that they can be found and killed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+const ROOT: &str = "/sys/fs/cgroup";
+
+/// The path of the cgroup of one node, as the kubelet calls it.
+pub fn path(id: &str, node: &str) -> String {
+    format!("/bluegreen-{id}/{node}")
+}
+
+/// Creates the cgroup of one node, in the one hierarchy of version 2 or in each of version 1.
+pub fn create(id: &str, node: &str) -> Result<()> {
+    let path = path(id, node);
+    let path = path.trim_start_matches('/');
+    for hierarchy in hierarchies()? {
+        if hierarchy.join("cgroup.controllers").is_file() && !version_1() {
+            delegate(&hierarchy)?;
+            fs::create_dir_all(hierarchy.join(format!("bluegreen-{id}")))?;
+            delegate(&hierarchy.join(format!("bluegreen-{id}")))?;
+        }
+        let folder = hierarchy.join(path);
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create the cgroup {}", folder.display()))?;
+    }
+    Ok(())
+}
+
+/// Whether cgroups can be created here, and which kind there is.
+pub fn check() -> Result<(), String> {
+    let hierarchies = hierarchies().map_err(|error| format!("no cgroups in {ROOT}: {error}"))?;
+    let name = format!("bluegreen-check-{}", std::process::id());
+    for hierarchy in hierarchies {
+        let folder = hierarchy.join(&name);
+        fs::create_dir(&folder)
+            .map_err(|error| format!("cannot create cgroups in {}: {error}", hierarchy.display()))?;
+        let _ = fs::remove_dir(folder);
+    }
+    Ok(())
+}
+
+/// Version 1 has a hierarchy for each controller; version 2 alone has its files at the top.
+fn version_1() -> bool {
+    !Path::new(ROOT).join("cgroup.controllers").is_file()
+}
+
+fn hierarchies() -> Result<Vec<PathBuf>> {
+    if !version_1() {
+        return Ok(vec![PathBuf::from(ROOT)]);
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(ROOT)? {
+        let path = entry?.path();
+        // Two controllers that share a hierarchy have links to it besides.
+        if !path.is_symlink() && path.join("cgroup.procs").is_file() {
+            found.push(path);
+        }
+    }
+    if found.is_empty() {
+        bail!("none is mounted");
+    }
+    Ok(found)
+}
+
+/// Version 2: children get only the controllers that their parent passes on.
+fn delegate(folder: &Path) -> Result<()> {
+    let available = fs::read_to_string(folder.join("cgroup.controllers"))?;
+    for controller in available.split_whitespace() {
+        // Some cannot be passed on; the kubelet says which one it misses.
+        let _ = fs::write(folder.join("cgroup.subtree_control"), format!("+{controller}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! The pause image of real nodes, made on the spot: there is no registry to pull it from.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::oci::{self, File, Image};
+use crate::process::run;
+
+/// The image's name in containerd.
+pub const NAME: &str = "localhost/bluegreen-pause:1";
+
+/// Compiles the program and packs it; returns the archive.
+pub fn build(folder: &Path) -> Result<PathBuf> {
+    let program = compile_static("pause", include_str!("bin/pause.rs"), folder)
+        .context("cannot build the pause program (give an image of your own with --pause-image)")?;
+    let archive = folder.join("pause.tar");
+    let image = Image {
+        name: NAME.into(),
+        files: vec![File { path: "pause".into(), content: fs::read(&program)?, mode: 0o755 }],
+        entrypoint: vec!["/pause".into()],
+        user: Some("65535:65535".into()),
+        ..Image::default()
+    };
+    oci::write_archive(&archive, &image)?;
+    Ok(archive)
+}
+
+/// Compiles one source file that uses std only into a static program, which runs in an image that holds nothing else.
+/// Plain `rustc`: a test binary cannot rely on Cargo having built the programs of another package.
+pub fn compile_static(name: &str, source: &str, folder: &Path) -> Result<PathBuf> {
+    let file = folder.join(format!("{name}.rs"));
+    let program = folder.join(name);
+    fs::write(&file, source)?;
+    let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    command.args([
+        "--edition=2024",
+        "-Ctarget-feature=+crt-static",
+        "-Cpanic=abort",
+        "-Cstrip=symbols",
+        "-o",
+    ]);
+    run(command.arg(&program).arg(&file))?;
+    Ok(program)
+}

@@ -1,0 +1,222 @@
+//! The programs of Kubernetes, built once from pinned Go modules.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+use crate::process::run;
+
+/// A Go module of ours: a pinned list of tools without any code.
+struct Module {
+    folder: &'static str,
+    go_mod: &'static str,
+    go_sum: &'static str,
+}
+
+const KUBERNETES: Module =
+    Module { folder: "kubernetes", go_mod: include_str!("../go.mod"), go_sum: include_str!("../go.sum") };
+const KWOK: Module =
+    Module { folder: "kwok", go_mod: include_str!("../kwok/go.mod"), go_sum: include_str!("../kwok/go.sum") };
+const MODULES: [&Module; 2] = [&KUBERNETES, &KWOK];
+
+/// One program. A new one is a line in [`TOOLS`] and a `tool` line in its module's `go.mod`.
+struct Tool {
+    name: &'static str,
+    module: &'static Module,
+    package: &'static str,
+    /// Seconds that a cold build took on 2 cores, in this order: what the next one adds to the last.
+    seconds: u32,
+}
+
+const fn tool(name: &'static str, module: &'static Module, package: &'static str, seconds: u32) -> Tool {
+    Tool { name, module, package, seconds }
+}
+
+const TOOLS: [Tool; 8] = [
+    tool("etcd", &KUBERNETES, "go.etcd.io/etcd/server/v3", 40),
+    tool("kube-apiserver", &KUBERNETES, "k8s.io/kubernetes/cmd/kube-apiserver", 165),
+    tool("kube-controller-manager", &KUBERNETES, "k8s.io/kubernetes/cmd/kube-controller-manager", 45),
+    tool("kube-scheduler", &KUBERNETES, "k8s.io/kubernetes/cmd/kube-scheduler", 5),
+    tool("kubectl", &KUBERNETES, "k8s.io/kubernetes/cmd/kubectl", 20),
+    tool("kubelet", &KUBERNETES, "k8s.io/kubernetes/cmd/kubelet", 15),
+    tool("kube-proxy", &KUBERNETES, "k8s.io/kubernetes/cmd/kube-proxy", 10),
+    tool("kwok", &KWOK, "sigs.k8s.io/kwok/cmd/kwok", 95),
+];
+
+/// Kubernetes' version: its programs report it, so that `kubectl version` tells the truth.
+const VERSION: &str = "v1.35.4";
+
+/// The oldest Go that all modules build with: the highest `go` line of their `go.mod`.
+const GO: &str = "1.26";
+
+/// The folder that holds the built programs.
+#[derive(Clone, Debug)]
+pub struct Tools(PathBuf);
+
+impl Tools {
+    /// Finds the tools under `target/cluster-tools`, and builds them first where they are missing.
+    ///
+    /// The folder's name is made of all that decides the result. It appears by one rename, and a lock keeps
+    /// a second run waiting rather than building too.
+    pub fn ensure(target: &Path) -> Result<Self> {
+        let base = target.join("cluster-tools");
+        fs::create_dir_all(&base)?;
+        let hash = hash();
+        let go = match go_version() {
+            Ok(go) => go,
+            // Built before, and run now where there is no Go, as under sudo.
+            Err(error) => return built_before(&base, &hash)?.ok_or(error),
+        };
+        let done = base.join(format!("{hash}-{go}"));
+        if done.is_dir() {
+            return Ok(Self(done));
+        }
+        let lock = File::create(base.join("lock"))?;
+        if lock.try_lock().is_err() {
+            say("waiting for another run that is building the tools …");
+            lock.lock()?;
+        }
+        if !done.is_dir() {
+            build(&base, &done)?;
+        }
+        Ok(Self(done))
+    }
+
+    /// The folder, for `PATH`.
+    pub fn folder(&self) -> &Path {
+        &self.0
+    }
+
+    /// One program: `kubectl`, `kube-apiserver`, `etcd`, `kwok` …
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+fn build(base: &Path, done: &Path) -> Result<()> {
+    let temporary = base.join("unfinished");
+    // The lock is ours: what lies here was left by a build that was killed.
+    let _ = fs::remove_dir_all(&temporary);
+    let out = temporary.join("out");
+    fs::create_dir_all(&out)?;
+    for module in MODULES {
+        let folder = temporary.join(module.folder);
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("go.mod"), module.go_mod)?;
+        fs::write(folder.join("go.sum"), module.go_sum)?;
+    }
+    let total: u32 = TOOLS.iter().map(|tool| tool.seconds).sum();
+    say(&format!("building Kubernetes {VERSION} once, about {} min on 2 cores", total.div_ceil(60)));
+    for (index, tool) in TOOLS.iter().enumerate() {
+        let Tool { name, module, package, seconds } = tool;
+        let time =
+            if *seconds < 60 { format!("{seconds} s") } else { format!("{} min", seconds.div_ceil(60)) };
+        say(&format!("building {name} ({} of {}, about {time} on 2 cores) …", index + 1, TOOLS.len()));
+        let mut command = go();
+        command.current_dir(temporary.join(module.folder)).arg("build").args(flags());
+        command.arg("-o").arg(out.join(name)).arg(package);
+        run(&mut command).with_context(|| format!("cannot build {name}"))?;
+    }
+    fs::rename(&out, done)?;
+    fs::remove_dir_all(&temporary)?;
+    Ok(())
+}
+
+fn go() -> Command {
+    let mut command = Command::new("go");
+    // A workspace file somewhere above would replace the pinned module.
+    command.env("GOWORK", "off").env("CGO_ENABLED", "0");
+    command
+}
+
+fn flags() -> [String; 4] {
+    let (major, minor) = VERSION.trim_start_matches('v').split_once('.').unwrap_or_default();
+    let minor = minor.split('.').next().unwrap_or_default();
+    let set = "-X k8s.io/component-base/version.git";
+    let ldflags = format!("-s -w {set}Version={VERSION} {set}Major={major} {set}Minor={minor}");
+    ["-trimpath".into(), "-buildvcs=false".into(), "-ldflags".into(), ldflags]
+}
+
+/// Tools of the wanted versions, whatever Go they were built with.
+fn built_before(base: &Path, hash: &str) -> Result<Option<Tools>> {
+    for entry in fs::read_dir(base)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&format!("{hash}-")) {
+            return Ok(Some(Tools(entry.path())));
+        }
+    }
+    Ok(None)
+}
+
+fn hash() -> String {
+    let mut hash = Sha256::new();
+    for module in MODULES {
+        hash.update(module.go_mod);
+        hash.update(module.go_sum);
+    }
+    hash.update(flags().concat());
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The version that will build. An older Go is good enough where it fetches newer toolchains by itself.
+fn go_version() -> Result<String> {
+    let help = format!(
+        "the test cluster is built from Go modules and needs Go {GO} or newer: install it from go.dev/dl or with \
+         your package manager, and have `go` on the PATH"
+    );
+    let Ok(answer) = run(go().args(["env", "GOVERSION", "GOTOOLCHAIN"])) else {
+        bail!("no usable Go here: {help}")
+    };
+    let (found, switching) = answer.split_once('\n').unwrap_or((&answer, ""));
+    if !recent(found) && !switching.contains("auto") {
+        bail!("Go is too old ({found}): {help}");
+    }
+    Ok(found.trim().to_owned())
+}
+
+fn recent(version: &str) -> bool {
+    let numbers = |text: &str| -> Vec<u32> {
+        text.trim().trim_start_matches("go").split('.').map_while(|part| part.parse().ok()).take(2).collect()
+    };
+    numbers(version) >= numbers(GO)
+}
+
+/// Progress goes to the terminal even from inside a test, whose own output is captured.
+pub fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_go_versions_are_recent_enough() {
+        for (version, enough) in
+            [("go1.26.8\n", true), ("go1.27", true), ("go2.0", true), ("go1.25.9", false), ("devel", false)]
+        {
+            assert_eq!(recent(version), enough, "{version}");
+        }
+    }
+
+    #[test]
+    fn does_the_oldest_go_named_to_the_user_satisfy_every_module() {
+        for module in MODULES {
+            let line = module.go_mod.lines().find_map(|line| line.strip_prefix("go ")).unwrap_or_default();
+            assert!(recent(&format!("go{GO}")) && !line.is_empty());
+            assert!(GO >= line.rsplit_once('.').map_or(line, |(minor, _)| minor), "{line}");
+        }
+    }
+
+    #[test]
+    fn is_every_tool_pinned_in_its_module() {
+        for tool in TOOLS {
+            assert!(tool.module.go_mod.contains(tool.package), "{}", tool.name);
+        }
+        assert!(KUBERNETES.go_mod.contains(&format!("k8s.io/kubernetes {VERSION}")));
+    }
+}

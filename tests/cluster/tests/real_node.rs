@@ -1,0 +1,209 @@
+//! Real nodes: containers, probes, NodePorts. Left out, with the reason, where none can run; REQUIRE_REAL_NODE=1 forbids
+//! that.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use bluegreen_cluster::oci::{File, Image, write_archive};
+use bluegreen_cluster::{Cluster, Node, Options, ProxyMode, compile_static};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Service;
+use kube::api::{Api, PostParams};
+use serde_json::json;
+
+fn possible() -> Result<bool> {
+    match Cluster::real_node_possible() {
+        Ok(()) => Ok(true),
+        Err(reason) if std::env::var("REQUIRE_REAL_NODE").is_ok_and(|required| required == "1") => {
+            bail!(reason)
+        }
+        Err(reason) => {
+            // Past the test harness, which would swallow it.
+            writeln!(std::io::stderr(), "left out: {reason}")?;
+            Ok(false)
+        }
+    }
+}
+
+/// Builds the image of the web server in `fixtures/answer.rs`.
+fn image(folder: &Path) -> Result<std::path::PathBuf> {
+    let program = compile_static("answer", include_str!("fixtures/answer.rs"), folder)?;
+    let archive = folder.join("answer.tar");
+    let image = Image {
+        name: "localhost/answer:1".into(),
+        files: vec![File { path: "bin/answer".into(), content: std::fs::read(program)?, mode: 0o755 }],
+        entrypoint: vec!["/bin/answer".into()],
+        user: Some("10001:10001".into()),
+        port: Some(8080),
+        ..Image::default()
+    };
+    write_archive(&archive, &image)?;
+    Ok(archive)
+}
+
+async fn deploy(cluster: &Cluster, replicas: i32, node_port: i32) -> Result<()> {
+    let client = cluster.client()?;
+    cluster.load_image(&image(cluster.dir()?)?).await?;
+    let deployment: Deployment = serde_json::from_value(json!({
+        "metadata": {"name": "answer"},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": "answer"}},
+            "template": {
+                "metadata": {"labels": {"app": "answer"}},
+                "spec": {
+                    "terminationGracePeriodSeconds": 0,
+                    "topologySpreadConstraints": [{
+                        "maxSkew": 1,
+                        "topologyKey": "kubernetes.io/hostname",
+                        "whenUnsatisfiable": "DoNotSchedule",
+                        "labelSelector": {"matchLabels": {"app": "answer"}},
+                    }],
+                    "containers": [{
+                        "name": "answer",
+                        "image": "localhost/answer:1",
+                        "imagePullPolicy": "IfNotPresent",
+                        "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1},
+                    }],
+                },
+            },
+        },
+    }))?;
+    let service: Service = serde_json::from_value(json!({
+        "metadata": {"name": "answer"},
+        "spec": {
+            "type": "NodePort",
+            "selector": {"app": "answer"},
+            "ports": [{"port": 8080, "nodePort": node_port}],
+        },
+    }))?;
+    let deployments: Api<Deployment> = Api::default_namespaced(client.clone());
+    deployments.create(&PostParams::default(), &deployment).await?;
+    Api::<Service>::default_namespaced(client).create(&PostParams::default(), &service).await?;
+    let start = Instant::now();
+    loop {
+        let status = deployments.get("answer").await?.status.unwrap_or_default();
+        if status.ready_replicas == Some(replicas) {
+            return Ok(());
+        }
+        ensure!(start.elapsed() < Duration::from_secs(60), "not ready: {status:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn get(address: IpAddr, port: u16) -> Result<String> {
+    let mut stream = TcpStream::connect_timeout(&SocketAddr::new(address, port), Duration::from_secs(2))?;
+    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    write!(stream, "GET / HTTP/1.1\r\nHost: answer\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer.rsplit_once("\r\n\r\n").context("no body")?.1.trim().to_owned())
+}
+
+/// Asks until as many pods have answered as there are.
+fn all_answer(address: IpAddr, port: u16, pods: usize) -> Result<BTreeSet<String>> {
+    let start = Instant::now();
+    let mut answers = BTreeSet::new();
+    while answers.len() < pods {
+        ensure!(start.elapsed() < Duration::from_secs(20), "only these answered: {answers:?}");
+        match get(address, port) {
+            Ok(answer) => drop(answers.insert(answer)),
+            // kube-proxy may not have heard of the Service yet.
+            Err(_) => std::thread::sleep(Duration::from_millis(50)),
+        }
+    }
+    Ok(answers)
+}
+
+#[tokio::test]
+async fn does_a_real_pod_answer_on_a_node_port_and_reach_the_api_server() -> Result<()> {
+    if !possible()? {
+        return Ok(());
+    }
+    let cluster = Cluster::start(Options { node: Node::Real { count: 1 }, ..Options::default() }).await?;
+    deploy(&cluster, 2, 30007).await?;
+    let address = cluster.node_address().context("no address")?;
+    let answers = all_answer(address, 30007, 2)?;
+    assert!(answers.iter().all(|answer| answer.ends_with("reaches the API server: true")), "{answers:?}");
+
+    let logs = Command::new(cluster.tool("kubectl"))
+        .arg("--kubeconfig")
+        .arg(cluster.kubeconfig())
+        .args(["logs", "deployment/answer"])
+        .output()?;
+    assert_eq!(String::from_utf8(logs.stdout)?.trim(), "answering", "{}", String::from_utf8(logs.stderr)?);
+
+    cluster.restart_kube_proxy().await?;
+    all_answer(address, 30007, 2)?;
+    let inside = cluster.node_command("ip")?.args(["-brief", "address"]).output()?;
+    assert!(String::from_utf8(inside.stdout)?.contains("10.200."));
+    ends_without_a_trace(cluster).await
+}
+
+#[tokio::test]
+async fn do_two_nodes_serve_each_others_pods_with_nftables() -> Result<()> {
+    if !possible()? {
+        return Ok(());
+    }
+    let options =
+        Options { node: Node::Real { count: 2 }, proxy_mode: ProxyMode::Nftables, ..Options::default() };
+    let cluster = Cluster::start(options).await?;
+    // The same NodePort as in the other test, at the same time.
+    deploy(&cluster, 2, 30007).await?;
+    all_answer(cluster.node_address().context("no address")?, 30007, 2)?;
+    ends_without_a_trace(cluster).await
+}
+
+/// Looks for all that a real node brings with it.
+async fn ends_without_a_trace(cluster: Cluster) -> Result<()> {
+    let dir = cluster.dir()?.to_owned();
+    let state: serde_json::Value = serde_json::from_slice(&std::fs::read(dir.join("state.json"))?)?;
+    let id = state["id"].as_str().context("id")?.to_owned();
+    assert_ne!(traces(&id)?, Vec::<String>::new(), "we would find them");
+    cluster.stop().await?;
+    assert_eq!(traces(&id)?, Vec::<String>::new());
+    assert!(!dir.exists());
+    Ok(())
+}
+
+fn traces(id: &str) -> Result<Vec<String>> {
+    let script = "ip -brief link; ip netns; cat /proc/self/mounts; find /sys/fs/cgroup -type d; cat /proc/[0-9]*/cgroup";
+    let output = Command::new("sh").args(["-c", script]).output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    // A zombie that the machine's init has not waited for yet is still listed with the cgroup it was in.
+    let trace = |line: &&str| line.contains(id) && !line.ends_with("(deleted)");
+    Ok(text.lines().filter(trace).map(str::to_owned).collect())
+}
+
+#[test]
+fn is_nothing_of_a_real_node_left_when_its_owner_was_killed() -> Result<()> {
+    if !possible()? {
+        return Ok(());
+    }
+    let dir = bluegreen_cluster::target()?.join("cluster-killed-real");
+    let mut owner = Command::new(env!("CARGO_BIN_EXE_cluster"))
+        .args(["run", "--real-node", "--name", "killed-real", "--", "sleep", "10"])
+        .spawn()?;
+    let start = Instant::now();
+    while !dir.join("run/kube-proxy-node-1.json").exists() {
+        ensure!(start.elapsed() < Duration::from_secs(60), "it does not start");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let state: serde_json::Value = serde_json::from_slice(&std::fs::read(dir.join("state.json"))?)?;
+    let id = state["id"].as_str().context("id")?;
+    assert_ne!(traces(id)?, Vec::<String>::new(), "we would find them");
+    // SIGKILL: no destructor and no signal handler runs.
+    owner.kill()?;
+    owner.wait()?;
+    let start = Instant::now();
+    while dir.exists() || !traces(id)?.is_empty() {
+        ensure!(start.elapsed() < Duration::from_secs(10), "left over: {:?}", traces(id)?);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    Ok(())
+}
