@@ -16,7 +16,7 @@ use crate::apply::{Outcome, Target, Writer};
 use crate::controller::cache::Cache;
 use crate::events::Publisher;
 use crate::fence::Token;
-use crate::memory::{Memory, Refusal};
+use crate::memory::{Late, Memory, Refusal};
 use crate::metrics::{Metrics, ReconcileResult};
 use crate::observe::read;
 use crate::observe::{self, Snapshot};
@@ -30,6 +30,9 @@ const ROUNDS: usize = 12;
 
 /// Failed preconditions in one pass before others get their turn.
 const CONFLICTS: usize = 3;
+
+/// How often the same steps are taken in one pass before somebody else is taken to undo them.
+const CONTEST: usize = 4;
 
 /// A look at the stores costs nothing, so a lost event is never lost for long.
 const RESYNC: Duration = Duration::from_secs(300);
@@ -163,7 +166,7 @@ async fn pass(app: &Arc<BlueGreenApp>, context: &Context, memory: &mut Memory) -
         let prove = matches!(cached.plan.stage, Stage::Switching { .. });
         return live_pass(app, context, memory, prove).await;
     }
-    if news == News::Progress {
+    if news == News::Progress || memory.explanation_is_due(Instant::now()) {
         return progress(cached, context, memory).await;
     }
     memory.failures = 0;
@@ -199,6 +202,7 @@ async fn live_pass(
 ) -> Result<Duration, Error> {
     let (namespace, name) = (app.namespace().unwrap_or_default(), app.name_any());
     let mut conflicts = 0;
+    let mut last: Option<(Vec<Action>, usize)> = None;
     for _ in 0..ROUNDS {
         let read = read::live(&context.client, &namespace, &name, prove);
         let seen = tokio::time::timeout(context.read_deadline, read)
@@ -225,6 +229,14 @@ async fn live_pass(
             }
         }
         prove = false;
+        let times =
+            last.take().filter(|(actions, _)| *actions == decision.plan.actions).map_or(1, |(_, n)| n + 1);
+        if times > CONTEST {
+            // The write is accepted and its effect is gone again: somebody takes the field back each time.
+            context.events.contested(&decision.seen.app, &decision.plan.actions);
+            return Ok(memory.back_off());
+        }
+        last = Some((decision.plan.actions.clone(), times));
         let (outcome, color) = act(&decision, context, memory).await;
         match outcome {
             Outcome::Done => {}
@@ -297,7 +309,7 @@ fn decide(seen: Snapshot, context: &Context, memory: &mut Memory, live_read: boo
         collecting: observe::collecting(&seen, &facts),
         invalid: invalid.iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect(),
         other_operator: other_operator(&facts),
-        pods: PerColor::from_fn(|color| memory.pods.get(color).as_ref().map(|(words, _)| words.clone())),
+        pods: PerColor::from_fn(|color| memory.late.get(color).as_ref().and_then(Late::why)),
     };
     Decision { seen, facts, plan, trouble }
 }

@@ -3,21 +3,26 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::{Context, Decision, Error, RESYNC};
 use crate::api::{BlueGreenApp, BlueGreenAppStatus, Color, PerColor};
 use crate::apply::Outcome;
 use crate::explain::explain;
-use crate::memory::Memory;
+use crate::memory::{Late, Memory};
 use crate::observe::{self, read};
+use crate::plan::{Missing, Stage};
 use crate::status::{self, Report};
 
 /// A status that only counts pods is written at most this often.
 const PROGRESS: Duration = Duration::from_secs(1);
 
-/// How old an explanation of unready pods may be.
-const EXPLAIN: Duration = Duration::from_secs(10);
+/// How soon a write that was refused is tried again, at the latest.
+const REFUSED: Duration = Duration::from_secs(10);
+
+/// How soon the owners of the pods are looked at again: no watch tells of them.
+const PROOF: Duration = Duration::from_millis(500);
 
 /// How a new status differs from the one that is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +113,9 @@ pub(super) async fn progress(
     memory.progress = Some(Instant::now());
     explain_pods(&mut decision, context, memory).await;
     let new = report(&decision);
+    if news(&decision, &new) == News::None {
+        return Ok(wait(&decision, memory).max(PROGRESS));
+    }
     match write_status(decision, new, context, memory).await? {
         Reported::Done(wait) => Ok(wait),
         // The event that tells of the change is on its way.
@@ -150,36 +158,51 @@ async fn write_status(
     Ok(Reported::Done(wait))
 }
 
-/// Reads the pods of a color that is late, at most every ten seconds.
+/// Asks the pods of a color that is late why, now and then.
 async fn explain_pods(decision: &mut Decision, context: &Context, memory: &mut Memory) {
-    let (namespace, name) = (decision.seen.app.namespace().unwrap_or_default(), decision.seen.app.name_any());
     for color in Color::ALL {
         let deployment = decision.facts.colors.get(color).deployment.ours();
-        let late = deployment.is_some_and(|d| d.available < d.replicas || d.deadline_exceeded);
-        let slot = memory.pods.get_mut(color);
-        if !late {
+        let is_late = deployment.is_some_and(|d| d.available < d.replicas || d.deadline_exceeded);
+        let slot = memory.late.get_mut(color);
+        if !is_late {
             *slot = None;
-        } else if slot.as_ref().is_none_or(|(_, at)| at.elapsed() >= EXPLAIN) {
-            let read = read::pods(&context.client, &namespace, &name, color);
-            match tokio::time::timeout(context.read_deadline, read).await {
-                Ok(Ok(pods)) => {
-                    let deployment = decision.seen.deployments.get(color).as_deref();
-                    *slot = explain(deployment, &pods).map(|words| (words, Instant::now()));
-                }
-                Ok(Err(error)) => tracing::debug!(%error, "can't read the pods to explain them"),
-                Err(_) => tracing::debug!("reading the pods took too long"),
-            }
+            continue;
         }
-        *decision.trouble.pods.get_mut(color) = slot.as_ref().map(|(words, _)| words.clone());
+        let late = slot.get_or_insert_with(|| Late::begin(Instant::now()));
+        let passed_deadline = late.words.is_none() && deployment.is_some_and(|d| d.deadline_exceeded);
+        if (passed_deadline || late.ask_in(Instant::now()).is_zero())
+            && let Some(pods) = read_pods(decision, context, color).await
+        {
+            let words = explain(decision.seen.deployments.get(color).as_deref(), &pods);
+            late.words = Some((words, Instant::now()));
+        }
+        *decision.trouble.pods.get_mut(color) = late.why();
     }
+}
+
+async fn read_pods(decision: &Decision, context: &Context, color: Color) -> Option<Vec<Pod>> {
+    let app = &decision.seen.app;
+    let (namespace, name) = (app.namespace().unwrap_or_default(), app.name_any());
+    let read = read::pods(&context.client, &namespace, &name, color);
+    match tokio::time::timeout(context.read_deadline, read).await {
+        Ok(Ok(pods)) => return Some(pods),
+        Ok(Err(error)) => tracing::debug!(%error, "can't read the pods to explain them"),
+        Err(_) => tracing::debug!("reading the pods took too long"),
+    }
+    None
 }
 
 /// When to look again without an event.
 pub(super) fn wait(decision: &Decision, memory: &Memory) -> Duration {
-    let late = decision.trouble.pods.blue.is_some() || decision.trouble.pods.green.is_some();
-    let words = late.then_some(EXPLAIN * 3);
-    let refused = memory.refused.as_ref().map(|_| EXPLAIN);
-    [decision.plan.wake, words, refused, Some(RESYNC)].into_iter().flatten().min().unwrap_or(RESYNC)
+    let now = Instant::now();
+    let words =
+        [&memory.late.blue, &memory.late.green].into_iter().flatten().map(|late| late.ask_in(now)).min();
+    let refused = memory.refused.as_ref().map(|_| REFUSED);
+    let proof = match decision.plan.stage {
+        Stage::Preparing { missing: Missing::ReplicaSet | Missing::Endpoints { .. }, .. } => Some(PROOF),
+        _ => None,
+    };
+    [decision.plan.wake, words, refused, proof, Some(RESYNC)].into_iter().flatten().min().unwrap_or(RESYNC)
 }
 
 fn record_switch(context: &Context, old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) {
