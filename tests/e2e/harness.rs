@@ -10,7 +10,6 @@ mod setup;
 mod world;
 
 pub use fixture::{App, app, pods};
-pub use operator::Operator;
 pub use record::Kind;
 pub use sandbox::Sandbox;
 pub use setup::cluster;

@@ -7,7 +7,7 @@ use bluegreen_operator::api::Color::{self, Blue, Green};
 use bluegreen_operator::api::Phase;
 use serde_json::json;
 
-use crate::harness::{Kind, Sandbox, app, pods};
+use crate::harness::{Kind, Sandbox, World, app, pods};
 
 /// The colors that were selected, in their order.
 fn colors(sandbox: &Sandbox) -> Vec<Color> {
@@ -66,7 +66,8 @@ async fn does_canceling_before_the_switch_leave_the_live_color_alone() -> Result
     sandbox.until("it is canceled", |world| world.ready("hello")).await?;
     // Green becomes ready now, too late.
     sandbox.until("green is up", |world| world.says("hello", "StandbyReady").is_some()).await?;
-    sandbox.throughout(Duration::from_secs(2), "blue serves", |world| world.serves("hello", Blue)).await?;
+    let serves = |world: &World| world.ready("hello") && world.selects("hello") == "blue";
+    sandbox.throughout(Duration::from_secs(2), "blue serves", serves).await?;
     assert_eq!(colors(&sandbox), [Blue]);
     sandbox.finish().await
 }

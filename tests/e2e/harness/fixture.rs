@@ -29,11 +29,6 @@ pub fn app(name: &str) -> App {
 }
 
 impl App {
-    /// The tag of a color.
-    pub fn tag(self, color: Color, tag: &str) -> Self {
-        self.with(json!({ color.as_str(): {"tag": tag} }))
-    }
-
     /// Leaves a color's block out.
     pub fn without(mut self, color: Color) -> Self {
         if let Some(spec) = self.spec.as_object_mut() {

@@ -37,7 +37,6 @@ pub struct Broken {
 /// A color that began to serve.
 #[derive(Clone, Debug)]
 pub struct Switch {
-    pub app: String,
     pub to: Color,
     /// The image of the Deployment at that moment.
     pub image: String,
@@ -159,7 +158,7 @@ impl Replay<'_> {
         let deployment = self.world.raw(Kind::Deployment, &format!("{name}-{color}"));
         let template = deployment.map(|d| d["spec"]["template"].clone()).unwrap_or_default();
         let image = self.world.image(&name, color).unwrap_or_default();
-        self.found.switches.push(Switch { app: name.clone(), to: color, image });
+        self.found.switches.push(Switch { to: color, image });
         if let Some(track) = self.tracks.get_mut(&name) {
             track.committed = Some(color);
             track.template = template;
