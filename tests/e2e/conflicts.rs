@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use bluegreen_operator::api::Color::Blue;
 use serde_json::{Value, json};
 
-use crate::harness::{Kind, Sandbox, app};
+use crate::harness::{Kind, Sandbox, World, app};
 
 fn deployment(name: &str) -> Value {
     json!({
@@ -79,4 +79,28 @@ async fn is_a_foreign_service_left_alone_until_it_goes() -> Result<()> {
 #[tokio::test]
 async fn is_a_foreign_service_of_a_color_left_alone_until_it_goes() -> Result<()> {
     conflict("foreign-preview", Kind::Service, service("hello-blue")).await
+}
+
+#[tokio::test]
+async fn does_an_object_that_is_handed_over_become_a_child() -> Result<()> {
+    let sandbox = Sandbox::new("adopt").await?;
+    // What `kubectl delete bga hello --cascade=orphan` leaves: the right selector, and nobody's.
+    let mut left_over = deployment("hello-blue");
+    let labels = json!({"bluegreen.dev/app": "hello", "bluegreen.dev/color": "blue"});
+    left_over["spec"]["selector"]["matchLabels"] = labels.clone();
+    left_over["spec"]["template"]["metadata"]["labels"] = labels;
+    sandbox.create(Kind::Deployment, left_over).await?;
+    let uid = |world: &World| world.raw(Kind::Deployment, "hello-blue").map(|o| o["metadata"]["uid"].clone());
+    let before = uid(&sandbox.world());
+    let _operator = sandbox.operator()?;
+    sandbox.apply(&app("hello")).await?;
+    sandbox.until("it is stalled", |world| world.stalled("hello", "NameConflict")).await?;
+
+    let hand_over = json!({"metadata": {"annotations": {"bluegreen.dev/adopt": "hello"}}});
+    sandbox.patch(Kind::Deployment, "hello-blue", hand_over).await?;
+    sandbox.until("blue serves", |world| world.serves("hello", Blue)).await?;
+    let world = sandbox.world();
+    assert_eq!(uid(&world), before, "it is the very object");
+    assert_eq!(world.image("hello", Blue).as_deref(), Some("team/hello:v1"));
+    sandbox.finish().await
 }

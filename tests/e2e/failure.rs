@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bluegreen_operator::api::Color::{Blue, Green};
+use k8s_openapi::api::core::v1::ResourceQuota;
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::harness::{Kind, Sandbox, app, pods};
@@ -175,6 +177,25 @@ async fn does_a_node_port_that_is_taken_stall_until_it_is_free() -> Result<()> {
     assert!(message.contains("31907"), "{message}");
     sandbox.delete(Kind::App, "one").await?;
     sandbox.until("two serves", |world| world.serves("two", Blue)).await?;
+    sandbox.finish().await
+}
+
+#[tokio::test]
+async fn does_a_quota_that_is_used_up_stall_with_its_words_and_recover_when_raised() -> Result<()> {
+    let quick = app("hello").with(json!({"progressDeadlineSeconds": 5}));
+    let (sandbox, _operator) = Sandbox::serving("quota", &quick).await?;
+    let quotas: Api<ResourceQuota> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
+    let quota = |pods: &str| json!({"metadata": {"name": "pods"}, "spec": {"hard": {"pods": pods}}});
+    quotas.create(&PostParams::default(), &serde_json::from_value(quota("4"))?).await?;
+    // No pod can be added, and none is taken away before.
+    sandbox.edit("hello", json!({"active": "green", "green": {"tag": "v3"}})).await?;
+    sandbox.until("it gives up", |world| world.stalled("hello", "ProgressDeadlineExceeded")).await?;
+    let (_, message) = sandbox.world().says("hello", "Stalled").context("stalled")?;
+    assert!(message.contains("exceeded quota"), "{message}");
+    assert_eq!(sandbox.world().selects("hello"), "blue");
+
+    quotas.patch("pods", &PatchParams::default(), &Patch::Merge(quota("10"))).await?;
+    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
     sandbox.finish().await
 }
 

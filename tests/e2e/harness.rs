@@ -4,7 +4,7 @@
 mod fixture;
 pub mod guard;
 mod operator;
-mod record;
+pub mod record;
 mod sandbox;
 mod setup;
 mod world;

@@ -16,3 +16,4 @@ mod processes;
 mod quiet;
 mod standby;
 mod switching;
+mod teeth;

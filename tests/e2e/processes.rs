@@ -138,7 +138,7 @@ async fn does_an_operator_of_another_installation_change_nothing() -> Result<()>
         objects.map(|(kind, name)| world.raw(kind, name).map(|o| o["metadata"]["resourceVersion"].clone()))
     };
     let before = versions();
-    let second = sandbox.operator_of("another")?;
+    let second = sandbox.other_operator()?;
     second.says("leading", LEADS).await?;
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(versions(), before, "not even the status, or the two would write it in turns");

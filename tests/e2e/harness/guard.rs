@@ -69,8 +69,8 @@ struct Track {
 
 struct Draining {
     color: Color,
-    /// When an endpoint of it was last live.
-    last: Instant,
+    /// When its last endpoint left the live Service; `None` while there is one.
+    left: Option<Instant>,
 }
 
 /// What is promised about a Deployment.
@@ -162,7 +162,7 @@ impl Replay<'_> {
         if let Some(track) = self.tracks.get_mut(&name) {
             track.committed = Some(color);
             track.template = template;
-            track.draining = from.map(|color| Draining { color, last: event.at });
+            track.draining = from.map(|color| Draining { color, left: None });
         }
     }
 
@@ -230,7 +230,7 @@ impl Replay<'_> {
         }
         let draining = track.draining.as_ref().filter(|draining| draining.color == color)?;
         let touched = event.deleted || lowered || (was.is_some() && changed);
-        let rest = event.at.saturating_duration_since(draining.last);
+        let rest = draining.left.map_or(Duration::ZERO, |left| event.at.saturating_duration_since(left));
         let drain = Duration::from_secs(u64::try_from(spec.drain_seconds).unwrap_or(0));
         (touched && rest + SLACK < drain)
             .then(|| (Rule::OldIsDrained, format!("was touched after {rest:?} of {drain:?} of its drain")))
@@ -243,9 +243,8 @@ impl Replay<'_> {
         let endpoints = self.world.endpoints(&name);
         if let Some(draining) = &mut track.draining {
             let prefix = format!("{name}-{}-", draining.color);
-            if endpoints.iter().any(|endpoint| endpoint.pod.starts_with(&prefix)) {
-                draining.last = event.at;
-            }
+            let live = endpoints.iter().any(|endpoint| endpoint.pod.starts_with(&prefix));
+            draining.left = if live { None } else { draining.left.or(Some(event.at)) };
         }
         let filled = endpoints.iter().any(|endpoint| endpoint.ready);
         let emptied = track.filled && !filled && !track.disturbed;

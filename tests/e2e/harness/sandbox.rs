@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use bluegreen_cluster::{Cluster, UserAccount};
+use bluegreen_cluster::{Cluster, Entry, Offset, UserAccount};
 use bluegreen_operator::api::Color;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
@@ -37,6 +37,8 @@ pub struct Sandbox {
     pub user: UserAccount,
     cluster: &'static Cluster,
     record: Record,
+    /// Where the audit log was at the beginning.
+    began: Option<Offset>,
     logs: PathBuf,
     started: AtomicUsize,
 }
@@ -54,7 +56,8 @@ impl Sandbox {
         allow(&client, &namespace, &user).await?;
         let record = Record::start(&client, &namespace).await?;
         let logs = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        Ok(Self { namespace, client, user, cluster, record, logs, started: AtomicUsize::new(0) })
+        let began = cluster.audit().ok().map(|audit| audit.end()).transpose()?;
+        Ok(Self { namespace, client, user, cluster, record, began, logs, started: AtomicUsize::new(0) })
     }
 
     /// A namespace in which the operator runs and this app serves, all done.
@@ -75,7 +78,11 @@ impl Sandbox {
     }
 
     /// Starts the operator of another installation: it has a Lease of its own.
-    pub fn operator_of(&self, lease: &str) -> Result<Operator> {
+    pub fn other_operator(&self) -> Result<Operator> {
+        self.operator_of(setup::OTHER_LEASE)
+    }
+
+    fn operator_of(&self, lease: &str) -> Result<Operator> {
         let namespace = &self.namespace;
         let arguments = [
             format!("--namespace={namespace}"),
@@ -244,9 +251,19 @@ impl Sandbox {
         let broken: Vec<String> =
             self.guard().broken.into_iter().filter(|b| !allowed.contains(&b.rule)).map(|b| b.words).collect();
         ensure!(broken.is_empty(), "the guard saw:\n{}\n{}", broken.join("\n"), self.describe()?);
+        let forbidden = self.forbidden()?;
+        ensure!(forbidden.is_empty(), "the operator has no right to\n{}", forbidden.join("\n"));
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         namespaces.delete(&self.namespace, &DeleteParams::background()).await?;
         Ok(())
+    }
+
+    /// What the operator asked for in vain.
+    fn forbidden(&self) -> Result<Vec<String>> {
+        let Some(began) = self.began else { return Ok(Vec::new()) };
+        let forbidden = |entry: &Entry| entry.user == self.user.name && entry.code == 403;
+        let entries = self.cluster.audit()?.matching(began, forbidden)?;
+        Ok(entries.into_iter().map(|e| format!("{} {} {}", e.verb, e.resource, e.subresource)).collect())
     }
 
     /// All that helps to see why.

@@ -5,16 +5,22 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use bluegreen_cluster::Cluster;
 use bluegreen_operator::api::BlueGreenApp;
-use k8s_openapi::api::rbac::v1::ClusterRole;
+use k8s_openapi::api::rbac::v1::{ClusterRole, Role};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use kube::{Client, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
 use tokio::sync::OnceCell;
 
 const CRD: &str = include_str!("../../../crds/bluegreen.dev_bluegreenapps.yaml");
+
+const RIGHTS: &str = include_str!("../../../config/rbac/role.yaml");
+const ELECTION: &str = include_str!("../../../config/rbac/leader_election_role.yaml");
+
+/// The Lease of another installation.
+pub const OTHER_LEASE: &str = "another";
 
 /// The ClusterRole that each sandbox binds in its namespace.
 pub const ROLE: &str = "bluegreen-operator-e2e";
@@ -53,25 +59,15 @@ where
     Ok(())
 }
 
-/// Exactly what the operator may do. A request beyond it fails its test.
+/// What is shipped, both roles in one: the operator runs with exactly these rights, here in a single namespace.
 fn role() -> Result<ClusterRole> {
-    let rule = |group: &str, resources: &[&str], verbs: &[&str]| json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
-    let children = ["get", "list", "watch", "create", "patch", "delete"];
-    let role = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": ROLE},
-        "rules": [
-            rule("bluegreen.dev", &["bluegreenapps"], &["get", "list", "watch"]),
-            rule("bluegreen.dev", &["bluegreenapps/status"], &["update"]),
-            rule("apps", &["deployments", "controllerrevisions"], &children),
-            rule("", &["services"], &children),
-            rule("discovery.k8s.io", &["endpointslices"], &["get", "list", "watch"]),
-            rule("apps", &["replicasets"], &["get", "list"]),
-            rule("", &["pods"], &["get", "list"]),
-            rule("events.k8s.io", &["events"], &["create", "patch"]),
-            rule("coordination.k8s.io", &["leases"], &["get", "create", "update"]),
-        ],
-    });
-    Ok(serde_json::from_value(role)?)
+    let mut role: ClusterRole = serde_yaml_ng::from_str(RIGHTS)?;
+    role.metadata = ObjectMeta { name: Some(ROLE.to_owned()), ..ObjectMeta::default() };
+    let election: Role = serde_yaml_ng::from_str(ELECTION)?;
+    let mut rules = election.rules.unwrap_or_default();
+    for names in rules.iter_mut().filter_map(|rule| rule.resource_names.as_mut()) {
+        names.push(OTHER_LEASE.to_owned());
+    }
+    role.rules.get_or_insert_default().append(&mut rules);
+    Ok(role)
 }
