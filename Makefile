@@ -43,3 +43,4 @@ lint: ## Formatting, clippy, and the supply chain where cargo-deny is installed
 .PHONY: crd
 crd: ## Generate the CRD from the types
 	$(CARGO) run -q --bin bluegreen-operator -- crd > crds/bluegreen.dev_bluegreenapps.yaml
+	cp crds/bluegreen.dev_bluegreenapps.yaml charts/bluegreen-operator/files/
