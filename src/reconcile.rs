@@ -253,7 +253,10 @@ async fn live_pass(
                 let refusal = Refusal { color, words };
                 decision.trouble.refused = Some(refusal.clone());
                 memory.refused = Some(refusal);
+                // A report that is written, or is not needed, is no success of this write.
+                let failures = memory.failures;
                 let _ = finish(decision, context, memory).await?;
+                memory.failures = failures;
                 return Ok(memory.back_off());
             }
             Outcome::Unknown(words) => {

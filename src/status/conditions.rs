@@ -126,7 +126,10 @@ fn reconciling(report: &Report, is_ready: bool, (reason, message): &Why) -> Opti
             .then(|| ("Updating", message.clone())),
         Stage::Serving => {
             let idle = report.app.spec.active.other();
-            let waits = is_ready && report.app.spec.color(idle).is_some() && rolling(report, idle);
+            // What was refused makes no progress without an edit; the standby's condition says so.
+            let refused = report.trouble.refused.as_ref().is_some_and(|refusal| refusal.color == Some(idle));
+            let waits =
+                is_ready && report.app.spec.color(idle).is_some() && !refused && rolling(report, idle);
             waits.then(|| ("StandbyUpdating", format!("{idle} is being updated")))
         }
         Stage::Draining { .. } | Stage::Paused | Stage::Yielding => None,

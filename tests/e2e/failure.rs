@@ -112,16 +112,45 @@ async fn does_a_live_color_that_recovers_by_itself_become_ready_again() -> Resul
     sandbox.finish().await
 }
 
+/// A template that the schema of the app takes and the API server refuses in a Deployment.
+fn refused() -> Value {
+    json!({"metadata": {"labels": {"team": "no such value!"}}})
+}
+
+fn accepted() -> Value {
+    json!({"metadata": {"labels": {"team": "a"}}})
+}
+
 #[tokio::test]
-async fn does_a_template_that_the_api_server_refuses_stall_with_its_words() -> Result<()> {
+async fn does_a_target_whose_template_is_refused_stall_with_the_words_of_the_api_server() -> Result<()> {
     let (sandbox, _operator) = Sandbox::serving("refused", &app("hello")).await?;
-    let bad = json!({"metadata": {"labels": {"team": "no such value!"}}});
-    sandbox.edit("hello", json!({"green": {"tag": "v3"}, "template": bad})).await?;
+    sandbox.edit("hello", json!({"active": "green", "green": {"tag": "v3"}, "template": refused()})).await?;
     sandbox.until("it is refused", |world| world.stalled("hello", "Refused")).await?;
     let (_, message) = sandbox.world().says("hello", "Stalled").context("stalled")?;
     assert!(message.contains("no such value!"), "{message}");
     assert_eq!(sandbox.world().selects("hello"), "blue");
-    sandbox.edit("hello", json!({"template": {"metadata": {"labels": {"team": "a"}}}})).await?;
+    sandbox.edit("hello", json!({"template": accepted()})).await?;
+    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
+    assert_eq!(sandbox.guard().switches[1].image, "team/hello:v3");
+    sandbox.finish().await
+}
+
+#[tokio::test]
+async fn does_an_idle_color_whose_template_is_refused_trouble_only_the_standby() -> Result<()> {
+    let (sandbox, operator) = Sandbox::serving("refused-idle", &app("hello")).await?;
+    sandbox.edit("hello", json!({"green": {"tag": "v3"}, "template": refused()})).await?;
+    sandbox
+        .until("the standby says so", |world| world.condition("hello", "StandbyReady", "False", "Refused"))
+        .await?;
+    sandbox
+        .throughout(Duration::from_secs(6), "blue serves", |world| {
+            world.ready("hello") && world.selects("hello") == "blue"
+        })
+        .await?;
+    let tries = operator.log(10_000).matches("EditDeployment { color: Green").count();
+    assert!(tries < 15, "it backs off: {tries} tries in 6 s");
+    sandbox.until("nothing is under way", |world| world.settled("hello")).await?;
+    sandbox.edit("hello", json!({"template": accepted()})).await?;
     sandbox
         .until("green is updated", |world| {
             world.settled("hello")

@@ -14,7 +14,9 @@ fn as_before(world: &World) -> bool {
         && world.says("hello", "StandbyReady").is_some()
         && world.image("hello", Blue).as_deref() == Some("team/hello:v1")
         && world.image("hello", Green).as_deref() == Some("team/hello:v2")
-        && [Blue, Green].iter().all(|&color| world.size("hello", color) == Some(2))
+        && [Blue, Green]
+            .iter()
+            .all(|&color| world.size("hello", color) == Some(2) && world.rolled_out("hello", color))
 }
 
 #[tokio::test]
@@ -141,11 +143,8 @@ async fn is_a_hand_edited_target_never_switched_to() -> Result<()> {
     sandbox.set_image("hello-green", "evil/image:v666").await?;
     sandbox
         .until("the edited pods are ready", |world| {
-            world.deployment("hello", Green).is_some_and(|deployment| {
-                let status = deployment.status.unwrap_or_default();
-                status.observed_generation == deployment.metadata.generation
-                    && [status.replicas, status.updated_replicas, status.available_replicas] == [Some(2); 3]
-            })
+            world.image("hello", Green).as_deref() == Some("evil/image:v666")
+                && world.rolled_out("hello", Green)
         })
         .await?;
     sandbox.activate("hello", Green).await?;

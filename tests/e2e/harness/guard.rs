@@ -194,8 +194,10 @@ impl Replay<'_> {
         if let Some((rule, words)) = self.rule_for(event, &app, color, was, is) {
             self.breaks(event, rule, format!("{} {words}", event.name));
         }
+        // A write that leaves the template alone, such as a status, tells nothing about what it should be.
         if let Some(track) = self.tracks.get_mut(&app)
             && track.committed == Some(color)
+            && was.map(|was| was.template) != Some(is.template)
             && !event.deleted
         {
             track.template = is.template.clone();
@@ -221,8 +223,10 @@ impl Replay<'_> {
             }
             let rolls = spec.active_update_policy == ActiveUpdatePolicy::RollingUpdate;
             let differs = changed && *is.template != track.template && !rolls;
-            return differs
-                .then(|| (Rule::LiveKeepsItsTemplate, "is live and its template changed".to_owned()));
+            return differs.then(|| {
+                let difference = difference(&track.template, is.template);
+                (Rule::LiveKeepsItsTemplate, format!("is live and its template changed:\n{difference}"))
+            });
         }
         let draining = track.draining.as_ref().filter(|draining| draining.color == color)?;
         let touched = event.deleted || lowered || (was.is_some() && changed);
@@ -283,4 +287,16 @@ fn fully_ready(deployment: &Deployment, wanted: i32) -> Result<(), String> {
         return Err(format!("total, updated, ready, available are {counts:?} of {size}, wanted {wanted}"));
     }
     Ok(())
+}
+
+/// The lines of one that are not in the other.
+fn difference(was: &Value, is: &Value) -> String {
+    let [was, is] = [was, is].map(|value| serde_yaml_ng::to_string(value).unwrap_or_default());
+    let lines = |sign: char, of: &str, other: &str| -> String {
+        of.lines()
+            .filter(|line| !other.lines().any(|l| l == *line))
+            .map(|line| format!("{sign} {line}\n"))
+            .collect()
+    };
+    lines('-', &was, &is) + &lines('+', &is, &was)
 }

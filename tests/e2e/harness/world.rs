@@ -122,6 +122,16 @@ impl World {
         self.deployment(name, color)?.spec?.replicas
     }
 
+    /// Has a color's Deployment nothing left to do?
+    pub fn rolled_out(&self, name: &str, color: Color) -> bool {
+        self.deployment(name, color).is_some_and(|deployment| {
+            let size = deployment.spec.and_then(|spec| spec.replicas);
+            let status = deployment.status.unwrap_or_default();
+            status.observed_generation == deployment.metadata.generation
+                && [status.replicas, status.updated_replicas, status.available_replicas] == [size; 3]
+        })
+    }
+
     /// The uids of a color's pods that are not on their way out.
     pub fn pods(&self, name: &str, color: Color) -> Vec<String> {
         let labels = |pod: &Pod| {
