@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 pub use outcome::Outcome;
 
-use crate::api::{BlueGreenApp, Color, PerColor};
+use crate::api::{BlueGreenApp, Color, PerColor, ServiceStatus};
 use crate::desired::{self, LiveService, Rendered, names};
 use crate::fence::Token;
 use crate::leader::Tenure;
@@ -111,19 +111,29 @@ impl Writer {
             status.and_then(|status| status.color(color)).and_then(|color| color.served_revision)
         });
         let token = target.token.to_string();
-        let body = desired::live_service(
-            target.app(),
-            &LiveService {
-                selects,
-                active: selects,
-                served,
-                fence: &token,
-                operator: &target.token.operator,
-                node_port: None,
-                cluster_ip: None,
-            },
-        );
-        self.put::<Service>(target, "service", &target.name(), body, None).await
+        let recorded = status.and_then(|status| status.service.clone()).unwrap_or_default();
+        let body = |addresses: ServiceStatus| {
+            desired::live_service(
+                target.app(),
+                &LiveService {
+                    selects,
+                    active: selects,
+                    served,
+                    fence: &token,
+                    operator: &target.token.operator,
+                    node_port: addresses.node_port,
+                    cluster_ip: addresses.cluster_ip,
+                },
+            )
+        };
+        let name = target.name();
+        match self.put::<Service>(target, "service", &name, body(recorded.clone()), None).await {
+            // Somebody has taken the old addresses: serving at new ones beats not serving.
+            Outcome::Refused(_) if recorded != ServiceStatus::default() => {
+                self.put::<Service>(target, "service", &name, body(ServiceStatus::default()), None).await
+            }
+            outcome => outcome,
+        }
     }
 
     /// The selector moves, and with it, in the same request, the record of what was committed.
@@ -175,7 +185,11 @@ impl Writer {
             cluster_ip: None,
         };
         change(&mut declared);
-        let body = desired::live_service(target.app(), &declared);
+        let mut body = desired::live_service(target.app(), &declared);
+        if declared.selects.is_none() && facts.selects == Selection::Edited {
+            // Handed over by a person: it serves as it does until a color passes the gate.
+            body["spec"]["selector"] = json!(service.spec.as_ref().and_then(|spec| spec.selector.clone()));
+        }
         self.put(target, "service", &target.name(), body, Some(service.as_ref())).await
     }
 

@@ -16,7 +16,7 @@ use k8s_openapi::api::core::v1::Service;
 use kube::{Resource, ResourceExt};
 
 pub use self::read::{Proof, Snapshot, Versions};
-use crate::api::{APP_CONTAINER, BlueGreenApp, BlueGreenAppStatus, Color, PerColor};
+use crate::api::{APP_CONTAINER, BlueGreenApp, BlueGreenAppStatus, Color, PerColor, ServiceStatus};
 use crate::desired::{self, names};
 use crate::fence::Token;
 use crate::plan::{
@@ -103,9 +103,12 @@ pub fn selected(seen: &Snapshot, token: &Token) -> Option<Color> {
 
 /// Where a child should be, somebody else's object is: what it is and what to do.
 pub fn conflicts(seen: &Snapshot, facts: &Observed) -> Vec<String> {
+    let name = seen.app.name_any();
     let words = |what: String| {
         format!(
-            "{what} exists and does not belong to this app; delete it or rename the app, then it is created"
+            "{what} exists and does not belong to this app; delete it, or hand it over with the annotation \
+             {}: {name}",
+            names::ADOPT
         )
     };
     children(seen, facts, |is| is.0).into_iter().map(words).collect()
@@ -161,7 +164,9 @@ fn owned<K: Resource, T>(app: &BlueGreenApp, object: Option<&K>, facts: impl FnO
         return Child::Collecting;
     }
     let Some(owner) = object.owner_references().iter().find(|owner| owner.controller == Some(true)) else {
-        return Child::Foreign;
+        // Nobody's: a person may hand it over, but nothing is adopted silently.
+        let handed_over = object.annotations().get(names::ADOPT) == Some(&app.name_any());
+        return if handed_over { Child::Ours(facts(object)) } else { Child::Foreign };
     };
     let same_kind = owner.kind == BlueGreenApp::kind(&()) && owner.api_version.starts_with("bluegreen.dev/");
     if same_kind && Some(&owner.uid) == app.meta().uid.as_ref() {
@@ -325,6 +330,14 @@ fn deployment_facts(
 fn running_revision(deployment: &Deployment) -> Option<i64> {
     let template = deployment.spec.as_ref()?.template.metadata.as_ref()?;
     template.labels.as_ref()?.get(names::REVISION)?.parse().ok()
+}
+
+/// Where clients reach the live Service.
+pub fn addresses(seen: &Snapshot, facts: &Observed) -> Option<ServiceStatus> {
+    facts.service.ours()?;
+    let spec = seen.service.as_ref()?.spec.as_ref()?;
+    let node_port = spec.ports.iter().flatten().find_map(|port| port.node_port);
+    Some(ServiceStatus { cluster_ip: spec.cluster_ip.clone(), node_port })
 }
 
 /// The image that the app's container runs.

@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::Report;
 use crate::api::{BlueGreenAppStatus, Color};
+use crate::memory::Refusal;
 use crate::observe;
 use crate::plan::{self, Child, Intent, Live, Missing, Stage, Standby};
 
@@ -163,8 +164,10 @@ pub(super) fn stalled(report: &Report) -> Option<Why> {
     if let Some(conflict) = trouble.conflicts.first() {
         return Some(("NameConflict", conflict.clone()));
     }
-    if let Some(words) = &trouble.refused {
-        return Some(("Refused", words.clone()));
+    if let Some(refusal) = &trouble.refused
+        && !only_standby(report, refusal)
+    {
+        return Some(("Refused", refusal.words.clone()));
     }
     let too_late = seen.elapsed.switching.is_some_and(|passed| passed >= observe::intent(app).deadline);
     match plan.stage {
@@ -187,6 +190,12 @@ pub(super) fn stalled(report: &Report) -> Option<Why> {
         | Stage::Pausing
         | Stage::Yielding => held(report, target),
     }
+}
+
+/// A broken idle color is no reason to call the app stalled.
+fn only_standby(report: &Report, refusal: &Refusal) -> bool {
+    let target = report.app.spec.active;
+    report.plan.live == Live::Selected(target) && refusal.color == Some(target.other())
 }
 
 fn held(report: &Report, target: Color) -> Option<Why> {
@@ -236,6 +245,11 @@ fn standby(report: &Report) -> (bool, Why) {
     let facts = report.seen.colors.get(idle);
     if app.spec.color(idle).is_none() {
         return (false, ("Absent", format!("spec.{idle} is not set")));
+    }
+    if let Some(refusal) = &report.trouble.refused
+        && refusal.color == Some(idle)
+    {
+        return (false, ("Refused", refusal.words.clone()));
     }
     let Some(deployment) = facts.deployment.ours() else {
         return (false, ("NotReady", format!("{idle} has no Deployment yet")));

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::pause;
 use crate::process::{ProcessId, Processes, Service, enter, run};
+use crate::{oci, pause};
 
 /// Where distributions install the CNI plugins.
 const CNI_PLUGINS: [&str; 3] = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"];
@@ -17,13 +17,21 @@ pub fn cni_plugins() -> Option<&'static str> {
     CNI_PLUGINS.into_iter().find(|folder| Path::new(folder).join("bridge").is_file())
 }
 
+/// Where pods get their network and their first container.
+pub struct Pods {
+    /// Range of their addresses.
+    pub addresses: String,
+    /// OCI archive of the pause image.
+    pub pause: PathBuf,
+}
+
 /// Writes the configuration and starts containerd in a node. It uses its usual places, which are the node's own there.
-pub fn start(processes: &Processes, node: &str, holder: ProcessId, folder: &Path, pods: &str) -> Result<()> {
+pub fn start(processes: &Processes, node: &str, holder: ProcessId, folder: &Path, pods: &Pods) -> Result<()> {
     let network = folder.join("cni");
     fs::create_dir_all(&network)?;
-    fs::write(network.join("10-bluegreen.conflist"), conflist(pods))?;
+    fs::write(network.join("10-bluegreen.conflist"), conflist(&pods.addresses))?;
     let config = folder.join("containerd.toml");
-    fs::write(&config, toml(&network, snapshotter(folder)))?;
+    fs::write(&config, toml(&network, snapshotter(folder), &oci::archive_name(&pods.pause)?))?;
     let arguments = [format!("--config={}", config.display())];
     processes.start(
         Service::new(format!("containerd-{node}"), Path::new("containerd"), arguments).inside(holder),
@@ -70,7 +78,7 @@ fn conflist(pods: &str) -> String {
 /// The bridge that a node's pods are on.
 pub const BRIDGE: &str = "cni0";
 
-fn toml(network: &Path, snapshotter: &str) -> String {
+fn toml(network: &Path, snapshotter: &str, pause: &str) -> String {
     let plugins = cni_plugins().unwrap_or_default();
     let restrict = !may_lower_oom_score();
     format!(
@@ -91,7 +99,6 @@ disabled_plugins = ["io.containerd.snapshotter.v1.devmapper", "io.containerd.sna
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
   SystemdCgroup = false
 "#,
-        pause = pause::NAME,
         network = network.display(),
     )
 }

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client};
 use serde_json::json;
 
+use crate::containerd::Pods;
 use crate::control_plane::Setup;
 use crate::net::{MOST_NODES, Network};
 use crate::process::{ProcessId, Service};
@@ -55,7 +56,8 @@ async fn start_one(
     cgroup::create(id, &name)?;
     let holder = hold(setup, &name, &folder).await?;
     network.connect(id, index, holder)?;
-    containerd::start(setup.processes, &name, holder, &folder, &network.pods(index))?;
+    let pods = Pods { addresses: network.pods(index), pause: pause.to_owned() };
+    containerd::start(setup.processes, &name, holder, &folder, &pods)?;
     setup
         .wait("containerd", &format!("containerd-{name}"), async || containerd::answers(holder).then_some(()))
         .await?;
