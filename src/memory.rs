@@ -3,7 +3,16 @@
 use std::time::{Duration, Instant};
 
 use crate::api::{Color, PerColor};
-use crate::observe::{Endpoints, Held};
+use crate::observe::{Endpoints, Held, Versions};
+
+/// A write that the API server refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The color that it was about; `None` for the live Service.
+    pub color: Option<Color>,
+    /// The API server's words.
+    pub words: String,
+}
 
 /// One app's memory.
 #[derive(Debug, Default)]
@@ -11,15 +20,22 @@ pub struct Memory {
     /// Writes of unknown result in this term: part of the fencing token.
     pub attempt: u32,
     /// What the API server refused last, until a write succeeds.
-    pub refused: Option<String>,
+    pub refused: Option<Refusal>,
     /// Failures in a row, for the back-off.
     pub failures: u32,
     /// Why pods are not ready, in words, and when that was read.
     pub pods: PerColor<Option<(String, Instant)>>,
     /// When a status that only counts pods was written last.
     pub progress: Option<Instant>,
+    /// What the last live look saw, and when: a store that is older would only show what we undid.
+    pub latest: Option<(Versions, Instant)>,
+    /// Since when another installation's operator was seen to leave this generation without a report.
+    pub yielding: Option<(i64, Instant)>,
     drain: Option<Drain>,
 }
+
+/// How long a store may lag before it is asked for no longer: then a live look replaces it.
+const LAG: Duration = Duration::from_secs(1);
 
 /// Since when the endpoints of one live color are as they should be.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +80,14 @@ impl Memory {
     pub fn wants_live_look(&self, color: Option<Color>, seen: Endpoints) -> bool {
         let held = self.held(color, Instant::now());
         color.is_some() && ((seen.moved && held.moved.is_none()) || (seen.cleared && held.cleared.is_none()))
+    }
+
+    /// Whether the stores are behind our own last look, and for how long to give them time. `None`: use them, or
+    /// look live if they are still behind.
+    pub fn give_time(&self, cached: &Versions, now: Instant) -> Option<Duration> {
+        let (latest, at) = self.latest.as_ref()?;
+        let left = LAG.checked_sub(now.saturating_duration_since(*at))?;
+        (cached.is_behind(latest) && !left.is_zero()).then_some(left)
     }
 
     /// Grows from 100 ms to 30 s with every failure in a row.

@@ -105,6 +105,26 @@ pub enum Action {
     RemoveColor(Color),
 }
 
+impl Action {
+    /// The color that it is about, if it is about one alone.
+    pub fn color(&self) -> Option<Color> {
+        match self {
+            Self::CreateService { .. }
+            | Self::Restore { .. }
+            | Self::UpdateService
+            | Self::Fence { .. }
+            | Self::Switch { .. }
+            | Self::Promote { .. } => None,
+            Self::ApplyColorService(color) | Self::RemoveColor(color) => Some(*color),
+            Self::StoreRevision { color, .. }
+            | Self::RecoverRevision { color, .. }
+            | Self::CreateDeployment { color, .. }
+            | Self::EditDeployment { color, .. }
+            | Self::DropRevision { color, .. } => Some(*color),
+        }
+    }
+}
+
 /// Why a target may not be selected yet: the first thing that is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Missing {
@@ -272,7 +292,8 @@ pub fn gate(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missin
     }
     let Some(deployment) = facts.deployment.ours() else { return Err(Missing::Deployment) };
     let want = intent.replicas;
-    if !deployment.matches || deployment.revision != current.number || deployment.replicas != want || want < 1 {
+    if !deployment.matches || deployment.revision != current.number || deployment.replicas != want || want < 1
+    {
         return Err(Missing::Rollout);
     }
     if !deployment.observed {
@@ -409,12 +430,10 @@ fn fence((service, colors): (bool, Vec<Color>)) -> Vec<Action> {
 
 /// Somebody with an equal or better claim holds the objects.
 fn yields(seen: &Observed) -> bool {
-    let fences = seen
-        .service
-        .ours()
-        .map(|s| &s.fence)
-        .into_iter()
-        .chain(Color::ALL.into_iter().filter_map(|c| seen.colors.get(c).deployment.ours().map(|d| &d.fence)));
+    let fences =
+        seen.service.ours().map(|s| &s.fence).into_iter().chain(
+            Color::ALL.into_iter().filter_map(|c| seen.colors.get(c).deployment.ours().map(|d| &d.fence)),
+        );
     fences.into_iter().any(|fence| match fence {
         Fence::Newer | Fence::Foreign(_) => true,
         Fence::Mine | Fence::Stale => false,
@@ -464,6 +483,11 @@ fn steps(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
     if let Some(action) = restore(seen, live) {
         return vec![action];
     }
+    // Before anything about the other color: a failing color, or one whose objects the API server refuses, must
+    // never stand in the way of leaving it.
+    if let Some(action) = switch(intent, seen, live) {
+        return vec![action];
+    }
     let mut actions = Vec::new();
     if seen.service == Child::Absent {
         actions.push(Action::CreateService { selects: None });
@@ -480,6 +504,20 @@ fn steps(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
         actions = change(intent, seen, live);
     }
     actions
+}
+
+/// The switch, if its target passes the gate; what is not fenced yet is fenced first.
+fn switch(intent: &Intent, seen: &Observed, live: Live) -> Option<Action> {
+    let to = intent.active;
+    seen.service.ours()?;
+    if live == Live::Selected(to) || gate(intent, seen, to).is_err() {
+        return None;
+    }
+    let (service, colors) = unfenced(seen);
+    if service || !colors.is_empty() {
+        return Some(Action::Fence { service, colors });
+    }
+    Some(Action::Switch { from: live.color(), to })
 }
 
 /// A lost or edited Service gets its committed color back before anything else.
@@ -514,12 +552,12 @@ fn create(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Vec<Act
     actions
 }
 
-/// Steps that could make a color unready or select one: each waits for the fence, and for a live look.
+/// Steps that could make a color unready: each waits for the fence, and for a live look.
 fn change(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
     let edits: Vec<Action> =
         Color::ALL.into_iter().filter_map(|color| upkeep(intent, seen, live, color)).collect();
-    let target = intent.active;
-    let switching = live != Live::Selected(target);
+    // Fencing while the target still rolls keeps it out of the way of the switch.
+    let switching = live != Live::Selected(intent.active);
     let wants_fence = !edits.is_empty() || switching || !seen.recorded.settled;
     if wants_fence {
         let (service, colors) = unfenced(seen);
@@ -531,9 +569,6 @@ fn change(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
     let service_held = seen.service.ours().is_some_and(|s| s.fence == Fence::Mine);
     if !edits.is_empty() {
         return if service_held { edits } else { Vec::new() };
-    }
-    if switching && service_held && gate(intent, seen, target).is_ok() {
-        return vec![Action::Switch { from: live.color(), to: target }];
     }
     Color::ALL
         .into_iter()
