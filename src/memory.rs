@@ -14,6 +14,42 @@ pub struct Refusal {
     pub words: String,
 }
 
+/// A color whose pods are not all available.
+#[derive(Clone, Debug)]
+pub struct Late {
+    /// Since when.
+    pub since: Instant,
+    /// Why, in words, once the pods were asked, and when that was.
+    pub words: Option<(Option<String>, Instant)>,
+}
+
+impl Late {
+    /// Pods that have just been made are not explained: most are ready a moment later.
+    const PATIENCE: Duration = Duration::from_secs(3);
+
+    /// How old an explanation may be.
+    const FRESH: Duration = Duration::from_secs(15);
+
+    /// Begins now.
+    pub fn begin(now: Instant) -> Self {
+        Self { since: now, words: None }
+    }
+
+    /// How long until the pods should be asked (again); zero means now.
+    pub fn ask_in(&self, now: Instant) -> Duration {
+        let (start, wait) = match &self.words {
+            Some((_, at)) => (*at, Self::FRESH),
+            None => (self.since, Self::PATIENCE),
+        };
+        wait.saturating_sub(now.saturating_duration_since(start))
+    }
+
+    /// What is known.
+    pub fn why(&self) -> Option<String> {
+        self.words.as_ref().and_then(|(words, _)| words.clone())
+    }
+}
+
 /// One app's memory.
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -23,8 +59,8 @@ pub struct Memory {
     pub refused: Option<Refusal>,
     /// Failures in a row, for the back-off.
     pub failures: u32,
-    /// Why pods are not ready, in words, and when that was read.
-    pub pods: PerColor<Option<(String, Instant)>>,
+    /// Each color whose pods are late.
+    pub late: PerColor<Option<Late>>,
     /// When a status that only counts pods was written last.
     pub progress: Option<Instant>,
     /// What the last live look saw, and when: a store that is older would only show what we undid.
@@ -88,6 +124,11 @@ impl Memory {
         let (latest, at) = self.latest.as_ref()?;
         let left = LAG.checked_sub(now.saturating_duration_since(*at))?;
         (cached.is_behind(latest) && !left.is_zero()).then_some(left)
+    }
+
+    /// Whether the pods of a late color should be asked now.
+    pub fn explanation_is_due(&self, now: Instant) -> bool {
+        [&self.late.blue, &self.late.green].into_iter().flatten().any(|late| late.ask_in(now).is_zero())
     }
 
     /// Grows from 100 ms to 30 s with every failure in a row.

@@ -103,9 +103,12 @@ pub fn selected(seen: &Snapshot, token: &Token) -> Option<Color> {
 
 /// Where a child should be, somebody else's object is: what it is and what to do.
 pub fn conflicts(seen: &Snapshot, facts: &Observed) -> Vec<String> {
+    let name = seen.app.name_any();
     let words = |what: String| {
         format!(
-            "{what} exists and does not belong to this app; delete it or rename the app, then it is created"
+            "{what} exists and does not belong to this app; delete it, or hand it over with the annotation \
+             {}: {name}",
+            names::ADOPT
         )
     };
     children(seen, facts, |is| is.0).into_iter().map(words).collect()
@@ -161,7 +164,9 @@ fn owned<K: Resource, T>(app: &BlueGreenApp, object: Option<&K>, facts: impl FnO
         return Child::Collecting;
     }
     let Some(owner) = object.owner_references().iter().find(|owner| owner.controller == Some(true)) else {
-        return Child::Foreign;
+        // Nobody's: a person may hand it over, but nothing is adopted silently.
+        let handed_over = object.annotations().get(names::ADOPT) == Some(&app.name_any());
+        return if handed_over { Child::Ours(facts(object)) } else { Child::Foreign };
     };
     let same_kind = owner.kind == BlueGreenApp::kind(&()) && owner.api_version.starts_with("bluegreen.dev/");
     if same_kind && Some(&owner.uid) == app.meta().uid.as_ref() {

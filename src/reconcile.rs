@@ -1,6 +1,8 @@
 //! The driver: one pass over one app. Plan on the stores to see whether there is anything to do; plan again on
 //! live reads to do it; report when nothing is left to do.
 
+mod report;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,19 +11,19 @@ use jiff::Timestamp;
 use kube::runtime::controller;
 use kube::{Client, ResourceExt};
 
-use crate::api::{BlueGreenApp, BlueGreenAppStatus, Color, PerColor};
+use crate::api::{BlueGreenApp, Color, PerColor};
 use crate::apply::{Outcome, Target, Writer};
 use crate::controller::cache::Cache;
 use crate::events::Publisher;
-use crate::explain::explain;
 use crate::fence::Token;
-use crate::memory::{Memory, Refusal};
+use crate::memory::{Late, Memory, Refusal};
 use crate::metrics::{Metrics, ReconcileResult};
 use crate::observe::read;
 use crate::observe::{self, Snapshot};
 use crate::plan::{self, Action, Fence, Live, Observed, Plan, Stage};
-use crate::status::{self, Report, Trouble};
+use crate::status::Trouble;
 use crate::validate;
+use report::{News, Reported, finish, news, progress, publish_gauges, report, wait};
 
 /// Steps of one pass; an app that needs more goes to the end of the queue, so that it cannot starve others.
 const ROUNDS: usize = 12;
@@ -29,17 +31,14 @@ const ROUNDS: usize = 12;
 /// Failed preconditions in one pass before others get their turn.
 const CONFLICTS: usize = 3;
 
+/// How often the same steps are taken in one pass before somebody else is taken to undo them.
+const CONTEST: usize = 4;
+
 /// A look at the stores costs nothing, so a lost event is never lost for long.
 const RESYNC: Duration = Duration::from_secs(300);
 
-/// A status that only counts pods is written at most this often.
-const PROGRESS: Duration = Duration::from_secs(1);
-
 /// How long another installation's operator has to report a new generation.
 const YIELD: Duration = Duration::from_secs(5);
-
-/// How old an explanation of unready pods may be.
-const EXPLAIN: Duration = Duration::from_secs(10);
 
 /// What every pass needs.
 pub struct Context {
@@ -167,7 +166,7 @@ async fn pass(app: &Arc<BlueGreenApp>, context: &Context, memory: &mut Memory) -
         let prove = matches!(cached.plan.stage, Stage::Switching { .. });
         return live_pass(app, context, memory, prove).await;
     }
-    if news == News::Progress {
+    if news == News::Progress || memory.explanation_is_due(Instant::now()) {
         return progress(cached, context, memory).await;
     }
     memory.failures = 0;
@@ -203,6 +202,7 @@ async fn live_pass(
 ) -> Result<Duration, Error> {
     let (namespace, name) = (app.namespace().unwrap_or_default(), app.name_any());
     let mut conflicts = 0;
+    let mut last: Option<(Vec<Action>, usize)> = None;
     for _ in 0..ROUNDS {
         let read = read::live(&context.client, &namespace, &name, prove);
         let seen = tokio::time::timeout(context.read_deadline, read)
@@ -229,6 +229,14 @@ async fn live_pass(
             }
         }
         prove = false;
+        let times =
+            last.take().filter(|(actions, _)| *actions == decision.plan.actions).map_or(1, |(_, n)| n + 1);
+        if times > CONTEST {
+            // The write is accepted and its effect is gone again: somebody takes the field back each time.
+            context.events.contested(&decision.seen.app, &decision.plan.actions);
+            return Ok(memory.back_off());
+        }
+        last = Some((decision.plan.actions.clone(), times));
         let (outcome, color) = act(&decision, context, memory).await;
         match outcome {
             Outcome::Done => {}
@@ -301,7 +309,7 @@ fn decide(seen: Snapshot, context: &Context, memory: &mut Memory, live_read: boo
         collecting: observe::collecting(&seen, &facts),
         invalid: invalid.iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect(),
         other_operator: other_operator(&facts),
-        pods: PerColor::from_fn(|color| memory.pods.get(color).as_ref().map(|(words, _)| words.clone())),
+        pods: PerColor::from_fn(|color| memory.late.get(color).as_ref().and_then(Late::why)),
     };
     Decision { seen, facts, plan, trouble }
 }
@@ -310,153 +318,6 @@ fn other_operator(facts: &Observed) -> Option<String> {
     match facts.service.ours().map(|service| &service.fence) {
         Some(Fence::Foreign(operator)) => Some(operator.clone()),
         Some(Fence::Mine | Fence::Stale | Fence::Newer) | None => None,
-    }
-}
-
-/// How a new status differs from the one that is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum News {
-    None,
-    /// Only numbers and words of work in progress.
-    Progress,
-    /// It claims something: that must rest on a live look.
-    Claim,
-}
-
-fn news(decision: &Decision, new: &BlueGreenAppStatus) -> News {
-    let Some(old) = &decision.seen.app.status else { return News::Claim };
-    if old == new {
-        return News::None;
-    }
-    let claims = |status: &BlueGreenAppStatus| {
-        let conditions: Vec<_> =
-            status.conditions.iter().map(|c| (c.type_.clone(), c.status.clone(), c.reason.clone())).collect();
-        let revisions =
-            [&status.blue, &status.green].map(|c| c.as_ref().map(|c| (c.revision, c.served_revision)));
-        (
-            status.observed_generation,
-            status.active,
-            status.phase,
-            status.switch.clone(),
-            conditions,
-            revisions,
-        )
-    };
-    if claims(old) == claims(new) { News::Progress } else { News::Claim }
-}
-
-fn report(decision: &Decision) -> BlueGreenAppStatus {
-    let images = PerColor::from_fn(|color| {
-        decision
-            .seen
-            .deployments
-            .get(color)
-            .as_ref()
-            .and_then(|deployment| observe::running_image(deployment))
-    });
-    status::status(&Report {
-        app: &decision.seen.app,
-        plan: &decision.plan,
-        seen: &decision.facts,
-        service: observe::addresses(&decision.seen, &decision.facts),
-        images,
-        trouble: &decision.trouble,
-        now: Timestamp::now(),
-    })
-}
-
-/// What became of a report.
-enum Reported {
-    /// There is nothing (more) to say; look again after this long.
-    Done(Duration),
-    /// The app changed since it was read: look again now.
-    Stale,
-}
-
-/// Reports where the app stands after the last step.
-async fn finish(mut decision: Decision, context: &Context, memory: &mut Memory) -> Result<Reported, Error> {
-    explain_pods(&mut decision, context, memory).await;
-    let new = report(&decision);
-    if news(&decision, &new) == News::None {
-        memory.failures = 0;
-        publish_gauges(context, &decision.seen.app);
-        return Ok(Reported::Done(wait(&decision, memory)));
-    }
-    write_status(decision, new, context, memory).await
-}
-
-/// As [`finish`], for a look at the stores whose news are only numbers: bounded in rate.
-async fn progress(mut decision: Decision, context: &Context, memory: &mut Memory) -> Result<Duration, Error> {
-    let since = memory.progress.map_or(PROGRESS, |last| last.elapsed());
-    if since < PROGRESS {
-        return Ok(PROGRESS - since);
-    }
-    memory.progress = Some(Instant::now());
-    explain_pods(&mut decision, context, memory).await;
-    let new = report(&decision);
-    match write_status(decision, new, context, memory).await? {
-        Reported::Done(wait) => Ok(wait),
-        // The event that tells of the change is on its way.
-        Reported::Stale => Ok(PROGRESS),
-    }
-}
-
-async fn write_status(
-    decision: Decision,
-    new: BlueGreenAppStatus,
-    context: &Context,
-    memory: &mut Memory,
-) -> Result<Reported, Error> {
-    let old = decision.seen.app.status.clone().unwrap_or_default();
-    let mut app = decision.seen.app.as_ref().clone();
-    app.status = Some(new.clone());
-    let (outcome, version) = context.writer.status(&app).await;
-    let wait = match outcome {
-        Outcome::Done => {
-            memory.failures = 0;
-            let versions = decision.seen.versions().with_app(version.as_deref());
-            memory.latest = Some((versions, Instant::now()));
-            for note in status::events(&old, &new) {
-                tracing::info!(reason = note.reason, note = note.note, "transition");
-                context.events.publish(&app, note);
-            }
-            record_switch(context, &old, &new);
-            publish_gauges(context, &app);
-            wait(&decision, memory)
-        }
-        Outcome::Stale => return Ok(Reported::Stale),
-        Outcome::Gone => RESYNC,
-        Outcome::Refused(words) | Outcome::Unknown(words) => {
-            tracing::warn!(words, "the status was not written");
-            memory.back_off()
-        }
-        Outcome::Later(wait) => wait,
-        Outcome::NotLeading => return Err(Error::NotLeading),
-    };
-    Ok(Reported::Done(wait))
-}
-
-/// Reads the pods of a color that is late, at most every ten seconds.
-async fn explain_pods(decision: &mut Decision, context: &Context, memory: &mut Memory) {
-    let (namespace, name) = (decision.seen.app.namespace().unwrap_or_default(), decision.seen.app.name_any());
-    for color in Color::ALL {
-        let deployment = decision.facts.colors.get(color).deployment.ours();
-        let late = deployment.is_some_and(|d| d.available < d.replicas || d.deadline_exceeded);
-        let slot = memory.pods.get_mut(color);
-        if !late {
-            *slot = None;
-        } else if slot.as_ref().is_none_or(|(_, at)| at.elapsed() >= EXPLAIN) {
-            let read = read::pods(&context.client, &namespace, &name, color);
-            match tokio::time::timeout(context.read_deadline, read).await {
-                Ok(Ok(pods)) => {
-                    let deployment = decision.seen.deployments.get(color).as_deref();
-                    *slot = explain(deployment, &pods).map(|words| (words, Instant::now()));
-                }
-                Ok(Err(error)) => tracing::debug!(%error, "can't read the pods to explain them"),
-                Err(_) => tracing::debug!("reading the pods took too long"),
-            }
-        }
-        *decision.trouble.pods.get_mut(color) = slot.as_ref().map(|(words, _)| words.clone());
     }
 }
 
@@ -470,44 +331,4 @@ fn live_color(plan: &Plan) -> Option<Color> {
 /// A switch or the drain after it is under way, so that the endpoints' clock matters.
 fn drains(decision: &Decision) -> bool {
     decision.facts.recorded.switching
-}
-
-/// When to look again without an event.
-fn wait(decision: &Decision, memory: &Memory) -> Duration {
-    let late = decision.trouble.pods.blue.is_some() || decision.trouble.pods.green.is_some();
-    let words = late.then_some(EXPLAIN * 3);
-    let refused = memory.refused.as_ref().map(|_| EXPLAIN);
-    [decision.plan.wake, words, refused, Some(RESYNC)].into_iter().flatten().min().unwrap_or(RESYNC)
-}
-
-fn record_switch(context: &Context, old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) {
-    use crate::metrics::SwitchResult;
-    let name = |color: Option<Color>| color.map_or("none", Color::as_str);
-    let took = |switch: &crate::api::SwitchStatus| {
-        Duration::try_from(Timestamp::now().duration_since(switch.started_at.0)).unwrap_or_default()
-    };
-    if let Some(to) = new.active
-        && old.active != Some(to)
-    {
-        let took = old.switch.as_ref().or(new.switch.as_ref()).map(took).unwrap_or_default();
-        context.metrics.record_switch(name(old.active), to.as_str(), SwitchResult::Succeeded, took);
-    } else if let (Some(switch), None) = (&old.switch, &new.switch)
-        && old.active != Some(switch.to)
-    {
-        context.metrics.record_switch(
-            name(switch.from),
-            switch.to.as_str(),
-            SwitchResult::Canceled,
-            took(switch),
-        );
-    }
-}
-
-fn publish_gauges(context: &Context, app: &BlueGreenApp) {
-    let Some(status) = &app.status else { return };
-    let conditions: Vec<(&str, &str)> =
-        status.conditions.iter().map(|c| (c.type_.as_str(), c.status.as_str())).collect();
-    let active = status.active.map_or("none", Color::as_str);
-    let namespace = app.namespace().unwrap_or_default();
-    context.metrics.set_app(&namespace, &app.name_any(), active, app.spec.active.as_str(), &conditions);
 }

@@ -148,3 +148,7 @@ fn end(standing: &watch::Sender<Standing>, reason: LossReason) {
     info!(%reason, "leadership is over");
     standing.send_replace(Standing::Lost { reason, since: Instant::now() });
 }
+
+#[cfg(test)]
+#[path = "renewal_tests.rs"]
+mod tests;

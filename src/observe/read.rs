@@ -131,7 +131,9 @@ impl Snapshot {
     ) -> PerColor<Vec<(desired::Stored, Option<Timestamp>)>> {
         let mut sorted = PerColor::<Vec<_>>::default();
         for revision in revisions {
-            let ours = controlled_by(revision.as_ref(), app.meta().uid.as_deref().unwrap_or_default());
+            // One without an owner was left behind on purpose: it is still the record of what a color runs.
+            let ours = controlled_by(revision.as_ref(), app.meta().uid.as_deref().unwrap_or_default())
+                || revision.owner_references().is_empty();
             let color = revision.labels().get(names::COLOR).and_then(|value| Color::parse(value));
             match (ours, color, desired::stored(&revision)) {
                 (true, Some(color), Ok(stored)) => {

@@ -7,6 +7,7 @@ use crate::api::{BlueGreenAppStatus, Color};
 pub const EVENTS: &[&str] = &[
     "Activated",
     "ColorReady",
+    "Contested",
     "Drained",
     "LiveDegraded",
     "LiveRecovered",
