@@ -287,7 +287,11 @@ pub fn gate(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missin
         return Err(Missing::Block);
     }
     let Some(current) = facts.current else { return Err(Missing::Revision) };
-    if needs_revision(intent, seen, live(&seen.service, &seen.recorded), color).is_some() {
+    let live = live(&seen.service, &seen.recorded);
+    // A live color may lag behind the spec (a held edit), a target may not: not even while its drain keeps the
+    // new rendering waiting.
+    let lags = live.color() != Some(color) && facts.newest.is_some_and(|newest| outdated(newest, facts));
+    if lags || needs_revision(intent, seen, live, color).is_some() {
         return Err(Missing::Revision);
     }
     let Some(deployment) = facts.deployment.ours() else { return Err(Missing::Deployment) };
@@ -397,11 +401,6 @@ fn needs_revision(intent: &Intent, seen: &Observed, live: Live, color: Color) ->
         // With a Deployment in place its rendering is recovered, not guessed.
         return (running == 0).then_some(1);
     };
-    let changed = match newest.change {
-        Change::None => false,
-        Change::Shared => !facts.served,
-        Change::Block => true,
-    };
     let next = newest.number.max(running) + 1;
     let allowed = match role(intent, seen, live, color) {
         Role::Live => intent.policy == ActiveUpdatePolicy::RollingUpdate && newest.change == Change::Block,
@@ -410,7 +409,16 @@ fn needs_revision(intent: &Intent, seen: &Observed, live: Live, color: Color) ->
         Role::Target => !left_recently(seen, live, color) || cleared(intent, seen),
         Role::Idle => true,
     };
-    (changed && allowed).then_some(next)
+    (outdated(newest, facts) && allowed).then_some(next)
+}
+
+/// Would the spec render this color differently now, in a way that concerns it?
+fn outdated(newest: Stored, facts: &ColorFacts) -> bool {
+    match newest.change {
+        Change::None => false,
+        Change::Shared => !facts.served,
+        Change::Block => true,
+    }
 }
 
 /// What does not carry this leader's token: the Service, and the Deployments.
