@@ -4,7 +4,7 @@ SHELL := bash
 CARGO ?= cargo
 include make/images.mk
 
-CLUSTER_BIN := target/debug/cluster
+CLUSTER_BIN := $(or $(CARGO_TARGET_DIR),target)/debug/cluster
 NAME ?= default
 
 .PHONY: help
@@ -25,12 +25,13 @@ test: preflight ## Every test: units, the model's small bound, the real API serv
 
 .PHONY: cluster-up
 cluster-up: preflight ## Start a cluster with a real node and leave it running; prints its kubeconfig
-	@$(CARGO) build -q -p bluegreen-cluster
+	@$(CARGO) build -q --locked --workspace --bins
+	@$(if $(SIMULATED),,$(CLUSTER_BIN) node-deps --install >&2)
 	@$(CLUSTER_BIN) up --name $(NAME) $(if $(SIMULATED),,--real-node)
 
 .PHONY: cluster-down
 cluster-down: ## Remove that cluster with every trace, also after a crash
-	@$(CARGO) build -q -p bluegreen-cluster
+	@$(CARGO) build -q --locked --workspace --bins
 	@$(CLUSTER_BIN) down --name $(NAME)
 
 .PHONY: lint
@@ -43,3 +44,4 @@ lint: ## Formatting, clippy, and the supply chain where cargo-deny is installed
 .PHONY: crd
 crd: ## Generate the CRD from the types
 	$(CARGO) run -q --bin bluegreen-operator -- crd > crds/bluegreen.dev_bluegreenapps.yaml
+	cp crds/bluegreen.dev_bluegreenapps.yaml charts/bluegreen-operator/files/

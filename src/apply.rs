@@ -75,7 +75,7 @@ impl Writer {
     /// Carries out one action.
     pub async fn apply(&self, target: &Target<'_>, action: &Action) -> Outcome {
         match action {
-            Action::CreateService { selects } => self.create_service(target, *selects).await,
+            Action::CreateService => self.create_service(target).await,
             Action::Restore { to } => self.select(target, *to, None).await,
             Action::Switch { from: _, to } => self.switch(target, *to).await,
             Action::UpdateService => self.update_service(target).await,
@@ -105,7 +105,7 @@ impl Writer {
         (outcome, version)
     }
 
-    async fn create_service(&self, target: &Target<'_>, selects: Option<Color>) -> Outcome {
+    async fn create_service(&self, target: &Target<'_>) -> Outcome {
         let status = target.app().status.as_ref();
         let served = PerColor::from_fn(|color| {
             status.and_then(|status| status.color(color)).and_then(|color| color.served_revision)
@@ -116,8 +116,8 @@ impl Writer {
             desired::live_service(
                 target.app(),
                 &LiveService {
-                    selects,
-                    active: selects,
+                    selects: None,
+                    active: None,
                     served,
                     fence: &token,
                     operator: &target.token.operator,

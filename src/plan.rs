@@ -30,13 +30,11 @@ use crate::api::{ActiveUpdatePolicy, Color};
 /// One request to the API server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Create the live Service, selecting `selects` (nothing before the first activation).
-    CreateService {
-        /// The committed color, when a lost Service is put back.
-        selects: Option<Color>,
-    },
-    /// Put the committed color back into a Service that somebody edited: no gate, or a scratch becomes a
-    /// blackout.
+    /// Create the live Service. It selects no pod: a create has no precondition but absence, so a late one could
+    /// select a color that was left long ago.
+    CreateService,
+    /// Put the committed color back into a Service that somebody edited, or that was lost and is created anew:
+    /// no gate, or a scratch becomes a blackout.
     Restore {
         /// The committed color.
         to: Color,
@@ -287,7 +285,11 @@ pub fn gate(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missin
         return Err(Missing::Block);
     }
     let Some(current) = facts.current else { return Err(Missing::Revision) };
-    if needs_revision(intent, seen, live(&seen.service, &seen.recorded), color).is_some() {
+    let live = live(&seen.service, &seen.recorded);
+    // A live color may lag behind the spec (a held edit), a target may not: not even while its drain keeps the
+    // new rendering waiting.
+    let lags = live.color() != Some(color) && facts.newest.is_some_and(|newest| outdated(newest, facts));
+    if lags || needs_revision(intent, seen, live, color).is_some() {
         return Err(Missing::Revision);
     }
     let Some(deployment) = facts.deployment.ours() else { return Err(Missing::Deployment) };
@@ -395,14 +397,11 @@ fn needs_revision(intent: &Intent, seen: &Observed, live: Live, color: Color) ->
     let running = facts.deployment.ours().map_or(0, |d| d.revision);
     let Some(newest) = facts.newest else {
         // With a Deployment in place its rendering is recovered, not guessed.
-        return (running == 0).then_some(1);
+        // A number that the Service remembers is not used again: the new rendering has not served.
+        let last = seen.service.ours().and_then(|service| *service.served.get(color)).unwrap_or(0);
+        return (running == 0).then(|| last.saturating_add(1));
     };
-    let changed = match newest.change {
-        Change::None => false,
-        Change::Shared => !facts.served,
-        Change::Block => true,
-    };
-    let next = newest.number.max(running) + 1;
+    let next = newest.number.max(running).saturating_add(1);
     let allowed = match role(intent, seen, live, color) {
         Role::Live => intent.policy == ActiveUpdatePolicy::RollingUpdate && newest.change == Change::Block,
         Role::Draining => newest.change == Change::Block && cleared(intent, seen),
@@ -410,7 +409,16 @@ fn needs_revision(intent: &Intent, seen: &Observed, live: Live, color: Color) ->
         Role::Target => !left_recently(seen, live, color) || cleared(intent, seen),
         Role::Idle => true,
     };
-    (changed && allowed).then_some(next)
+    (outdated(newest, facts) && allowed).then_some(next)
+}
+
+/// Would the spec render this color differently now, in a way that concerns it?
+fn outdated(newest: Stored, facts: &ColorFacts) -> bool {
+    match newest.change {
+        Change::None => false,
+        Change::Shared => !facts.served,
+        Change::Block => true,
+    }
 }
 
 /// What does not carry this leader's token: the Service, and the Deployments.
@@ -485,12 +493,12 @@ fn steps(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
     }
     // Before anything about the other color: a failing color, or one whose objects the API server refuses, must
     // never stand in the way of leaving it.
-    if let Some(action) = switch(intent, seen, live) {
+    if let Some(action) = switch_now(intent, seen, live) {
         return vec![action];
     }
     let mut actions = Vec::new();
     if seen.service == Child::Absent {
-        actions.push(Action::CreateService { selects: None });
+        actions.push(Action::CreateService);
     }
     for color in Color::ALL {
         actions.extend(create(intent, seen, live, color));
@@ -507,10 +515,12 @@ fn steps(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
 }
 
 /// The switch, if its target passes the gate; what is not fenced yet is fenced first.
-fn switch(intent: &Intent, seen: &Observed, live: Live) -> Option<Action> {
+fn switch_now(intent: &Intent, seen: &Observed, live: Live) -> Option<Action> {
     let to = intent.active;
     seen.service.ours()?;
-    if live == Live::Selected(to) || gate(intent, seen, to).is_err() {
+    // The status says so first: a user who goes to green and back between two looks would otherwise leave no
+    // trace of green's having served, and its drain would be skipped.
+    if live == Live::Selected(to) || !seen.recorded.switching || gate(intent, seen, to).is_err() {
         return None;
     }
     let (service, colors) = unfenced(seen);
@@ -523,7 +533,7 @@ fn switch(intent: &Intent, seen: &Observed, live: Live) -> Option<Action> {
 /// A lost or edited Service gets its committed color back before anything else.
 fn restore(seen: &Observed, live: Live) -> Option<Action> {
     match (live, &seen.service) {
-        (Live::Lost(color), Child::Absent) => Some(Action::CreateService { selects: Some(color) }),
+        (Live::Lost(_), Child::Absent) => Some(Action::CreateService),
         (Live::Lost(to), Child::Ours(_)) => Some(Action::Restore { to }),
         (Live::Lost(_), Child::Collecting | Child::Foreign) | (Live::Selected(_) | Live::Never, _) => None,
     }

@@ -223,6 +223,12 @@ async fn live_pass(
         }
         if decision.plan.actions.is_empty() {
             memory.refused = None;
+            if announces(&decision.plan, &decision.facts) {
+                // The announcement is all that the switch still waits for.
+                prove = true;
+                finish(decision, context, memory).await?;
+                continue;
+            }
             match finish(decision, context, memory).await? {
                 Reported::Done(wait) => return Ok(wait),
                 Reported::Stale => continue,
@@ -266,6 +272,12 @@ async fn live_pass(
     Ok(memory.back_off())
 }
 
+/// A switch that has everything but its record in the status, which comes first.
+fn announces(plan: &Plan, facts: &Observed) -> bool {
+    let ready = matches!(plan.stage, Stage::Switching { to } if plan.live != Live::Selected(to));
+    ready && !facts.recorded.switching
+}
+
 /// Carries out the plan's actions, which do not depend on each other, at the same time. The gravest outcome
 /// counts, with the color that it is about.
 async fn act(decision: &Decision, context: &Context, memory: &Memory) -> (Outcome, Option<Color>) {
@@ -281,9 +293,7 @@ async fn act(decision: &Decision, context: &Context, memory: &Memory) -> (Outcom
 async fn act_once(target: &Target<'_>, context: &Context, action: &Action) -> Outcome {
     let outcome = context.writer.apply(target, action).await;
     tracing::info!(?action, ?outcome, "acted");
-    if let (Outcome::Done, Action::Restore { to } | Action::CreateService { selects: Some(to) }) =
-        (&outcome, action)
-    {
+    if let (Outcome::Done, Action::Restore { to }) = (&outcome, action) {
         context.events.selector_restored(&target.seen.app, *to);
     }
     outcome

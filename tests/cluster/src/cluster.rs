@@ -1,5 +1,7 @@
 //! A running cluster, and how it begins and ends.
 
+mod guest;
+
 use std::ffi::OsString;
 use std::fs;
 use std::net::IpAddr;

@@ -1,0 +1,93 @@
+//! What is put back when somebody deletes or edits a child?
+
+use super::fixtures::*;
+use super::*;
+
+#[test]
+fn a_new_app_gets_its_objects_and_serves_nothing_yet() {
+    let world = new_app();
+    assert_eq!(
+        world.actions(),
+        [
+            Action::CreateService,
+            Action::ApplyColorService(Blue),
+            store(Blue, 1),
+            Action::ApplyColorService(Green),
+            store(Green, 1),
+        ]
+    );
+    assert_eq!(world.stage(), Stage::Preparing { target: Blue, missing: Missing::Revision });
+}
+
+#[test]
+fn a_lost_selector_is_put_back_at_once_without_gate_or_fence() {
+    for selects in [Selection::Nothing, Selection::Edited, Selection::Color(Green)] {
+        let world = stable().service(|s| s.selects = selects).unready(Blue).unfenced();
+        assert_eq!(world.actions(), [Action::Restore { to: Blue }]);
+    }
+}
+
+/// A create has no precondition but absence: a late one could select a color that was left long ago.
+#[test]
+fn a_lost_service_is_created_without_pods_then_gets_its_color_back() {
+    let lost = stable().with(|w| w.seen.service = Child::Absent);
+    assert_eq!(lost.actions(), [Action::CreateService]);
+    let created = stable().service(|s| {
+        s.selects = Selection::Nothing;
+        s.committed = None;
+    });
+    assert_eq!(created.actions(), [Action::Restore { to: Blue }]);
+}
+
+#[test]
+fn a_lost_deployment_comes_back_from_its_stored_rendering() {
+    for color in Color::ALL {
+        let world = stable().color(color, |c| c.deployment = Child::Absent);
+        assert_eq!(world.actions(), [Action::CreateDeployment { color, replicas: FULL }]);
+    }
+    // A held edit does not sneak in that way.
+    let world = stable().edited(Blue).color(Blue, |c| c.deployment = Child::Absent);
+    assert_eq!(world.actions(), [Action::CreateDeployment { color: Blue, replicas: FULL }]);
+}
+
+#[test]
+fn a_lost_rendering_is_recovered_from_what_runs() {
+    for color in Color::ALL {
+        let world = stable().color(color, |c| (c.newest, c.current) = (None, None));
+        assert_eq!(world.actions(), [Action::RecoverRevision { color, number: 1 }]);
+    }
+}
+
+#[test]
+fn a_color_service_is_created_or_corrected() {
+    for service in [Child::Absent, Child::Ours(false)] {
+        let world = stable().color(Green, |c| c.service = service.clone());
+        assert_eq!(world.actions(), [Action::ApplyColorService(Green)]);
+    }
+}
+
+#[test]
+fn other_fields_of_the_service_are_declared_again() {
+    assert_eq!(stable().service(|s| s.current = false).actions(), [Action::UpdateService]);
+}
+
+#[test]
+fn what_belongs_to_somebody_else_or_is_going_is_left_alone() {
+    let foreign = new_app().with(|w| {
+        w.seen.service = Child::Foreign;
+        for color in Color::ALL {
+            let facts = w.seen.colors.get_mut(color);
+            facts.service = Child::Foreign;
+            facts.deployment = Child::Collecting;
+            facts.newest = Some(Stored { number: 1, change: Change::None });
+            facts.current = facts.newest;
+        }
+    });
+    assert!(foreign.actions().is_empty(), "{:?}", foreign.actions());
+}
+
+#[test]
+fn without_a_service_of_ours_no_pod_is_made_unready() {
+    let world = stable().edited(Green).stored(Green, 2).with(|w| w.seen.service = Child::Foreign);
+    assert!(world.actions().is_empty(), "{:?}", world.actions());
+}

@@ -1,0 +1,85 @@
+//! How long is the color that served before left alone?
+
+use super::fixtures::*;
+use super::*;
+
+#[test]
+fn nothing_touches_the_old_color_before_the_endpoints_have_moved() {
+    let world = committed().standby(0, 0);
+    assert_eq!(world.stage(), Stage::Switching { to: Green });
+    assert!(world.actions().is_empty());
+}
+
+#[test]
+fn nothing_touches_it_during_the_drain() {
+    let worlds = [
+        draining().standby(0, 0),
+        draining().replicas(5).with(|w| w.seen.colors.green.deployment = Child::Ours(ready(1, 5))),
+        draining().edited(Blue),
+        draining().without(Blue),
+        draining().deployment(Blue, |d| d.matches = false),
+        draining().deployment(Blue, |d| d.replicas = 5),
+    ];
+    for world in worlds {
+        assert!(world.actions().is_empty(), "{world:?}");
+        assert!(world.plan().wake.is_some_and(|wake| wake <= DRAIN));
+    }
+    assert_eq!(draining().stage(), Stage::Draining { old: Blue });
+    assert_eq!(draining().plan().wake, Some(Duration::from_secs(20)));
+}
+
+#[test]
+fn it_ends_when_the_endpoints_have_held_for_the_whole_drain() {
+    let world = draining().standby(0, 0).moved(30);
+    assert_eq!(world.stage(), Stage::Serving);
+    assert_eq!(world.actions(), [edit(Blue, 0)]);
+}
+
+#[test]
+fn endpoints_that_are_empty_prove_no_move() {
+    let world = committed().standby(0, 0).cleared(900);
+    assert!(world.actions().is_empty(), "{:?}", world.actions());
+}
+
+#[test]
+fn an_edit_of_the_old_block_needs_only_that_no_connection_can_reach_it() {
+    let broken = committed().unready(Green).edited(Blue);
+    assert!(broken.clone().cleared(29).actions().is_empty());
+    assert_eq!(broken.cleared(30).actions(), [store(Blue, 2)]);
+    let stored = committed().unready(Green).cleared(30).stored(Blue, 2);
+    assert_eq!(stored.actions(), [edit(Blue, FULL)]);
+}
+
+#[test]
+fn a_crash_starts_the_drain_again() {
+    let world = draining().standby(0, 0).with(|w| {
+        w.seen.elapsed.moved = None;
+        w.seen.elapsed.cleared = None;
+    });
+    assert!(world.actions().is_empty());
+}
+
+#[test]
+fn a_status_that_is_not_written_yet_does_not_shorten_it() {
+    let world = draining().standby(0, 0).with(|w| {
+        w.seen.recorded = Recorded { active: Some(Blue), switching: true, settled: false };
+    });
+    assert!(world.actions().is_empty());
+}
+
+#[test]
+fn a_drain_of_zero_seconds_still_waits_for_the_endpoints() {
+    assert!(committed().standby(0, 0).drain(0).actions().is_empty());
+    assert_eq!(committed().standby(0, 0).drain(0).moved(0).actions(), [edit(Blue, 0)]);
+}
+
+#[test]
+fn a_color_that_never_served_has_nothing_to_drain() {
+    // The first activation: green was there all along.
+    let world = first_ready().edited(Green).service(|s| {
+        s.selects = Selection::Color(Blue);
+        s.committed = Some(Blue);
+        s.served.blue = Some(1);
+    });
+    assert_eq!(world.actions(), [store(Green, 2)]);
+}

@@ -1,0 +1,116 @@
+//! When do a color's pods change?
+
+use super::fixtures::*;
+use super::*;
+
+#[test]
+fn nothing_to_do_is_nothing_done() {
+    for world in [stable(), rolled_over()] {
+        assert!(world.actions().is_empty());
+        assert_eq!(world.stage(), Stage::Serving);
+        assert_eq!(world.plan().wake, None);
+    }
+}
+
+#[test]
+fn an_edit_of_the_idle_block_is_rendered_then_rolled() {
+    assert_eq!(stable().edited(Green).actions(), [store(Green, 2)]);
+    assert_eq!(stable().stored(Green, 2).actions(), [edit(Green, FULL)]);
+}
+
+#[test]
+fn an_edit_of_the_live_block_is_held() {
+    let plan = stable().edited(Blue).plan();
+    assert!(plan.actions.is_empty());
+    assert_eq!((plan.held, plan.stage), (Some(Blue), Stage::Serving));
+}
+
+#[test]
+fn a_held_edit_applies_after_the_switch_away_and_the_drain() {
+    let world = draining().edited(Blue);
+    assert!(world.actions().is_empty());
+    assert_eq!(world.moved(30).actions(), [store(Blue, 2)]);
+}
+
+#[test]
+fn a_shared_edit_reaches_only_a_color_that_has_not_served_since_its_own_edit() {
+    assert_eq!(stable().shared_edit().actions(), [store(Green, 2)]);
+    assert!(rolled_over().shared_edit().actions().is_empty());
+}
+
+#[test]
+fn with_rolling_update_the_live_color_is_rendered_recorded_and_rolled_in_place() {
+    let world = stable().rolling_update();
+    assert_eq!(world.clone().edited(Blue).actions(), [store(Blue, 2)]);
+    assert_eq!(world.clone().edited(Blue).plan().held, None);
+    let stored = world.clone().color(Blue, |c| {
+        c.newest = Some(Stored { number: 2, change: Change::None });
+        c.current = Some(Stored { number: 1, change: Change::Block });
+    });
+    assert_eq!(stored.actions(), [Action::Promote { color: Blue, number: 2 }]);
+    let promoted = world.stored(Blue, 2).color(Blue, |c| c.served = true);
+    assert_eq!(promoted.actions(), [edit(Blue, FULL)]);
+}
+
+#[test]
+fn with_rolling_update_a_shared_edit_alone_does_not_move_the_live_color() {
+    assert_eq!(stable().rolling_update().shared_edit().actions(), [store(Green, 2)]);
+}
+
+#[test]
+fn both_colors_take_a_new_size_but_not_the_one_that_drains() {
+    assert_eq!(stable().replicas(5).actions(), [edit(Blue, 5), edit(Green, 5)]);
+    assert_eq!(draining().replicas(5).actions(), [edit(Green, 5)]);
+}
+
+#[test]
+fn the_live_color_is_put_back_to_its_own_rendering() {
+    let world = stable().deployment(Blue, |d| d.matches = false);
+    assert_eq!(world.actions(), [edit(Blue, FULL)]);
+}
+
+#[test]
+fn a_pause_in_a_settled_app_changes_nothing() {
+    let plan = stable().paused().edited(Green).plan();
+    assert_eq!((plan.actions, plan.stage), (vec![], Stage::Paused));
+}
+
+#[test]
+fn an_idle_color_whose_block_left_goes() {
+    assert_eq!(stable().without(Green).actions(), [Action::RemoveColor(Green)]);
+    assert_eq!(rolled_over().without(Blue).actions(), [Action::RemoveColor(Blue)]);
+}
+
+#[test]
+fn a_live_color_whose_block_left_with_the_switch_goes_after_the_drain() {
+    let both = stable().active(Green).without(Blue).switching();
+    assert_eq!(both.actions(), [switch(Blue, Green)]);
+    assert!(draining().without(Blue).actions().is_empty());
+    assert_eq!(draining().without(Blue).moved(30).actions(), [Action::RemoveColor(Blue)]);
+}
+
+/// The Service still says which of its revisions served: a number that is used twice would make a rendering
+/// that nobody has seen look as if it had served.
+#[test]
+fn a_color_that_comes_back_does_not_use_its_numbers_again() {
+    let world = rolled_over().color(Blue, |c| {
+        *c = ColorFacts {
+            service: Child::Ours(true),
+            newest: None,
+            current: None,
+            served: false,
+            obsolete: Vec::new(),
+            deployment: Child::Absent,
+            endpoints: 0,
+        };
+    });
+    assert_eq!(world.actions(), [store(Blue, 2)]);
+}
+
+#[test]
+fn what_nothing_needs_is_dropped_last() {
+    let world = stable().color(Green, |c| c.obsolete = vec![3, 4]);
+    let drop = |number| Action::DropRevision { color: Green, number };
+    assert_eq!(world.actions(), [drop(3), drop(4)]);
+    assert_eq!(world.edited(Green).actions(), [store(Green, 2)]);
+}

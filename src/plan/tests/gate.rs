@@ -1,0 +1,130 @@
+//! When may a color be selected?
+
+use super::fixtures::*;
+use super::*;
+
+fn missing(world: &World) -> Missing {
+    match world.stage() {
+        Stage::Preparing { missing, .. } => missing,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn to_green() -> World {
+    stable().active(Green).switching()
+}
+
+#[test]
+fn a_ready_target_is_selected() {
+    assert_eq!(to_green().actions(), [switch(Blue, Green)]);
+    assert_eq!(to_green().stage(), Stage::Switching { to: Green });
+}
+
+#[test]
+fn the_first_activation_passes_the_same_gate() {
+    assert_eq!(first_ready().actions(), [Action::Switch { from: None, to: Blue }]);
+    assert!(first_ready().unready(Blue).actions().is_empty());
+}
+
+#[test]
+fn a_status_of_an_older_generation_proves_nothing() {
+    let world = to_green().rolling(Green);
+    assert_eq!(missing(&world), Missing::Observed);
+    assert!(world.actions().is_empty());
+}
+
+#[test]
+fn every_count_must_be_complete() {
+    let spoil: [fn(&mut DeploymentFacts); 4] =
+        [|d| d.total += 1, |d| d.updated -= 1, |d| d.ready -= 1, |d| d.available -= 1];
+    for spoil in spoil {
+        let world = to_green().deployment(Green, spoil);
+        assert!(matches!(missing(&world), Missing::Pods { want: FULL, .. }), "{:?}", world.stage());
+        assert!(world.actions().is_empty());
+    }
+}
+
+#[test]
+fn each_other_proof_is_asked_for_by_name() {
+    let cases = [
+        (to_green().deployment(Green, |d| d.deadline_exceeded = true), Missing::Deadline),
+        (to_green().deployment(Green, |d| d.proven = false), Missing::ReplicaSet),
+        (to_green().color(Green, |c| c.endpoints = 2), Missing::Endpoints { have: 2, want: FULL }),
+        (to_green().color(Green, |c| c.deployment = Child::Collecting), Missing::Deployment),
+        (to_green().color(Green, |c| c.deployment = Child::Foreign), Missing::Deployment),
+    ];
+    for (world, expected) in cases {
+        assert_eq!(missing(&world), expected);
+        assert!(world.actions().is_empty(), "{expected:?}");
+    }
+}
+
+#[test]
+fn a_field_that_somebody_edited_is_put_back_before_the_switch() {
+    let world = to_green().deployment(Green, |d| d.matches = false);
+    assert_eq!(missing(&world), Missing::Rollout);
+    assert_eq!(world.actions(), [edit(Green, FULL)]);
+}
+
+#[test]
+fn a_target_below_full_size_is_brought_there_first() {
+    let world = to_green().sized(Green, 1);
+    assert_eq!(missing(&world), Missing::Rollout);
+    assert_eq!(world.actions(), [edit(Green, FULL)]);
+}
+
+#[test]
+fn the_health_of_the_color_that_fails_is_not_asked_for() {
+    assert_eq!(to_green().unready(Blue).actions(), [switch(Blue, Green)]);
+}
+
+#[test]
+fn tag_and_active_in_one_commit_switch_to_the_new_tag_only() {
+    let world = to_green().edited(Green);
+    assert_eq!(missing(&world), Missing::Revision);
+    assert_eq!(world.actions(), [store(Green, 2)]);
+    let next = to_green().stored(Green, 2);
+    assert_eq!(next.actions(), [edit(Green, FULL)]);
+}
+
+#[test]
+fn a_switch_back_during_the_drain_is_immediate_if_nothing_else_changed() {
+    assert_eq!(draining().active(Blue).actions(), [switch(Green, Blue)]);
+}
+
+/// Blue may not be rendered anew while it drains, but that must not let its old rendering through.
+#[test]
+fn a_switch_back_with_a_new_tag_waits_for_the_new_tag() {
+    let world = draining().active(Blue).edited(Blue);
+    assert_eq!(missing(&world), Missing::Revision);
+    assert!(world.actions().is_empty(), "{:?}", world.actions());
+    assert!(world.plan().wake.is_some(), "the end of the drain wakes it up");
+    assert_eq!(world.cleared(30).actions(), [store(Blue, 2)]);
+}
+
+/// Between two looks the user may go to green and back. If nothing durable said that a switch was under way,
+/// the next look would take blue for a color that always served, and green for one that never did.
+#[test]
+fn a_switch_is_recorded_in_the_status_before_it_is_committed() {
+    let world = stable().active(Green);
+    assert_eq!(world.stage(), Stage::Switching { to: Green });
+    assert!(world.actions().is_empty());
+    assert_eq!(world.switching().actions(), [switch(Blue, Green)]);
+}
+
+#[test]
+fn what_is_live_is_what_the_service_selects_as_we_committed_it() {
+    let live = |world: World| world.plan().live;
+    assert_eq!(live(stable()), Live::Selected(Blue));
+    assert_eq!(live(new_app()), Live::Never);
+    assert_eq!(live(first_ready()), Live::Never);
+    for selects in [Selection::Nothing, Selection::Edited, Selection::Color(Green)] {
+        assert_eq!(live(stable().service(|s| s.selects = selects)), Live::Lost(Blue));
+    }
+    assert_eq!(live(stable().with(|w| w.seen.service = Child::Absent)), Live::Lost(Blue));
+    // Only the record was edited: the status still knows.
+    assert_eq!(live(stable().service(|s| s.committed = Some(Green))), Live::Selected(Blue));
+    // The status is older than the switch.
+    let early = committed().with(|w| w.seen.recorded.active = Some(Blue));
+    assert_eq!(live(early), Live::Selected(Green));
+}

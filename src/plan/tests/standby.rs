@@ -1,0 +1,53 @@
+//! How large is the idle color?
+
+use super::fixtures::*;
+use super::*;
+
+fn idle(world: World, color: Color, seconds: u64) -> World {
+    world.with(|w| *w.seen.elapsed.idle.get_mut(color) = Duration::from_secs(seconds))
+}
+
+#[test]
+fn warm_is_full_size() {
+    assert_eq!(stable().sized(Green, 1).actions(), [edit(Green, FULL)]);
+}
+
+#[test]
+fn what_served_is_kept_at_full_size_until_its_time_is_over() {
+    let world = rolled_over().standby(1, 60);
+    assert!(idle(world.clone(), Blue, 59).actions().is_empty());
+    assert_eq!(idle(world.clone(), Blue, 59).plan().wake, Some(Duration::from_secs(1)));
+    assert_eq!(idle(world, Blue, 60).actions(), [edit(Blue, 1)]);
+}
+
+#[test]
+fn with_no_time_given_it_is_reduced_as_soon_as_it_has_drained() {
+    assert_eq!(rolled_over().standby(0, 0).actions(), [edit(Blue, 0)]);
+}
+
+#[test]
+fn an_edit_wakes_it_to_at_least_one_pod() {
+    let asleep = rolled_over().standby(0, 60).sized(Blue, 0).stored(Blue, 2);
+    assert_eq!(idle(asleep.clone(), Blue, 0).actions(), [edit(Blue, 1)]);
+    // What nobody looked at in time goes to sleep again.
+    let rolled = asleep.deployment(Blue, |d| *d = ready(2, 1));
+    assert!(idle(rolled.clone(), Blue, 59).actions().is_empty());
+    assert_eq!(idle(rolled, Blue, 60).actions(), [edit(Blue, 0)]);
+}
+
+#[test]
+fn without_a_timer_an_edited_color_stays_up_to_be_looked_at() {
+    let edited = rolled_over().standby(0, 0).sized(Blue, 0).stored(Blue, 2);
+    assert_eq!(edited.actions(), [edit(Blue, 1)]);
+}
+
+#[test]
+fn a_standby_larger_than_the_app_is_the_app() {
+    assert!(rolled_over().standby(9, 0).actions().is_empty());
+}
+
+#[test]
+fn a_switch_wakes_it_to_full_size_first() {
+    let world = rolled_over().standby(0, 0).sized(Blue, 0).active(Blue);
+    assert_eq!(world.actions(), [edit(Blue, FULL)]);
+}
