@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use crate::harness::{Kind, Sandbox, World, app};
 
+/// Long before anything is looked at for no reason.
+const SOON: Duration = Duration::from_secs(20);
+
 /// All is as it was at first: blue `v1` serves, green `v2` is warm.
 fn as_before(world: &World) -> bool {
     world.serves("hello", Blue)
@@ -39,7 +42,7 @@ async fn is_a_selector_that_somebody_edited_put_back_at_once() -> Result<()> {
     ] {
         sandbox.patch(Kind::Service, "hello", edit.clone()).await?;
         let put_back = |world: &World| world.selects("hello") == "blue";
-        sandbox.within(Duration::from_secs(10), &format!("blue is selected after {edit}"), put_back).await?;
+        sandbox.within(SOON, &format!("blue is selected after {edit}"), put_back).await?;
         sandbox.until("all is as before", as_before).await?;
     }
     assert_eq!(sandbox.guard().switches.len(), 1);
@@ -56,9 +59,7 @@ async fn does_a_live_service_that_was_deleted_come_back_with_its_addresses() -> 
     };
     let before = addresses(&sandbox.world()).context("a Service")?;
     sandbox.delete(Kind::Service, "hello").await?;
-    sandbox
-        .within(Duration::from_secs(10), "blue is selected", |world| world.selects("hello") == "blue")
-        .await?;
+    sandbox.within(SOON, "blue is selected", |world| world.selects("hello") == "blue").await?;
     sandbox.until("all is as before", as_before).await?;
     assert_eq!(addresses(&sandbox.world()), Some(before));
     // It still knows which revision served: a switch there and back makes no pod anew.

@@ -8,11 +8,12 @@ use serde_json::json;
 
 use crate::harness::{Kind, Sandbox, World, app, pods};
 
-const LEADS: Duration = Duration::from_secs(20);
+const LEADS: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn does_a_switch_go_on_after_the_operator_was_killed_in_its_middle() -> Result<()> {
-    let (sandbox, operator) = Sandbox::serving("killed", &app("hello").drain(4)).await?;
+    let (sandbox, operator) =
+        Sandbox::new("killed").await?.with_a_short_lease().serve(&app("hello").drain(4)).await?;
     let slow = pods(json!({"ready-after": "3s"}));
     sandbox
         .edit("hello", json!({"active": "green", "green": {"tag": "v3"}, "template": slow["template"]}))
@@ -41,7 +42,8 @@ async fn does_a_switch_go_on_after_the_operator_was_killed_in_its_middle() -> Re
 
 #[tokio::test]
 async fn do_kills_at_any_moment_of_a_switch_break_no_promise() -> Result<()> {
-    let (sandbox, mut operator) = Sandbox::serving("kills", &app("hello")).await?;
+    let (sandbox, mut operator) =
+        Sandbox::new("kills").await?.with_a_short_lease().serve(&app("hello")).await?;
     let mut color = Blue;
     for (turn, moment) in [0, 40, 120, 300, 600, 1000].into_iter().enumerate() {
         color = color.other();
@@ -83,7 +85,7 @@ async fn is_everything_collected_when_an_app_is_deleted() -> Result<()> {
 
 #[tokio::test]
 async fn does_the_standby_take_over_from_a_killed_leader() -> Result<()> {
-    let (sandbox, leader) = Sandbox::serving("takeover", &app("hello")).await?;
+    let (sandbox, leader) = Sandbox::new("takeover").await?.with_a_short_lease().serve(&app("hello")).await?;
     let standby = sandbox.operator()?;
     sandbox.activate("hello", Green).await?;
     sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
@@ -104,21 +106,22 @@ async fn does_a_leader_that_is_told_to_stop_hand_over_at_once() -> Result<()> {
     let status = leader.terminate().await?;
     assert!(status.success(), "{status}");
     // Less than the Lease lasts.
-    standby.says("leading", Duration::from_secs(4)).await?;
+    standby.says("leading", Duration::from_secs(10)).await?;
     sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
     sandbox.finish().await
 }
 
 #[tokio::test]
 async fn does_a_leader_that_was_frozen_do_no_harm_when_it_wakes() -> Result<()> {
-    let (sandbox, mut frozen) = Sandbox::serving("frozen", &app("hello")).await?;
+    let (sandbox, mut frozen) =
+        Sandbox::new("frozen").await?.with_a_short_lease().serve(&app("hello")).await?;
     let standby = sandbox.operator()?;
     frozen.freeze()?;
     sandbox.activate("hello", Green).await?;
     standby.says("leading", LEADS).await?;
     sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
     frozen.thaw()?;
-    let status = frozen.ended(Duration::from_secs(10)).await?;
+    let status = frozen.ended(LEADS).await?;
     assert!(!status.success(), "it must say that it lost the Lease");
     sandbox.throughout(Duration::from_secs(2), "green serves", |world| world.serves("hello", Green)).await?;
     sandbox.finish().await

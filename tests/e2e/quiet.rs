@@ -60,7 +60,7 @@ async fn are_there_no_writes_in_quiet_times_and_none_after_a_restart() -> Result
     operator.terminate().await?;
     let restart = audit.end()?;
     let operator = sandbox.operator()?;
-    operator.says("leading", Duration::from_secs(20)).await?;
+    operator.says("leading", Duration::from_secs(40)).await?;
     tokio::time::sleep(quiet).await;
     let written = writes(&audit, restart, &sandbox.user.name)?;
     assert!(written.is_empty(), "after a restart: {written:#?}");

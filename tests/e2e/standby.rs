@@ -30,13 +30,13 @@ async fn does_a_reduced_standby_grow_to_full_size_before_a_switch() -> Result<()
 
 #[tokio::test]
 async fn does_the_old_color_stay_warm_for_as_long_as_asked_and_then_go_to_sleep() -> Result<()> {
-    let sleepy = app("hello").with(json!({"standby": {"scaleDownAfterSeconds": 6}}));
+    let sleepy = app("hello").with(json!({"standby": {"scaleDownAfterSeconds": 10}}));
     let (sandbox, _operator) = Sandbox::serving("sleepy", &sleepy).await?;
     sandbox.activate("hello", Green).await?;
     sandbox.until("green serves", |world| world.selects("hello") == "green").await?;
     let start = Instant::now();
     sandbox.until("blue sleeps", |world| world.size("hello", Blue) == Some(0)).await?;
-    assert!(start.elapsed() > Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() > Duration::from_secs(9), "{:?}", start.elapsed());
     sandbox
         .until("it says so", |world| world.condition("hello", "StandbyReady", "False", "ScaledDown"))
         .await?;

@@ -20,6 +20,7 @@ impl Operator {
         let output = File::create(log)?;
         let child = Command::new(env!("CARGO_BIN_EXE_bluegreen-operator"))
             .args(arguments)
+            .env("RUST_BACKTRACE", "0")
             .envs(environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
