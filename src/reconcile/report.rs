@@ -162,7 +162,8 @@ async fn write_status(
 async fn explain_pods(decision: &mut Decision, context: &Context, memory: &mut Memory) {
     for color in Color::ALL {
         let deployment = decision.facts.colors.get(color).deployment.ours();
-        let is_late = deployment.is_some_and(|d| d.available < d.replicas || d.deadline_exceeded);
+        let is_late =
+            deployment.is_some_and(|d| d.available.min(d.updated) < d.replicas || d.deadline_exceeded);
         let slot = memory.late.get_mut(color);
         if !is_late {
             *slot = None;

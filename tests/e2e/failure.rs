@@ -189,9 +189,13 @@ async fn does_a_quota_that_is_used_up_stall_with_its_words_and_recover_when_rais
     quotas.create(&PostParams::default(), &serde_json::from_value(quota("4"))?).await?;
     // No pod can be added, and none is taken away before.
     sandbox.edit("hello", json!({"active": "green", "green": {"tag": "v3"}})).await?;
-    sandbox.until("it gives up", |world| world.stalled("hello", "ProgressDeadlineExceeded")).await?;
-    let (_, message) = sandbox.world().says("hello", "Stalled").context("stalled")?;
-    assert!(message.contains("exceeded quota"), "{message}");
+    sandbox
+        .until("it gives up and says why", |world| {
+            world.says("hello", "Stalled").is_some_and(|(reason, message)| {
+                reason == "ProgressDeadlineExceeded" && message.contains("exceeded quota")
+            })
+        })
+        .await?;
     assert_eq!(sandbox.world().selects("hello"), "blue");
 
     quotas.patch("pods", &PatchParams::default(), &Patch::Merge(quota("10"))).await?;
