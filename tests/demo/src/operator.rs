@@ -15,11 +15,14 @@ use kube::api::{Api, ListParams};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use crate::place::{NAMESPACE, Place};
+use crate::place::{NAMESPACE, OPERATOR, Place};
 use crate::say::say;
 
-/// The name of the operator's account and of its Lease.
-const NAME: &str = "bluegreen-operator";
+/// The name of the operator's account.
+const ACCOUNT: &str = "demo-bluegreen-operator";
+
+/// The name of its Lease.
+const LEASE: &str = "bluegreen-operator";
 
 /// A process of the demo's own cluster.
 const PROCESS: &str = "operator";
@@ -52,7 +55,7 @@ impl Operator {
             say(format_args!("  an operator runs here already, in namespace {namespace}: the demo uses it"));
             return Ok(Self::Installed);
         }
-        let account = format!("system:serviceaccount:{NAMESPACE}:{NAME}");
+        let account = format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}");
         let all = place.kubectl.quiet(&["auth", "can-i", "*", "*", "--as", &account]).await;
         ensure!(all.is_err(), "{account} must not be a cluster admin");
         let kubeconfig = kubeconfig(place).await?;
@@ -68,7 +71,7 @@ impl Operator {
             beside(&program, &arguments, &kubeconfig, keep)?
         };
         started.leads(place).await?;
-        say(format_args!("  it leads, as {account}, with the rights of tests/demo/operator.yaml"));
+        say(format_args!("  it leads, as {account}, with the rights of {OPERATOR} and no more"));
         if let (Self::Beside { process, .. }, true) = (&started, keep) {
             say(format_args!(
                 "  it stays when the demo ends: `kill {}` ends it",
@@ -90,7 +93,7 @@ impl Operator {
         let leases: Api<Lease> = Api::namespaced(place.cluster.client()?, NAMESPACE);
         let start = Instant::now();
         loop {
-            let lease = leases.get_opt(NAME).await?;
+            let lease = leases.get_opt(LEASE).await?;
             if lease.and_then(|lease| lease.spec?.holder_identity).is_some_and(|holder| !holder.is_empty()) {
                 return Ok(());
             }
@@ -147,7 +150,7 @@ fn beside(program: &Path, arguments: &[&str], kubeconfig: &Path, keep: bool) -> 
 
 /// The namespace of an operator that somebody has installed in the user's cluster and that renews its Lease.
 async fn installed(place: &Place) -> Result<Option<String>> {
-    let ours = ListParams::default().fields(&format!("metadata.name={NAME}"));
+    let ours = ListParams::default().fields(&format!("metadata.name={LEASE}"));
     let leases = Api::<Lease>::all(place.cluster.client()?).list(&ours).await?;
     let fresh = |lease: &Lease| {
         let renewed = lease.spec.as_ref().and_then(|spec| spec.renew_time.as_ref());
@@ -162,12 +165,12 @@ async fn installed(place: &Place) -> Result<Option<String>> {
 /// A kubeconfig with the account's token and none of the admin's rights.
 async fn kubeconfig(place: &Place) -> Result<PathBuf> {
     let kubectl = &place.kubectl;
-    let token = kubectl.quiet(&["create", "token", NAME, "-n", NAMESPACE, "--duration=24h"]).await?;
+    let token = kubectl.quiet(&["create", "token", ACCOUNT, "-n", NAMESPACE, "--duration=24h"]).await?;
     let admin = kubectl.quiet(&["config", "view", "--minify", "--raw", "--flatten", "-o", "json"]).await?;
     let mut config: Value = serde_json::from_str(&admin)?;
     let context = config.pointer_mut("/contexts/0/context").context("the kubeconfig has no context")?;
-    context["user"] = json!(NAME);
-    config["users"] = json!([{"name": NAME, "user": {"token": token.trim()}}]);
+    context["user"] = json!(ACCOUNT);
+    config["users"] = json!([{"name": ACCOUNT, "user": {"token": token.trim()}}]);
     let folder = if place.is_own() { place.cluster.dir()?.join("config") } else { target()? };
     let path = folder.join("demo-operator.kubeconfig");
     // Readable by its owner only: it holds a secret.
