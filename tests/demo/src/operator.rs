@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use bluegreen_cluster::target;
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::ResourceExt;
-use kube::api::{Api, ListParams};
+use kube::api::{Api, ListParams, PostParams};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
@@ -49,34 +50,27 @@ pub enum Operator {
 }
 
 impl Operator {
-    /// Starts it and waits until it leads, unless one is there already. With `keep` it outlives the demo.
+    /// Starts it, unless one is there already. With `keep` it outlives the demo.
     pub async fn start(place: &Place, keep: bool) -> Result<Self> {
         if let Some(namespace) = installed(place).await? {
             say(format_args!("  an operator runs here already, in namespace {namespace}: the demo uses it"));
             return Ok(Self::Installed);
         }
-        let account = format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}");
-        let all = place.kubectl.quiet(&["auth", "can-i", "*", "*", "--as", &account]).await;
-        ensure!(all.is_err(), "{account} must not be a cluster admin");
+        ensure!(!may_do_everything(place).await?, "{ACCOUNT} must not be a cluster admin");
         let kubeconfig = kubeconfig(place).await?;
         let program = std::env::current_exe()?.with_file_name("bluegreen-operator");
         ensure!(program.is_file(), "there is no {}: have it built by `make demo`", program.display());
         let mut arguments = vec!["run", "--lease-namespace", NAMESPACE, "--http-addr", "127.0.0.1:0"];
-        let started = if place.is_own() {
+        if place.is_own() {
             let environment = [("KUBECONFIG", kubeconfig.as_path())];
             place.cluster.start_process(PROCESS, &program, &arguments, &environment)?;
-            Self::OfCluster { log: place.cluster.process_log(PROCESS)? }
-        } else {
-            arguments.extend(["--namespace", NAMESPACE]);
-            beside(&program, &arguments, &kubeconfig, keep)?
-        };
-        started.leads(place).await?;
-        say(format_args!("  it leads, as {account}, with the rights of {OPERATOR} and no more"));
+            return Ok(Self::OfCluster { log: place.cluster.process_log(PROCESS)? });
+        }
+        arguments.extend(["--namespace", NAMESPACE]);
+        let started = beside(&program, &arguments, &kubeconfig, keep)?;
         if let (Self::Beside { process, .. }, true) = (&started, keep) {
-            say(format_args!(
-                "  it stays when the demo ends: `kill {}` ends it",
-                process.id().unwrap_or_default()
-            ));
+            let pid = process.id().unwrap_or_default();
+            say(format_args!("  it stays when the demo ends: `kill {pid}` ends it"));
         }
         Ok(started)
     }
@@ -89,30 +83,35 @@ impl Operator {
         }
     }
 
-    async fn leads(&self, place: &Place) -> Result<()> {
+    /// Waits until it may act.
+    pub async fn leads(&self, place: &Place) -> Result<()> {
+        if matches!(self, Self::Installed) {
+            return Ok(());
+        }
         let leases: Api<Lease> = Api::namespaced(place.cluster.client()?, NAMESPACE);
         let start = Instant::now();
         loop {
             let lease = leases.get_opt(LEASE).await?;
             if lease.and_then(|lease| lease.spec?.holder_identity).is_some_and(|holder| !holder.is_empty()) {
+                say(format_args!("  it leads, as {ACCOUNT}, with the rights of {OPERATOR} and no more"));
                 return Ok(());
             }
             if matches!(self, Self::OfCluster { .. }) {
-                ensure!(place.cluster.process_runs(PROCESS)?, "the operator has ended{}", self.tail());
+                ensure!(place.cluster.process_runs(PROCESS)?, "the operator has ended");
             }
             if start.elapsed() > Duration::from_secs(30) {
-                bail!("the operator does not lead after 30 s{}", self.tail());
+                bail!("the operator does not lead after 30 s");
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// The end of its log, for an error message.
+    /// The end of its log, for a person.
     pub fn tail(&self) -> String {
         let text = self.log().and_then(|log| fs::read_to_string(log).ok()).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         let last = lines.get(lines.len().saturating_sub(20)..).unwrap_or_default();
-        format!("; the end of its log:\n{}", last.join("\n"))
+        last.join("\n")
     }
 
     /// Ends a process that no cluster would end.
@@ -160,6 +159,17 @@ async fn installed(place: &Place) -> Result<Option<String>> {
         })
     };
     Ok(leases.iter().find(|lease| fresh(lease)).and_then(ResourceExt::namespace))
+}
+
+/// Asks the API server, which knows of every binding.
+async fn may_do_everything(place: &Place) -> Result<bool> {
+    let review: SubjectAccessReview = serde_json::from_value(json!({"spec": {
+        "user": format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}"),
+        "resourceAttributes": {"group": "*", "resource": "*", "verb": "*"},
+    }}))?;
+    let reviews: Api<SubjectAccessReview> = Api::all(place.cluster.client()?);
+    let answer = reviews.create(&PostParams::default(), &review).await?;
+    Ok(answer.status.context("the API server does not say what the operator may do")?.allowed)
 }
 
 /// A kubeconfig with the account's token and none of the admin's rights.
