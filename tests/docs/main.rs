@@ -1,5 +1,7 @@
 //! Do the documents cover what the code can say?
 
+mod generated;
+
 use std::path::Path;
 
 use bluegreen_operator::status;
