@@ -23,6 +23,10 @@ demo: preflight ## Switch a real app on a real node with traffic on (KEEP=1 leav
 test: preflight ## Every test: units, the model's small bound, the real API server, a real node
 	@make/test
 
+.PHONY: faults
+faults: preflight ## Every fault at every write of a switch, on the real API server (`make test` runs a sample)
+	FULL=1 $(CARGO) test --locked --test faults -- --nocapture
+
 .PHONY: cluster-up
 cluster-up: preflight ## Start a cluster with a real node and leave it running; prints its kubeconfig
 	@$(CARGO) build -q --locked --workspace --bins

@@ -10,12 +10,24 @@ built() { printf '%s/debug/%s' "${CARGO_TARGET_DIR:-target}" "$1"; }
 with_progress() {
   if [ -t 2 ]; then
     "$@"
-    return
+  else
+    "$@" 2> >(thin_out)
   fi
-  "$@" 2> >(awk '
-    /^ +(Compiling|Checking) / { if (++crates % 40 == 0) print "  … " crates " crates compiled"; fflush(); next }
-    /^ +(Downloading|Downloaded|Locking|Updating|Adding|Blocking|Finished) / { next }
-    { print; fflush() }' >&2)
+}
+
+# Not in awk, which may hold lines back for minutes.
+thin_out() {
+  local line crates=0
+  while IFS= read -r line; do
+    case $line in
+    *" Compiling "* | *" Checking "*)
+      crates=$((crates + 1))
+      [ $((crates % 40)) -ne 0 ] || say "  … $crates crates compiled"
+      ;;
+    *" Downloading "* | *" Downloaded "* | *" Locking "* | *" Updating "* | *" Adding "* | *" Blocking "* | *" Finished "*) ;;
+    *) say "$line" ;;
+    esac
+  done
 }
 
 # What the demo and the tests need to be built, each with a line that says so. Quick where nothing has changed.

@@ -9,24 +9,27 @@
 
 #[path = "waits/check.rs"]
 mod check;
+#[path = "e2e"]
+#[allow(dead_code, unused_imports)]
+mod e2e {
+    pub mod harness;
+}
 #[path = "waits/kubectl.rs"]
 mod kubectl;
-#[path = "waits/operator.rs"]
-mod operator;
-#[path = "waits/world.rs"]
-mod world;
+#[path = "waits/setup.rs"]
+mod setup;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use bluegreen_cluster::Cluster;
 use bluegreen_operator::api::Color;
 use bluegreen_proxy::{Effect, FrameEffect, FrameRule, Proxy, Random, Rule};
 use serde_json::{Value, json};
 
 use check::Expected;
+use e2e::harness::app;
 use kubectl::Kubectl;
-use operator::Operator;
-use world::World;
 
 const APPS: usize = 10;
 const NAMESPACES: usize = 5;
@@ -80,10 +83,9 @@ async fn does_a_wait_for_ready_ever_return_before_the_color_asked_for_serves() -
     let seed = number("SEED").unwrap_or(1);
     let waits = usize::try_from(number("WAITS").unwrap_or(50))?;
     println!("seed {seed}, {waits} waits");
-    let world = World::start().await?;
-    let proxy = Proxy::start(world.operator_config().await?, seed).await?;
-    let _operator = Operator::start(&world, &proxy, "waits", &[])?;
-    let apps = (0..APPS).map(|index| create(&world, index));
+    let (cluster, proxy) = setup::start(seed).await?;
+    let _operator = setup::operator(cluster, &proxy)?;
+    let apps = (0..APPS).map(|index| create(cluster, index));
     let namespaces = futures::future::try_join_all(apps).await?;
 
     delay_everything(&proxy);
@@ -91,7 +93,7 @@ async fn does_a_wait_for_ready_ever_return_before_the_color_asked_for_serves() -
     let rounds = (0..APPS).map(|index| {
         let rounds = (index..waits).step_by(APPS).count();
         let random = Random::new(seed.wrapping_mul(1_000).wrapping_add(u64::try_from(index).unwrap_or(0)));
-        switch_again_and_again(&world, &namespaces[index], index, rounds, random)
+        switch_again_and_again(cluster, &namespaces[index], index, rounds, random)
     });
     let all: Vec<Waited> = futures::future::try_join_all(rounds).await?.into_iter().flatten().collect();
     let took = start.elapsed();
@@ -123,21 +125,11 @@ fn delay_everything(proxy: &Proxy) {
 }
 
 /// Creates an app and waits until it serves blue; returns its namespace.
-async fn create(world: &World, index: usize) -> Result<String> {
+async fn create(cluster: &Cluster, index: usize) -> Result<String> {
     let namespace = format!("waits-{}", index % NAMESPACES);
-    world.namespace(&namespace).await?;
-    let spec = json!({
-        "active": "blue",
-        "image": "team/app",
-        "blue": {"tag": "v1"},
-        "green": {"tag": "v2"},
-        "replicas": REPLICAS,
-        "port": 8888,
-        "drainSeconds": 1,
-        "service": {"type": "ClusterIP"},
-    });
-    let kubectl = Kubectl::new(&world.cluster, &namespace);
-    kubectl.apply(&world::app(&name(index), spec)).await?;
+    setup::namespace(cluster, &namespace).await?;
+    let kubectl = Kubectl::new(cluster, &namespace);
+    kubectl.apply(&app(&name(index)).replicas(REPLICAS).object()).await?;
     kubectl.wait_ready(&name(index)).await?;
     Ok(namespace)
 }
@@ -147,14 +139,13 @@ fn name(index: usize) -> String {
 }
 
 async fn switch_again_and_again(
-    world: &World,
+    cluster: &Cluster,
     namespace: &str,
     index: usize,
     rounds: usize,
     mut random: Random,
 ) -> Result<Vec<Waited>> {
-    let (client, kubectl, app) =
-        (world.cluster.client()?, Kubectl::new(&world.cluster, namespace), name(index));
+    let (client, kubectl, app) = (cluster.client()?, Kubectl::new(cluster, namespace), name(index));
     let mut tags = [("blue", "v1".to_owned()), ("green", "v2".to_owned())];
     let mut waited = Vec::new();
     for round in 0..rounds {
@@ -165,7 +156,7 @@ async fn switch_again_and_again(
         if edit.has_new_tag() {
             current.1 = format!("v{round}-{index}");
         }
-        let expected = Expected { color: to, image: format!("team/app:{}", current.1), replicas: REPLICAS };
+        let expected = Expected { color: to, image: format!("team/hello:{}", current.1), replicas: REPLICAS };
         let start = Instant::now();
         for (number, patch) in edit.patches(to, &current.1).into_iter().enumerate() {
             if number > 0 {

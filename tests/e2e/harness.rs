@@ -3,10 +3,10 @@
 
 mod fixture;
 pub mod guard;
-mod operator;
+pub mod operator;
 pub mod record;
 mod sandbox;
-mod setup;
+pub mod setup;
 mod world;
 
 pub use fixture::{App, app, pods};

@@ -26,6 +26,11 @@ impl Kubectl {
         Ok(Self { program: cluster.tool("kubectl"), environment: cluster.environment()?, namespace })
     }
 
+    /// For what is in no namespace, or says which.
+    pub fn everywhere(&self) -> Self {
+        Self { namespace: None, ..self.clone() }
+    }
+
     /// Shows the command, runs it, and shows what it says.
     pub async fn show(&self, arguments: &[&str]) -> Result<()> {
         let arguments = self.in_namespace(arguments);

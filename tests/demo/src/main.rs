@@ -84,18 +84,17 @@ async fn run(arguments: &Arguments) -> Result<ExitCode> {
         code = &mut asked_to_stop => Ok(Ending::Stopped(code)),
     };
     let good = matches!(&result, Ok(Ending::Shown(wrong)) if wrong.is_empty());
-    if !good && let Some(log) = operator.as_ref().and_then(Operator::log) {
-        // The cluster's folder goes with it.
-        let _ = std::fs::copy(log, target()?.join("demo-failed-operator.log"));
+    if !good && let Some(operator) = &operator {
+        say(format_args!("\nthe operator's log ends with\n{}", operator.tail()));
+        if let Some(log) = operator.log() {
+            // The cluster's folder is about to go, and this with it.
+            let _ = std::fs::copy(log, target()?.join("demo-failed-operator.log"));
+        }
     }
-    let result = result.map_err(|error| match &operator {
-        Some(operator) => error.context(format!("the demo failed{}\nwhat failed", operator.tail())),
-        None => error,
-    });
     let stopped = matches!(result, Ok(Ending::Stopped(_)));
     let keep = arguments.keep && !stopped;
     if let Some(operator) = operator {
-        operator.stop(keep).await?;
+        operator.stop(&place, keep).await?;
     }
     if keep {
         place.keep(address)?;
@@ -148,7 +147,7 @@ async fn show(
     let kubectl = &place.kubectl;
     step("The operator");
     place.install().await?;
-    *operator = Some(Operator::start(place, keep).await?);
+    operator.insert(Operator::start(place, keep).await?).leads(place).await?;
 
     step("The app: blue v1.0.0 serves, green v2.0.0 stands by");
     place.apply_app().await?;

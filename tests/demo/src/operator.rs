@@ -9,17 +9,21 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use bluegreen_cluster::target;
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::ResourceExt;
-use kube::api::{Api, ListParams};
+use kube::api::{Api, ListParams, PostParams};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use crate::place::{NAMESPACE, Place};
+use crate::place::{NAMESPACE, OPERATOR, Place};
 use crate::say::say;
 
-/// The name of the operator's account and of its Lease.
-const NAME: &str = "bluegreen-operator";
+/// The name of the operator's account.
+const ACCOUNT: &str = "demo-bluegreen-operator";
+
+/// The name of its Lease.
+const LEASE: &str = "bluegreen-operator";
 
 /// A process of the demo's own cluster.
 const PROCESS: &str = "operator";
@@ -46,34 +50,27 @@ pub enum Operator {
 }
 
 impl Operator {
-    /// Starts it and waits until it leads, unless one is there already. With `keep` it outlives the demo.
+    /// Starts it, unless one is there already. With `keep` it outlives the demo.
     pub async fn start(place: &Place, keep: bool) -> Result<Self> {
         if let Some(namespace) = installed(place).await? {
             say(format_args!("  an operator runs here already, in namespace {namespace}: the demo uses it"));
             return Ok(Self::Installed);
         }
-        let account = format!("system:serviceaccount:{NAMESPACE}:{NAME}");
-        let all = place.kubectl.quiet(&["auth", "can-i", "*", "*", "--as", &account]).await;
-        ensure!(all.is_err(), "{account} must not be a cluster admin");
+        ensure!(!may_do_everything(place).await?, "{ACCOUNT} must not be a cluster admin");
         let kubeconfig = kubeconfig(place).await?;
         let program = std::env::current_exe()?.with_file_name("bluegreen-operator");
         ensure!(program.is_file(), "there is no {}: have it built by `make demo`", program.display());
         let mut arguments = vec!["run", "--lease-namespace", NAMESPACE, "--http-addr", "127.0.0.1:0"];
-        let started = if place.is_own() {
+        if place.is_own() {
             let environment = [("KUBECONFIG", kubeconfig.as_path())];
             place.cluster.start_process(PROCESS, &program, &arguments, &environment)?;
-            Self::OfCluster { log: place.cluster.process_log(PROCESS)? }
-        } else {
-            arguments.extend(["--namespace", NAMESPACE]);
-            beside(&program, &arguments, &kubeconfig, keep)?
-        };
-        started.leads(place).await?;
-        say(format_args!("  it leads, as {account}, with the rights of tests/demo/operator.yaml"));
+            return Ok(Self::OfCluster { log: place.cluster.process_log(PROCESS)? });
+        }
+        arguments.extend(["--namespace", NAMESPACE]);
+        let started = beside(&program, &arguments, &kubeconfig, keep)?;
         if let (Self::Beside { process, .. }, true) = (&started, keep) {
-            say(format_args!(
-                "  it stays when the demo ends: `kill {}` ends it",
-                process.id().unwrap_or_default()
-            ));
+            let pid = process.id().unwrap_or_default();
+            say(format_args!("  it stays when the demo ends: `kill {pid}` ends it"));
         }
         Ok(started)
     }
@@ -86,37 +83,43 @@ impl Operator {
         }
     }
 
-    async fn leads(&self, place: &Place) -> Result<()> {
+    /// Waits until it may act.
+    pub async fn leads(&self, place: &Place) -> Result<()> {
+        if matches!(self, Self::Installed) {
+            return Ok(());
+        }
         let leases: Api<Lease> = Api::namespaced(place.cluster.client()?, NAMESPACE);
         let start = Instant::now();
         loop {
-            let lease = leases.get_opt(NAME).await?;
+            let lease = leases.get_opt(LEASE).await?;
             if lease.and_then(|lease| lease.spec?.holder_identity).is_some_and(|holder| !holder.is_empty()) {
+                say(format_args!("  it leads, as {ACCOUNT}, with the rights of {OPERATOR} and no more"));
                 return Ok(());
             }
             if matches!(self, Self::OfCluster { .. }) {
-                ensure!(place.cluster.process_runs(PROCESS)?, "the operator has ended{}", self.tail());
+                ensure!(place.cluster.process_runs(PROCESS)?, "the operator has ended");
             }
             if start.elapsed() > Duration::from_secs(30) {
-                bail!("the operator does not lead after 30 s{}", self.tail());
+                bail!("the operator does not lead after 30 s");
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// The end of its log, for an error message.
+    /// The end of its log, for a person.
     pub fn tail(&self) -> String {
         let text = self.log().and_then(|log| fs::read_to_string(log).ok()).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         let last = lines.get(lines.len().saturating_sub(20)..).unwrap_or_default();
-        format!("; the end of its log:\n{}", last.join("\n"))
+        last.join("\n")
     }
 
     /// Ends a process that no cluster would end.
-    pub async fn stop(self, keep: bool) -> Result<()> {
+    pub async fn stop(self, place: &Place, keep: bool) -> Result<()> {
         if let (Self::Beside { mut process, .. }, false) = (self, keep) {
             drop(process.stdin.take());
             process.wait().await?;
+            fs::remove_file(kubeconfig_path(place)?)?;
         }
         Ok(())
     }
@@ -147,7 +150,7 @@ fn beside(program: &Path, arguments: &[&str], kubeconfig: &Path, keep: bool) -> 
 
 /// The namespace of an operator that somebody has installed in the user's cluster and that renews its Lease.
 async fn installed(place: &Place) -> Result<Option<String>> {
-    let ours = ListParams::default().fields(&format!("metadata.name={NAME}"));
+    let ours = ListParams::default().fields(&format!("metadata.name={LEASE}"));
     let leases = Api::<Lease>::all(place.cluster.client()?).list(&ours).await?;
     let fresh = |lease: &Lease| {
         let renewed = lease.spec.as_ref().and_then(|spec| spec.renew_time.as_ref());
@@ -159,17 +162,32 @@ async fn installed(place: &Place) -> Result<Option<String>> {
     Ok(leases.iter().find(|lease| fresh(lease)).and_then(ResourceExt::namespace))
 }
 
+/// Asks the API server, which knows of every binding.
+async fn may_do_everything(place: &Place) -> Result<bool> {
+    let review: SubjectAccessReview = serde_json::from_value(json!({"spec": {
+        "user": format!("system:serviceaccount:{NAMESPACE}:{ACCOUNT}"),
+        "resourceAttributes": {"group": "*", "resource": "*", "verb": "*"},
+    }}))?;
+    let reviews: Api<SubjectAccessReview> = Api::all(place.cluster.client()?);
+    let answer = reviews.create(&PostParams::default(), &review).await?;
+    Ok(answer.status.context("the API server does not say what the operator may do")?.allowed)
+}
+
+fn kubeconfig_path(place: &Place) -> Result<PathBuf> {
+    let folder = if place.is_own() { place.cluster.dir()?.join("config") } else { target()? };
+    Ok(folder.join("demo-operator.kubeconfig"))
+}
+
 /// A kubeconfig with the account's token and none of the admin's rights.
 async fn kubeconfig(place: &Place) -> Result<PathBuf> {
     let kubectl = &place.kubectl;
-    let token = kubectl.quiet(&["create", "token", NAME, "-n", NAMESPACE, "--duration=24h"]).await?;
+    let token = kubectl.quiet(&["create", "token", ACCOUNT, "-n", NAMESPACE, "--duration=24h"]).await?;
     let admin = kubectl.quiet(&["config", "view", "--minify", "--raw", "--flatten", "-o", "json"]).await?;
     let mut config: Value = serde_json::from_str(&admin)?;
     let context = config.pointer_mut("/contexts/0/context").context("the kubeconfig has no context")?;
-    context["user"] = json!(NAME);
-    config["users"] = json!([{"name": NAME, "user": {"token": token.trim()}}]);
-    let folder = if place.is_own() { place.cluster.dir()?.join("config") } else { target()? };
-    let path = folder.join("demo-operator.kubeconfig");
+    context["user"] = json!(ACCOUNT);
+    config["users"] = json!([{"name": ACCOUNT, "user": {"token": token.trim()}}]);
+    let path = kubeconfig_path(place)?;
     // Readable by its owner only: it holds a secret.
     let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
     file.write_all(config.to_string().as_bytes())?;

@@ -20,7 +20,9 @@ pub const NAMESPACE: &str = "bluegreen-demo";
 const CRD: &str = "crds/bluegreen.dev_bluegreenapps.yaml";
 const CRD_NAME: &str = "bluegreenapps.bluegreen.dev";
 const APP: &str = "tests/demo/hello.yaml";
-const OPERATOR: &str = "tests/demo/operator.yaml";
+
+/// The operator's account and rights, for kustomize.
+pub const OPERATOR: &str = "tests/demo/operator";
 
 /// Marks a CRD that a demo has brought, so that a demo may take it away.
 const MARK: &str = "bluegreen.dev/demo=true";
@@ -101,17 +103,23 @@ impl Place {
         Ok(())
     }
 
-    /// Installs the CRD and the account of the operator.
+    /// Installs the CRD, unless somebody else has, and the account of the operator.
     pub async fn install(&self) -> Result<()> {
-        let before =
-            self.kubectl.quiet(&["get", "crd", CRD_NAME, "--ignore-not-found", "-o", "name"]).await?;
-        self.kubectl.show(&["apply", "-f", CRD]).await?;
-        if before.is_empty() {
-            self.kubectl.quiet(&["label", "crd", CRD_NAME, MARK]).await?;
+        let kubectl = self.kubectl.everywhere();
+        let name = format!("metadata.name={CRD_NAME}");
+        let found = async |label: &str| {
+            let arguments = ["get", "crd", "--field-selector", &name, "-o", "name", "--selector", label];
+            Ok::<bool, anyhow::Error>(!kubectl.quiet(&arguments).await?.is_empty())
+        };
+        if found("").await? && !found(MARK).await? {
+            say(format_args!("  the CRD is there already, and stays as it is"));
+        } else {
+            kubectl.show(&["apply", "-f", CRD]).await?;
+            kubectl.quiet(&["label", "--overwrite", "crd", CRD_NAME, MARK]).await?;
         }
         let established = format!("crd/{CRD_NAME}");
-        self.kubectl.quiet(&["wait", &established, "--for=condition=Established", "--timeout=60s"]).await?;
-        self.kubectl.show(&["apply", "-f", OPERATOR]).await
+        kubectl.quiet(&["wait", &established, "--for=condition=Established", "--timeout=60s"]).await?;
+        kubectl.show(&["apply", "-k", OPERATOR]).await
     }
 
     /// Declares the app.
@@ -152,7 +160,7 @@ impl Place {
         if !self.is_own() {
             say(format_args!(
                 "\nIt stays up, in the namespace {NAMESPACE}:{address}\n  kubectl -n {NAMESPACE} get bga\n\
-                 Remove it with\n  kubectl delete -f {OPERATOR}\n  kubectl delete -f {CRD}   # if nobody else uses it"
+                 Remove it with\n  kubectl delete -k {OPERATOR}\n  kubectl delete -f {CRD}   # if nobody else uses it"
             ));
             return Ok(());
         }
@@ -175,7 +183,7 @@ impl Place {
         if self.is_own() {
             return self.cluster.stop().await;
         }
-        self.kubectl.quiet(&["delete", "-f", OPERATOR, "--ignore-not-found"]).await?;
+        self.kubectl.everywhere().quiet(&["delete", "-k", OPERATOR, "--ignore-not-found"]).await?;
         let apps = self.kubectl.quiet(&["get", "bga", "--all-namespaces", "-o", "name"]).await?;
         if apps.is_empty() {
             self.kubectl.quiet(&["delete", "crd", "--selector", MARK]).await?;
