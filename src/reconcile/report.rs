@@ -21,6 +21,9 @@ const PROGRESS: Duration = Duration::from_secs(1);
 /// How soon a write that was refused is tried again, at the latest.
 const REFUSED: Duration = Duration::from_secs(10);
 
+/// How often somebody else's object in the place of a child is looked at.
+const FOREIGN: Duration = Duration::from_secs(10);
+
 /// How soon the owners of the pods are looked at again: no watch tells of them.
 const PROOF: Duration = Duration::from_millis(500);
 
@@ -199,11 +202,17 @@ pub(super) fn wait(decision: &Decision, memory: &Memory) -> Duration {
     let words =
         [&memory.late.blue, &memory.late.green].into_iter().flatten().map(|late| late.ask_in(now)).min();
     let refused = memory.refused.as_ref().map(|_| REFUSED);
+    // Nobody tells when it goes: what is somebody else's does not carry our label, and is not watched.
+    let foreign = decision.trouble.conflicts.first().map(|_| FOREIGN);
     let proof = match decision.plan.stage {
         Stage::Preparing { missing: Missing::ReplicaSet | Missing::Endpoints { .. }, .. } => Some(PROOF),
         _ => None,
     };
-    [decision.plan.wake, words, refused, proof, Some(RESYNC)].into_iter().flatten().min().unwrap_or(RESYNC)
+    [decision.plan.wake, words, refused, foreign, proof, Some(RESYNC)]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or(RESYNC)
 }
 
 fn record_switch(context: &Context, old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) {

@@ -52,7 +52,8 @@ async fn conflict(test: &str, kind: Kind, object: Value) -> Result<()> {
         message.contains(&format!("{kind:?} {name} exists")) && message.contains("delete it"),
         "{message}"
     );
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    // Long enough for the last event of its own to have passed: nothing announces that the object goes.
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
     assert_eq!(spec(&sandbox), before, "it is untouched");
 
     sandbox.delete(kind, &name).await?;

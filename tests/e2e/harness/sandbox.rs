@@ -39,8 +39,8 @@ pub struct Sandbox {
     record: Record,
     /// Where the audit log was at the beginning.
     began: Option<Offset>,
-    /// Its duration, renew deadline and retry period.
-    lease: [&'static str; 3],
+    /// The Lease's duration, renew deadline and retry period, and the timeout of a write.
+    pace: [&'static str; 4],
     logs: PathBuf,
     started: AtomicUsize,
 }
@@ -58,19 +58,9 @@ impl Sandbox {
         allow(&client, &namespace, &user).await?;
         let record = Record::start(&client, &namespace).await?;
         let logs = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        let lease = ["15s", "10s", "2s"];
+        let pace = ["15s", "10s", "2s", "5s"];
         let began = cluster.audit().ok().map(|audit| audit.end()).transpose()?;
-        Ok(Self {
-            namespace,
-            client,
-            user,
-            cluster,
-            record,
-            began,
-            lease,
-            logs,
-            started: AtomicUsize::new(0),
-        })
+        Ok(Self { namespace, client, user, cluster, record, began, pace, logs, started: AtomicUsize::new(0) })
     }
 
     /// A namespace in which the operator runs and this app serves, all done.
@@ -81,7 +71,7 @@ impl Sandbox {
     /// For tests that kill a leader and wait for the next. Not for all, since on a busy machine a short Lease is
     /// lost now and then, and then the operator ends, as it should.
     pub fn with_a_short_lease(mut self) -> Self {
-        self.lease = ["8s", "6s", "1500ms"];
+        self.pace = ["8s", "6s", "1500ms", "2s"];
         self
     }
 
@@ -108,7 +98,7 @@ impl Sandbox {
     }
 
     fn operator_of(&self, lease: &str) -> Result<Operator> {
-        let (namespace, [duration, renew, retry]) = (&self.namespace, self.lease);
+        let (namespace, [duration, renew, retry, write]) = (&self.namespace, self.pace);
         let arguments = [
             format!("--namespace={namespace}"),
             format!("--lease-namespace={namespace}"),
@@ -116,7 +106,7 @@ impl Sandbox {
             format!("--lease-duration={duration}"),
             format!("--lease-renew-deadline={renew}"),
             format!("--lease-retry-period={retry}"),
-            "--write-timeout=2s".to_owned(),
+            format!("--write-timeout={write}"),
             "--http-addr=127.0.0.1:0".to_owned(),
             "--log-format=text".to_owned(),
             "--log-level=info,bluegreen_operator=debug".to_owned(),
