@@ -94,7 +94,7 @@ async fn run(arguments: &Arguments) -> Result<ExitCode> {
     let stopped = matches!(result, Ok(Ending::Stopped(_)));
     let keep = arguments.keep && !stopped;
     if let Some(operator) = operator {
-        operator.stop(keep).await?;
+        operator.stop(&place, keep).await?;
     }
     if keep {
         place.keep(address)?;

@@ -115,10 +115,11 @@ impl Operator {
     }
 
     /// Ends a process that no cluster would end.
-    pub async fn stop(self, keep: bool) -> Result<()> {
+    pub async fn stop(self, place: &Place, keep: bool) -> Result<()> {
         if let (Self::Beside { mut process, .. }, false) = (self, keep) {
             drop(process.stdin.take());
             process.wait().await?;
+            fs::remove_file(kubeconfig_path(place)?)?;
         }
         Ok(())
     }
@@ -172,6 +173,11 @@ async fn may_do_everything(place: &Place) -> Result<bool> {
     Ok(answer.status.context("the API server does not say what the operator may do")?.allowed)
 }
 
+fn kubeconfig_path(place: &Place) -> Result<PathBuf> {
+    let folder = if place.is_own() { place.cluster.dir()?.join("config") } else { target()? };
+    Ok(folder.join("demo-operator.kubeconfig"))
+}
+
 /// A kubeconfig with the account's token and none of the admin's rights.
 async fn kubeconfig(place: &Place) -> Result<PathBuf> {
     let kubectl = &place.kubectl;
@@ -181,8 +187,7 @@ async fn kubeconfig(place: &Place) -> Result<PathBuf> {
     let context = config.pointer_mut("/contexts/0/context").context("the kubeconfig has no context")?;
     context["user"] = json!(ACCOUNT);
     config["users"] = json!([{"name": ACCOUNT, "user": {"token": token.trim()}}]);
-    let folder = if place.is_own() { place.cluster.dir()?.join("config") } else { target()? };
-    let path = folder.join("demo-operator.kubeconfig");
+    let path = kubeconfig_path(place)?;
     // Readable by its owner only: it holds a secret.
     let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
     file.write_all(config.to_string().as_bytes())?;
