@@ -40,3 +40,16 @@ hello-image-%: hello-static
 	  --label org.opencontainers.image.title=hello \
 	  --label org.opencontainers.image.version=$* \
 	  --output $(IMAGES_DIR)/hello-$*.tar
+
+OPERATOR_NAME ?= docker.io/library/bluegreen-operator
+OPERATOR_VERSION ?= dev
+
+.PHONY: image
+image: ## Build the operator's image into target/images
+	BLUEGREEN_REVISION=$$(git rev-parse --short HEAD) && export BLUEGREEN_REVISION && $(call static-build,bluegreen-operator)
+	@$(IMAGE_TOOL) --name $(OPERATOR_NAME) --tag $(OPERATOR_VERSION) \
+	  --binary $(STATIC_BIN)/bluegreen-operator --entrypoint /bluegreen-operator --port 8080 --user 65532:65532 \
+	  --label org.opencontainers.image.title=bluegreen-operator \
+	  --label org.opencontainers.image.version=$(OPERATOR_VERSION) \
+	  --label org.opencontainers.image.revision=$$(git rev-parse HEAD) \
+	  --output $(IMAGES_DIR)/bluegreen-operator-$(OPERATOR_VERSION).tar

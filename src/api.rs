@@ -19,7 +19,7 @@ pub use service::{ExtraPort, ServiceSpec, ServiceType, SessionAffinity, TrafficP
 pub use spec::{
     ActiveUpdatePolicy, BlueGreenApp, BlueGreenAppSpec, ColorSpec, Standby, Template, TemplateMetadata,
 };
-pub use status::{BlueGreenAppStatus, ColorStatus, HistoryEntry, Phase, SwitchStatus};
+pub use status::{BlueGreenAppStatus, ColorStatus, HistoryEntry, Phase, ServiceStatus, SwitchStatus};
 
 /// The name of the application's container, in the pods and in `spec.template`.
 pub const APP_CONTAINER: &str = "app";

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 pub use outcome::Outcome;
 
-use crate::api::{BlueGreenApp, Color, PerColor};
+use crate::api::{BlueGreenApp, Color, PerColor, ServiceStatus};
 use crate::desired::{self, LiveService, Rendered, names};
 use crate::fence::Token;
 use crate::leader::Tenure;
@@ -92,12 +92,17 @@ impl Writer {
         }
     }
 
-    /// Writes the status, if nobody changed the app since it was read.
-    pub async fn status(&self, app: &BlueGreenApp) -> Outcome {
+    /// Writes the status, if nobody changed the app since it was read; also returns the new resourceVersion.
+    pub async fn status(&self, app: &BlueGreenApp) -> (Outcome, Option<String>) {
         let api: Api<BlueGreenApp> = self.api(&app.namespace().unwrap_or_default());
         let params = PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() };
         let name = app.name_any();
-        self.send("status", async { api.replace_status(&name, &params, app).await.map(|_| ()) }).await
+        let mut version = None;
+        let request = async {
+            api.replace_status(&name, &params, app).await.map(|app| version = app.resource_version())
+        };
+        let outcome = self.send("status", request).await;
+        (outcome, version)
     }
 
     async fn create_service(&self, target: &Target<'_>) -> Outcome {
@@ -106,16 +111,29 @@ impl Writer {
             status.and_then(|status| status.color(color)).and_then(|color| color.served_revision)
         });
         let token = target.token.to_string();
-        let body = desired::live_service(target.app(), &LiveService {
-            selects: None,
-            active: None,
-            served,
-            fence: &token,
-            operator: &target.token.operator,
-            node_port: None,
-            cluster_ip: None,
-        });
-        self.put::<Service>(target, "service", &target.name(), body, None).await
+        let recorded = status.and_then(|status| status.service.clone()).unwrap_or_default();
+        let body = |addresses: ServiceStatus| {
+            desired::live_service(
+                target.app(),
+                &LiveService {
+                    selects: None,
+                    active: None,
+                    served,
+                    fence: &token,
+                    operator: &target.token.operator,
+                    node_port: addresses.node_port,
+                    cluster_ip: addresses.cluster_ip,
+                },
+            )
+        };
+        let name = target.name();
+        match self.put::<Service>(target, "service", &name, body(recorded.clone()), None).await {
+            // Somebody has taken the old addresses: serving at new ones beats not serving.
+            Outcome::Refused(_) if recorded != ServiceStatus::default() => {
+                self.put::<Service>(target, "service", &name, body(ServiceStatus::default()), None).await
+            }
+            outcome => outcome,
+        }
     }
 
     /// The selector moves, and with it, in the same request, the record of what was committed.
@@ -167,7 +185,11 @@ impl Writer {
             cluster_ip: None,
         };
         change(&mut declared);
-        let body = desired::live_service(target.app(), &declared);
+        let mut body = desired::live_service(target.app(), &declared);
+        if declared.selects.is_none() && facts.selects == Selection::Edited {
+            // Handed over by a person: it serves as it does until a color passes the gate.
+            body["spec"]["selector"] = json!(service.spec.as_ref().and_then(|spec| spec.selector.clone()));
+        }
         self.put(target, "service", &target.name(), body, Some(service.as_ref())).await
     }
 
@@ -189,7 +211,9 @@ impl Writer {
     /// is taken as unchanged, since a color's pods change only on evidence.
     async fn recover_revision(&self, target: &Target<'_>, color: Color, number: i64) -> Outcome {
         let Some(deployment) = target.seen.deployments.get(color) else { return Outcome::Stale };
-        let Ok(Value::Object(mut spec)) = serde_json::to_value(&deployment.spec) else { return Outcome::Stale };
+        let Ok(Value::Object(mut spec)) = serde_json::to_value(&deployment.spec) else {
+            return Outcome::Stale;
+        };
         // What a rendering never holds: the size, and what a person may set by the way.
         for undeclared in ["replicas", "selector", "paused"] {
             spec.remove(undeclared);
@@ -203,7 +227,13 @@ impl Writer {
         self.put_revision(target, color, number, &rendered).await
     }
 
-    async fn put_revision(&self, target: &Target<'_>, color: Color, number: i64, rendered: &Rendered) -> Outcome {
+    async fn put_revision(
+        &self,
+        target: &Target<'_>,
+        color: Color,
+        number: i64,
+        rendered: &Rendered,
+    ) -> Outcome {
         let body = desired::revision(target.app(), color, number, rendered);
         let name = names::revision_name(&target.name(), color, number);
         self.put::<ControllerRevision>(target, "controllerrevision", &name, body, None).await
@@ -247,7 +277,14 @@ impl Writer {
         service.and(blue).and(green)
     }
 
-    async fn stamp<K>(&self, target: &Target<'_>, kind: &str, name: &str, metadata: Value, object: &K) -> Outcome
+    async fn stamp<K>(
+        &self,
+        target: &Target<'_>,
+        kind: &str,
+        name: &str,
+        metadata: Value,
+        object: &K,
+    ) -> Outcome
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
     {

@@ -137,7 +137,12 @@ pub struct LogArgs {
     pub format: LogFormat,
 
     /// error, warn, info, debug or trace; or directives such as `info,bluegreen_operator=debug`
-    #[arg(long = "log-level", env = "BLUEGREEN_LOG_LEVEL", value_name = "LEVEL", default_value = "info")]
+    #[arg(
+        long = "log-level",
+        env = "BLUEGREEN_LOG_LEVEL",
+        value_name = "LEVEL",
+        default_value = "info,kube_runtime=warn"
+    )]
     pub level: String,
 }
 

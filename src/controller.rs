@@ -48,7 +48,12 @@ pub struct Watches {
 
 impl Watches {
     /// Starts watching, in one namespace or in all; never ends by itself.
-    pub fn start(client: &Client, namespace: Option<&str>, health: Arc<Health>, metrics: Metrics) -> Arc<Self> {
+    pub fn start(
+        client: &Client,
+        namespace: Option<&str>,
+        health: Arc<Health>,
+        metrics: Metrics,
+    ) -> Arc<Self> {
         let (apps, writer) = reflector::store();
         let watches = Arc::new(Self {
             cache: Arc::default(),
@@ -60,10 +65,12 @@ impl Watches {
         });
         let ours = watcher::Config::default().labels(names::APP);
         tokio::spawn(watches.clone().watch_apps(scoped(client, namespace), writer));
-        tokio::spawn(watches.clone().watch(scoped::<Service>(client, namespace), ours.clone(), |c| &c.services));
-        tokio::spawn(watches.clone().watch(scoped::<Deployment>(client, namespace), ours.clone(), |c| {
-            &c.deployments
-        }));
+        tokio::spawn(
+            watches.clone().watch(scoped::<Service>(client, namespace), ours.clone(), |c| &c.services),
+        );
+        tokio::spawn(
+            watches.clone().watch(scoped::<Deployment>(client, namespace), ours.clone(), |c| &c.deployments),
+        );
         tokio::spawn(watches.clone().watch(
             scoped::<ControllerRevision>(client, namespace),
             ours.clone(),
@@ -73,7 +80,11 @@ impl Watches {
         watches
     }
 
-    async fn watch_apps(self: Arc<Self>, api: Api<DeserializeGuard<BlueGreenApp>>, mut writer: Writer<BlueGreenApp>) {
+    async fn watch_apps(
+        self: Arc<Self>,
+        api: Api<DeserializeGuard<BlueGreenApp>>,
+        mut writer: Writer<BlueGreenApp>,
+    ) {
         let mut events = Box::pin(watcher(api, watcher::Config::default()).default_backoff());
         while let Some(event) = events.next().await {
             let event = match event.map(readable) {

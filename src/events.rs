@@ -4,6 +4,7 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource};
 
 use crate::api::{BlueGreenApp, Color};
+use crate::plan::Action;
 use crate::status::Note;
 
 /// Longest `action` that the API server takes.
@@ -39,6 +40,13 @@ impl Publisher {
                 tracing::debug!(%error, reason = event.reason, "an Event was not published");
             }
         });
+    }
+
+    /// Somebody undoes these steps again and again.
+    pub fn contested(&self, app: &BlueGreenApp, actions: &[Action]) {
+        let what: Vec<String> = actions.iter().map(|action| format!("{action:?}")).collect();
+        let note = format!("something undoes what the operator does, again and again: {}", what.join(", "));
+        self.publish(app, Note { warning: true, reason: "Contested", note });
     }
 
     /// Somebody edited or deleted the live Service, and it was put back.

@@ -41,7 +41,8 @@ fn without_pod_name(words: &str) -> &str {
 fn cause(pod: &Pod) -> Option<(u8, String)> {
     let status = pod.status.as_ref()?;
     let conditions = status.conditions.as_deref().unwrap_or_default();
-    let statuses = status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten());
+    let statuses =
+        status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten());
     let worst = statuses.filter_map(container_cause).min();
     if worst.is_some() {
         return worst;
@@ -63,7 +64,9 @@ fn container_cause(container: &ContainerStatus) -> Option<(u8, String)> {
             "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => {
                 Some((0, format!("the image {} can't be pulled", container.image)))
             }
-            "CrashLoopBackOff" => Some((2, format!("container {name} crashes again and again{}", last_exit(container)))),
+            "CrashLoopBackOff" => {
+                Some((2, format!("container {name} crashes again and again{}", last_exit(container))))
+            }
             "ContainerCreating" | "PodInitializing" | "" => None,
             other => {
                 let words = waiting.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
@@ -72,7 +75,8 @@ fn container_cause(container: &ContainerStatus) -> Option<(u8, String)> {
         };
     }
     let exit = state.terminated.as_ref()?;
-    (exit.exit_code != 0).then(|| (2, format!("container {name} crashes again and again (exit code {})", exit.exit_code)))
+    (exit.exit_code != 0)
+        .then(|| (2, format!("container {name} crashes again and again (exit code {})", exit.exit_code)))
 }
 
 fn last_exit(container: &ContainerStatus) -> String {
@@ -118,9 +122,6 @@ mod tests {
         let ready = pod(json!({ "conditions": [{ "type": "Ready", "status": "True" }] }));
         let failing = pod(json!({ "conditions": [{ "type": "Ready", "status": "False" }] }));
         assert_eq!(explain(None, &[ready]), None);
-        assert_eq!(
-            explain(None, &[failing]).as_deref(),
-            Some("1 pod: the readiness probe does not succeed")
-        );
+        assert_eq!(explain(None, &[failing]).as_deref(), Some("1 pod: the readiness probe does not succeed"));
     }
 }

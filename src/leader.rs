@@ -263,8 +263,8 @@ impl Leadership {
 /// returns the leadership: release it.
 ///
 /// # Errors
-/// When `cfg` contradicts itself, the client can't be built or the thread can't be started. An API server that does
-/// not answer or refuses is no error: it is logged, and tried again.
+/// When `cfg` contradicts itself, the client can't be built or the thread can't be started. An API server
+/// that does not answer or refuses is no error: it is logged, and tried again.
 pub async fn acquire(
     kube: kube::Config,
     cfg: LeaseConfig,

@@ -27,7 +27,9 @@ async fn main() -> anyhow::Result<()> {
             let yaml = api::crd_yaml().context("can't generate the CRD")?;
             std::io::stdout().write_all(yaml.as_bytes()).context("can't write")
         }
-        Command::Version => writeln!(std::io::stdout(), "{} {}", config::VERSION, config::REVISION).context("can't write"),
+        Command::Version => {
+            writeln!(std::io::stdout(), "{} {}", config::VERSION, config::REVISION).context("can't write")
+        }
     }
 }
 
@@ -41,8 +43,7 @@ async fn run(args: &RunArgs) -> anyhow::Result<()> {
     let (_, server) = http::serve(args.http_addr, health.clone(), metrics.clone(), shutdown.clone()).await?;
     let server = tokio::spawn(server);
 
-    let watches =
-        Watches::start(&Client::try_from(kube.clone())?, args.namespace(), health, metrics.clone());
+    let watches = Watches::start(&Client::try_from(kube.clone())?, args.namespace(), health, metrics.clone());
     let Some(leadership) = lead(args, &kube, &shutdown).await? else { return Ok(()) };
     metrics.set_leader(true);
     tracing::info!(epoch = leadership.term.epoch, lease = leadership.term.lease_name, "leading");

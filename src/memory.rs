@@ -3,7 +3,52 @@
 use std::time::{Duration, Instant};
 
 use crate::api::{Color, PerColor};
-use crate::observe::{Endpoints, Held};
+use crate::observe::{Endpoints, Held, Versions};
+
+/// A write that the API server refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The color that it was about; `None` for the live Service.
+    pub color: Option<Color>,
+    /// The API server's words.
+    pub words: String,
+}
+
+/// A color whose pods are not all available.
+#[derive(Clone, Debug)]
+pub struct Late {
+    /// Since when.
+    pub since: Instant,
+    /// Why, in words, once the pods were asked, and when that was.
+    pub words: Option<(Option<String>, Instant)>,
+}
+
+impl Late {
+    /// Pods that have just been made are not explained: most are ready a moment later.
+    const PATIENCE: Duration = Duration::from_secs(3);
+
+    /// How old an explanation may be.
+    const FRESH: Duration = Duration::from_secs(15);
+
+    /// Begins now.
+    pub fn begin(now: Instant) -> Self {
+        Self { since: now, words: None }
+    }
+
+    /// How long until the pods should be asked (again); zero means now.
+    pub fn ask_in(&self, now: Instant) -> Duration {
+        let (start, wait) = match &self.words {
+            Some((_, at)) => (*at, Self::FRESH),
+            None => (self.since, Self::PATIENCE),
+        };
+        wait.saturating_sub(now.saturating_duration_since(start))
+    }
+
+    /// What is known.
+    pub fn why(&self) -> Option<String> {
+        self.words.as_ref().and_then(|(words, _)| words.clone())
+    }
+}
 
 /// One app's memory.
 #[derive(Debug, Default)]
@@ -11,15 +56,22 @@ pub struct Memory {
     /// Writes of unknown result in this term: part of the fencing token.
     pub attempt: u32,
     /// What the API server refused last, until a write succeeds.
-    pub refused: Option<String>,
+    pub refused: Option<Refusal>,
     /// Failures in a row, for the back-off.
     pub failures: u32,
-    /// Why pods are not ready, in words, and when that was read.
-    pub pods: PerColor<Option<(String, Instant)>>,
+    /// Each color whose pods are late.
+    pub late: PerColor<Option<Late>>,
     /// When a status that only counts pods was written last.
     pub progress: Option<Instant>,
+    /// What the last live look saw, and when: a store that is older would only show what we undid.
+    pub latest: Option<(Versions, Instant)>,
+    /// Since when another installation's operator was seen to leave this generation without a report.
+    pub yielding: Option<(i64, Instant)>,
     drain: Option<Drain>,
 }
+
+/// How long a store may lag before it is asked for no longer: then a live look replaces it.
+const LAG: Duration = Duration::from_secs(1);
 
 /// Since when the endpoints of one live color are as they should be.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +116,19 @@ impl Memory {
     pub fn wants_live_look(&self, color: Option<Color>, seen: Endpoints) -> bool {
         let held = self.held(color, Instant::now());
         color.is_some() && ((seen.moved && held.moved.is_none()) || (seen.cleared && held.cleared.is_none()))
+    }
+
+    /// Whether the stores are behind our own last look, and for how long to give them time. `None`: use them, or
+    /// look live if they are still behind.
+    pub fn give_time(&self, cached: &Versions, now: Instant) -> Option<Duration> {
+        let (latest, at) = self.latest.as_ref()?;
+        let left = LAG.checked_sub(now.saturating_duration_since(*at))?;
+        (cached.is_behind(latest) && !left.is_zero()).then_some(left)
+    }
+
+    /// Whether the pods of a late color should be asked now.
+    pub fn explanation_is_due(&self, now: Instant) -> bool {
+        [&self.late.blue, &self.late.green].into_iter().flatten().any(|late| late.ask_in(now).is_zero())
     }
 
     /// Grows from 100 ms to 30 s with every failure in a row.

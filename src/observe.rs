@@ -15,13 +15,13 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 use k8s_openapi::api::core::v1::Service;
 use kube::{Resource, ResourceExt};
 
-pub use self::read::{Proof, Snapshot};
-use crate::api::{APP_CONTAINER, BlueGreenApp, BlueGreenAppStatus, Color, PerColor};
+pub use self::read::{Proof, Snapshot, Versions};
+use crate::api::{APP_CONTAINER, BlueGreenApp, BlueGreenAppStatus, Color, PerColor, ServiceStatus};
 use crate::desired::{self, names};
 use crate::fence::Token;
 use crate::plan::{
-    self, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Intent, Live, Observed, Recorded,
-    Selection, ServiceFacts, Standby, Stored,
+    self, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Intent, Live, Observed, Recorded, Selection,
+    ServiceFacts, Standby, Stored,
 };
 
 /// What the live Service's EndpointSlices show about a switch that was committed.
@@ -103,15 +103,23 @@ pub fn selected(seen: &Snapshot, token: &Token) -> Option<Color> {
 
 /// Where a child should be, somebody else's object is: what it is and what to do.
 pub fn conflicts(seen: &Snapshot, facts: &Observed) -> Vec<String> {
+    let name = seen.app.name_any();
     let words = |what: String| {
-        format!("{what} exists and does not belong to this app; delete it or rename the app, then it is created")
+        format!(
+            "{what} exists and does not belong to this app; delete it, or hand it over with the annotation \
+             {}: {name}",
+            names::ADOPT
+        )
     };
     children(seen, facts, |is| is.0).into_iter().map(words).collect()
 }
 
 /// Objects of an earlier app of this name that are about to go.
 pub fn collecting(seen: &Snapshot, facts: &Observed) -> Vec<String> {
-    children(seen, facts, |is| is.1).into_iter().map(|what| format!("{what} is still being deleted")).collect()
+    children(seen, facts, |is| is.1)
+        .into_iter()
+        .map(|what| format!("{what} is still being deleted"))
+        .collect()
 }
 
 /// The children that are (foreign, collecting), as `accept` picks.
@@ -156,7 +164,9 @@ fn owned<K: Resource, T>(app: &BlueGreenApp, object: Option<&K>, facts: impl FnO
         return Child::Collecting;
     }
     let Some(owner) = object.owner_references().iter().find(|owner| owner.controller == Some(true)) else {
-        return Child::Foreign;
+        // Nobody's: a person may hand it over, but nothing is adopted silently.
+        let handed_over = object.annotations().get(names::ADOPT) == Some(&app.name_any());
+        return if handed_over { Child::Ours(facts(object)) } else { Child::Foreign };
     };
     let same_kind = owner.kind == BlueGreenApp::kind(&()) && owner.api_version.starts_with("bluegreen.dev/");
     if same_kind && Some(&owner.uid) == app.meta().uid.as_ref() {
@@ -181,10 +191,8 @@ fn service(seen: &Snapshot, token: &Token) -> Child<ServiceFacts> {
             desired::Selection::None_ => Selection::Nothing,
             desired::Selection::Foreign => Selection::Edited,
         };
-        let fence = token.compare(
-            service.labels().get(names::FENCE).map(String::as_str),
-            annotation(names::OPERATOR),
-        );
+        let fence = token
+            .compare(service.labels().get(names::FENCE).map(String::as_str), annotation(names::OPERATOR));
         let mut facts = ServiceFacts {
             selects,
             committed: annotation(names::ACTIVE).and_then(Color::parse),
@@ -209,7 +217,11 @@ fn service_is_current(app: &BlueGreenApp, service: &Service, facts: &ServiceFact
         cluster_ip: None,
     };
     let mut declared = desired::live_service(app, &declared);
-    for (parent, key) in [("/metadata/labels", names::FENCE), ("/metadata/annotations", names::OPERATOR), ("/spec", "selector")] {
+    for (parent, key) in [
+        ("/metadata/labels", names::FENCE),
+        ("/metadata/annotations", names::OPERATOR),
+        ("/spec", "selector"),
+    ] {
         if let Some(object) = declared.pointer_mut(parent).and_then(serde_json::Value::as_object_mut) {
             object.remove(key);
         }
@@ -234,7 +246,8 @@ fn color_facts(
     let served = served(service, status, color);
     let newest = stored.iter().max_by_key(|revision| revision.number);
     // A live color runs what was committed with it, even if something newer is stored already.
-    let serving = stored.iter().find(|revision| live.color() == Some(color) && Some(revision.number) == served);
+    let serving =
+        stored.iter().find(|revision| live.color() == Some(color) && Some(revision.number) == served);
     let current = serving.or(newest);
     let deployment = owned(app, seen.deployments.get(color).as_deref(), |deployment: &Deployment| {
         deployment_facts(seen, token, deployment, current, color)
@@ -303,7 +316,8 @@ fn deployment_facts(
         updated: status.updated_replicas.unwrap_or(0),
         ready: status.ready_replicas.unwrap_or(0),
         available: status.available_replicas.unwrap_or(0),
-        rolled_out: progressing(deployment).is_some_and(|c| c.reason.as_deref() == Some("NewReplicaSetAvailable")),
+        rolled_out: progressing(deployment)
+            .is_some_and(|c| c.reason.as_deref() == Some("NewReplicaSetAvailable")),
         deadline_exceeded: progressing(deployment)
             .is_some_and(|c| c.status == "False" && c.reason.as_deref() == Some("ProgressDeadlineExceeded")),
         proven: seen.proof.get(color).as_ref().is_none_or(|proof| {
@@ -316,6 +330,14 @@ fn deployment_facts(
 fn running_revision(deployment: &Deployment) -> Option<i64> {
     let template = deployment.spec.as_ref()?.template.metadata.as_ref()?;
     template.labels.as_ref()?.get(names::REVISION)?.parse().ok()
+}
+
+/// Where clients reach the live Service.
+pub fn addresses(seen: &Snapshot, facts: &Observed) -> Option<ServiceStatus> {
+    facts.service.ours()?;
+    let spec = seen.service.as_ref()?.spec.as_ref()?;
+    let node_port = spec.ports.iter().flatten().find_map(|port| port.node_port);
+    Some(ServiceStatus { cluster_ip: spec.cluster_ip.clone(), node_port })
 }
 
 /// The image that the app's container runs.
@@ -350,10 +372,7 @@ fn idle(
     color: Color,
     now: Timestamp,
 ) -> Duration {
-    let edited = colors
-        .get(color)
-        .newest
-        .and_then(|newest| seen.revision_created(color, newest.number));
+    let edited = colors.get(color).newest.and_then(|newest| seen.revision_created(color, newest.number));
     let left = status.history.iter().find(|entry| entry.from == Some(color)).map(|entry| entry.finished_at.0);
     edited.into_iter().chain(left).max().map_or(Duration::ZERO, |start| since(start, now))
 }

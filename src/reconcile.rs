@@ -1,39 +1,44 @@
 //! The driver: one pass over one app. Plan on the stores to see whether there is anything to do; plan again on
 //! live reads to do it; report when nothing is left to do.
 
-use std::sync::{Arc, Mutex, PoisonError};
+mod report;
+
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use kube::runtime::controller;
 use kube::{Client, ResourceExt};
 
-use crate::api::{BlueGreenApp, BlueGreenAppStatus, Color, PerColor};
+use crate::api::{BlueGreenApp, Color, PerColor};
 use crate::apply::{Outcome, Target, Writer};
 use crate::controller::cache::Cache;
 use crate::events::Publisher;
-use crate::explain::explain;
 use crate::fence::Token;
-use crate::memory::Memory;
+use crate::memory::{Late, Memory, Refusal};
 use crate::metrics::{Metrics, ReconcileResult};
 use crate::observe::read;
 use crate::observe::{self, Snapshot};
 use crate::plan::{self, Action, Fence, Live, Observed, Plan, Stage};
-use crate::status::{self, Report, Trouble};
+use crate::status::Trouble;
 use crate::validate;
+use report::{News, Reported, finish, news, progress, publish_gauges, report, wait};
 
 /// Steps of one pass; an app that needs more goes to the end of the queue, so that it cannot starve others.
 const ROUNDS: usize = 12;
 
+/// Failed preconditions in one pass before others get their turn.
+const CONFLICTS: usize = 3;
+
+/// How often the same steps are taken in one pass before somebody else is taken to undo them.
+const CONTEST: usize = 4;
+
 /// A look at the stores costs nothing, so a lost event is never lost for long.
 const RESYNC: Duration = Duration::from_secs(300);
 
-/// A status that only counts pods is written at most this often.
-const PROGRESS: Duration = Duration::from_secs(1);
-
-/// How old an explanation of unready pods may be.
-const EXPLAIN: Duration = Duration::from_secs(10);
+/// How long another installation's operator has to report a new generation.
+const YIELD: Duration = Duration::from_secs(5);
 
 /// What every pass needs.
 pub struct Context {
@@ -141,21 +146,51 @@ async fn pass(app: &Arc<BlueGreenApp>, context: &Context, memory: &mut Memory) -
         context.forget(app);
         return Ok(RESYNC);
     }
-    let cached = decide(context.cache.snapshot(app), context, memory, false);
+    let stores = context.cache.snapshot(app);
+    let behind = memory.latest.as_ref().is_some_and(|(latest, _)| stores.versions().is_behind(latest));
+    if let Some(wait) = memory.give_time(&stores.versions(), Instant::now()) {
+        return Ok(wait);
+    }
+    let cached = decide(stores, context, memory, false);
+    if let Some(wait) = yields(&cached, memory) {
+        return Ok(wait);
+    }
     let news = news(&cached, &report(&cached));
     let endpoints_moved = live_color(&cached.plan)
         .is_some_and(|color| memory.wants_live_look(Some(color), observe::endpoints(&cached.seen, color)));
-    let must_look = !cached.plan.actions.is_empty() || news == News::Claim || (endpoints_moved && drains(&cached));
+    let must_look = behind
+        || !cached.plan.actions.is_empty()
+        || news == News::Claim
+        || (endpoints_moved && drains(&cached));
     if must_look {
         let prove = matches!(cached.plan.stage, Stage::Switching { .. });
         return live_pass(app, context, memory, prove).await;
     }
-    if news == News::Progress {
+    if news == News::Progress || memory.explanation_is_due(Instant::now()) {
         return progress(cached, context, memory).await;
     }
     memory.failures = 0;
     publish_gauges(context, &cached.seen.app);
     Ok(wait(&cached, memory))
+}
+
+/// Another installation's operator holds the app: as long as it reports, two reports would only chase each other.
+/// It gets [`YIELD`] to report a new generation; then this one says why nothing happens.
+fn yields(decision: &Decision, memory: &mut Memory) -> Option<Duration> {
+    let app = &decision.seen.app;
+    let generation = app.metadata.generation.unwrap_or(0);
+    let reported = app.status.as_ref().is_some_and(|status| status.observed_generation == generation);
+    if decision.trouble.other_operator.is_none() {
+        memory.yielding = None;
+        return None;
+    }
+    if reported {
+        return Some(RESYNC);
+    }
+    let since =
+        memory.yielding.filter(|(seen, _)| *seen == generation).unwrap_or((generation, Instant::now()));
+    memory.yielding = Some(since);
+    YIELD.checked_sub(since.1.elapsed()).filter(|left| !left.is_zero())
 }
 
 /// Acts until the plan is empty, then reports.
@@ -166,6 +201,8 @@ async fn live_pass(
     mut prove: bool,
 ) -> Result<Duration, Error> {
     let (namespace, name) = (app.namespace().unwrap_or_default(), app.name_any());
+    let mut conflicts = 0;
+    let mut last: Option<(Vec<Action>, usize)> = None;
     for _ in 0..ROUNDS {
         let read = read::live(&context.client, &namespace, &name, prove);
         let seen = tokio::time::timeout(context.read_deadline, read)
@@ -178,6 +215,7 @@ async fn live_pass(
         if is_leaving(&seen.app) {
             return Ok(RESYNC);
         }
+        memory.latest = Some((seen.versions(), Instant::now()));
         let mut decision = decide(seen, context, memory, true);
         if decision.plan.actions.iter().any(|action| matches!(action, Action::Switch { .. })) && !prove {
             prove = true;
@@ -185,14 +223,40 @@ async fn live_pass(
         }
         if decision.plan.actions.is_empty() {
             memory.refused = None;
-            return finish(decision, context, memory).await;
-        }
-        match act(&decision, context, memory).await {
-            Outcome::Done | Outcome::Stale | Outcome::Gone => {}
-            Outcome::Refused(words) => {
-                decision.trouble.refused = Some(words.clone());
-                memory.refused = Some(words);
+            if announces(&decision.plan, &decision.facts) {
+                // The announcement is all that the switch still waits for.
+                prove = true;
                 finish(decision, context, memory).await?;
+                continue;
+            }
+            match finish(decision, context, memory).await? {
+                Reported::Done(wait) => return Ok(wait),
+                Reported::Stale => continue,
+            }
+        }
+        prove = false;
+        let times =
+            last.take().filter(|(actions, _)| *actions == decision.plan.actions).map_or(1, |(_, n)| n + 1);
+        if times > CONTEST {
+            // The write is accepted and its effect is gone again: somebody takes the field back each time.
+            context.events.contested(&decision.seen.app, &decision.plan.actions);
+            return Ok(memory.back_off());
+        }
+        last = Some((decision.plan.actions.clone(), times));
+        let (outcome, color) = act(&decision, context, memory).await;
+        match outcome {
+            Outcome::Done => {}
+            Outcome::Stale | Outcome::Gone if conflicts < CONFLICTS => conflicts += 1,
+            // Somebody else is at it, or an object of an earlier app is still being collected.
+            Outcome::Stale | Outcome::Gone => return Ok(memory.back_off()),
+            Outcome::Refused(words) => {
+                let refusal = Refusal { color, words };
+                decision.trouble.refused = Some(refusal.clone());
+                memory.refused = Some(refusal);
+                // A report that is written, or is not needed, is no success of this write.
+                let failures = memory.failures;
+                let _ = finish(decision, context, memory).await?;
+                memory.failures = failures;
                 return Ok(memory.back_off());
             }
             Outcome::Unknown(words) => {
@@ -205,24 +269,34 @@ async fn live_pass(
             Outcome::NotLeading => return Err(Error::NotLeading),
         }
     }
-    Ok(Duration::ZERO)
+    Ok(memory.back_off())
 }
 
-/// Carries out the plan's actions in their order; the first that is not done ends the round.
-async fn act(decision: &Decision, context: &Context, memory: &Memory) -> Outcome {
+/// A switch that has everything but its record in the status, which comes first.
+fn announces(plan: &Plan, facts: &Observed) -> bool {
+    let ready = matches!(plan.stage, Stage::Switching { to } if plan.live != Live::Selected(to));
+    ready && !facts.recorded.switching
+}
+
+/// Carries out the plan's actions, which do not depend on each other, at the same time. The gravest outcome
+/// counts, with the color that it is about.
+async fn act(decision: &Decision, context: &Context, memory: &Memory) -> (Outcome, Option<Color>) {
     let token = context.token(memory);
     let target = Target { seen: &decision.seen, facts: &decision.facts, token: &token };
-    for action in &decision.plan.actions {
-        let outcome = context.writer.apply(&target, action).await;
-        tracing::info!(?action, ?outcome, "acted");
-        if outcome != Outcome::Done {
-            return outcome;
-        }
-        if let Action::Restore { to } = action {
-            context.events.selector_restored(&decision.seen.app, *to);
-        }
+    let outcomes = decision.plan.actions.iter().map(|action| act_once(&target, context, action));
+    let outcomes = futures::future::join_all(outcomes).await;
+    let gravest =
+        outcomes.into_iter().zip(&decision.plan.actions).max_by_key(|(outcome, _)| outcome.gravity());
+    gravest.map_or((Outcome::Done, None), |(outcome, action)| (outcome, action.color()))
+}
+
+async fn act_once(target: &Target<'_>, context: &Context, action: &Action) -> Outcome {
+    let outcome = context.writer.apply(target, action).await;
+    tracing::info!(?action, ?outcome, "acted");
+    if let (Outcome::Done, Action::Restore { to }) = (&outcome, action) {
+        context.events.selector_restored(&target.seen.app, *to);
     }
-    Outcome::Done
+    outcome
 }
 
 /// Facts, problems and plan of one look.
@@ -248,7 +322,7 @@ fn decide(seen: Snapshot, context: &Context, memory: &mut Memory, live_read: boo
         collecting: observe::collecting(&seen, &facts),
         invalid: invalid.iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect(),
         other_operator: other_operator(&facts),
-        pods: PerColor::from_fn(|color| memory.pods.get(color).as_ref().map(|(words, _)| words.clone())),
+        pods: PerColor::from_fn(|color| memory.late.get(color).as_ref().and_then(Late::why)),
     };
     Decision { seen, facts, plan, trouble }
 }
@@ -257,125 +331,6 @@ fn other_operator(facts: &Observed) -> Option<String> {
     match facts.service.ours().map(|service| &service.fence) {
         Some(Fence::Foreign(operator)) => Some(operator.clone()),
         Some(Fence::Mine | Fence::Stale | Fence::Newer) | None => None,
-    }
-}
-
-/// How a new status differs from the one that is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum News {
-    None,
-    /// Only numbers and words of work in progress.
-    Progress,
-    /// It claims something: that must rest on a live look.
-    Claim,
-}
-
-fn news(decision: &Decision, new: &BlueGreenAppStatus) -> News {
-    let Some(old) = &decision.seen.app.status else { return News::Claim };
-    if old == new {
-        return News::None;
-    }
-    let claims = |status: &BlueGreenAppStatus| {
-        let conditions: Vec<_> =
-            status.conditions.iter().map(|c| (c.type_.clone(), c.status.clone(), c.reason.clone())).collect();
-        let revisions = [&status.blue, &status.green].map(|c| c.as_ref().map(|c| (c.revision, c.served_revision)));
-        (status.observed_generation, status.active, status.phase, status.switch.clone(), conditions, revisions)
-    };
-    if claims(old) == claims(new) { News::Progress } else { News::Claim }
-}
-
-fn report(decision: &Decision) -> BlueGreenAppStatus {
-    let images = PerColor::from_fn(|color| {
-        decision.seen.deployments.get(color).as_ref().and_then(|deployment| observe::running_image(deployment))
-    });
-    status::status(&Report {
-        app: &decision.seen.app,
-        plan: &decision.plan,
-        seen: &decision.facts,
-        images,
-        trouble: &decision.trouble,
-        now: Timestamp::now(),
-    })
-}
-
-/// Reports where the app stands after the last step.
-async fn finish(mut decision: Decision, context: &Context, memory: &mut Memory) -> Result<Duration, Error> {
-    explain_pods(&mut decision, context, memory).await;
-    let new = report(&decision);
-    if news(&decision, &new) == News::None {
-        memory.failures = 0;
-        publish_gauges(context, &decision.seen.app);
-        return Ok(wait(&decision, memory));
-    }
-    write_status(decision, new, context, memory).await
-}
-
-/// As [`finish`], for a look at the stores whose news are only numbers: bounded in rate.
-async fn progress(mut decision: Decision, context: &Context, memory: &mut Memory) -> Result<Duration, Error> {
-    let since = memory.progress.map_or(PROGRESS, |last| last.elapsed());
-    if since < PROGRESS {
-        return Ok(PROGRESS - since);
-    }
-    memory.progress = Some(Instant::now());
-    explain_pods(&mut decision, context, memory).await;
-    let new = report(&decision);
-    write_status(decision, new, context, memory).await
-}
-
-async fn write_status(
-    decision: Decision,
-    new: BlueGreenAppStatus,
-    context: &Context,
-    memory: &mut Memory,
-) -> Result<Duration, Error> {
-    let old = decision.seen.app.status.clone().unwrap_or_default();
-    let mut app = decision.seen.app.as_ref().clone();
-    app.status = Some(new.clone());
-    match context.writer.status(&app).await {
-        Outcome::Done => {
-            memory.failures = 0;
-            for note in status::events(&old, &new) {
-                tracing::info!(reason = note.reason, note = note.note, "transition");
-                context.events.publish(&app, note);
-            }
-            record_switch(context, &old, &new);
-            publish_gauges(context, &app);
-            Ok(wait(&decision, memory))
-        }
-        // The app changed since it was read: its event is on the way.
-        Outcome::Stale => Ok(memory.back_off()),
-        Outcome::Gone => Ok(RESYNC),
-        Outcome::Refused(words) | Outcome::Unknown(words) => {
-            tracing::warn!(words, "the status was not written");
-            Ok(memory.back_off())
-        }
-        Outcome::Later(wait) => Ok(wait),
-        Outcome::NotLeading => Err(Error::NotLeading),
-    }
-}
-
-/// Reads the pods of a color that is late, at most every ten seconds.
-async fn explain_pods(decision: &mut Decision, context: &Context, memory: &mut Memory) {
-    let (namespace, name) =
-        (decision.seen.app.namespace().unwrap_or_default(), decision.seen.app.name_any());
-    for color in Color::ALL {
-        let deployment = decision.facts.colors.get(color).deployment.ours();
-        let late = deployment.is_some_and(|d| d.available < d.replicas || d.deadline_exceeded);
-        let slot = memory.pods.get_mut(color);
-        if !late {
-            *slot = None;
-        } else if slot.as_ref().is_none_or(|(_, at)| at.elapsed() >= EXPLAIN) {
-            let read = read::pods(&context.client, &namespace, &name, color);
-            match tokio::time::timeout(context.read_deadline, read).await {
-                Ok(Ok(pods)) => {
-                    let deployment = decision.seen.deployments.get(color).as_deref();
-                    *slot = explain(deployment, &pods).map(|words| (words, Instant::now()));
-                }
-                Ok(Err(error)) => tracing::debug!(%error, "can't read the pods to explain them"),
-                Err(_) => tracing::debug!("reading the pods took too long"),
-            }
-        }
-        *decision.trouble.pods.get_mut(color) = slot.as_ref().map(|(words, _)| words.clone());
     }
 }
 
@@ -389,39 +344,4 @@ fn live_color(plan: &Plan) -> Option<Color> {
 /// A switch or the drain after it is under way, so that the endpoints' clock matters.
 fn drains(decision: &Decision) -> bool {
     decision.facts.recorded.switching
-}
-
-/// When to look again without an event.
-fn wait(decision: &Decision, memory: &Memory) -> Duration {
-    let late = decision.trouble.pods.blue.is_some() || decision.trouble.pods.green.is_some();
-    let words = late.then_some(EXPLAIN * 3);
-    let refused = memory.refused.as_ref().map(|_| EXPLAIN);
-    [decision.plan.wake, words, refused, Some(RESYNC)].into_iter().flatten().min().unwrap_or(RESYNC)
-}
-
-fn record_switch(context: &Context, old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) {
-    use crate::metrics::SwitchResult;
-    let name = |color: Option<Color>| color.map_or("none", Color::as_str);
-    let took = |switch: &crate::api::SwitchStatus| {
-        Duration::try_from(Timestamp::now().duration_since(switch.started_at.0)).unwrap_or_default()
-    };
-    if let Some(to) = new.active
-        && old.active != Some(to)
-    {
-        let took = old.switch.as_ref().or(new.switch.as_ref()).map(took).unwrap_or_default();
-        context.metrics.record_switch(name(old.active), to.as_str(), SwitchResult::Succeeded, took);
-    } else if let (Some(switch), None) = (&old.switch, &new.switch)
-        && old.active != Some(switch.to)
-    {
-        context.metrics.record_switch(name(switch.from), switch.to.as_str(), SwitchResult::Canceled, took(switch));
-    }
-}
-
-fn publish_gauges(context: &Context, app: &BlueGreenApp) {
-    let Some(status) = &app.status else { return };
-    let conditions: Vec<(&str, &str)> =
-        status.conditions.iter().map(|c| (c.type_.as_str(), c.status.as_str())).collect();
-    let active = status.active.map_or("none", Color::as_str);
-    let namespace = app.namespace().unwrap_or_default();
-    context.metrics.set_app(&namespace, &app.name_any(), active, app.spec.active.as_str(), &conditions);
 }

@@ -13,11 +13,14 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
-pub use conditions::{READY, RECONCILING, REASONS, STALLED, STANDBY_READY};
+pub use conditions::{READY, REASONS, RECONCILING, STALLED, STANDBY_READY};
 pub use events::{EVENTS, Note, events};
 
-use crate::api::{BlueGreenApp, BlueGreenAppStatus, Color, ColorStatus, HistoryEntry, Phase, SwitchStatus};
+use crate::api::{
+    BlueGreenApp, BlueGreenAppStatus, Color, ColorStatus, HistoryEntry, Phase, ServiceStatus, SwitchStatus,
+};
 use crate::desired::names;
+use crate::memory::Refusal;
 use crate::plan::{Live, Observed, Plan, Stage};
 
 /// How many switches the history keeps.
@@ -26,8 +29,8 @@ const HISTORY: usize = 10;
 /// What no planner can know: why the world did not follow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trouble {
-    /// The API server refused a write, with its words.
-    pub refused: Option<String>,
+    /// The API server refused a write.
+    pub refused: Option<Refusal>,
     /// Objects that somebody else owns where a child should be.
     pub conflicts: Vec<String>,
     /// Objects of an earlier app of this name that are still being collected.
@@ -48,6 +51,8 @@ pub struct Report<'a> {
     pub plan: &'a Plan,
     /// What it rests on.
     pub seen: &'a Observed,
+    /// The live Service's addresses.
+    pub service: Option<ServiceStatus>,
     /// The images that the Deployments run.
     pub images: crate::api::PerColor<Option<String>>,
     /// What stands in the way.
@@ -58,7 +63,7 @@ pub struct Report<'a> {
 
 /// The status that follows from a report.
 pub fn status(report: &Report) -> BlueGreenAppStatus {
-    let Report { app, plan, seen, images, trouble: _, now } = report;
+    let Report { app, plan, seen, service, images, trouble: _, now } = report;
     let old = app.status.clone().unwrap_or_default();
     let generation = app.metadata.generation.unwrap_or(0);
     let active = plan.live.color().or(old.active);
@@ -85,6 +90,8 @@ pub fn status(report: &Report) -> BlueGreenAppStatus {
         replicas,
         phase,
         switch,
+        // A lost Service asks for its addresses again.
+        service: service.clone().or(old.service),
         history,
         conditions,
     }
@@ -131,7 +138,9 @@ fn switch(report: &Report, old: &BlueGreenAppStatus, now: Timestamp) -> Option<S
     match report.plan.stage {
         Stage::Preparing { .. } | Stage::Switching { .. } => match report.plan.live.color() {
             // Committed, the endpoints follow: the switch keeps the color that it came from.
-            Some(live) if live == target => old.switch.clone().filter(|switch| switch.to == target).or_else(|| begin(None)),
+            Some(live) if live == target => {
+                old.switch.clone().filter(|switch| switch.to == target).or_else(|| begin(None))
+            }
             from => begin(from),
         },
         Stage::Draining { old: from } => begin(Some(from)),
@@ -153,7 +162,8 @@ fn history(
     if old.active == active {
         return history;
     }
-    let started_at = old.switch.as_ref().filter(|s| s.to == to).map_or(Time(report.now), |s| s.started_at.clone());
+    let started_at =
+        old.switch.as_ref().filter(|s| s.to == to).map_or(Time(report.now), |s| s.started_at.clone());
     let entry = HistoryEntry {
         from: old.active,
         to,

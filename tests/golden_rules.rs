@@ -1,7 +1,9 @@
 //! Is every bad input refused, with a message that names the field and the remedy, and every good one
 //! accepted?
 
-use bluegreen_operator::api::{BlueGreenApp, BlueGreenAppSpec};
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use bluegreen_operator::api::{BlueGreenApp, BlueGreenAppSpec, crd};
 use bluegreen_operator::validate::problems;
 use k8s_openapi::DeepMerge;
 use serde::Deserialize;
@@ -19,7 +21,6 @@ struct Case {
     says: String,
     /// At admission the API server says it in its own words.
     #[serde(default)]
-    #[allow(dead_code)]
     schema: bool,
 }
 
@@ -41,11 +42,19 @@ fn spec_with(patch: &Value) -> BlueGreenAppSpec {
 fn bad_input_is_refused_with_a_message_that_names_the_field() {
     let cases: Vec<Case> = serde_yaml_ng::from_str(include_str!("golden_rules.yaml")).unwrap();
     assert!(cases.len() >= 60);
-    for Case { case, name, patch, field, says, schema: _ } in cases {
+    let crd = serde_json::to_string(&crd().unwrap()).unwrap();
+    for Case { case, name, patch, field, says, schema } in cases {
         let found = problems(name.as_deref().unwrap_or("hello"), &spec_with(&patch));
         let [problem] = found.as_slice() else { panic!("{case}: exactly one problem, not {found:#?}") };
         assert_eq!(problem.field, field, "{case}");
         assert!(problem.message.contains(&says), "{case}: {}", problem.message);
+        // The API server says it in the same words, or the schema's bounds say "should be …" there too.
+        let quoted = serde_json::to_string(&problem.message).unwrap();
+        assert!(
+            schema || problem.message.starts_with("should ") || crd.contains(&quoted),
+            "{case}: the CRD does not say `{}`",
+            problem.message
+        );
         assert!(!problem.message.contains('\n'), "{case}: the API server wants one line");
     }
 }

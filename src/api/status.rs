@@ -44,6 +44,10 @@ pub struct BlueGreenAppStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub switch: Option<SwitchStatus>,
 
+    /// Addresses of the live Service; a Service that is lost asks for them again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<ServiceStatus>,
+
     /// The last ten switches, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
@@ -84,6 +88,7 @@ impl Default for BlueGreenAppStatus {
             replicas: 0,
             phase: None,
             switch: None,
+            service: None,
             history: Vec::new(),
             conditions: Vec::new(),
         }
@@ -142,6 +147,18 @@ pub enum Phase {
     Stalled,
     /// The operator was told to change nothing.
     Paused,
+}
+
+/// Where clients reach the live Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceStatus {
+    /// Its address inside the cluster.
+    #[serde(default, rename = "clusterIP", skip_serializing_if = "Option::is_none")]
+    pub cluster_ip: Option<String>,
+    /// Its port on every node, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_port: Option<i32>,
 }
 
 /// A switch that is under way.

@@ -26,13 +26,21 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The worse of two.
+    /// The graver of two.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Done, other) => other,
-            (unknown @ Self::Unknown(_), _) | (_, unknown @ Self::Unknown(_)) => unknown,
-            (first, _) => first,
+        if other.gravity() > self.gravity() { other } else { self }
+    }
+
+    /// Of several outcomes, the gravest decides what happens next.
+    pub fn gravity(&self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Gone | Self::Stale => 1,
+            Self::Refused(_) => 2,
+            Self::Later(_) => 3,
+            Self::NotLeading => 4,
+            Self::Unknown(_) => 5,
         }
     }
 
@@ -73,5 +81,8 @@ fn answer(kind: &str, status: &Status) -> Outcome {
 }
 
 fn names_uid(status: &Status) -> bool {
-    status.details.as_ref().is_some_and(|details| details.causes.iter().any(|cause| cause.field == "metadata.uid"))
+    status
+        .details
+        .as_ref()
+        .is_some_and(|details| details.causes.iter().any(|cause| cause.field == "metadata.uid"))
 }

@@ -127,7 +127,9 @@ impl Cache {
         Snapshot {
             app: app.clone(),
             service: self.services.get(&key, &name),
-            color_services: PerColor::from_fn(|c| self.services.get(&key, &names::color_service_name(&name, c))),
+            color_services: PerColor::from_fn(|c| {
+                self.services.get(&key, &names::color_service_name(&name, c))
+            }),
             deployments: PerColor::from_fn(|c| self.deployments.get(&key, &names::deployment_name(&name, c))),
             stored: Snapshot::sort_revisions(app, self.revisions.all(&key)),
             live_slices: of_service(&slices, &name),

@@ -37,7 +37,7 @@ const KEYED_LISTS: [(&str, &[&str]); 12] = [
 ];
 
 /// Maps and selectors that belong to one writer as a whole: an entry more is a foreign edit.
-const WHOLE: [&str; 4] = ["selector", "nodeSelector", "labelSelector", "namespaceSelector"];
+const WHOLE: [&str; 5] = ["selector", "nodeSelector", "labelSelector", "namespaceSelector", "matchLabels"];
 
 /// Maps that vanish when they are empty; structures stay as `{}`.
 const MAPS: [&str; 8] =
@@ -222,5 +222,6 @@ fn difference(path: &str, declared: &Value, live: Option<&Value>) -> Difference 
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 #[path = "covers_tests.rs"]
 mod tests;

@@ -10,6 +10,10 @@
 //!   (or one that says "released"). Any renewal it did not see makes that claim fail; any renewal it did see
 //!   started before it was seen, so its validity has run out.
 //!
+//! A candidate that saw the Lease disappear, or come back as another object, waits a full duration too. A
+//! process that starts right after a deletion can't know of it: it may overlap with the old leader until that
+//! one's next renewal fails. Terms differ even then, by the Lease's uid.
+//!
 //! Not covered: a machine that stops without its monotonic clock noticing (a suspended VM). That is why the
 //! term's epoch is stamped on what the operator writes; the Lease alone is not a fence.
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::Context;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{debug, info};
 
 use super::{
     Hold, Leadership, LeaseConfig, LossReason, Standing, Term,
@@ -132,7 +132,7 @@ fn take_office(cfg: &LeaseConfig, leader: &Leader, won: oneshot::Sender<Leadersh
         lease_uid: leader.uid().to_owned(),
         epoch: leader.epoch(),
     };
-    info!(epoch = term.epoch, lease_uid = %term.lease_uid, "leading");
+    debug!(epoch = term.epoch, lease_uid = %term.lease_uid, "took office");
     let (standing, listener) = watch::channel(Standing::Leading { valid_until: leader.valid_until() });
     let (alive, holder_alive) = oneshot::channel();
     let resign = CancellationToken::new();
@@ -148,3 +148,7 @@ fn end(standing: &watch::Sender<Standing>, reason: LossReason) {
     info!(%reason, "leadership is over");
     standing.send_replace(Standing::Lost { reason, since: Instant::now() });
 }
+
+#[cfg(test)]
+#[path = "renewal_tests.rs"]
+mod tests;

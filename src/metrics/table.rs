@@ -43,7 +43,7 @@ pub const APP_INFO: Series = Series {
     name: "bluegreenapp_info",
     kind: Kind::Gauge,
     labels: &["namespace", "name", "active", "desired"],
-    help: "Always 1. `active` is the color that the live Service selects (empty before the first activation), \
+    help: "Always 1. `active` is the color that the live Service selects (`none` before the first activation), \
            `desired` is spec.active.",
 };
 

@@ -40,6 +40,24 @@ pub struct Snapshot {
     pub proof: PerColor<Option<Proof>>,
 }
 
+/// The resourceVersions of the objects that a plan turns on. They are compared as numbers, which Kubernetes
+/// guarantees since 1.35 (KEP-5504) and etcd has always given; one that is no number is never behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Versions([Option<u128>; 4]);
+
+impl Versions {
+    /// Whether any object here is older than there, or is not here yet.
+    pub fn is_behind(&self, latest: &Self) -> bool {
+        self.0.iter().zip(&latest.0).any(|(here, there)| here < there)
+    }
+
+    /// As after a write of the app's status that was answered with this version.
+    pub fn with_app(mut self, version: Option<&str>) -> Self {
+        self.0[0] = version.and_then(|version| version.parse().ok()).or(self.0[0]);
+        self
+    }
+}
+
 /// ReplicaSets and pods of one color, by metadata alone.
 #[derive(Clone, Debug, Default)]
 pub struct Proof {
@@ -56,14 +74,20 @@ impl Proof {
         let uid = deployment.meta().uid.as_deref()?;
         self.replica_sets
             .iter()
-            .find(|set| controlled_by(*set, uid) && set.labels().get(names::REVISION) == Some(&revision.to_string()))
+            .find(|set| {
+                controlled_by(*set, uid) && set.labels().get(names::REVISION) == Some(&revision.to_string())
+            })
             .and_then(|set| set.metadata.uid.as_deref())
     }
 
     /// The uids of that ReplicaSet's pods.
     pub fn pods_of(&self, deployment: &Deployment, revision: i64) -> BTreeSet<&str> {
         let Some(set) = self.replica_set(deployment, revision) else { return BTreeSet::new() };
-        self.pods.iter().filter(|pod| controlled_by(*pod, set)).filter_map(|pod| pod.metadata.uid.as_deref()).collect()
+        self.pods
+            .iter()
+            .filter(|pod| controlled_by(*pod, set))
+            .filter_map(|pod| pod.metadata.uid.as_deref())
+            .collect()
     }
 }
 
@@ -72,6 +96,19 @@ fn controlled_by<K: Resource>(object: &K, uid: &str) -> bool {
 }
 
 impl Snapshot {
+    /// How new this snapshot is.
+    pub fn versions(&self) -> Versions {
+        fn version<K: Resource>(object: Option<&K>) -> Option<u128> {
+            object?.meta().resource_version.as_deref()?.parse().ok()
+        }
+        Versions([
+            version(Some(self.app.as_ref())),
+            version(self.service.as_deref()),
+            version(self.deployments.blue.as_deref()),
+            version(self.deployments.green.as_deref()),
+        ])
+    }
+
     /// The stored renderings of one color.
     pub fn revisions(&self, color: Color) -> Vec<desired::Stored> {
         self.stored.get(color).iter().map(|(stored, _)| stored.clone()).collect()
@@ -94,7 +131,9 @@ impl Snapshot {
     ) -> PerColor<Vec<(desired::Stored, Option<Timestamp>)>> {
         let mut sorted = PerColor::<Vec<_>>::default();
         for revision in revisions {
-            let ours = controlled_by(revision.as_ref(), app.meta().uid.as_deref().unwrap_or_default());
+            // One without an owner was left behind on purpose: it is still the record of what a color runs.
+            let ours = controlled_by(revision.as_ref(), app.meta().uid.as_deref().unwrap_or_default())
+                || revision.owner_references().is_empty();
             let color = revision.labels().get(names::COLOR).and_then(|value| Color::parse(value));
             match (ours, color, desired::stored(&revision)) {
                 (true, Some(color), Ok(stored)) => {
@@ -116,7 +155,12 @@ impl Snapshot {
 ///
 /// # Errors
 /// Any read that fails; `Ok(None)` when the app is gone.
-pub async fn live(client: &Client, namespace: &str, name: &str, prove: bool) -> kube::Result<Option<Snapshot>> {
+pub async fn live(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    prove: bool,
+) -> kube::Result<Option<Snapshot>> {
     let apps: Api<BlueGreenApp> = Api::namespaced(client.clone(), namespace);
     let services: Api<Service> = Api::namespaced(client.clone(), namespace);
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
@@ -129,7 +173,17 @@ pub async fn live(client: &Client, namespace: &str, name: &str, prove: bool) -> 
     let revisions: Api<ControllerRevision> = Api::namespaced(client.clone(), namespace);
     let slices: Api<EndpointSlice> = Api::namespaced(client.clone(), namespace);
 
-    let (app, service, blue_service, green_service, blue_deployment, green_deployment, revisions, slices, proof) = futures::try_join!(
+    let (
+        app,
+        service,
+        blue_service,
+        green_service,
+        blue_deployment,
+        green_deployment,
+        revisions,
+        slices,
+        proof,
+    ) = futures::try_join!(
         apps.get_opt(name),
         services.get_opt(name),
         services.get_opt(&blue),

@@ -11,4 +11,4 @@ mod properties;
 mod standby;
 
 use super::*;
-use crate::api::PerColor;
+use crate::api::{ActiveUpdatePolicy, PerColor};

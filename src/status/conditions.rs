@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::Report;
 use crate::api::{BlueGreenAppStatus, Color};
+use crate::memory::Refusal;
 use crate::observe;
 use crate::plan::{self, Child, Intent, Live, Missing, Stage, Standby};
 
@@ -97,7 +98,9 @@ fn ready(report: &Report, stalled: Option<&Why>) -> (bool, Why) {
             (false, ("WaitingForTarget", format!("{}; {now}", lacks(report, target, missing))))
         }
         Stage::Switching { to } => (false, ("Switching", format!("the Service moves to {to}"))),
-        Stage::Unready { missing } if updating(missing) => (false, ("Updating", lacks(report, target, missing))),
+        Stage::Unready { missing } if updating(missing) => {
+            (false, ("Updating", lacks(report, target, missing)))
+        }
         Stage::Unready { missing } => (false, ("LiveNotReady", lacks(report, target, missing))),
         // Converged and paused is healthy; a pause in the middle of something is stalled.
         Stage::Paused => (true, ("Paused", format!("{target} serves; spec.paused holds every change"))),
@@ -109,7 +112,9 @@ fn ready(report: &Report, stalled: Option<&Why>) -> (bool, Why) {
 /// The Deployment is still being brought to what the spec says, as opposed to pods that fail.
 fn updating(missing: Missing) -> bool {
     match missing {
-        Missing::Block | Missing::Revision | Missing::Deployment | Missing::Rollout | Missing::Observed => true,
+        Missing::Block | Missing::Revision | Missing::Deployment | Missing::Rollout | Missing::Observed => {
+            true
+        }
         Missing::Pods { .. } | Missing::Deadline | Missing::ReplicaSet | Missing::Endpoints { .. } => false,
     }
 }
@@ -121,7 +126,10 @@ fn reconciling(report: &Report, is_ready: bool, (reason, message): &Why) -> Opti
             .then(|| ("Updating", message.clone())),
         Stage::Serving => {
             let idle = report.app.spec.active.other();
-            let waits = is_ready && report.app.spec.color(idle).is_some() && rolling(report, idle);
+            // What was refused makes no progress without an edit; the standby's condition says so.
+            let refused = report.trouble.refused.as_ref().is_some_and(|refusal| refusal.color == Some(idle));
+            let waits =
+                is_ready && report.app.spec.color(idle).is_some() && !refused && rolling(report, idle);
             waits.then(|| ("StandbyUpdating", format!("{idle} is being updated")))
         }
         Stage::Draining { .. } | Stage::Paused | Stage::Yielding => None,
@@ -159,8 +167,10 @@ pub(super) fn stalled(report: &Report) -> Option<Why> {
     if let Some(conflict) = trouble.conflicts.first() {
         return Some(("NameConflict", conflict.clone()));
     }
-    if let Some(words) = &trouble.refused {
-        return Some(("Refused", words.clone()));
+    if let Some(refusal) = &trouble.refused
+        && !only_standby(report, refusal)
+    {
+        return Some(("Refused", refusal.words.clone()));
     }
     let too_late = seen.elapsed.switching.is_some_and(|passed| passed >= observe::intent(app).deadline);
     match plan.stage {
@@ -183,6 +193,12 @@ pub(super) fn stalled(report: &Report) -> Option<Why> {
         | Stage::Pausing
         | Stage::Yielding => held(report, target),
     }
+}
+
+/// A broken idle color is no reason to call the app stalled.
+fn only_standby(report: &Report, refusal: &Refusal) -> bool {
+    let target = report.app.spec.active;
+    report.plan.live == Live::Selected(target) && refusal.color == Some(target.other())
 }
 
 fn held(report: &Report, target: Color) -> Option<Why> {
@@ -215,7 +231,9 @@ fn lacks(report: &Report, color: Color, missing: Missing) -> String {
         Missing::Pods { have, want } => format!("{color} has {have} of {want} pods available"),
         Missing::Deadline => format!("{color} made no progress within its deadline"),
         Missing::ReplicaSet => format!("{color}'s pods are of another revision"),
-        Missing::Endpoints { have, want } => format!("{color}'s Service lists {have} of {want} ready endpoints"),
+        Missing::Endpoints { have, want } => {
+            format!("{color}'s Service lists {have} of {want} ready endpoints")
+        }
     };
     match report.trouble.pods.get(color) {
         Some(why) => format!("{what}: {why}"),
@@ -230,6 +248,11 @@ fn standby(report: &Report) -> (bool, Why) {
     let facts = report.seen.colors.get(idle);
     if app.spec.color(idle).is_none() {
         return (false, ("Absent", format!("spec.{idle} is not set")));
+    }
+    if let Some(refusal) = &report.trouble.refused
+        && refusal.color == Some(idle)
+    {
+        return (false, ("Refused", refusal.words.clone()));
     }
     let Some(deployment) = facts.deployment.ours() else {
         return (false, ("NotReady", format!("{idle} has no Deployment yet")));
@@ -255,4 +278,3 @@ fn standby(report: &Report) -> (bool, Why) {
         (true, ("Warm", format!("{idle} is ready with {want} pods")))
     }
 }
-

@@ -7,6 +7,7 @@ use crate::api::{BlueGreenAppStatus, Color};
 pub const EVENTS: &[&str] = &[
     "Activated",
     "ColorReady",
+    "Contested",
     "Drained",
     "LiveDegraded",
     "LiveRecovered",
@@ -65,7 +66,8 @@ fn switch_events(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Vec<Note
         notes.push(if old.active == Some(to) {
             normal("Drained", format!("{} has no connection of old left to serve", to.other()))
         } else {
-            let serving = new.active.map_or_else(|| "nothing serves".to_owned(), |c| format!("{c} keeps serving"));
+            let serving =
+                new.active.map_or_else(|| "nothing serves".to_owned(), |c| format!("{c} keeps serving"));
             normal("SwitchCanceled", format!("{to} is no longer asked for; {serving}"))
         });
     }
@@ -83,7 +85,8 @@ fn moved(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus, to: Color) -> Note 
 }
 
 fn standby_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<Note> {
-    let is = |status: &BlueGreenAppStatus| status.condition(STANDBY_READY).is_some_and(|c| c.status == "True");
+    let is =
+        |status: &BlueGreenAppStatus| status.condition(STANDBY_READY).is_some_and(|c| c.status == "True");
     let became = !is(old) && is(new) && old.active == new.active;
     became.then(|| new.condition(STANDBY_READY).map(|c| normal("ColorReady", c.message.clone()))).flatten()
 }
@@ -106,7 +109,9 @@ fn degraded_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<
     let ready = new.condition(READY).is_some_and(|c| c.status == "True");
     match (degraded(old), degraded(new)) {
         (None, Some(words)) => Some(warning("LiveDegraded", words)),
-        (Some(_), None) if ready => Some(normal("LiveRecovered", "the live color is fully ready again".to_owned())),
+        (Some(_), None) if ready => {
+            Some(normal("LiveRecovered", "the live color is fully ready again".to_owned()))
+        }
         (None | Some(_), _) => None,
     }
 }

@@ -114,6 +114,7 @@ fn is_path_component(component: &str) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::api::rules;

@@ -6,13 +6,16 @@ use super::*;
 #[test]
 fn a_new_app_gets_its_objects_and_serves_nothing_yet() {
     let world = new_app();
-    assert_eq!(world.actions(), [
-        Action::CreateService,
-        Action::ApplyColorService(Blue),
-        store(Blue, 1),
-        Action::ApplyColorService(Green),
-        store(Green, 1),
-    ]);
+    assert_eq!(
+        world.actions(),
+        [
+            Action::CreateService,
+            Action::ApplyColorService(Blue),
+            store(Blue, 1),
+            Action::ApplyColorService(Green),
+            store(Green, 1),
+        ]
+    );
     assert_eq!(world.stage(), Stage::Preparing { target: Blue, missing: Missing::Revision });
 }
 

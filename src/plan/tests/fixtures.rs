@@ -108,31 +108,35 @@ pub fn new_app() -> World {
 pub fn first_ready() -> World {
     let mut world = stable();
     world.seen.colors.blue.served = false;
-    world.service(|s| {
-        s.selects = Selection::Nothing;
-        s.committed = None;
-        s.served = PerColor { blue: None, green: None };
-    })
-    .unreported()
-    .with(|w| {
-        w.seen.recorded = Recorded { active: None, switching: true, settled: false };
-        w.seen.elapsed.moved = None;
-        w.seen.elapsed.cleared = None;
-    })
+    world
+        .service(|s| {
+            s.selects = Selection::Nothing;
+            s.committed = None;
+            s.served = PerColor { blue: None, green: None };
+        })
+        .unreported()
+        .with(|w| {
+            w.seen.recorded = Recorded { active: None, switching: true, settled: false };
+            w.seen.elapsed.moved = None;
+            w.seen.elapsed.cleared = None;
+        })
 }
 
 /// The switch from blue to green was committed; the endpoints have not followed yet.
 pub fn committed() -> World {
-    stable().active(Green).with(|w| {
-        w.seen.colors.green.served = true;
-        w.seen.recorded = Recorded { active: Some(Green), switching: true, settled: false };
-        w.seen.elapsed.moved = None;
-        w.seen.elapsed.cleared = None;
-    }).service(|s| {
-        s.selects = Selection::Color(Green);
-        s.committed = Some(Green);
-        s.served.green = Some(1);
-    })
+    stable()
+        .active(Green)
+        .with(|w| {
+            w.seen.colors.green.served = true;
+            w.seen.recorded = Recorded { active: Some(Green), switching: true, settled: false };
+            w.seen.elapsed.moved = None;
+            w.seen.elapsed.cleared = None;
+        })
+        .service(|s| {
+            s.selects = Selection::Color(Green);
+            s.committed = Some(Green);
+            s.served.green = Some(1);
+        })
 }
 
 /// The endpoints have followed; blue drains.
@@ -249,8 +253,9 @@ impl World {
     }
 
     pub fn sized(self, color: Color, replicas: i32) -> Self {
-        self.color(color, |facts| facts.endpoints = replicas)
-            .deployment(color, |d| *d = DeploymentFacts { fence: d.fence.clone(), ..ready(d.revision, replicas) })
+        self.color(color, |facts| facts.endpoints = replicas).deployment(color, |d| {
+            *d = DeploymentFacts { fence: d.fence.clone(), ..ready(d.revision, replicas) }
+        })
     }
 
     pub fn unready(self, color: Color) -> Self {
@@ -267,7 +272,9 @@ impl World {
 
     pub fn fence(self, fence: Fence) -> Self {
         let (blue, green) = (fence.clone(), fence.clone());
-        self.service(|s| s.fence = fence).deployment(Blue, |d| d.fence = blue).deployment(Green, |d| d.fence = green)
+        self.service(|s| s.fence = fence)
+            .deployment(Blue, |d| d.fence = blue)
+            .deployment(Green, |d| d.fence = green)
     }
 
     /// The live slices have held only the live color's ready pods for so long.

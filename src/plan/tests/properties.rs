@@ -48,7 +48,12 @@ fn any_deployment() -> impl Strategy<Value = DeploymentFacts> {
     ];
     let mostly = || proptest::bool::weighted(0.8);
     (1..3_i64, any_fence(), counts, [mostly(), mostly(), mostly(), mostly(), mostly()]).prop_map(
-        |(revision, fence, [replicas, total, updated, ready, available], [matches, observed, out, in_time, proven])| {
+        |(
+            revision,
+            fence,
+            [replicas, total, updated, ready, available],
+            [matches, observed, out, in_time, proven],
+        )| {
             DeploymentFacts {
                 revision,
                 matches,
@@ -70,8 +75,8 @@ fn any_deployment() -> impl Strategy<Value = DeploymentFacts> {
 fn any_facts() -> impl Strategy<Value = ColorFacts> {
     let service = child(proptest::bool::weighted(0.9));
     let obsolete = proptest::collection::vec(1..9_i64, 0..2);
-    (service, any_stored(), any_stored(), any::<[bool; 2]>(), obsolete, child(any_deployment()), any_count()).prop_map(
-        |(service, newest, other, [served, same], obsolete, deployment, endpoints)| ColorFacts {
+    (service, any_stored(), any_stored(), any::<[bool; 2]>(), obsolete, child(any_deployment()), any_count())
+        .prop_map(|(service, newest, other, [served, same], obsolete, deployment, endpoints)| ColorFacts {
             service,
             newest,
             current: if same { newest } else { other },
@@ -79,8 +84,7 @@ fn any_facts() -> impl Strategy<Value = ColorFacts> {
             obsolete,
             deployment,
             endpoints,
-        },
-    )
+        })
 }
 
 fn any_service() -> impl Strategy<Value = Child<ServiceFacts>> {
@@ -90,15 +94,16 @@ fn any_service() -> impl Strategy<Value = Child<ServiceFacts>> {
         1 => Just(Selection::Edited),
     ];
     let served = || proptest::option::of(1..3_i64);
-    child((selects, proptest::option::of(any_color()), served(), served(), any_fence(), any::<bool>()).prop_map(
-        |(selects, committed, blue, green, fence, current)| ServiceFacts {
-            selects,
-            committed,
-            served: PerColor { blue, green },
-            fence,
-            current,
-        },
-    ))
+    child(
+        (selects, proptest::option::of(any_color()), served(), served(), any_fence(), any::<bool>())
+            .prop_map(|(selects, committed, blue, green, fence, current)| ServiceFacts {
+                selects,
+                committed,
+                served: PerColor { blue, green },
+                fence,
+                current,
+            }),
+    )
 }
 
 fn any_intent() -> impl Strategy<Value = Intent> {
@@ -108,8 +113,17 @@ fn any_intent() -> impl Strategy<Value = Intent> {
     ];
     let policy = prop_oneof![Just(ActiveUpdatePolicy::Freeze), Just(ActiveUpdatePolicy::RollingUpdate)];
     let present = || proptest::bool::weighted(0.8);
-    (any_color(), proptest::bool::weighted(0.1), any_count(), standby, any_time(), policy, present(), present()).prop_map(
-        |(active, paused, replicas, standby, drain, policy, blue, green)| Intent {
+    (
+        any_color(),
+        proptest::bool::weighted(0.1),
+        any_count(),
+        standby,
+        any_time(),
+        policy,
+        present(),
+        present(),
+    )
+        .prop_map(|(active, paused, replicas, standby, drain, policy, blue, green)| Intent {
             active,
             paused,
             replicas,
@@ -118,8 +132,7 @@ fn any_intent() -> impl Strategy<Value = Intent> {
             deadline: Duration::from_secs(600),
             policy,
             wanted: PerColor { blue, green },
-        },
-    )
+        })
 }
 
 prop_compose! {

@@ -23,7 +23,8 @@ pub fn create(id: &str, node: &str) -> Result<()> {
             delegate(&hierarchy.join(format!("bluegreen-{id}")))?;
         }
         let folder = hierarchy.join(path);
-        fs::create_dir_all(&folder).with_context(|| format!("cannot create the cgroup {}", folder.display()))?;
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot create the cgroup {}", folder.display()))?;
     }
     Ok(())
 }
@@ -34,7 +35,8 @@ pub fn check() -> Result<(), String> {
     let name = format!("bluegreen-check-{}", std::process::id());
     for hierarchy in hierarchies {
         let folder = hierarchy.join(&name);
-        fs::create_dir(&folder).map_err(|error| format!("cannot create cgroups in {}: {error}", hierarchy.display()))?;
+        fs::create_dir(&folder)
+            .map_err(|error| format!("cannot create cgroups in {}: {error}", hierarchy.display()))?;
         let _ = fs::remove_dir(folder);
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! A running cluster, and how it begins and ends.
 
+mod guest;
+
 use std::ffi::OsString;
 use std::fs;
 use std::net::IpAddr;
@@ -90,11 +92,14 @@ impl Cluster {
 
     /// The cluster of the current kubeconfig, whatever it is.
     pub async fn current() -> Result<Cluster> {
-        let current = Kubeconfig::read().context("CLUSTER=current, but there is no kubeconfig")?;
-        // One file, also where several were merged.
-        let kubeconfig = dir::target()?.join("current.kubeconfig");
-        kubeconfig::write_yaml(&current, &kubeconfig)?;
-        Ok(Self { kubeconfig, config: kubeconfig::from(current).await?, harness: None })
+        let named = std::env::var_os("KUBECONFIG");
+        let home = std::env::var_os("HOME").unwrap_or_default();
+        // The file itself and no copy: it holds somebody's credentials.
+        let kubeconfig = named.map_or_else(|| Path::new(&home).join(".kube/config"), PathBuf::from);
+        let current =
+            Kubeconfig::read_from(&kubeconfig).context("CLUSTER=current needs one kubeconfig file")?;
+        let config = kubeconfig::from(current).await?;
+        Ok(Self { kubeconfig, config, harness: None })
     }
 
     /// A cluster that another process started, by its folder. It goes on when this process ends.
@@ -163,7 +168,7 @@ impl Cluster {
                     user.impersonate = Some(name.to_owned());
                     user.impersonate_groups = Some(groups.iter().map(ToString::to_string).collect());
                 }
-                let path = self.kubeconfig.with_file_name(format!("current-{file}.kubeconfig"));
+                let path = dir::target()?.join(format!("current-{file}.kubeconfig"));
                 kubeconfig::write_yaml(&acting, &path)?;
                 (path, kubeconfig::from(acting).await?)
             }
@@ -196,6 +201,10 @@ impl Cluster {
             environment.push((DIR, dir.path().into()));
             if let Some(address) = self.node_address() {
                 environment.push((NODE_ADDRESS, address.to_string().into()));
+                // A proxy cannot reach what is on this machine only.
+                let direct = ["NO_PROXY", "no_proxy"].map(|name| std::env::var(name).unwrap_or_default());
+                let direct = direct.join(",");
+                environment.push(("NO_PROXY", format!("{direct},10.200.0.0/16,127.0.0.1").into()));
             }
         }
         Ok(environment)

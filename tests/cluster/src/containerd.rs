@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::pause;
 use crate::process::{ProcessId, Processes, Service, enter, run};
+use crate::{oci, pause};
 
 /// Where distributions install the CNI plugins.
 const CNI_PLUGINS: [&str; 3] = ["/usr/lib/cni", "/opt/cni/bin", "/usr/libexec/cni"];
@@ -17,15 +17,25 @@ pub fn cni_plugins() -> Option<&'static str> {
     CNI_PLUGINS.into_iter().find(|folder| Path::new(folder).join("bridge").is_file())
 }
 
+/// Where pods get their network and their first container.
+pub struct Pods {
+    /// Range of their addresses.
+    pub addresses: String,
+    /// OCI archive of the pause image.
+    pub pause: PathBuf,
+}
+
 /// Writes the configuration and starts containerd in a node. It uses its usual places, which are the node's own there.
-pub fn start(processes: &Processes, node: &str, holder: ProcessId, folder: &Path, pods: &str) -> Result<()> {
+pub fn start(processes: &Processes, node: &str, holder: ProcessId, folder: &Path, pods: &Pods) -> Result<()> {
     let network = folder.join("cni");
     fs::create_dir_all(&network)?;
-    fs::write(network.join("10-bluegreen.conflist"), conflist(pods))?;
+    fs::write(network.join("10-bluegreen.conflist"), conflist(&pods.addresses))?;
     let config = folder.join("containerd.toml");
-    fs::write(&config, toml(&network, snapshotter(folder)))?;
+    fs::write(&config, toml(&network, snapshotter(folder), &oci::archive_name(&pods.pause)?))?;
     let arguments = [format!("--config={}", config.display())];
-    processes.start(Service::new(format!("containerd-{node}"), Path::new("containerd"), arguments).inside(holder))?;
+    processes.start(
+        Service::new(format!("containerd-{node}"), Path::new("containerd"), arguments).inside(holder),
+    )?;
     Ok(())
 }
 
@@ -36,7 +46,8 @@ pub fn answers(holder: ProcessId) -> bool {
 
 /// Imports the images of an OCI archive for the kubelet.
 pub fn import(holder: ProcessId, archive: &Path) -> Result<()> {
-    let archive = archive.canonicalize().with_context(|| format!("no image archive {}", archive.display()))?;
+    let archive =
+        archive.canonicalize().with_context(|| format!("no image archive {}", archive.display()))?;
     run(enter(holder).args(["ctr", "--namespace", "k8s.io", "images", "import"]).arg(archive))?;
     Ok(())
 }
@@ -67,7 +78,7 @@ fn conflist(pods: &str) -> String {
 /// The bridge that a node's pods are on.
 pub const BRIDGE: &str = "cni0";
 
-fn toml(network: &Path, snapshotter: &str) -> String {
+fn toml(network: &Path, snapshotter: &str, pause: &str) -> String {
     let plugins = cni_plugins().unwrap_or_default();
     let restrict = !may_lower_oom_score();
     format!(
@@ -88,14 +99,14 @@ disabled_plugins = ["io.containerd.snapshotter.v1.devmapper", "io.containerd.sna
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
   SystemdCgroup = false
 "#,
-        pause = pause::NAME,
         network = network.display(),
     )
 }
 
 /// An overlay cannot be put on another one: inside of a container, layers have to be copied.
 fn snapshotter(folder: &Path) -> &'static str {
-    let kind = run(Command::new("stat").args(["--file-system", "--format=%T"]).arg(folder)).unwrap_or_default();
+    let kind =
+        run(Command::new("stat").args(["--file-system", "--format=%T"]).arg(folder)).unwrap_or_default();
     if kind.contains("overlay") { "native" } else { "overlayfs" }
 }
 

@@ -39,9 +39,12 @@ pub fn write(pki: &Pki, server: &str, user: &str, pair: &Pair, path: &Path) -> R
     write_yaml(&document(user, user_data, cluster), path)
 }
 
-/// Reads a kubeconfig file into a configuration for kube.
+/// Reads a kubeconfig file of ours into a configuration for kube. No proxy reaches what is on this machine only, and
+/// kube would take one from the environment even for a loopback address.
 pub async fn load(path: &Path) -> Result<kube::Config> {
-    from(Kubeconfig::read_from(path)?).await
+    let mut config = from(Kubeconfig::read_from(path)?).await?;
+    config.proxy_url = None;
+    Ok(config)
 }
 
 /// The current context of a kubeconfig as a configuration for kube.

@@ -27,7 +27,8 @@ impl Network {
         let lock = File::create(std::env::temp_dir().join("bluegreen-cluster-network.lock"))?;
         lock.lock()?;
         let routes = run(Command::new("ip").args(["-4", "route", "show", "table", "all"]))?;
-        let free = |number: &u8| !routes.contains(&format!("10.200.{number}.")) && !routes.contains("10.200.0.0/16");
+        let free =
+            |number: &u8| !routes.contains(&format!("10.200.{number}.")) && !routes.contains("10.200.0.0/16");
         let network = Self { number: (0..=255).find(free).context("all networks 10.200.N.0/24 are in use")? };
         let bridge = bridge(id);
         ip(["link", "add", &bridge, "type", "bridge"])?;

@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client};
 use serde_json::json;
 
+use crate::containerd::Pods;
 use crate::control_plane::Setup;
 use crate::net::{MOST_NODES, Network};
 use crate::process::{ProcessId, Service};
@@ -42,14 +43,21 @@ pub async fn start(setup: &Setup<'_>, id: &str, client: &Client, count: usize) -
         .await
 }
 
-async fn start_one(setup: &Setup<'_>, id: &str, network: Network, index: usize, pause: &Path) -> Result<ProcessId> {
+async fn start_one(
+    setup: &Setup<'_>,
+    id: &str,
+    network: Network,
+    index: usize,
+    pause: &Path,
+) -> Result<ProcessId> {
     let name = name(index);
     let folder = setup.dir.join(&name);
     fs::create_dir_all(&folder)?;
     cgroup::create(id, &name)?;
     let holder = hold(setup, &name, &folder).await?;
     network.connect(id, index, holder)?;
-    containerd::start(setup.processes, &name, holder, &folder, &network.pods(index))?;
+    let pods = Pods { addresses: network.pods(index), pause: pause.to_owned() };
+    containerd::start(setup.processes, &name, holder, &folder, &pods)?;
     setup
         .wait("containerd", &format!("containerd-{name}"), async || containerd::answers(holder).then_some(()))
         .await?;
@@ -61,10 +69,13 @@ async fn start_one(setup: &Setup<'_>, id: &str, network: Network, index: usize, 
 
 /// Starts the process that keeps a node's namespaces.
 async fn hold(setup: &Setup<'_>, name: &str, folder: &Path) -> Result<ProcessId> {
-    let arguments = ["--mount", "--net", "--propagation=slave", "--", "sh", "-c", include_str!("holder.sh"), name];
+    let arguments =
+        ["--mount", "--net", "--propagation=slave", "--", "sh", "-c", include_str!("holder.sh"), name];
     let arguments = arguments.map(String::from).into_iter().chain([folder.display().to_string()]);
     let holder = setup.processes.start(Service::new(name, Path::new("unshare"), arguments))?;
-    setup.wait("the node's namespaces", name, async || folder.join("prepared").exists().then_some(())).await?;
+    setup
+        .wait("the node's namespaces", name, async || folder.join("prepared").exists().then_some(()))
+        .await?;
     Ok(holder)
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -52,9 +52,7 @@ pub fn write_archive(path: &Path, image: &Image) -> Result<()> {
     .to_string()
     .into_bytes();
     let mut entry = descriptor(MANIFEST, &manifest);
-    // containerd reads the first, podman and skopeo the second.
-    entry["annotations"] =
-        json!({"io.containerd.image.name": image.name, "org.opencontainers.image.ref.name": image.name});
+    entry["annotations"] = NAMES.iter().map(|key| (key.to_string(), json!(image.name))).collect();
     let index = json!({"schemaVersion": 2, "manifests": [entry]}).to_string().into_bytes();
 
     let mut archive = tar::Builder::new(Vec::new());
@@ -67,6 +65,26 @@ pub fn write_archive(path: &Path, image: &Image) -> Result<()> {
     let mut file = fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(file.write_all(&bytes)?)
 }
+
+/// The name of the image in an archive.
+pub fn archive_name(path: &Path) -> Result<String> {
+    let file = fs::File::open(path).with_context(|| format!("no image archive {}", path.display()))?;
+    for entry in tar::Archive::new(file).entries()? {
+        let entry = entry?;
+        if entry.path()?.as_ref() == Path::new("index.json") {
+            let index: Value = serde_json::from_reader(entry)?;
+            let annotations = &index["manifests"][0]["annotations"];
+            let name = NAMES.iter().find_map(|key| annotations[key].as_str());
+            return Ok(name
+                .with_context(|| format!("the image in {} has no name", path.display()))?
+                .to_owned());
+        }
+    }
+    bail!("{} is not an OCI archive", path.display())
+}
+
+/// The annotations that name an image: containerd reads the first, podman and skopeo the second.
+const NAMES: [&str; 2] = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
@@ -152,11 +170,11 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("bluegreen-oci-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let file = |path: &str| File { path: path.into(), content: path.into(), mode: 0o644 };
-        let image =
-            |files| Image { name: "localhost/x:1".into(), files, port: Some(80), ..Image::default() };
+        let image = |files| Image { name: "localhost/x:1".into(), files, port: Some(80), ..Image::default() };
         write_archive(&folder.join("one"), &image(vec![file("a/b/c"), file("d")]))?;
         write_archive(&folder.join("two"), &image(vec![file("d"), file("a/b/c")]))?;
         let same = fs::read(folder.join("one"))? == fs::read(folder.join("two"))?;
+        assert_eq!(archive_name(&folder.join("one"))?, "localhost/x:1");
         fs::remove_dir_all(&folder)?;
         assert!(same);
         Ok(())

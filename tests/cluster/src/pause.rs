@@ -9,16 +9,13 @@ use anyhow::{Context, Result};
 use crate::oci::{self, File, Image};
 use crate::process::run;
 
-/// The image's name in containerd.
-pub const NAME: &str = "localhost/bluegreen-pause:1";
-
 /// Compiles the program and packs it; returns the archive.
 pub fn build(folder: &Path) -> Result<PathBuf> {
     let program = compile_static("pause", include_str!("bin/pause.rs"), folder)
         .context("cannot build the pause program (give an image of your own with --pause-image)")?;
     let archive = folder.join("pause.tar");
     let image = Image {
-        name: NAME.into(),
+        name: "localhost/bluegreen-pause:1".into(),
         files: vec![File { path: "pause".into(), content: fs::read(&program)?, mode: 0o755 }],
         entrypoint: vec!["/pause".into()],
         user: Some("65535:65535".into()),
@@ -35,7 +32,13 @@ pub fn compile_static(name: &str, source: &str, folder: &Path) -> Result<PathBuf
     let program = folder.join(name);
     fs::write(&file, source)?;
     let mut command = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    command.args(["--edition=2024", "-Ctarget-feature=+crt-static", "-Cpanic=abort", "-Cstrip=symbols", "-o"]);
+    command.args([
+        "--edition=2024",
+        "-Ctarget-feature=+crt-static",
+        "-Cpanic=abort",
+        "-Cstrip=symbols",
+        "-o",
+    ]);
     run(command.arg(&program).arg(&file))?;
     Ok(program)
 }

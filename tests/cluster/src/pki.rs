@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -30,7 +31,8 @@ pub struct Pki {
 impl Pki {
     /// Creates a new authority and the key that signs service account tokens.
     pub fn create(dir: &Path) -> Result<Self> {
-        fs::create_dir_all(dir)?;
+        // Nobody else on the machine shall become its admin.
+        fs::DirBuilder::new().mode(0o700).create(dir)?;
         let key = KeyPair::generate()?;
         fs::write(dir.join("ca.key"), key.serialize_pem())?;
         fs::write(dir.join("ca.crt"), authority()?.self_signed(&key)?.pem())?;

@@ -247,3 +247,22 @@ pub fn run(command: &mut Command) -> Result<String> {
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_a_process_spared_that_was_given_the_pid_of_an_earlier_one() -> Result<()> {
+        let mut child = Command::new("sleep").arg("60").spawn()?;
+        let now = ProcessId::of(child.id()).context("it runs")?;
+        let before = ProcessId { started: now.started - 1, ..now };
+        assert!(!before.alive());
+        before.stop()?;
+        assert!(now.alive(), "the wrong process was hit");
+        now.stop()?;
+        assert!(!now.alive());
+        child.wait()?;
+        Ok(())
+    }
+}

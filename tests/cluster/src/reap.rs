@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::PipeWriter;
+use std::io::{ErrorKind, PipeWriter};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -22,8 +22,11 @@ pub fn teardown(dir: &ClusterDir) -> Result<()> {
     }
     match dir.state() {
         Ok(state) => teardown_of(dir.path(), &state.id),
-        // The state is the first file written: without it, nothing was started.
-        Err(_) => Ok(fs::remove_dir_all(dir.path())?),
+        // The state is the first file written and the last removed: without it, nothing runs.
+        Err(_) => match fs::remove_dir_all(dir.path()) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        },
     }
 }
 

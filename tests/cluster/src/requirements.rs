@@ -31,10 +31,19 @@ pub fn check() -> Result<(), String> {
     let missing = missing_packages();
     if !missing.is_empty() {
         let list = missing.join(" ");
-        return Err(format!("not installed: {list} (on Debian and Ubuntu, `cluster node-deps --install` does)"));
+        return Err(format!(
+            "not installed: {list} (on Debian and Ubuntu, `cluster node-deps --install` does)"
+        ));
     }
-    if run(Command::new("unshare").args(["--mount", "--net", "true"])).is_err() {
-        return Err("namespaces cannot be created here (inside of a container?)".into());
+    // In a network namespace of its own, which is gone with the last of these commands.
+    for (what, command) in [
+        ("mount and network namespaces cannot be created here (inside of a container?)", "true"),
+        ("the kernel has no bridges", "ip link add bg0 type bridge"),
+        ("the kernel has no veth links", "ip link add bg0 type veth peer name bg1"),
+        ("iptables does not work here", "iptables --table nat --list"),
+    ] {
+        let isolated = run(Command::new("unshare").args(["--mount", "--net", "sh", "-c", command]));
+        isolated.map_err(|error| format!("{what}: {error}"))?;
     }
     cgroup::check()
 }
@@ -46,7 +55,10 @@ pub fn install() -> Result<()> {
         return Ok(());
     }
     if !rustix::process::geteuid().is_root() || !installed("apt-get") {
-        bail!("not installed: {}; only root on Debian or Ubuntu can have it installed from here", missing.join(" "));
+        bail!(
+            "not installed: {}; only root on Debian or Ubuntu can have it installed from here",
+            missing.join(" ")
+        );
     }
     say(&format!("installing {} …", missing.join(" ")));
     let apt = |arguments: &[&str]| {

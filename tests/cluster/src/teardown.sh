@@ -44,5 +44,7 @@ while [ "$round" -lt 40 ]; do
     round=$((round + 1))
     [ -d "$group" ] && sleep 0.05
 done
+# The state goes last: as long as anything is there, it can be found by whoever cleans up next.
+find "$dir" -mindepth 1 -maxdepth 1 ! -name state.json -exec rm -rf --one-file-system {} + 2>/dev/null
 rm -rf --one-file-system "$dir"
 [ ! -e "$dir" ]

@@ -60,13 +60,18 @@ pub struct Tools(PathBuf);
 impl Tools {
     /// Finds the tools under `target/cluster-tools`, and builds them first where they are missing.
     ///
-    /// The folder's name is a hash of all that decides the result. It appears by one rename, and a lock keeps
+    /// The folder's name is made of all that decides the result. It appears by one rename, and a lock keeps
     /// a second run waiting rather than building too.
     pub fn ensure(target: &Path) -> Result<Self> {
         let base = target.join("cluster-tools");
         fs::create_dir_all(&base)?;
-        let go = go_version()?;
-        let done = base.join(hash(&go));
+        let hash = hash();
+        let go = match go_version() {
+            Ok(go) => go,
+            // Built before, and run now where there is no Go, as under sudo.
+            Err(error) => return built_before(&base, &hash)?.ok_or(error),
+        };
+        let done = base.join(format!("{hash}-{go}"));
         if done.is_dir() {
             return Ok(Self(done));
         }
@@ -79,11 +84,6 @@ impl Tools {
             build(&base, &done)?;
         }
         Ok(Self(done))
-    }
-
-    /// Tools that are known to be there: of a running cluster.
-    pub fn at(folder: PathBuf) -> Self {
-        Self(folder)
     }
 
     /// The folder, for `PATH`.
@@ -141,14 +141,24 @@ fn flags() -> [String; 4] {
     ["-trimpath".into(), "-buildvcs=false".into(), "-ldflags".into(), ldflags]
 }
 
-fn hash(go: &str) -> String {
+/// Tools of the wanted versions, whatever Go they were built with.
+fn built_before(base: &Path, hash: &str) -> Result<Option<Tools>> {
+    for entry in fs::read_dir(base)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&format!("{hash}-")) {
+            return Ok(Some(Tools(entry.path())));
+        }
+    }
+    Ok(None)
+}
+
+fn hash() -> String {
     let mut hash = Sha256::new();
     for module in MODULES {
         hash.update(module.go_mod);
         hash.update(module.go_sum);
     }
     hash.update(flags().concat());
-    hash.update(go);
     hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -1,5 +1,6 @@
 //! Beginning and end: side by side, failing, killed.
 
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -94,6 +95,28 @@ fn does_a_run_give_its_command_a_cluster_and_pass_its_exit_code_on() -> Result<(
     assert_eq!(String::from_utf8(output.stdout)?.trim(), "3");
     assert!(!bluegreen_cluster::target()?.join("cluster-exit-code").exists());
     Ok(())
+}
+
+#[test]
+fn does_a_cluster_start_where_the_environment_names_a_proxy() -> Result<()> {
+    let output = Command::new(env!("CARGO_BIN_EXE_cluster"))
+        .args(["run", "--", "kubectl", "get", "nodes"])
+        .env("HTTPS_PROXY", "http://127.0.0.1:1")
+        .output()?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+#[test]
+fn is_nothing_left_when_the_owner_was_terminated() -> Result<()> {
+    let dir = bluegreen_cluster::target()?.join("cluster-terminated");
+    let mut owner = cluster_run("terminated", &["sh", "-c", "echo started; exec sleep 60"])?;
+    let mut line = [0; 7];
+    owner.stdout.as_mut().context("stdout")?.read_exact(&mut line)?;
+    let id = id(&dir)?;
+    Command::new("kill").arg(owner.id().to_string()).status()?;
+    assert_eq!(owner.wait()?.code(), Some(143));
+    gone(&dir, &id)
 }
 
 #[test]

@@ -39,7 +39,7 @@ async fn wait_ready(pods: &Api<Pod>, name: &str, wanted: bool) -> Result<Duratio
 }
 
 async fn annotate(pods: &Api<Pod>, name: &str, value: Value) -> Result<()> {
-    let patch = json!({"metadata": {"annotations": {"bluegreen.dev/test-ready": value}}});
+    let patch = json!({"metadata": {"annotations": {"test.bluegreen.dev/ready": value}}});
     pods.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
     Ok(())
 }
@@ -64,7 +64,7 @@ async fn is_a_pod_ready_at_once_without_annotations_and_gone_at_once_when_delete
 #[tokio::test]
 async fn does_a_pod_take_the_time_to_readiness_that_its_annotation_says() -> Result<()> {
     let client = Cluster::shared().await?.client()?;
-    let pods = create(&client, "slow", json!({"bluegreen.dev/test-ready-after": "2s"})).await?;
+    let pods = create(&client, "slow", json!({"test.bluegreen.dev/ready-after": "2s"})).await?;
     wait_ready(&pods, "slow", false).await?;
     let took = wait_ready(&pods, "slow", true).await?;
     assert!((1_800..4_000).contains(&took.as_millis()), "{took:?}");
@@ -97,7 +97,7 @@ async fn does_a_deployment_whose_template_says_never_stay_unavailable() -> Resul
             "replicas": 2,
             "selector": {"matchLabels": {"app": "stuck"}},
             "template": {
-                "metadata": {"labels": {"app": "stuck"}, "annotations": {"bluegreen.dev/test-ready": "never"}},
+                "metadata": {"labels": {"app": "stuck"}, "annotations": {"test.bluegreen.dev/ready": "never"}},
                 "spec": {"containers": [{"name": "app", "image": "any"}]},
             },
         },
@@ -118,7 +118,7 @@ async fn does_a_deployment_whose_template_says_never_stay_unavailable() -> Resul
 #[tokio::test]
 async fn does_a_deleted_pod_serve_on_as_long_as_its_annotation_says() -> Result<()> {
     let client = Cluster::shared().await?.client()?;
-    let pods = create(&client, "draining", json!({"bluegreen.dev/test-stop-after": "2s"})).await?;
+    let pods = create(&client, "draining", json!({"test.bluegreen.dev/stop-after": "2s"})).await?;
     wait_ready(&pods, "draining", true).await?;
     let start = Instant::now();
     pods.delete("draining", &DeleteParams::default()).await?;

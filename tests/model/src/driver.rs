@@ -115,17 +115,14 @@ pub(crate) fn make_plan(world: &World, k: usize, bounds: &Bounds, guards: &Guard
     let decision = decide(seen, &controller, true, bounds, guards);
     let broken = broken_by(&decision, seen).or_else(|| sleeps_through(&decision, seen, &controller, bounds, guards));
     let mut queue = [None; 4];
-    let mut together = false;
-    let asks = decision.plan.actions.iter().flat_map(|action| {
-        together |= matches!(action, Action::Fence { .. });
-        asks(action, seen, facts::token(&controller))
-    });
+    let asks = decision.plan.actions.iter().flat_map(|action| asks(action, seen, facts::token(&controller)));
     for (slot, ask) in queue.iter_mut().zip(asks) {
         let valid = ask.creates() || controller.fresh & ask.object().bit() != 0;
         *slot = Some(Request { ask, valid });
     }
-    // A deposed leader has nothing to say: the report would look like the end of something.
-    let deposed = guards.silence && decision.plan.stage == plan::Stage::Yielding;
+    // A deposed leader reports nothing: `Tenure::may_write` is asked before every write. (For all its other writes
+    // the model lets it be frozen right between the question and the write.)
+    let deposed = guards.tenure && controller.term < world.epoch;
     if decision.plan.actions.is_empty() && decision.status != seen.app.status && !deposed {
         let valid = controller.fresh & Object::App.bit() != 0;
         queue[0] = Some(Request { ask: Ask::Status(decision.status), valid });
@@ -133,7 +130,7 @@ pub(crate) fn make_plan(world: &World, k: usize, bounds: &Bounds, guards: &Guard
     let controller = &mut next.controllers[k];
     controller.clocks = decision.clocks;
     controller.queue = queue;
-    controller.mode = Mode::Acting { together, unknown: false };
+    controller.mode = Mode::Acting { unknown: false };
     settle(controller, guards);
     (next, broken)
 }
@@ -144,7 +141,7 @@ fn settle(controller: &mut Controller, guards: &Guards) {
         forget_view(controller, guards);
         return;
     }
-    if let Mode::Acting { unknown: true, .. } = controller.mode {
+    if let Mode::Acting { unknown: true } = controller.mode {
         controller.attempt += u8::from(guards.attempt);
     }
     controller.mode = Mode::Idle;
@@ -159,13 +156,9 @@ fn forget_view(controller: &mut Controller, guards: &Guards) {
     }
 }
 
-/// A request was answered: carried out, or refused by its precondition.
-pub(crate) fn answered(controller: &mut Controller, index: usize, done: bool, guards: &Guards) {
+/// A request was answered: carried out, or refused by its precondition. The controller looks again after either.
+pub(crate) fn answered(controller: &mut Controller, index: usize, guards: &Guards) {
     controller.queue[index] = None;
-    let Mode::Acting { together, .. } = controller.mode else { return };
-    if !done && !together {
-        controller.queue = [None; 4];
-    }
     settle(controller, guards);
 }
 
@@ -173,12 +166,9 @@ pub(crate) fn answered(controller: &mut Controller, index: usize, done: bool, gu
 pub(crate) fn unanswered(controller: &mut Controller, index: usize, guards: &Guards) {
     let is_status = matches!(controller.queue[index], Some(Request { ask: Ask::Status(_), .. }));
     controller.queue[index] = None;
-    if let Mode::Acting { together, unknown } = &mut controller.mode {
+    if let Mode::Acting { unknown } = &mut controller.mode {
         // An unknown report bumps nothing: it can't touch a pod.
         *unknown |= !is_status;
-        if !*together {
-            controller.queue = [None; 4];
-        }
     }
     settle(controller, guards);
 }

@@ -122,15 +122,28 @@ pub(crate) fn happen(world: &mut World, mishap: Mishap) {
     }
 }
 
-/// The Deployment controller brings the pods to what the Deployment says, and says so.
+/// Pods of the Deployment's template turn ready. They may be listed from now on; they count when they have been ready
+/// for `minReadySeconds`.
+pub(crate) fn ready(world: &World, color: Color) -> Option<World> {
+    let mut next = *world;
+    let deployment = next.objects.deployments.get_mut(color).as_mut()?;
+    if deployment.pods == deployment.replicas {
+        return None;
+    }
+    // In no status yet, so nothing that anybody has read is outdated.
+    deployment.pods = deployment.replicas;
+    Some(next)
+}
+
+/// The pods are available, and the Deployment controller says so.
 pub(crate) fn roll(world: &World, color: Color) -> Option<World> {
     let mut next = *world;
     let deployment = next.objects.deployments.get_mut(color).as_mut()?;
-    if deployment.observed && deployment.pods == deployment.replicas {
+    let counted = deployment.observed && deployment.have == deployment.replicas;
+    if counted || deployment.pods != deployment.replicas {
         return None;
     }
     deployment.observed = true;
-    deployment.pods = deployment.replicas;
     deployment.have = deployment.replicas;
     deployment.rolled |= deployment.replicas > 0;
     next.truth.get_mut(color).up = deployment.replicas > 0;
@@ -142,8 +155,9 @@ pub(crate) fn roll(world: &World, color: Color) -> Option<World> {
 pub(crate) fn list_pods(world: &World, color: Color) -> Option<World> {
     let mut next = *world;
     let own = match world.objects.deployments.get(color) {
-        Some(deployment) if !deployment.observed => return None,
-        Some(deployment) if deployment.have > 0 => (deployment.revision, deployment.have),
+        // The pods before still stand there.
+        Some(deployment) if !deployment.observed && deployment.pods < deployment.replicas => return None,
+        Some(deployment) if deployment.pods > 0 => (deployment.revision, deployment.pods),
         Some(_) | None => (0, 0),
     };
     if *world.objects.slices.own.get(color) == own {
@@ -151,7 +165,7 @@ pub(crate) fn list_pods(world: &World, color: Color) -> Option<World> {
     }
     *next.objects.slices.own.get_mut(color) = own;
     let full = world.objects.deployments.get(color).is_some_and(|d| d.replicas > 0 && own.1 == d.replicas);
-    next.truth.get_mut(color).listed = full && next.truth.get(color).up;
+    next.truth.get_mut(color).listed = full;
     next.touch(Object::Slices);
     Some(next)
 }

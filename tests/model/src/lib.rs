@@ -82,8 +82,8 @@ pub struct Guards {
     pub attempt: bool,
     /// A switch is recorded in the status before it is committed.
     pub record: bool,
-    /// A deposed leader reports nothing.
-    pub silence: bool,
+    /// A leader asks for its tenure before it reports.
+    pub tenure: bool,
 }
 
 impl Guards {
@@ -99,7 +99,7 @@ impl Guards {
         fields: true,
         attempt: true,
         record: true,
-        silence: true,
+        tenure: true,
     };
 
     /// Every guard by name, with the guards that remain without it and a bound in which that shows.
@@ -120,7 +120,7 @@ impl Guards {
             ("comparison of every field", Self { fields: false, ..all }, mishap),
             ("new attempt after an unknown result", Self { attempt: false, ..all }, fault),
             ("record before the switch", Self { record: false, ..all }, reduced),
-            ("silence of a deposed leader", Self { silence: false, ..all }, Bounds { takeovers: 1, ..fault }),
+            ("question for one's tenure before a report", Self { tenure: false, ..all }, Bounds { takeovers: 1, ..fault }),
         ]
     }
 }

@@ -35,7 +35,9 @@ pub enum Step {
     LateCommit(usize),
     /// A request that was given up is lost for good.
     LateLoss(usize),
-    /// The Deployment controller does its work.
+    /// A color's pods turn ready.
+    Ready(Color),
+    /// The Deployment controller counts them, once they are available.
     Roll(Color),
     /// A color's own EndpointSlices follow.
     ListPods(Color),
@@ -66,6 +68,9 @@ pub fn successors(world: &World, bounds: &Bounds, guards: &Guards, out: &mut Vec
     out.clear();
     let mut push = |step, next: World, broken, fair| out.push(Next { step, world: next, broken, fair });
     for color in Color::ALL {
+        if let Some(next) = env::ready(world, color) {
+            push(Step::Ready(color), next, None, true);
+        }
         if let Some(next) = env::roll(world, color) {
             push(Step::Roll(color), next, None, true);
         }
@@ -155,14 +160,14 @@ fn controller_steps(
             let (next, broken) = driver::make_plan(world, k, bounds, guards);
             push(Step::Plan(k), next, broken, true);
         }
-        Mode::Acting { together, .. } => {
+        Mode::Acting { .. } => {
             let sent = controller.queue.iter().enumerate().filter_map(|(i, request)| request.map(|r| (i, r)));
-            for (index, request) in sent.take(if together { 4 } else { 1 }) {
+            for (index, request) in sent {
                 let mut next = *world;
                 // Not in the queue any more when it arrives, so that its own change does not outdate it.
                 next.controllers[k].queue[index] = None;
-                let (done, broken) = server::arrive(&mut next, request, guards);
-                driver::answered(&mut next.controllers[k], index, done, guards);
+                let (_, broken) = server::arrive(&mut next, request, guards);
+                driver::answered(&mut next.controllers[k], index, guards);
                 push(Step::Write(k, index), next, broken, true);
                 if world.faults > 0 {
                     let mut next = *world;
@@ -179,8 +184,8 @@ fn controller_steps(
             let mut next = *world;
             next.faults -= 1;
             next.epoch += 1;
-            if let (true, Mode::Acting { together, .. }) = (survive, controller.mode) {
-                for request in controller.queue.into_iter().flatten().take(if together { 3 } else { 1 }) {
+            if survive && matches!(controller.mode, Mode::Acting { .. }) {
+                for request in controller.queue.into_iter().flatten() {
                     leave(&mut next, request);
                 }
             } else if survive {
@@ -237,9 +242,7 @@ fn bury(world: &mut World, k: usize) {
         return;
     }
     let sent: Vec<Request> = controller.queue.into_iter().flatten().collect();
-    let parallel = matches!(controller.mode, Mode::Acting { together: true, .. });
-    let (lasting, free) = (sent.len(), world.late.iter().filter(|slot| slot.is_none()).count());
-    if lasting > free || (lasting > 1 && !parallel) {
+    if sent.len() > world.late.iter().filter(|slot| slot.is_none()).count() {
         return;
     }
     for request in sent {

@@ -55,7 +55,8 @@ fn words(step: Step, before: &World, after: &World) -> String {
         Step::LateLoss(i) => {
             format!("the late request to {} is lost", before.late[i].map_or_else(String::new, request))
         }
-        Step::Roll(color) => format!("{color}'s pods become what its Deployment says"),
+        Step::Ready(color) => format!("{color}'s pods turn ready"),
+        Step::Roll(color) => format!("{color}'s pods are available, and its Deployment says so"),
         Step::ListPods(color) => format!("{color}'s own slices follow its pods"),
         Step::MoveEndpoints => "the live slices follow the Service".to_owned(),
         Step::DrainPassed(k, true) => format!("{}'s drain clocks reach the drain", name(k)),

@@ -85,7 +85,7 @@ pub struct Deployment {
     pub have: u8,
     /// This template was complete once.
     pub rolled: bool,
-    /// Ready pods of this template (no controller reads this: it reads `have`).
+    /// Ready pods of this template, counted or not (no controller reads this: it reads `have`).
     pub pods: u8,
 }
 
@@ -243,10 +243,8 @@ pub enum Mode {
     Idle,
     /// It has begun to read; each object is read at some moment until it plans.
     Looking,
-    /// It carries out a plan; `unknown` when a request of the present batch got no answer.
+    /// It carries out a plan: all requests are sent together.
     Acting {
-        /// The requests go out together.
-        together: bool,
         /// One of them got no answer.
         unknown: bool,
     },

@@ -1,0 +1,53 @@
+# Sourced by the scripts of this folder.
+# shellcheck shell=bash
+
+say() { printf '%s\n' "$*" >&2; }
+
+# Prints the path of a program that cargo has built.
+built() { printf '%s/debug/%s' "${CARGO_TARGET_DIR:-target}" "$1"; }
+
+# Runs cargo or make and tells how far it is: cargo's own bar on a terminal, a line now and then elsewhere.
+with_progress() {
+  if [ -t 2 ]; then
+    "$@"
+  else
+    "$@" 2> >(thin_out)
+  fi
+}
+
+# Not in awk, which may hold lines back for minutes.
+thin_out() {
+  local line crates=0
+  while IFS= read -r line; do
+    case $line in
+    *" Compiling "* | *" Checking "*)
+      crates=$((crates + 1))
+      [ $((crates % 40)) -ne 0 ] || say "  … $crates crates compiled"
+      ;;
+    *" Downloading "* | *" Downloaded "* | *" Locking "* | *" Updating "* | *" Adding "* | *" Blocking "* | *" Finished "*) ;;
+    *) say "$line" ;;
+    esac
+  done
+}
+
+# What the demo and the tests need to be built, each with a line that says so. Quick where nothing has changed.
+build_programs() {
+  say "$1 compiling the operator, the load and the cluster's harness (about 3 min the first time)"
+  # All of the workspace, always: for another selection cargo would build shared crates with other features, again.
+  with_progress "${CARGO:-cargo}" build --locked --workspace --bins
+}
+
+install_node() {
+  say "$1 the packages of a real node: containerd, runc, CNI plugins, iptables"
+  "$(built cluster)" node-deps --install >&2
+}
+
+build_kubernetes() {
+  say "$1 Kubernetes from pinned Go modules (about 8 min the first time)"
+  "$(built cluster)" build >/dev/null
+}
+
+build_images() {
+  say "$1 the sample app's images, v1.0.0 and v2.0.0 (about 2 min the first time)"
+  with_progress make --no-print-directory -s images
+}

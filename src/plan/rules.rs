@@ -1,0 +1,215 @@
+//! The rules, each in one place: what is live, what may be selected, touched, or how large it is.
+
+use super::{
+    Change, Child, ColorFacts, Fence, Intent, Live, Missing, Observed, Recorded, Selection, ServiceFacts,
+    Standby, Stored,
+};
+use crate::api::{ActiveUpdatePolicy, Color};
+
+/// What a color is used for at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Role {
+    /// It serves (or did until somebody edited the Service).
+    Live,
+    /// It is to serve next.
+    Target,
+    /// It served until just now: untouchable until the drain has passed.
+    Draining,
+    /// Nothing depends on it.
+    Idle,
+}
+
+/// What is live: the Service's selector, unless somebody edited it. The record of the committed color is in
+/// the same object and was written in the same request, so the two differ only after a foreign edit;
+/// `status.active` decides when the Service is gone.
+pub fn live(service: &Child<ServiceFacts>, recorded: &Recorded) -> Live {
+    let recorded = recorded.active;
+    let Some(service) = service.ours() else {
+        return recorded.map_or(Live::Never, Live::Lost);
+    };
+    match (service.selects, service.committed.or(recorded)) {
+        (Selection::Color(selected), Some(committed)) if selected == committed => Live::Selected(selected),
+        // The record was edited, not the selector: the status still knows.
+        (Selection::Color(selected), _) if recorded == Some(selected) => Live::Selected(selected),
+        (_, Some(committed)) => Live::Lost(committed),
+        (Selection::Color(_) | Selection::Nothing | Selection::Edited, None) => Live::Never,
+    }
+}
+
+/// May `color` be selected? `Err` names the first thing that is missing.
+///
+/// The whole readiness rule: current rendering, every declared field, observed generation, updated == total ==
+/// ready == available == desired, a ReplicaSet that is this Deployment's, and that many ready pods of it in the
+/// color's own EndpointSlices.
+pub fn gate(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missing> {
+    let facts = seen.colors.get(color);
+    if !*intent.wanted.get(color) {
+        return Err(Missing::Block);
+    }
+    let Some(current) = facts.current else { return Err(Missing::Revision) };
+    let live = live(&seen.service, &seen.recorded);
+    // A live color may lag behind the spec (a held edit), a target may not: not even while its drain keeps the
+    // new rendering waiting.
+    let lags = live.color() != Some(color) && facts.newest.is_some_and(|newest| outdated(newest, facts));
+    if lags || needs_revision(intent, seen, live, color).is_some() {
+        return Err(Missing::Revision);
+    }
+    let Some(deployment) = facts.deployment.ours() else { return Err(Missing::Deployment) };
+    let want = intent.replicas;
+    if !deployment.matches || deployment.revision != current.number || deployment.replicas != want || want < 1
+    {
+        return Err(Missing::Rollout);
+    }
+    if !deployment.observed {
+        return Err(Missing::Observed);
+    }
+    if deployment.deadline_exceeded {
+        return Err(Missing::Deadline);
+    }
+    let counts = [deployment.total, deployment.updated, deployment.ready, deployment.available];
+    if counts.iter().any(|&count| count != want) {
+        let have = deployment.updated.min(deployment.ready).min(deployment.available);
+        return Err(Missing::Pods { have, want });
+    }
+    if !deployment.proven {
+        return Err(Missing::ReplicaSet);
+    }
+    if facts.endpoints < want {
+        return Err(Missing::Endpoints { have: facts.endpoints, want });
+    }
+    Ok(())
+}
+
+/// Has the color that served before been left alone for long enough? Strict: the live slices have held only
+/// the new color's pods, enough of them ready, for the whole drain.
+pub(super) fn drained(intent: &Intent, seen: &Observed) -> bool {
+    seen.elapsed.moved.is_some_and(|moved| moved >= intent.drain)
+}
+
+/// As [`drained`], for an explicit edit of the old color's block: it needs only that no endpoint of the old
+/// color has been live for the whole drain. A broken target must not block its own fix.
+pub(super) fn cleared(intent: &Intent, seen: &Observed) -> bool {
+    drained(intent, seen) || seen.elapsed.cleared.is_some_and(|cleared| cleared >= intent.drain)
+}
+
+/// A switch away from `color` is recent: the status has not recorded the end of its drain.
+pub(super) fn left_recently(seen: &Observed, live: Live, color: Color) -> bool {
+    let Some(now) = live.color() else { return false };
+    let has_served =
+        seen.service.ours().map_or(seen.colors.get(color).served, |s| s.served.get(color).is_some());
+    let drain_recorded = seen.recorded.active == Some(now) && !seen.recorded.switching;
+    color != now && has_served && !drain_recorded
+}
+
+/// What is `color` used for now?
+pub(super) fn role(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Role {
+    if live.color() == Some(color) {
+        Role::Live
+    } else if intent.active == color {
+        Role::Target
+    } else if left_recently(seen, live, color) && !drained(intent, seen) {
+        Role::Draining
+    } else {
+        Role::Idle
+    }
+}
+
+/// How many pods `color` should have; `None`: leave it as it is.
+pub(super) fn size(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Option<i32> {
+    match role(intent, seen, live, color) {
+        Role::Live | Role::Target => Some(intent.replicas),
+        Role::Draining => None,
+        Role::Idle => Some(standby_size(intent, seen, color)),
+    }
+}
+
+pub(super) fn standby_size(intent: &Intent, seen: &Observed, color: Color) -> i32 {
+    match intent.standby {
+        Standby::Warm => intent.replicas,
+        Standby::Reduced { replicas, after } => {
+            let facts = seen.colors.get(color);
+            // A color that never served was put there to be looked at: at least one pod.
+            let looked_at = replicas.min(intent.replicas).max(1);
+            if *seen.elapsed.idle.get(color) < after {
+                if facts.served { intent.replicas } else { looked_at }
+            } else if facts.served || !after.is_zero() {
+                replicas.min(intent.replicas)
+            } else {
+                looked_at
+            }
+        }
+    }
+}
+
+/// The change to the live color's block that waits until it may apply.
+pub(super) fn holds(intent: &Intent, seen: &Observed, color: Color) -> bool {
+    let change = seen.colors.get(color).current.map(|stored| stored.change);
+    intent.policy == ActiveUpdatePolicy::Freeze && change == Some(Change::Block)
+}
+
+/// Must `color` be rendered anew, and under which number?
+///
+/// A color's pods change only when its own block changes, and never while it is live; one that has not served
+/// since its own last edit is being prepared and takes shared edits at once.
+pub(super) fn needs_revision(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Option<i64> {
+    if !*intent.wanted.get(color) {
+        return None;
+    }
+    let facts = seen.colors.get(color);
+    let running = facts.deployment.ours().map_or(0, |d| d.revision);
+    let Some(newest) = facts.newest else {
+        // With a Deployment in place its rendering is recovered, not guessed.
+        // A number that the Service remembers is not used again: the new rendering has not served.
+        let last = seen.service.ours().and_then(|service| *service.served.get(color)).unwrap_or(0);
+        return (running == 0).then(|| last.saturating_add(1));
+    };
+    let next = newest.number.max(running).saturating_add(1);
+    let allowed = match role(intent, seen, live, color) {
+        Role::Live => intent.policy == ActiveUpdatePolicy::RollingUpdate && newest.change == Change::Block,
+        Role::Draining => newest.change == Change::Block && cleared(intent, seen),
+        // The target of a switch back may still be draining: its block is edited only after that.
+        Role::Target => !left_recently(seen, live, color) || cleared(intent, seen),
+        Role::Idle => true,
+    };
+    (outdated(newest, facts) && allowed).then_some(next)
+}
+
+/// Would the spec render this color differently now, in a way that concerns it?
+pub(super) fn outdated(newest: Stored, facts: &ColorFacts) -> bool {
+    match newest.change {
+        Change::None => false,
+        Change::Shared => !facts.served,
+        Change::Block => true,
+    }
+}
+
+/// What does not carry this leader's token: the Service, and the Deployments.
+pub(super) fn unfenced(seen: &Observed) -> (bool, Vec<Color>) {
+    let stale = |fence: &Fence| *fence != Fence::Mine;
+    let service = seen.service.ours().is_some_and(|s| stale(&s.fence));
+    let colors = Color::ALL
+        .into_iter()
+        .filter(|&c| seen.colors.get(c).deployment.ours().is_some_and(|d| stale(&d.fence)))
+        .collect();
+    (service, colors)
+}
+
+/// Somebody with an equal or better claim holds the objects.
+pub(super) fn yields(seen: &Observed) -> bool {
+    let fences =
+        seen.service.ours().map(|s| &s.fence).into_iter().chain(
+            Color::ALL.into_iter().filter_map(|c| seen.colors.get(c).deployment.ours().map(|d| &d.fence)),
+        );
+    fences.into_iter().any(|fence| match fence {
+        Fence::Newer | Fence::Foreign(_) => true,
+        Fence::Mine | Fence::Stale => false,
+    })
+}
+
+/// Is the live color as the spec wants it? The gate's rule, except that a held edit is no fault of the pods.
+pub(super) fn serving(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missing> {
+    match gate(intent, seen, color) {
+        Err(Missing::Block) => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,150 @@
+//! The next steps, in order of urgency.
+
+use super::rules::{Role, cleared, gate, left_recently, needs_revision, role, size, standby_size, unfenced};
+use super::{Action, Change, Child, ColorFacts, Fence, Intent, Live, Observed};
+use crate::api::{ActiveUpdatePolicy, Color};
+
+/// What to do, in order of urgency. A step that needs the cluster to settle first comes alone.
+pub(super) fn steps(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
+    if let Some(action) = restore(seen, live) {
+        return vec![action];
+    }
+    // Before anything about the other color: a failing color, or one whose objects the API server refuses, must
+    // never stand in the way of leaving it.
+    if let Some(action) = switch_now(intent, seen, live) {
+        return vec![action];
+    }
+    let mut actions = Vec::new();
+    if seen.service == Child::Absent {
+        actions.push(Action::CreateService);
+    }
+    for color in Color::ALL {
+        actions.extend(create(intent, seen, live, color));
+    }
+    if let Child::Ours(service) = &seen.service
+        && !service.current
+    {
+        actions.push(Action::UpdateService);
+    }
+    if actions.is_empty() {
+        actions = change(intent, seen, live);
+    }
+    actions
+}
+
+/// The switch, if its target passes the gate; what is not fenced yet is fenced first.
+fn switch_now(intent: &Intent, seen: &Observed, live: Live) -> Option<Action> {
+    let to = intent.active;
+    seen.service.ours()?;
+    // The status says so first: a user who goes to green and back between two looks would otherwise leave no
+    // trace of green's having served, and its drain would be skipped.
+    if live == Live::Selected(to) || !seen.recorded.switching || gate(intent, seen, to).is_err() {
+        return None;
+    }
+    let (service, colors) = unfenced(seen);
+    if service || !colors.is_empty() {
+        return Some(Action::Fence { service, colors });
+    }
+    Some(Action::Switch { from: live.color(), to })
+}
+
+/// A lost or edited Service gets its committed color back before anything else.
+fn restore(seen: &Observed, live: Live) -> Option<Action> {
+    match (live, &seen.service) {
+        (Live::Lost(_), Child::Absent) => Some(Action::CreateService),
+        (Live::Lost(to), Child::Ours(_)) => Some(Action::Restore { to }),
+        (Live::Lost(_), Child::Collecting | Child::Foreign) | (Live::Selected(_) | Live::Never, _) => None,
+    }
+}
+
+/// What is missing of `color` and can be created without making any pod unready.
+fn create(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Vec<Action> {
+    let facts = seen.colors.get(color);
+    let is_live = live.color() == Some(color);
+    if !*intent.wanted.get(color) && !is_live {
+        return Vec::new();
+    }
+    let mut actions = Vec::new();
+    match facts.service {
+        Child::Absent | Child::Ours(false) => actions.push(Action::ApplyColorService(color)),
+        Child::Ours(true) | Child::Collecting | Child::Foreign => {}
+    }
+    if let (None, Some(deployment)) = (facts.newest, facts.deployment.ours()) {
+        actions.push(Action::RecoverRevision { color, number: deployment.revision.max(1) });
+    } else if let Some(number) = needs_revision(intent, seen, live, color) {
+        actions.push(Action::StoreRevision { color, number });
+    } else if facts.deployment == Child::Absent && facts.current.is_some() {
+        let replicas = size(intent, seen, live, color).unwrap_or(intent.replicas);
+        actions.push(Action::CreateDeployment { color, replicas });
+    }
+    actions
+}
+
+/// Steps that could make a color unready: each waits for the fence, and for a live look.
+fn change(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
+    let edits: Vec<Action> =
+        Color::ALL.into_iter().filter_map(|color| upkeep(intent, seen, live, color)).collect();
+    // Fencing while the target still rolls keeps it out of the way of the switch.
+    let switching = live != Live::Selected(intent.active);
+    let wants_fence = !edits.is_empty() || switching || !seen.recorded.settled;
+    if wants_fence {
+        let (service, colors) = unfenced(seen);
+        if service || !colors.is_empty() {
+            return fence((service, colors));
+        }
+    }
+    // The Service must be ours and fenced: otherwise a late switch onto the edited color could still commit.
+    let service_held = seen.service.ours().is_some_and(|s| s.fence == Fence::Mine);
+    if !edits.is_empty() {
+        return if service_held { edits } else { Vec::new() };
+    }
+    Color::ALL
+        .into_iter()
+        .flat_map(|color| {
+            let facts = seen.colors.get(color);
+            facts.obsolete.iter().map(move |&number| Action::DropRevision { color, number })
+        })
+        .collect()
+}
+
+pub(super) fn fence((service, colors): (bool, Vec<Color>)) -> Vec<Action> {
+    if service || !colors.is_empty() { vec![Action::Fence { service, colors }] } else { Vec::new() }
+}
+
+/// Brings an existing color to its rendering and size, or removes it; at most one step.
+fn upkeep(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Option<Action> {
+    let facts = seen.colors.get(color);
+    let role = role(intent, seen, live, color);
+    if !*intent.wanted.get(color) && role == Role::Idle {
+        return has_anything(facts).then_some(Action::RemoveColor(color));
+    }
+    let current = facts.current?;
+    let newest = facts.newest?;
+    if role == Role::Live
+        && intent.policy == ActiveUpdatePolicy::RollingUpdate
+        && newest.number > current.number
+        && newest.change == Change::None
+    {
+        return Some(Action::Promote { color, number: newest.number });
+    }
+    let deployment = facts.deployment.ours()?;
+    let edited = current.number != deployment.revision || !deployment.matches;
+    if role == Role::Draining {
+        // Only the edit of its own block, and only once no connection can reach it, breaks the rest.
+        return (current.number > deployment.revision && cleared(intent, seen))
+            .then_some(Action::EditDeployment { color, replicas: standby_size(intent, seen, color) });
+    }
+    let replicas = size(intent, seen, live, color)?;
+    // A switch back during the drain uses the target as it is, or waits: connections may still reach it.
+    let lowers = edited || replicas < deployment.replicas;
+    if role == Role::Target && lowers && left_recently(seen, live, color) && !cleared(intent, seen) {
+        return None;
+    }
+    (edited || deployment.replicas != replicas).then_some(Action::EditDeployment { color, replicas })
+}
+
+fn has_anything(facts: &ColorFacts) -> bool {
+    facts.newest.is_some()
+        || matches!(facts.service, Child::Ours(_))
+        || matches!(facts.deployment, Child::Ours(_))
+}

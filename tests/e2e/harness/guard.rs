@@ -1,0 +1,301 @@
+//! An independent look at what the operator did: it replays the namespace's history write by write and checks
+//! at every instant what the product promises. It shares no code with the operator.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use bluegreen_operator::api::{ActiveUpdatePolicy, Color};
+use k8s_openapi::api::apps::v1::Deployment;
+use serde_json::Value;
+
+use super::record::{Event, Kind};
+use super::world::{World, selection};
+
+/// What is promised at every instant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// A color is selected only when its Deployment is fully ready at its current generation and its own
+    /// Service lists as many ready endpoints.
+    ReadyBeforeSelected,
+    /// A selected color is never made smaller than `spec.replicas`.
+    LiveKeepsItsSize,
+    /// A selected color's pod template never changes, unless `activeUpdatePolicy` is `RollingUpdate`.
+    LiveKeepsItsTemplate,
+    /// The color that served before is not touched before its last endpoint has been gone for `drainSeconds`.
+    OldIsDrained,
+    /// Once an app serves, its Service always has a ready endpoint, as long as nobody breaks anything.
+    NeverEmpty,
+}
+
+/// A promise that was not kept.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    pub rule: Rule,
+    pub words: String,
+}
+
+/// A color that began to serve.
+#[derive(Clone, Debug)]
+pub struct Switch {
+    pub to: Color,
+    /// The image of the Deployment at that moment.
+    pub image: String,
+}
+
+/// What a replay found.
+#[derive(Default)]
+pub struct Guard {
+    pub broken: Vec<Broken>,
+    pub switches: Vec<Switch>,
+    /// For people.
+    pub timeline: Vec<String>,
+}
+
+/// Watches are told of a write a moment after it, each at its own pace.
+const SLACK: Duration = Duration::from_millis(300);
+
+/// One app, from its first appearance to its deletion.
+#[derive(Default)]
+struct Track {
+    committed: Option<Color>,
+    /// The committed color's pod template.
+    template: Value,
+    draining: Option<Draining>,
+    /// The Service had a ready endpoint.
+    filled: bool,
+    /// The test interfered, so that outages are its own.
+    disturbed: bool,
+}
+
+struct Draining {
+    color: Color,
+    /// When its last endpoint left the live Service; `None` while there is one.
+    left: Option<Instant>,
+}
+
+/// What is promised about a Deployment.
+#[derive(Clone, Copy, PartialEq)]
+struct Shape<'a> {
+    replicas: i64,
+    template: &'a Value,
+}
+
+impl<'a> Shape<'a> {
+    fn of(object: &'a Value) -> Self {
+        Self {
+            replicas: object["spec"]["replicas"].as_i64().unwrap_or(1),
+            template: &object["spec"]["template"],
+        }
+    }
+}
+
+struct Replay<'a> {
+    world: World,
+    tracks: BTreeMap<String, Track>,
+    foreign: &'a BTreeSet<u64>,
+    start: Option<Instant>,
+    found: Guard,
+}
+
+/// Replays events that are in their true order.
+pub fn replay(events: &[Event], foreign: &BTreeSet<u64>) -> Guard {
+    let start = events.first().map(|event| event.at);
+    let mut replay =
+        Replay { world: World::default(), tracks: BTreeMap::new(), foreign, start, found: Guard::default() };
+    for event in events {
+        let before = replay.world.raw(event.kind, &event.name).cloned();
+        replay.world.put(event.kind, &event.name, (!event.deleted).then(|| event.object.clone()));
+        replay.step(event, before.as_ref());
+    }
+    replay.found
+}
+
+impl Replay<'_> {
+    fn step(&mut self, event: &Event, before: Option<&Value>) {
+        let foreign = self.foreign.contains(&event.version);
+        match event.kind {
+            Kind::App if event.deleted => {
+                self.tracks.remove(&event.name);
+            }
+            Kind::App => {
+                self.tracks.entry(event.name.clone()).or_default();
+            }
+            Kind::Service => self.service(event, before, foreign),
+            Kind::Deployment => self.deployment(event, before, foreign),
+            Kind::Slice => self.slices(event),
+            Kind::Pod | Kind::Revision => {}
+        }
+        if foreign && event.kind != Kind::App {
+            self.note(event, format!("the test edits {:?} {}", event.kind, event.name));
+            for (name, track) in &mut self.tracks {
+                track.disturbed |= event.name.starts_with(name.as_str());
+            }
+        }
+    }
+
+    fn service(&mut self, event: &Event, before: Option<&Value>, foreign: bool) {
+        let name = event.name.clone();
+        if !self.tracks.contains_key(&name) {
+            return;
+        }
+        let now = if event.deleted { "missing" } else { selection(&event.object, &name) };
+        if now == before.map_or("missing", |service| selection(service, &name)) {
+            return;
+        }
+        self.note(
+            event,
+            format!("Service {name} selects {now}{}", if foreign { " (by the test)" } else { "" }),
+        );
+        let Some(color) = Color::parse(now) else { return };
+        let from = self.tracks.get(&name).and_then(|track| track.committed);
+        // Restoring the committed color needs no gate: a gate there would turn a scratch into a blackout.
+        if foreign || from == Some(color) {
+            return;
+        }
+        if let Err(why) = self.ready(&name, color) {
+            self.breaks(event, Rule::ReadyBeforeSelected, format!("{name}: {color} was selected, but {why}"));
+        }
+        let deployment = self.world.raw(Kind::Deployment, &format!("{name}-{color}"));
+        let template = deployment.map(|d| d["spec"]["template"].clone()).unwrap_or_default();
+        let image = self.world.image(&name, color).unwrap_or_default();
+        self.found.switches.push(Switch { to: color, image });
+        if let Some(track) = self.tracks.get_mut(&name) {
+            track.committed = Some(color);
+            track.template = template;
+            track.draining = from.map(|color| Draining { color, left: None });
+        }
+    }
+
+    /// Is the color fully ready at this very instant?
+    fn ready(&self, app: &str, color: Color) -> Result<(), String> {
+        let deployment = self.world.deployment(app, color).ok_or("it has no Deployment")?;
+        let wanted = self.world.app(app).map_or(1, |app| app.spec.replicas);
+        fully_ready(&deployment, wanted)?;
+        let prefix = format!("{app}-{color}-");
+        let endpoints = self.world.endpoints(&format!("{app}-{color}"));
+        let ready = endpoints.iter().filter(|e| e.ready && e.pod.starts_with(&prefix)).count();
+        let wanted = usize::try_from(wanted).unwrap_or(0);
+        if ready < wanted { Err(format!("its Service has {ready} of {wanted} endpoints")) } else { Ok(()) }
+    }
+
+    fn deployment(&mut self, event: &Event, before: Option<&Value>, foreign: bool) {
+        let Some((app, color)) = self.owner(&event.name) else { return };
+        let (was, is) = (before.map(Shape::of), Shape::of(&event.object));
+        let who = if foreign { " (by the test)" } else { "" };
+        if event.deleted {
+            self.note(event, format!("Deployment {} is deleted{who}", event.name));
+        } else if was != Some(is) {
+            let image = self.world.image(&app, color).unwrap_or_default();
+            self.note(event, format!("Deployment {} has {} × {image}{who}", event.name, is.replicas));
+        }
+        if foreign {
+            return;
+        }
+        if let Some((rule, words)) = self.rule_for(event, &app, color, was, is) {
+            self.breaks(event, rule, format!("{} {words}", event.name));
+        }
+        // A write that leaves the template alone, such as a status, tells nothing about what it should be.
+        if let Some(track) = self.tracks.get_mut(&app)
+            && track.committed == Some(color)
+            && was.map(|was| was.template) != Some(is.template)
+            && !event.deleted
+        {
+            track.template = is.template.clone();
+        }
+    }
+
+    /// The promise that this change of a Deployment breaks.
+    fn rule_for(
+        &self,
+        event: &Event,
+        app: &str,
+        color: Color,
+        was: Option<Shape>,
+        is: Shape,
+    ) -> Option<(Rule, String)> {
+        // Without the app, its children are collected.
+        let (track, spec) = (self.tracks.get(app)?, self.world.app(app)?.spec);
+        let lowered = was.is_some_and(|was| is.replicas < was.replicas);
+        let changed = was.map(|was| was.template) != Some(is.template);
+        if track.committed == Some(color) {
+            if event.deleted || (lowered && is.replicas < i64::from(spec.replicas)) {
+                return Some((Rule::LiveKeepsItsSize, "is live and was made smaller".to_owned()));
+            }
+            let rolls = spec.active_update_policy == ActiveUpdatePolicy::RollingUpdate;
+            let differs = changed && *is.template != track.template && !rolls;
+            return differs.then(|| {
+                let difference = difference(&track.template, is.template);
+                (Rule::LiveKeepsItsTemplate, format!("is live and its template changed:\n{difference}"))
+            });
+        }
+        let draining = track.draining.as_ref().filter(|draining| draining.color == color)?;
+        let touched = event.deleted || lowered || (was.is_some() && changed);
+        let rest = draining.left.map_or(Duration::ZERO, |left| event.at.saturating_duration_since(left));
+        let drain = Duration::from_secs(u64::try_from(spec.drain_seconds).unwrap_or(0));
+        (touched && rest + SLACK < drain)
+            .then(|| (Rule::OldIsDrained, format!("was touched after {rest:?} of {drain:?} of its drain")))
+    }
+
+    fn slices(&mut self, event: &Event) {
+        let service = event.object["metadata"]["labels"]["kubernetes.io/service-name"].as_str();
+        let Some(name) = service.map(str::to_owned) else { return };
+        let Some(track) = self.tracks.get_mut(&name) else { return };
+        let endpoints = self.world.endpoints(&name);
+        if let Some(draining) = &mut track.draining {
+            let prefix = format!("{name}-{}-", draining.color);
+            let live = endpoints.iter().any(|endpoint| endpoint.pod.starts_with(&prefix));
+            draining.left = if live { None } else { draining.left.or(Some(event.at)) };
+        }
+        let filled = endpoints.iter().any(|endpoint| endpoint.ready);
+        let emptied = track.filled && !filled && !track.disturbed;
+        track.filled = filled;
+        if emptied {
+            self.breaks(event, Rule::NeverEmpty, format!("Service {name} has no ready endpoint any more"));
+        }
+    }
+
+    /// The app and color of a Deployment that an app owns.
+    fn owner(&self, deployment: &str) -> Option<(String, Color)> {
+        Color::ALL.into_iter().find_map(|color| {
+            let app = deployment.strip_suffix(&format!("-{color}"))?;
+            self.tracks.contains_key(app).then(|| (app.to_owned(), color))
+        })
+    }
+
+    fn breaks(&mut self, event: &Event, rule: Rule, words: String) {
+        self.note(event, format!("!!! {rule:?}: {words}"));
+        self.found.broken.push(Broken { rule, words });
+    }
+
+    fn note(&mut self, event: &Event, words: String) {
+        let at = self.start.map_or(Duration::ZERO, |start| event.at.saturating_duration_since(start));
+        self.found.timeline.push(format!("{:8.3} s  {}  {words}", at.as_secs_f64(), event.version));
+    }
+}
+
+fn fully_ready(deployment: &Deployment, wanted: i32) -> Result<(), String> {
+    let generation = deployment.metadata.generation.unwrap_or(0);
+    let status = deployment.status.clone().unwrap_or_default();
+    if status.observed_generation.unwrap_or(-1) < generation {
+        return Err(format!("its generation {generation} was not observed"));
+    }
+    let size = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    let counts = [status.replicas, status.updated_replicas, status.ready_replicas, status.available_replicas];
+    let counts = counts.map(|count| count.unwrap_or(0));
+    if size < wanted || counts != [size; 4] {
+        return Err(format!("total, updated, ready, available are {counts:?} of {size}, wanted {wanted}"));
+    }
+    Ok(())
+}
+
+/// The lines of one that are not in the other.
+fn difference(was: &Value, is: &Value) -> String {
+    let [was, is] = [was, is].map(|value| serde_yaml_ng::to_string(value).unwrap_or_default());
+    let lines = |sign: char, of: &str, other: &str| -> String {
+        of.lines()
+            .filter(|line| !other.lines().any(|l| l == *line))
+            .map(|line| format!("{sign} {line}\n"))
+            .collect()
+    };
+    lines('-', &was, &is) + &lines('+', &is, &was)
+}

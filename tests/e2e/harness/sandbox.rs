@@ -1,0 +1,316 @@
+//! One test's namespace: what it does there, and how it waits.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use bluegreen_cluster::{Cluster, Entry, Offset, UserAccount};
+use bluegreen_operator::api::Color;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use kube::api::{
+    Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, ValidationDirective,
+};
+use kube::{Client, ResourceExt};
+use serde_json::{Value, json};
+
+use super::fixture::App;
+use super::guard::{self, Guard};
+use super::operator::{Operator, tail};
+use super::record::{Kind, Record};
+use super::setup;
+use super::world::World;
+
+/// How long anything may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(45);
+
+/// A namespace with a record of all that happens in it.
+pub struct Sandbox {
+    /// The namespace.
+    pub namespace: String,
+    /// A cluster admin.
+    pub client: Client,
+    /// The operator's user.
+    pub user: UserAccount,
+    cluster: &'static Cluster,
+    record: Record,
+    /// Where the audit log was at the beginning.
+    began: Option<Offset>,
+    /// The Lease's duration, renew deadline and retry period, and the timeout of a write.
+    pace: [&'static str; 4],
+    logs: PathBuf,
+    started: AtomicUsize,
+}
+
+impl Sandbox {
+    /// A new namespace, in which the operator's user has the operator's rights.
+    pub async fn new(name: &str) -> Result<Self> {
+        let cluster = setup::cluster().await?;
+        let client = cluster.client()?;
+        let namespace: Namespace =
+            serde_json::from_value(json!({"metadata": {"generateName": format!("{name}-")}}))?;
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        let namespace = namespaces.create(&PostParams::default(), &namespace).await?.name_any();
+        let user = cluster.user(&format!("operator-{namespace}"), &[]).await?;
+        allow(&client, &namespace, &user).await?;
+        let record = Record::start(&client, &namespace).await?;
+        let logs = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let pace = ["15s", "10s", "2s", "5s"];
+        let began = cluster.audit().ok().map(|audit| audit.end()).transpose()?;
+        Ok(Self { namespace, client, user, cluster, record, began, pace, logs, started: AtomicUsize::new(0) })
+    }
+
+    /// A namespace in which the operator runs and this app serves, all done.
+    pub async fn serving(name: &str, app: &App) -> Result<(Self, Operator)> {
+        Self::new(name).await?.serve(app).await
+    }
+
+    /// For tests that kill a leader and wait for the next. Not for all, since on a busy machine a short Lease is
+    /// lost now and then, and then the operator ends, as it should.
+    pub fn with_a_short_lease(mut self) -> Self {
+        self.pace = ["8s", "6s", "1500ms", "2s"];
+        self
+    }
+
+    /// Starts the operator and waits until this app serves, all done.
+    pub async fn serve(self, app: &App) -> Result<(Self, Operator)> {
+        let operator = self.operator()?;
+        self.apply(app).await?;
+        let idle = |world: &World| {
+            world.says(&app.name, "StandbyReady").is_some()
+                || world.condition(&app.name, "StandbyReady", "False", "ScaledDown")
+        };
+        self.until("the app serves", |world| world.settled(&app.name) && idle(world)).await?;
+        Ok((self, operator))
+    }
+
+    /// Starts the operator.
+    pub fn operator(&self) -> Result<Operator> {
+        self.operator_of("bluegreen-operator")
+    }
+
+    /// Starts the operator of another installation: it has a Lease of its own.
+    pub fn other_operator(&self) -> Result<Operator> {
+        self.operator_of(setup::OTHER_LEASE)
+    }
+
+    fn operator_of(&self, lease: &str) -> Result<Operator> {
+        let (namespace, [duration, renew, retry, write]) = (&self.namespace, self.pace);
+        let arguments = [
+            format!("--namespace={namespace}"),
+            format!("--lease-namespace={namespace}"),
+            format!("--lease-name={lease}"),
+            format!("--lease-duration={duration}"),
+            format!("--lease-renew-deadline={renew}"),
+            format!("--lease-retry-period={retry}"),
+            format!("--write-timeout={write}"),
+            "--http-addr=127.0.0.1:0".to_owned(),
+            "--log-format=text".to_owned(),
+            "--log-level=info,bluegreen_operator=debug".to_owned(),
+        ];
+        let mut environment = vec![("KUBECONFIG".to_owned(), self.user.kubeconfig.display().to_string())];
+        if let Ok(dir) = self.cluster.dir() {
+            // The mark by which the cluster's clean-up finds it, should this process be killed.
+            let state: Value = serde_json::from_slice(&std::fs::read(dir.join("state.json"))?)?;
+            let id = state["id"].as_str().context("id")?;
+            environment.push(("BLUEGREEN_CLUSTER_ID".to_owned(), format!("{id}.")));
+        }
+        let number = self.started.fetch_add(1, Ordering::SeqCst);
+        Operator::start(&arguments, &environment, &self.log(number))
+    }
+
+    fn log(&self, number: usize) -> PathBuf {
+        self.logs.join(format!("{}-{number}.log", self.namespace))
+    }
+
+    /// Creates or changes an app as `kubectl apply` does.
+    pub async fn apply(&self, app: &App) -> Result<()> {
+        let params =
+            PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply("e2e") };
+        let api = Kind::App.api(&self.client, &self.namespace);
+        let applied = api.patch(&app.name, &params, &Patch::Apply(app.object())).await?;
+        self.heard(Kind::App, &applied).await
+    }
+
+    /// As [`Sandbox::apply`], for many at once.
+    pub async fn apply_owned(&self, app: App) -> Result<()> {
+        self.apply(&app).await
+    }
+
+    /// Changes an app's spec by a merge patch, as `kubectl patch` does.
+    pub async fn edit(&self, app: &str, spec: Value) -> Result<()> {
+        self.patch(Kind::App, app, json!({ "spec": spec })).await
+    }
+
+    /// Asks for a color.
+    pub async fn activate(&self, app: &str, color: Color) -> Result<()> {
+        self.edit(app, json!({ "active": color })).await
+    }
+
+    /// Patches any object, as a person would who should not.
+    pub async fn patch(&self, kind: Kind, name: &str, patch: Value) -> Result<()> {
+        let api = kind.api(&self.client, &self.namespace);
+        let params = PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
+        let patched = api.patch(name, &params, &Patch::Merge(patch)).await?;
+        self.heard(kind, &patched).await
+    }
+
+    /// `kubectl set image deployment/NAME app=IMAGE`.
+    pub async fn set_image(&self, deployment: &str, image: &str) -> Result<()> {
+        let api: Api<Deployment> = Api::namespaced(self.client.clone(), &self.namespace);
+        let patch =
+            json!({"spec": {"template": {"spec": {"containers": [{"name": "app", "image": image}]}}}});
+        let params = PatchParams { field_manager: Some("kubectl-set".to_owned()), ..PatchParams::default() };
+        let patched = api.patch(deployment, &params, &Patch::Strategic(patch)).await?;
+        self.note(Kind::Deployment, patched.resource_version()).await
+    }
+
+    /// Creates any object.
+    pub async fn create(&self, kind: Kind, object: Value) -> Result<()> {
+        let api = kind.api(&self.client, &self.namespace);
+        let created = api.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
+        self.heard(kind, &created).await
+    }
+
+    /// Deletes an object and waits until it is gone, or is another one.
+    pub async fn delete(&self, kind: Kind, name: &str) -> Result<()> {
+        let api = kind.api(&self.client, &self.namespace);
+        let uid = api.get(name).await?.uid().context("uid")?;
+        // Background deletion takes effect at once, in one write, which is the one that the watch tells.
+        api.delete(name, &DeleteParams::background()).await?;
+        let gone = |world: &World| {
+            world.raw(kind, name).is_none_or(|object| object["metadata"]["uid"] != uid.as_str())
+        };
+        self.until(&format!("{kind:?} {name} is deleted"), gone).await?;
+        for event in self.record.events() {
+            if event.kind == kind && event.deleted && event.object["metadata"]["uid"] == uid.as_str() {
+                self.record.note_foreign(event.version);
+            }
+        }
+        Ok(())
+    }
+
+    async fn heard(&self, kind: Kind, object: &DynamicObject) -> Result<()> {
+        self.note(kind, object.resource_version()).await
+    }
+
+    /// The record must know an edit before anything is concluded from it.
+    async fn note(&self, kind: Kind, version: Option<String>) -> Result<()> {
+        let version = version.context("version")?.parse()?;
+        self.record.note_foreign(version);
+        self.record.caught_up(kind, version).await
+    }
+
+    /// `kubectl` with these arguments, in this namespace, as cluster admin: what it prints.
+    pub async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new(self.cluster.tool("kubectl"));
+        command
+            .arg("--kubeconfig")
+            .arg(self.cluster.kubeconfig())
+            .args(["-n", &self.namespace])
+            .args(arguments);
+        let output = tokio::task::spawn_blocking(move || command.output()).await??;
+        ensure!(
+            output.status.success(),
+            "kubectl {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// What is there now.
+    pub fn world(&self) -> World {
+        self.record.world()
+    }
+
+    /// Waits until that holds, and not longer than [`PATIENCE`].
+    pub async fn until(&self, what: &str, holds: impl Fn(&World) -> bool) -> Result<()> {
+        self.within(PATIENCE, what, holds).await
+    }
+
+    /// Waits until that holds.
+    pub async fn within(&self, limit: Duration, what: &str, holds: impl Fn(&World) -> bool) -> Result<()> {
+        match self.record.until(limit, holds).await? {
+            Some(()) => Ok(()),
+            None => bail!("not within {limit:?}: {what}\n{}", self.describe()?),
+        }
+    }
+
+    /// Waits for that long and fails as soon as it does not hold.
+    pub async fn throughout(&self, time: Duration, what: &str, holds: impl Fn(&World) -> bool) -> Result<()> {
+        let start = Instant::now();
+        match self.record.until(time, |world| !holds(world)).await? {
+            None => Ok(()),
+            Some(()) => bail!("not any more after {:?}: {what}\n{}", start.elapsed(), self.describe()?),
+        }
+    }
+
+    /// What the guard saw so far.
+    pub fn guard(&self) -> Guard {
+        guard::replay(&self.record.events(), &self.record.foreign())
+    }
+
+    /// Ends the test: every promise must have been kept at every instant.
+    pub async fn finish(self) -> Result<()> {
+        self.finish_allowing(&[]).await
+    }
+
+    /// As [`Sandbox::finish`], but these are part of the test.
+    pub async fn finish_allowing(self, allowed: &[guard::Rule]) -> Result<()> {
+        // What was written until now must have been heard of.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let broken: Vec<String> =
+            self.guard().broken.into_iter().filter(|b| !allowed.contains(&b.rule)).map(|b| b.words).collect();
+        ensure!(broken.is_empty(), "the guard saw:\n{}\n{}", broken.join("\n"), self.describe()?);
+        let forbidden = self.forbidden()?;
+        ensure!(forbidden.is_empty(), "the operator has no right to\n{}", forbidden.join("\n"));
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        namespaces.delete(&self.namespace, &DeleteParams::background()).await?;
+        Ok(())
+    }
+
+    /// What the operator asked for in vain.
+    fn forbidden(&self) -> Result<Vec<String>> {
+        let Some(began) = self.began else { return Ok(Vec::new()) };
+        let forbidden = |entry: &Entry| entry.user == self.user.name && entry.code == 403;
+        let entries = self.cluster.audit()?.matching(began, forbidden)?;
+        Ok(entries.into_iter().map(|e| format!("{} {} {}", e.verb, e.resource, e.subresource)).collect())
+    }
+
+    /// All that helps to see why.
+    fn describe(&self) -> Result<String> {
+        let mut text = String::new();
+        let world = self.record.world();
+        for (name, app) in world.all(Kind::App) {
+            let words = serde_yaml_ng::to_string(&json!({
+                "generation": app["metadata"]["generation"], "spec": app["spec"], "status": app["status"],
+            }))?;
+            text += &format!("--- app {name}, whose Service selects {}\n{words}", world.selects(name));
+        }
+        text += &format!("--- selectors and templates over time\n{}\n", self.guard().timeline.join("\n"));
+        for number in 0..self.started.load(Ordering::SeqCst) {
+            text += &format!("--- log of operator {number}\n{}\n", tail(&self.log(number), 40));
+        }
+        Ok(text)
+    }
+}
+
+/// Gives the operator's user its rights, here only; returns when they are in effect.
+async fn allow(client: &Client, namespace: &str, user: &UserAccount) -> Result<()> {
+    let binding: RoleBinding = serde_json::from_value(json!({
+        "metadata": {"name": "operator"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": setup::ROLE},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user.name}],
+    }))?;
+    Api::namespaced(client.clone(), namespace).create(&PostParams::default(), &binding).await?;
+    let deployments: Api<Deployment> = Api::namespaced(user.client()?, namespace);
+    let start = Instant::now();
+    while let Err(error) = deployments.list(&ListParams::default()).await {
+        ensure!(start.elapsed() < Duration::from_secs(10), "no rights: {error}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Once per test binary: the cluster, the CRD, the operator's rights.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use bluegreen_cluster::Cluster;
+use bluegreen_operator::api::BlueGreenApp;
+use k8s_openapi::api::rbac::v1::{ClusterRole, Role};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::{Client, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
+
+const CRD: &str = include_str!("../../../crds/bluegreen.dev_bluegreenapps.yaml");
+
+const RIGHTS: &str = include_str!("../../../config/rbac/role.yaml");
+const ELECTION: &str = include_str!("../../../config/rbac/leader_election_role.yaml");
+
+/// The Lease of another installation.
+pub const OTHER_LEASE: &str = "another";
+
+/// The ClusterRole that each sandbox binds in its namespace.
+pub const ROLE: &str = "bluegreen-operator-e2e";
+
+/// The cluster, with the CRD and the operator's ClusterRole in it.
+pub async fn cluster() -> Result<&'static Cluster> {
+    static INSTALLED: OnceCell<()> = OnceCell::const_new();
+    let cluster = Cluster::shared().await?;
+    INSTALLED.get_or_try_init(|| async { install(&cluster.client()?).await }).await?;
+    Ok(cluster)
+}
+
+async fn install(client: &Client) -> Result<()> {
+    let crd: CustomResourceDefinition = serde_yaml_ng::from_str(CRD)?;
+    apply(&Api::all(client.clone()), &crd).await?;
+    apply(&Api::all(client.clone()), &role()?).await?;
+    // Established comes a moment before the first request succeeds.
+    let apps: Api<BlueGreenApp> = Api::all(client.clone());
+    let start = Instant::now();
+    while let Err(error) = apps.list(&ListParams::default()).await {
+        if start.elapsed() > Duration::from_secs(30) {
+            bail!("the CRD is not served: {error}");
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+async fn apply<K>(api: &Api<K>, object: &K) -> Result<()>
+where
+    K: kube::Resource + Serialize + DeserializeOwned + Clone + std::fmt::Debug,
+    K::DynamicType: Default,
+{
+    let params = PatchParams::apply("bluegreen-e2e").force();
+    api.patch(&object.name_any(), &params, &Patch::Apply(object)).await.context("cannot install")?;
+    Ok(())
+}
+
+/// What is shipped, both roles in one: the operator runs with exactly these rights, here in a single namespace.
+fn role() -> Result<ClusterRole> {
+    let mut role: ClusterRole = serde_yaml_ng::from_str(RIGHTS)?;
+    role.metadata = ObjectMeta { name: Some(ROLE.to_owned()), ..ObjectMeta::default() };
+    let election: Role = serde_yaml_ng::from_str(ELECTION)?;
+    let mut rules = election.rules.unwrap_or_default();
+    for names in rules.iter_mut().filter_map(|rule| rule.resource_names.as_mut()) {
+        names.push(OTHER_LEASE.to_owned());
+    }
+    role.rules.get_or_insert_default().append(&mut rules);
+    Ok(role)
+}

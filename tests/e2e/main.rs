@@ -1,0 +1,20 @@
+//! The operator as a process, on a real API server with simulated nodes: one file per group of questions.
+//!
+//! Every test has a namespace and an operator of its own (see `harness`), and a guard that watches everything
+//! from outside and checks at the end that no instant broke a promise. Tests mostly wait, so more threads than
+//! cores pay off: `cargo test --test e2e -- --test-threads 6`. `QUIET_SECONDS` and `APPS` make the test of quiet
+//! times longer and larger.
+
+mod harness;
+
+mod activation;
+mod conflicts;
+mod edits;
+mod failure;
+mod healing;
+mod input;
+mod processes;
+mod quiet;
+mod standby;
+mod switching;
+mod teeth;

@@ -1,0 +1,164 @@
+//! What happens to the operator itself: killed, replaced, doubled, frozen.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bluegreen_operator::api::Color::{Blue, Green};
+use serde_json::json;
+
+use crate::harness::{Kind, Sandbox, World, app, pods};
+
+const LEADS: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn does_a_switch_go_on_after_the_operator_was_killed_in_its_middle() -> Result<()> {
+    let (sandbox, operator) =
+        Sandbox::new("killed").await?.with_a_short_lease().serve(&app("hello").drain(4)).await?;
+    let slow = pods(json!({"ready-after": "3s"}));
+    sandbox
+        .edit("hello", json!({"active": "green", "green": {"tag": "v3"}, "template": slow["template"]}))
+        .await?;
+    sandbox
+        .until("green is being rolled", |world| {
+            world.image("hello", Green).as_deref() == Some("team/hello:v3")
+                && world.status("hello").is_some_and(|status| status.switch.is_some())
+        })
+        .await?;
+    operator.kill()?;
+    let operator = sandbox.operator()?;
+    sandbox.until("green serves, blue drains", |world| world.ready("hello")).await?;
+    // Again, in the drain: it begins anew, and blue rests for all of it.
+    operator.kill()?;
+    let _operator = sandbox.operator()?;
+    sandbox.edit("hello", json!({"blue": {"tag": "v4"}})).await?;
+    sandbox.until("blue has drained", |world| world.serves("hello", Green)).await?;
+    sandbox.until("blue is updated", |world| world.says("hello", "StandbyReady").is_some()).await?;
+    assert_eq!(sandbox.world().image("hello", Blue).as_deref(), Some("team/hello:v4"));
+    assert_eq!(sandbox.guard().switches.len(), 2);
+    let history = sandbox.world().status("hello").context("status")?.history;
+    assert_eq!(history.len(), 2, "{history:?}");
+    sandbox.finish().await
+}
+
+#[tokio::test]
+async fn do_kills_at_any_moment_of_a_switch_break_no_promise() -> Result<()> {
+    let (sandbox, mut operator) =
+        Sandbox::new("kills").await?.with_a_short_lease().serve(&app("hello")).await?;
+    let mut color = Blue;
+    for (turn, moment) in [0, 40, 120, 300, 600, 1000].into_iter().enumerate() {
+        color = color.other();
+        let image = format!("team/hello:v1{turn}");
+        sandbox.edit("hello", json!({"active": color, color.as_str(): {"tag": format!("v1{turn}")}})).await?;
+        tokio::time::sleep(Duration::from_millis(moment)).await;
+        operator.kill()?;
+        operator = sandbox.operator()?;
+        sandbox
+            .until(&format!("{color} serves after a kill at {moment} ms"), |world| {
+                world.serves("hello", color) && world.image("hello", color).as_ref() == Some(&image)
+            })
+            .await?;
+        assert_eq!(sandbox.guard().switches.last().map(|switch| switch.image.clone()), Some(image));
+    }
+    assert_eq!(sandbox.guard().switches.len(), 7);
+    sandbox.finish().await
+}
+
+#[tokio::test]
+async fn is_everything_collected_when_an_app_is_deleted() -> Result<()> {
+    let (sandbox, _operator) = Sandbox::serving("deleted", &app("hello")).await?;
+    assert_eq!(sandbox.world().children("hello").len(), 7);
+    sandbox.delete(Kind::App, "hello").await?;
+    sandbox
+        .until("nothing is left", |world| {
+            world.children("hello").is_empty() && world.all(Kind::Pod).next().is_none()
+        })
+        .await?;
+
+    // Another of its name, while the first one's children may still be there.
+    sandbox.apply(&app("hello")).await?;
+    sandbox.until("blue serves", |world| world.serves("hello", Blue)).await?;
+    sandbox.delete(Kind::App, "hello").await?;
+    sandbox.apply(&app("hello").with(json!({"active": "green"}))).await?;
+    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
+    sandbox.finish().await
+}
+
+#[tokio::test]
+async fn does_the_standby_take_over_from_a_killed_leader() -> Result<()> {
+    let (sandbox, leader) = Sandbox::new("takeover").await?.with_a_short_lease().serve(&app("hello")).await?;
+    let standby = sandbox.operator()?;
+    sandbox.activate("hello", Green).await?;
+    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
+    assert!(!standby.log(100).contains("leading"), "one acts at a time");
+    leader.kill()?;
+    sandbox.activate("hello", Blue).await?;
+    sandbox.until("blue serves", |world| world.serves("hello", Blue)).await?;
+    assert!(standby.log(1000).contains("leading"));
+    sandbox.finish().await
+}
+
+#[tokio::test]
+async fn does_a_leader_that_is_told_to_stop_hand_over_at_once() -> Result<()> {
+    let (sandbox, leader) = Sandbox::serving("handover", &app("hello")).await?;
+    let standby = sandbox.operator()?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    sandbox.activate("hello", Green).await?;
+    let status = leader.terminate().await?;
+    assert!(status.success(), "{status}");
+    // Less than the Lease lasts.
+    standby.says("leading", Duration::from_secs(10)).await?;
+    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
+    sandbox.finish().await
+}
+
+#[tokio::test]
+async fn does_a_leader_that_was_frozen_do_no_harm_when_it_wakes() -> Result<()> {
+    let (sandbox, mut frozen) =
+        Sandbox::new("frozen").await?.with_a_short_lease().serve(&app("hello")).await?;
+    let standby = sandbox.operator()?;
+    frozen.freeze()?;
+    sandbox.activate("hello", Green).await?;
+    standby.says("leading", LEADS).await?;
+    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
+    frozen.thaw()?;
+    let status = frozen.ended(LEADS).await?;
+    assert!(!status.success(), "it must say that it lost the Lease");
+    sandbox.throughout(Duration::from_secs(2), "green serves", |world| world.serves("hello", Green)).await?;
+    sandbox.finish().await
+}
+
+#[tokio::test]
+async fn does_an_operator_of_another_installation_change_nothing() -> Result<()> {
+    let (sandbox, first) = Sandbox::serving("two-operators", &app("hello")).await?;
+    let versions = || {
+        let objects = [
+            (Kind::App, "hello"),
+            (Kind::Service, "hello"),
+            (Kind::Deployment, "hello-blue"),
+            (Kind::Deployment, "hello-green"),
+        ];
+        let world = sandbox.world();
+        objects.map(|(kind, name)| world.raw(kind, name).map(|o| o["metadata"]["resourceVersion"].clone()))
+    };
+    let before = versions();
+    let second = sandbox.other_operator()?;
+    second.says("leading", LEADS).await?;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(versions(), before, "not even the status, or the two would write it in turns");
+    sandbox.activate("hello", Green).await?;
+    sandbox.until("the first one works on", |world| world.serves("hello", Green)).await?;
+
+    // The first one is removed: now the second says why nothing happens.
+    first.terminate().await?;
+    sandbox.activate("hello", Blue).await?;
+    sandbox.until("it says so", |world| world.stalled("hello", "TwoOperators")).await?;
+    let (_, message) = sandbox.world().says("hello", "Stalled").context("stalled")?;
+    assert!(message.contains(&format!("{}/bluegreen-operator", sandbox.namespace)), "{message}");
+    assert!(message.contains("bluegreen.dev/operator"), "how to take over: {message}");
+    let unmoved = |world: &World| world.selects("hello") == "green";
+    sandbox.throughout(Duration::from_secs(2), "nothing is changed", unmoved).await?;
+
+    sandbox.kubectl(&["annotate", "service", "hello", "bluegreen.dev/operator-"]).await?;
+    sandbox.until("blue serves", |world| world.serves("hello", Blue)).await?;
+    sandbox.finish().await
+}

@@ -1,0 +1,82 @@
+//! In a steady state, nothing is written.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use bluegreen_cluster::{AuditLog, Offset};
+use futures::{StreamExt, TryStreamExt};
+use serde_json::json;
+
+use crate::harness::{Sandbox, app, cluster};
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+/// The operator's write requests since then, Lease aside.
+fn writes(audit: &AuditLog, since: Offset, user: &str) -> Result<Vec<String>> {
+    let entries = audit.matching(since, |e| e.user == user && e.is_write() && e.resource != "leases")?;
+    Ok(entries
+        .into_iter()
+        .map(|e| format!("{} {} {} {}", e.verb, e.resource, e.subresource, e.name))
+        .collect())
+}
+
+#[tokio::test]
+async fn are_there_no_writes_in_quiet_times_and_none_after_a_restart() -> Result<()> {
+    let Ok(audit) = cluster().await?.audit() else {
+        eprintln!("skipped: this cluster's audit log can't be read");
+        return Ok(());
+    };
+    let (apps, quiet) = (setting("APPS", 20), Duration::from_secs(setting("QUIET_SECONDS", 10)));
+    let sandbox = Sandbox::new("quiet").await?;
+    let operator = sandbox.operator()?;
+    let names: Vec<String> = (0..apps).map(|number| format!("app-{number}")).collect();
+    futures::stream::iter(&names)
+        .map(|name| {
+            // No two alike: every kind of field must be as quiet as the next.
+            let number = name.len() + usize::from(name.as_bytes()[name.len() - 1]);
+            let extra = match number % 5 {
+                0 => json!({"standby": {"replicas": 0}}),
+                1 => json!({"template": {"spec": {"containers": [{"name": "app", "resources": {
+                    "limits": {"cpu": "0.5", "memory": "1024Mi"}}}, {"name": "proxy", "image": "proxy:v1"}]}}}),
+                2 => json!({"service": {"sessionAffinity": "ClientIP", "annotations": {"a": "b"}}}),
+                3 => json!({"readinessProbe": {"tcpSocket": {}}, "blue": {"env": [{"name": "A", "value": "x"}]}}),
+                _ => json!({"maxSurge": 1, "minReadySeconds": 1, "green": null}),
+            };
+            sandbox.apply_owned(app(name).replicas(1).drain(0).with(extra))
+        })
+        .buffer_unordered(4)
+        .try_collect::<()>()
+        .await?;
+    let limit = Duration::from_secs(60 + 2 * apps);
+    sandbox.within(limit, "all serve", |world| names.iter().all(|name| world.settled(name))).await?;
+
+    let rest = calm(&audit, &sandbox.user.name).await?;
+    tokio::time::sleep(quiet).await;
+    let written = writes(&audit, rest, &sandbox.user.name)?;
+    assert!(written.is_empty(), "in {quiet:?} of quiet: {written:#?}");
+
+    operator.terminate().await?;
+    let restart = audit.end()?;
+    let operator = sandbox.operator()?;
+    operator.says("leading", Duration::from_secs(40)).await?;
+    tokio::time::sleep(quiet).await;
+    let written = writes(&audit, restart, &sandbox.user.name)?;
+    assert!(written.is_empty(), "after a restart: {written:#?}");
+    sandbox.finish().await
+}
+
+/// Waits until nothing was written for three seconds: what the suite promises is that this comes, soon.
+async fn calm(audit: &AuditLog, user: &str) -> Result<Offset> {
+    let start = Instant::now();
+    loop {
+        let since = audit.end()?;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let written = writes(audit, since, user)?;
+        if written.is_empty() {
+            return Ok(since);
+        }
+        ensure!(start.elapsed() < Duration::from_secs(60), "it never comes to rest: {written:#?}");
+    }
+}

@@ -1,0 +1,184 @@
+//! Does the guard notice what it is there for? Histories made by hand, each with one promise broken.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::harness::Kind;
+use crate::harness::guard::{Rule, replay};
+use crate::harness::record::Event;
+
+/// A history in the making.
+struct History {
+    start: Instant,
+    events: Vec<Event>,
+    foreign: BTreeSet<u64>,
+}
+
+impl History {
+    /// The app exists, and both colors run with two pods, ready.
+    fn new() -> Self {
+        let mut history = Self { start: Instant::now(), events: Vec::new(), foreign: BTreeSet::new() };
+        let spec = json!({
+            "active": "blue", "image": "hello", "blue": {"tag": "v1"}, "green": {"tag": "v2"},
+            "replicas": 2, "port": 8888, "drainSeconds": 5,
+        });
+        history.add(
+            0,
+            Kind::App,
+            "hello",
+            json!({
+                "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp",
+                "metadata": {"name": "hello"}, "spec": spec,
+            }),
+        );
+        for color in ["blue", "green"] {
+            history.add(0, Kind::Deployment, &format!("hello-{color}"), deployment(2, 2, "v1"));
+            history.slice(0, &format!("hello-{color}"), color, 2);
+        }
+        history
+    }
+
+    /// As [`History::new`], and blue has served from the first second.
+    fn serving() -> Self {
+        let mut history = Self::new();
+        history.select(1, "blue");
+        history.slice(1, "hello", "blue", 2);
+        history
+    }
+
+    fn add(&mut self, second: u64, kind: Kind, name: &str, object: Value) {
+        self.events.push(Event {
+            version: self.events.len() as u64,
+            at: self.start + Duration::from_secs(second),
+            kind,
+            name: name.to_owned(),
+            object: Arc::new(object),
+            deleted: false,
+        });
+    }
+
+    fn select(&mut self, second: u64, color: &str) {
+        let selector = json!({"bluegreen.dev/app": "hello", "bluegreen.dev/color": color});
+        self.add(second, Kind::Service, "hello", json!({"spec": {"selector": selector}}));
+    }
+
+    fn slice(&mut self, second: u64, service: &str, color: &str, pods: usize) {
+        let endpoint = |number: usize| {
+            json!({
+                "addresses": [], "conditions": {"ready": true},
+                "targetRef": {"name": format!("hello-{color}-1-{number}")},
+            })
+        };
+        let endpoints: Vec<Value> = (0..pods).map(endpoint).collect();
+        self.add(
+            second,
+            Kind::Slice,
+            service,
+            json!({
+                "metadata": {"labels": {"kubernetes.io/service-name": service}},
+                "addressType": "IPv4", "endpoints": endpoints,
+            }),
+        );
+    }
+
+    /// The last event was the test's own doing.
+    fn by_the_test(&mut self) {
+        self.foreign.extend(self.events.last().map(|event| event.version));
+    }
+
+    fn broken(&self) -> Vec<Rule> {
+        replay(&self.events, &self.foreign).broken.into_iter().map(|broken| broken.rule).collect()
+    }
+}
+
+/// Of `size` pods, `ready` are ready.
+fn deployment(size: i32, ready: i32, tag: &str) -> Value {
+    json!({
+        "metadata": {"generation": 1},
+        "spec": {
+            "replicas": size,
+            "selector": {},
+            "template": {"spec": {"containers": [{"name": "app", "image": format!("hello:{tag}")}]}},
+        },
+        "status": {
+            "observedGeneration": 1, "replicas": size, "updatedReplicas": ready,
+            "readyReplicas": ready, "availableReplicas": ready,
+        },
+    })
+}
+
+#[test]
+fn is_nothing_said_about_a_history_that_is_as_it_should_be() {
+    let mut history = History::serving();
+    history.select(2, "green");
+    history.slice(2, "hello", "green", 2);
+    history.add(8, Kind::Deployment, "hello-blue", deployment(0, 0, "v1"));
+    assert_eq!(history.broken(), []);
+}
+
+#[test]
+fn is_a_color_noticed_that_was_selected_with_a_pod_missing() {
+    let mut history = History::serving();
+    history.add(2, Kind::Deployment, "hello-green", deployment(2, 1, "v1"));
+    history.select(3, "green");
+    assert_eq!(history.broken(), [Rule::ReadyBeforeSelected]);
+}
+
+#[test]
+fn is_a_color_noticed_that_was_selected_at_a_generation_nobody_observed() {
+    let mut history = History::new();
+    let mut edited = deployment(2, 2, "v2");
+    edited["metadata"]["generation"] = json!(2);
+    history.add(1, Kind::Deployment, "hello-blue", edited);
+    history.select(1, "blue");
+    assert_eq!(history.broken(), [Rule::ReadyBeforeSelected]);
+}
+
+#[test]
+fn is_a_color_noticed_that_was_selected_without_endpoints() {
+    let mut history = History::serving();
+    history.slice(2, "hello-green", "green", 1);
+    history.select(3, "green");
+    assert_eq!(history.broken(), [Rule::ReadyBeforeSelected]);
+}
+
+#[test]
+fn is_a_live_color_noticed_that_lost_its_size_or_its_template() {
+    let mut history = History::serving();
+    history.add(2, Kind::Deployment, "hello-blue", deployment(1, 1, "v1"));
+    assert_eq!(history.broken(), [Rule::LiveKeepsItsSize]);
+
+    let mut history = History::serving();
+    history.add(2, Kind::Deployment, "hello-blue", deployment(2, 2, "v9"));
+    assert_eq!(history.broken(), [Rule::LiveKeepsItsTemplate]);
+    // By hand, and healed.
+    let mut history = History::serving();
+    history.add(2, Kind::Deployment, "hello-blue", deployment(2, 2, "v9"));
+    history.by_the_test();
+    history.add(3, Kind::Deployment, "hello-blue", deployment(2, 1, "v9"));
+    history.add(4, Kind::Deployment, "hello-blue", deployment(2, 2, "v1"));
+    assert_eq!(history.broken(), []);
+}
+
+#[test]
+fn is_an_old_color_noticed_that_was_touched_in_its_drain() {
+    for (second, broken) in [(3, vec![Rule::OldIsDrained]), (8, vec![Rule::OldIsDrained]), (10, vec![])] {
+        let mut history = History::serving();
+        history.select(2, "green");
+        if second > 4 {
+            history.slice(4, "hello", "green", 2);
+        }
+        history.add(second, Kind::Deployment, "hello-blue", deployment(0, 0, "v1"));
+        assert_eq!(history.broken(), broken, "five seconds from the fourth, not the {second}th");
+    }
+}
+
+#[test]
+fn is_a_service_noticed_that_lost_its_last_endpoint() {
+    let mut history = History::serving();
+    history.slice(2, "hello", "blue", 0);
+    assert_eq!(history.broken(), [Rule::NeverEmpty]);
+}

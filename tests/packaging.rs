@@ -1,0 +1,93 @@
+//! Do the chart and the kustomize folders say what the operator is and needs?
+
+#![allow(clippy::panic)] // A test says what is wrong and stops.
+
+use std::{collections::BTreeSet, fs};
+
+use bluegreen_operator::config::Cli;
+use clap::CommandFactory;
+use serde_yaml_ng::Value;
+
+const CHART: &str = "charts/bluegreen-operator";
+
+fn text(path: &str) -> String {
+    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(&path).unwrap_or_else(|err| panic!("{path}: {err}"))
+}
+
+fn yaml(path: &str) -> Value {
+    serde_yaml_ng::from_str(&text(path)).unwrap_or_else(|err| panic!("{path}: {err}"))
+}
+
+fn flags() -> BTreeSet<String> {
+    let cli = Cli::command();
+    cli.get_arguments().filter_map(|arg| arg.get_long()).map(|flag| format!("--{flag}")).collect()
+}
+
+#[test]
+fn the_chart_carries_the_crd_that_is_in_crds() {
+    let file = "bluegreen.dev_bluegreenapps.yaml";
+    assert!(
+        text(&format!("crds/{file}")) == text(&format!("{CHART}/files/{file}")),
+        "run `cp crds/{file} {CHART}/files/`"
+    );
+}
+
+#[test]
+fn the_chart_can_add_its_annotation_to_the_crd() {
+    // The template puts `annotations` below the line that says `metadata:`, as text.
+    let crd = text("crds/bluegreen.dev_bluegreenapps.yaml");
+    assert_eq!(crd.lines().filter(|line| *line == "metadata:").count(), 1);
+    let parsed: Value = serde_yaml_ng::from_str(&crd).expect("the CRD is YAML");
+    assert!(parsed["metadata"]["annotations"].is_null());
+    assert!(!crd.contains("{{"), "Helm would not expand it, and a person would think it does");
+}
+
+#[test]
+fn chart_and_kustomize_grant_the_same_rights() {
+    assert_eq!(yaml("config/rbac/role.yaml")["rules"], yaml(&format!("{CHART}/files/rules.yaml")));
+}
+
+#[test]
+fn nobody_is_granted_a_wildcard_or_a_way_to_more_rights() {
+    let rules = yaml("config/rbac/role.yaml")["rules"].clone();
+    let forbidden = ["*", "secrets", "pods/exec", "escalate", "bind", "impersonate"];
+    for rule in rules.as_sequence().expect("rules are a list") {
+        for key in ["apiGroups", "resources", "verbs"] {
+            for value in rule[key].as_sequence().expect("a list") {
+                assert!(!forbidden.contains(&value.as_str().expect("a string")), "{rule:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_chart_sets_only_flags_that_exist() {
+    let flags = flags();
+    let template = text(&format!("{CHART}/templates/deployment.yaml"));
+    let used: Vec<_> = template
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- --"))
+        .map(|flag| format!("--{}", flag.split('=').next().unwrap_or_default()))
+        .collect();
+    assert!(used.len() > 5, "{used:?}");
+    for flag in used {
+        assert!(flags.contains(&flag), "{flag} is not a flag of the operator: {flags:?}");
+    }
+}
+
+#[test]
+fn the_lease_that_may_be_renewed_is_the_default_one() {
+    let rules = yaml("config/rbac/leader_election_role.yaml")["rules"].clone();
+    let cli = Cli::command();
+    let name = cli.get_arguments().find(|arg| arg.get_long() == Some("lease-name")).expect("--lease-name");
+    let default = name.get_default_values()[0].to_str().expect("UTF-8");
+    assert_eq!(rules[1]["resourceNames"][0].as_str(), Some(default));
+}
+
+#[test]
+fn the_sample_is_an_app_that_the_operator_understands() {
+    let app: bluegreen_operator::api::BlueGreenApp =
+        serde_yaml_ng::from_str(&text("config/samples/hello.yaml")).expect("a BlueGreenApp");
+    assert_eq!(app.metadata.name.as_deref(), Some("hello"));
+}

@@ -1,0 +1,59 @@
+//! The operator behind the proxy, for all namespaces of a cluster.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use bluegreen_cluster::Cluster;
+use bluegreen_proxy::Proxy;
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
+use kube::api::{Api, Patch, PatchParams};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::e2e::harness::operator::Operator;
+use crate::e2e::harness::setup::{self, ROLE};
+
+/// Where the operator's Lease is.
+const NAMESPACE: &str = "bluegreen-system";
+const USER: &str = "bluegreen-operator";
+
+/// A cluster with the CRD, and a proxy that speaks for the operator's user.
+pub async fn start(seed: u64) -> Result<(&'static Cluster, Proxy)> {
+    let cluster = setup::cluster().await?;
+    namespace(cluster, NAMESPACE).await?;
+    let binding = json!({
+        "metadata": {"name": USER},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ROLE},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}],
+    });
+    apply(&Api::<ClusterRoleBinding>::all(cluster.client()?), USER, binding).await?;
+    let user = cluster.user(USER, &[]).await?;
+    Ok((cluster, Proxy::start(user.config, seed).await?))
+}
+
+/// Starts the operator.
+pub fn operator(cluster: &Cluster, proxy: &Proxy) -> Result<Operator> {
+    let kubeconfig = cluster.dir()?.join("waits.kubeconfig");
+    proxy.write_kubeconfig(&kubeconfig)?;
+    let arguments = ["--lease-namespace", NAMESPACE, "--http-addr", "127.0.0.1:0", "--log-format", "text"];
+    let environment = [("KUBECONFIG".to_owned(), kubeconfig.display().to_string())];
+    let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("waits.log");
+    Operator::start(&arguments.map(str::to_owned), &environment, &log)
+}
+
+/// Makes sure that a namespace is there.
+pub async fn namespace(cluster: &Cluster, name: &str) -> Result<()> {
+    apply(&Api::<Namespace>::all(cluster.client()?), name, json!({"metadata": {"name": name}})).await
+}
+
+async fn apply<K>(api: &Api<K>, name: &str, mut object: Value) -> Result<()>
+where
+    K: kube::Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone + std::fmt::Debug,
+{
+    object["apiVersion"] = json!(K::api_version(&()));
+    object["kind"] = json!(K::kind(&()));
+    api.patch(name, &PatchParams::apply("waits").force(), &Patch::Apply(object)).await?;
+    Ok(())
+}
