@@ -321,7 +321,7 @@ fn deployment_facts(
         deadline_exceeded: progressing(deployment)
             .is_some_and(|c| c.status == "False" && c.reason.as_deref() == Some("ProgressDeadlineExceeded")),
         proven: seen.proof.get(color).as_ref().is_none_or(|proof| {
-            current.is_some_and(|stored| proof.replica_set(deployment, stored.number).is_some())
+            current.is_some_and(|stored| !proof.replica_sets(deployment, stored.number).is_empty())
         }),
     }
 }

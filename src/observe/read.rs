@@ -68,24 +68,27 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// The uid of the ReplicaSet that this Deployment controls and that carries this revision. The status
-    /// counts of a Deployment span all its ReplicaSets, so they alone prove nothing about one revision.
-    pub fn replica_set(&self, deployment: &Deployment, revision: i64) -> Option<&str> {
-        let uid = deployment.meta().uid.as_deref()?;
+    /// The uids of the ReplicaSets that this Deployment controls and that carry this revision; more than one after
+    /// somebody set another image on the Deployment for a while. The status counts of a Deployment span all its
+    /// ReplicaSets, so they alone prove nothing about one revision.
+    pub fn replica_sets(&self, deployment: &Deployment, revision: i64) -> BTreeSet<&str> {
+        let (uid, revision) = (deployment.meta().uid.as_deref(), revision.to_string());
         self.replica_sets
             .iter()
-            .find(|set| {
-                controlled_by(*set, uid) && set.labels().get(names::REVISION) == Some(&revision.to_string())
-            })
-            .and_then(|set| set.metadata.uid.as_deref())
+            .filter(|set| uid.is_some_and(|uid| controlled_by(*set, uid)))
+            .filter(|set| set.labels().get(names::REVISION) == Some(&revision))
+            .filter_map(|set| set.metadata.uid.as_deref())
+            .collect()
     }
 
-    /// The uids of that ReplicaSet's pods.
+    /// The uids of those ReplicaSets' pods that are to stay: one on its way out may still stand in a slice that
+    /// lags behind, and proves nothing.
     pub fn pods_of(&self, deployment: &Deployment, revision: i64) -> BTreeSet<&str> {
-        let Some(set) = self.replica_set(deployment, revision) else { return BTreeSet::new() };
+        let sets = self.replica_sets(deployment, revision);
         self.pods
             .iter()
-            .filter(|pod| controlled_by(*pod, set))
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+            .filter(|pod| sets.iter().any(|set| controlled_by(*pod, set)))
             .filter_map(|pod| pod.metadata.uid.as_deref())
             .collect()
     }
@@ -252,4 +255,42 @@ pub async fn pods(client: &Client, namespace: &str, name: &str, color: Color) ->
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let params = ListParams::default().labels(&format!("{}={name},{}={color}", names::APP, names::COLOR));
     Ok(api.list(&params).await?.items)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn object<T: DeserializeOwned>(uid: &str, owner: &str, deleted: Option<&str>) -> T {
+        let metadata = json!({
+            "uid": uid, "name": uid, "labels": { (names::REVISION): "1" }, "deletionTimestamp": deleted,
+            "ownerReferences": [{ "apiVersion": "apps/v1", "kind": "x", "name": owner, "uid": owner, "controller": true }],
+        });
+        serde_json::from_value(json!({ "metadata": metadata })).unwrap()
+    }
+
+    /// A color that is scaled down and up again: its slices may lag behind and list the pod that is going.
+    #[test]
+    fn a_pod_on_its_way_out_proves_no_endpoint() {
+        let proof = Proof {
+            replica_sets: vec![object("set", "deployment", None)],
+            pods: vec![object("old", "set", Some("2026-01-01T00:00:00Z")), object("new", "set", None)],
+        };
+        let pods = proof.pods_of(&object("deployment", "app", None), 1);
+        assert_eq!(pods.into_iter().collect::<Vec<_>>(), ["new"]);
+    }
+
+    /// Somebody set another image, and the operator took it back: two ReplicaSets carry the same revision, and the
+    /// API server may list the empty one first.
+    #[test]
+    fn a_foreign_image_that_was_taken_back_does_not_hide_the_pods() {
+        let proof = Proof {
+            replica_sets: vec![object("foreign", "deployment", None), object("ours", "deployment", None)],
+            pods: vec![object("pod", "ours", None)],
+        };
+        let pods = proof.pods_of(&object("deployment", "app", None), 1);
+        assert_eq!(pods.into_iter().collect::<Vec<_>>(), ["pod"]);
+    }
 }
