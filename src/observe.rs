@@ -182,10 +182,13 @@ fn service(seen: &Snapshot, token: &Token) -> Child<ServiceFacts> {
     let app = &seen.app;
     owned(app, seen.service.as_deref(), |service: &Service| {
         let annotation = |key: &str| service.annotations().get(key).map(String::as_str);
-        let served = PerColor {
-            blue: annotation(names::SERVED_BLUE).and_then(|n| n.parse().ok()),
-            green: annotation(names::SERVED_GREEN).and_then(|n| n.parse().ok()),
-        };
+        // A Service that was created again may know less than the status, which was written later.
+        let status = app.status.as_ref();
+        let served = PerColor::from_fn(|color| {
+            let recorded =
+                status.and_then(|status| status.color(color)).and_then(|color| color.served_revision);
+            annotation(names::served(color)).and_then(|number| number.parse().ok()).or(recorded)
+        });
         let selects = match desired::selects(service, &app.name_any()) {
             desired::Selection::Color(color) => Selection::Color(color),
             desired::Selection::None_ => Selection::Nothing,
