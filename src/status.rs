@@ -144,7 +144,12 @@ fn switch(report: &Report, old: &BlueGreenAppStatus, now: Timestamp) -> Option<S
             from => begin(from),
         },
         Stage::Draining { old: from } => begin(Some(from)),
-        Stage::Unready { .. } => old.switch.clone().filter(|switch| switch.to == target),
+        // A switch back may have been committed before this was looked at: its drain is still to come.
+        Stage::Unready { .. } => match &old.switch {
+            Some(switch) if switch.to == target => Some(switch.clone()),
+            Some(_) => begin(Some(target.other())),
+            None => None,
+        },
         Stage::Paused | Stage::Pausing | Stage::Yielding => old.switch.clone(),
         Stage::Serving => None,
     }
