@@ -27,6 +27,12 @@ test: preflight ## Every test: units, the model's small bound, the real API serv
 faults: preflight ## Every fault at every write of a switch, on the real API server (`make test` runs a sample)
 	FULL=1 $(CARGO) test --locked --test faults -- --nocapture
 
+.PHONY: model
+model: ## Explore every state of the planner against an abstract cluster, then take out each guard
+	$(CARGO) build --locked --release -p bluegreen-model
+	$(CARGO) run -q --locked --release -p bluegreen-model
+	$(CARGO) run -q --locked --release -p bluegreen-model -- --guards
+
 .PHONY: cluster-up
 cluster-up: preflight ## Start a cluster with a real node and leave it running; prints its kubeconfig
 	@$(CARGO) build -q --locked --workspace --bins

@@ -3,7 +3,7 @@
 use bluegreen_operator::api::Color;
 use bluegreen_operator::plan::Selection;
 
-use crate::world::{Clock, FOREIGN, Mode, Object, World};
+use crate::world::{Clock, Deployment, FOREIGN, Listed, Mode, Object, World};
 
 /// What the user does to the spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,7 +71,8 @@ pub(crate) fn edit(world: &mut World, edit: Edit) {
 /// Every mishap that is possible now. What a person does to a Deployment in the very moment between the live look
 /// and the switch can't be fenced, since that request is about another object: it is left out.
 pub(crate) fn mishaps(world: &World) -> Vec<Mishap> {
-    let quiet = world.controllers.iter().all(|c| c.mode == Mode::Idle) && world.late.iter().all(Option::is_none);
+    let quiet =
+        world.controllers.iter().all(|c| c.mode == Mode::Idle) && world.late.iter().all(Option::is_none);
     let mut all = Vec::new();
     if world.objects.service.is_some() {
         all.extend([Mishap::ServiceDeleted, Mishap::SelectorEdited]);
@@ -93,6 +94,8 @@ pub(crate) fn happen(world: &mut World, mishap: Mishap) {
     match mishap {
         Mishap::ServiceDeleted => {
             world.objects.service = None;
+            // With the Service its connections go.
+            (world.truth.blue.exposed, world.truth.green.exposed) = (false, false);
             world.touch(Object::Service);
         }
         Mishap::SelectorEdited => {
@@ -103,13 +106,21 @@ pub(crate) fn happen(world: &mut World, mishap: Mishap) {
         }
         Mishap::DeploymentDeleted(color) => {
             *world.objects.deployments.get_mut(color) = None;
+            // A live look counts an endpoint only if its pod belongs to the Deployment that is there.
+            *world.objects.slices.own.get_mut(color) = Listed::default();
             let truth = world.truth.get_mut(color);
             (truth.up, truth.listed) = (false, false);
             world.touch(Object::Deployment(color));
         }
         Mishap::ImageEdited(color) => {
             if let Some(deployment) = *world.objects.deployments.get(color) {
-                crate::server::put_deployment(world, color, deployment.revision, FOREIGN, deployment.replicas);
+                crate::server::put_deployment(
+                    world,
+                    color,
+                    deployment.revision,
+                    FOREIGN,
+                    deployment.replicas,
+                );
             }
             world.touch(Object::Deployment(color));
         }
@@ -157,15 +168,18 @@ pub(crate) fn list_pods(world: &World, color: Color) -> Option<World> {
     let own = match world.objects.deployments.get(color) {
         // The pods before still stand there.
         Some(deployment) if !deployment.observed && deployment.pods < deployment.replicas => return None,
-        Some(deployment) if deployment.pods > 0 => (deployment.revision, deployment.pods),
-        Some(_) | None => (0, 0),
+        Some(Deployment { revision, content, pods, .. }) if *pods > 0 => {
+            Listed { revision: *revision, content: *content, pods: *pods }
+        }
+        Some(_) | None => Listed::default(),
     };
     if *world.objects.slices.own.get(color) == own {
         return None;
     }
     *next.objects.slices.own.get_mut(color) = own;
-    let full = world.objects.deployments.get(color).is_some_and(|d| d.replicas > 0 && own.1 == d.replicas);
-    next.truth.get_mut(color).listed = full;
+    let full = world.objects.deployments.get(color).is_some_and(|d| d.replicas > 0 && own.pods == d.replicas);
+    // Once is enough: what fails later, and in the very moment of the switch, no operator can foresee.
+    next.truth.get_mut(color).listed |= full;
     next.touch(Object::Slices);
     Some(next)
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bluegreen_operator::api::{ActiveUpdatePolicy, Color, PerColor};
 use bluegreen_operator::plan::{
-    self, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Live, Observed, Recorded, ServiceFacts,
-    Standby, Stored,
+    self, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Live, Observed, Recorded,
+    ServiceFacts, Standby, Stored,
 };
 
 use crate::Guards;
@@ -32,7 +32,11 @@ pub(crate) fn intent(app: &App, reduced: bool) -> Intent {
         active: app.active,
         paused: app.paused,
         replicas: i32::from(FULL),
-        standby: if reduced { Standby::Reduced { replicas: 0, after: Duration::ZERO } } else { Standby::Warm },
+        standby: if reduced {
+            Standby::Reduced { replicas: 0, after: Duration::ZERO }
+        } else {
+            Standby::Warm
+        },
         drain: DRAIN,
         deadline: Duration::from_secs(600),
         policy: ActiveUpdatePolicy::Freeze,
@@ -61,7 +65,7 @@ pub(crate) fn service(seen: &Objects, mine: Token, guards: &Guards) -> Child<Ser
     Child::Ours(ServiceFacts {
         selects: service.selects,
         committed: service.committed,
-        served: service.served.map(number),
+        served: PerColor::from_fn(|color| number(served(seen, color))),
         fence: if guards.service_fence { compare(mine, service.token) } else { Fence::Mine },
         current: true,
     })
@@ -76,7 +80,7 @@ pub(crate) fn selected(seen: &Objects, mine: Token, guards: &Guards) -> Option<C
 }
 
 /// The revision that served last: the Service's word, else the status's.
-fn served(seen: &Objects, color: Color) -> u8 {
+pub(crate) fn served(seen: &Objects, color: Color) -> u8 {
     let by_service = seen.service.map_or(0, |service| *service.served.get(color));
     if by_service > 0 { by_service } else { *seen.app.status.served.get(color) }
 }
@@ -130,9 +134,11 @@ fn color_facts(seen: &Objects, mine: Token, live: Live, color: Color, guards: &G
     let newest = newest(seen.stored.get(color));
     let serving = Some(served).filter(|&n| live.color() == Some(color) && content(seen, color, n).is_some());
     let current = serving.or(newest);
-    let (listed, endpoints) = *seen.slices.own.get(color);
+    let listed = seen.slices.own.get(color);
     // A live look counts only pods of the current revision's ReplicaSet.
-    let proven = current == Some(listed);
+    let proven = current.is_some_and(|number| {
+        number == listed.revision && content(seen, color, number) == Some(listed.content)
+    });
     ColorFacts {
         service: Child::Ours(true),
         newest: newest.and_then(|number| stored(seen, color, number)),
@@ -146,7 +152,7 @@ fn color_facts(seen: &Objects, mine: Token, live: Live, color: Color, guards: &G
         endpoints: if !guards.endpoints {
             i32::MAX
         } else if proven {
-            i32::from(endpoints)
+            i32::from(listed.pods)
         } else {
             0
         },
@@ -161,8 +167,9 @@ fn deployment(
     current: Option<u8>,
     guards: &Guards,
 ) -> DeploymentFacts {
-    let matches = current
-        .is_some_and(|number| number == deployment.revision && content(seen, color, number) == Some(deployment.content));
+    let matches = current.is_some_and(|number| {
+        number == deployment.revision && content(seen, color, number) == Some(deployment.content)
+    });
     let count = i32::from(deployment.have);
     DeploymentFacts {
         revision: i64::from(deployment.revision),
@@ -182,11 +189,31 @@ fn deployment(
 
 /// The revision that a color runs or is to run, as in [`color_facts`].
 pub(crate) fn current(seen: &Objects, color: Color) -> Option<u8> {
-    let live = plan::live(
-        &service(seen, Token::default(), &Guards::ALL),
-        &recorded(seen, &Guards::ALL),
-    );
+    let live = plan::live(&service(seen, Token::default(), &Guards::ALL), &recorded(seen, &Guards::ALL));
     let served = served(seen, color);
     let serving = Some(served).filter(|&n| live.color() == Some(color) && content(seen, color, n).is_some());
     serving.or_else(|| newest(seen.stored.get(color)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_compare_as_the_operators_do() {
+        let real = |token: Token| bluegreen_operator::fence::Token {
+            operator: "system/operator".to_owned(),
+            lease: "0a1b2c3d".to_owned(),
+            epoch: i64::from(token.epoch),
+            attempt: u32::from(token.attempt),
+        };
+        let all: Vec<Token> =
+            (0..4).flat_map(|epoch| (0..4).map(move |attempt| Token { epoch, attempt })).collect();
+        for &mine in &all {
+            for &theirs in &all {
+                let label = real(theirs).to_string();
+                assert_eq!(compare(mine, theirs), real(mine).compare(Some(&label), Some("system/operator")));
+            }
+        }
+    }
 }

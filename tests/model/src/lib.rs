@@ -48,11 +48,24 @@ pub struct Bounds {
     /// What a needless look reads is no reason to write, unless something changes while it reads, and then an
     /// earlier or later look, with a reason, can read the same.
     pub prompted: bool,
-    /// A deposed leader begins pass after pass until it happens to notice; else it finishes the one that it is in,
-    /// as a process does that was frozen anywhere in it and finds its tenure over afterwards.
-    pub zealous: bool,
+    /// What a deposed leader still does.
+    pub deposed: Deposed,
     /// Starts from an app without children, instead of one in which blue has been serving for long.
     pub from_nothing: bool,
+}
+
+/// What a leader does after another has taken over, until it notices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Deposed {
+    /// What it had asked its tenure for: requests that it was about to send are sent, at any time. This is what the
+    /// code guarantees, since it asks before every write, if a process that is frozen right after the question counts
+    /// as the network's delay.
+    #[default]
+    Sends,
+    /// It finishes the pass that it is in, as if it asked once a pass. More than the code allows.
+    Finishes,
+    /// It begins pass after pass. Much more than the code allows.
+    GoesOn,
 }
 
 /// The guards that keep a switch safe. All on is the production code; each can be taken out, to see that the
@@ -120,7 +133,11 @@ impl Guards {
             ("comparison of every field", Self { fields: false, ..all }, mishap),
             ("new attempt after an unknown result", Self { attempt: false, ..all }, fault),
             ("record before the switch", Self { record: false, ..all }, reduced),
-            ("question for one's tenure before a report", Self { tenure: false, ..all }, Bounds { takeovers: 1, ..fault }),
+            (
+                "question for one's tenure before a report",
+                Self { tenure: false, ..all },
+                Bounds { takeovers: 1, deposed: Deposed::Finishes, ..fault },
+            ),
         ]
     }
 }

@@ -72,7 +72,7 @@ pub(crate) fn wrong_end(world: &World, bounds: &Bounds) -> Option<Broken> {
     if selected != Some((Selection::Color(active), Some(active))) {
         return Some("the end of a run, and the Service does not select what the spec asks for");
     }
-    let served = objects.service.map_or(0, |service| *service.served.get(active));
+    let served = facts::served(objects, active);
     let Some(live) = objects.deployments.get(active) else {
         return Some("the end of a run, and the live color has no Deployment");
     };
@@ -92,7 +92,7 @@ pub(crate) fn wrong_end(world: &World, bounds: &Bounds) -> Option<Broken> {
     let Some(other) = objects.deployments.get(idle) else {
         return Some("the end of a run, and the idle color has no Deployment");
     };
-    let has_served = objects.service.map_or(0, |service| *service.served.get(idle)) == other.revision;
+    let has_served = facts::served(objects, idle) == other.revision;
     let wanted = crate::world::rendering(app, idle);
     if other.content / 2 != wanted / 2 || (!has_served && other.content != wanted) {
         return Some("the end of a run, and the idle color has missed an edit");

@@ -4,6 +4,7 @@
 use bluegreen_operator::api::{Color, PerColor};
 use bluegreen_operator::plan::{Missing, Observed, Plan, Stage};
 
+use crate::facts;
 use crate::world::{Objects, Status};
 
 pub(crate) fn report(seen: &Objects, facts: &Observed, plan: &Plan) -> Status {
@@ -15,10 +16,7 @@ pub(crate) fn report(seen: &Objects, facts: &Observed, plan: &Plan) -> Status {
         reconciling: reconciling(target, facts, plan),
         active: plan.live.color().or(old.active),
         switch: switch(target, old, plan),
-        served: PerColor::from_fn(|color| {
-            let by_service = seen.service.map_or(0, |service| *service.served.get(color));
-            if by_service > 0 { by_service } else { *old.served.get(color) }
-        }),
+        served: PerColor::from_fn(|color| facts::served(seen, color)),
     }
 }
 
@@ -30,7 +28,7 @@ fn switch(target: Color, old: &Status, plan: &Plan) -> Option<(Option<Color>, Co
             from => Some((from, target)),
         },
         Stage::Draining { old } => Some((Some(old), target)),
-        Stage::Unready { .. } => to_target,
+        Stage::Unready { .. } => to_target.or(old.switch.map(|_| (Some(target.other()), target))),
         Stage::Paused | Stage::Pausing | Stage::Yielding => old.switch,
         Stage::Serving => None,
     }
@@ -51,7 +49,9 @@ fn reconciling(target: Color, facts: &Observed, plan: &Plan) -> bool {
 
 fn updating(missing: Missing) -> bool {
     match missing {
-        Missing::Block | Missing::Revision | Missing::Deployment | Missing::Rollout | Missing::Observed => true,
+        Missing::Block | Missing::Revision | Missing::Deployment | Missing::Rollout | Missing::Observed => {
+            true
+        }
         Missing::Pods { .. } | Missing::Deadline | Missing::ReplicaSet | Missing::Endpoints { .. } => false,
     }
 }
@@ -66,5 +66,109 @@ fn rolling(facts: &Observed, color: Color) -> bool {
             !complete && deployment.replicas > 0
         }
         None => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bluegreen_operator::api::{BlueGreenApp, BlueGreenAppStatus};
+    use bluegreen_operator::status::{self, RECONCILING, Trouble};
+    use jiff::Timestamp;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::driver::decide;
+    use crate::steps::successors;
+    use crate::world::{App, Mode, World};
+    use crate::{Bounds, Guards};
+
+    const GENERATION: i64 = 7;
+
+    /// The same app as the operator would read it.
+    fn real(app: &App) -> BlueGreenApp {
+        let now = Timestamp::UNIX_EPOCH.to_string();
+        let color = |served: u8| {
+            (served > 0).then(|| json!({ "servedRevision": served, "image": "", "revision": 0, "replicas": 0, "readyReplicas": 0, "endpoints": 0 }))
+        };
+        let status = app.status.written.then(|| {
+            let reconciling = json!({
+                "type": "Reconciling", "status": "True", "reason": "Switching", "message": "", "lastTransitionTime": now,
+            });
+            json!({
+                "observedGeneration": if app.status.observed { GENERATION } else { GENERATION - 1 },
+                "active": app.status.active,
+                "blue": color(app.status.served.blue),
+                "green": color(app.status.served.green),
+                "switch": app.status.switch.map(|(from, to)| json!({ "from": from, "to": to, "startedAt": now })),
+                "conditions": if app.status.reconciling { vec![reconciling] } else { vec![] },
+            })
+        });
+        let app = json!({
+            "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp",
+            "metadata": { "name": "hello", "generation": GENERATION },
+            "spec": {
+                "active": app.active, "paused": app.paused, "image": "team/hello", "port": 8080,
+                "blue": { "tag": format!("v{}", app.tags.blue) }, "green": { "tag": format!("v{}", app.tags.green) },
+            },
+            "status": status.unwrap_or(Value::Null),
+        });
+        serde_json::from_value(app).unwrap()
+    }
+
+    fn abstracted(status: &BlueGreenAppStatus) -> Status {
+        let served = |color| status.color(color).and_then(|color| color.served_revision).unwrap_or(0);
+        Status {
+            written: true,
+            observed: status.observed_generation == GENERATION,
+            reconciling: status.condition(RECONCILING).is_some(),
+            active: status.active,
+            switch: status.switch.as_ref().map(|switch| (switch.from, switch.to)),
+            served: PerColor::from_fn(|color| u8::try_from(served(color)).unwrap()),
+        }
+    }
+
+    /// For every look of an exploration: the report here is the one that the operator writes.
+    #[test]
+    fn the_report_is_the_one_that_the_operator_writes() {
+        let bounds =
+            Bounds { edits: 2, faults: 1, takeovers: 1, mishaps: 1, reduced: true, ..Bounds::default() };
+        let (mut seen, mut compared) = (std::collections::HashSet::new(), 0);
+        for from_nothing in [false, true] {
+            let mut layer = vec![World::first(&Bounds { from_nothing, ..bounds })];
+            // A sample of each layer, so that the walk gets far.
+            while !layer.is_empty() && compared < 4000 * (1 + usize::from(from_nothing)) {
+                let mut next = Vec::new();
+                for world in &layer {
+                    for k in (0..2).filter(|&k| world.controllers[k].mode == Mode::Looking) {
+                        let controller = &world.controllers[k];
+                        let view = &controller.view;
+                        let decision = decide(view, controller, true, &bounds, &Guards::ALL);
+                        let app = real(&view.app);
+                        let report = status::Report {
+                            app: &app,
+                            plan: &decision.plan,
+                            seen: &decision.facts,
+                            service: None,
+                            images: PerColor::default(),
+                            trouble: &Trouble::default(),
+                            now: Timestamp::UNIX_EPOCH,
+                        };
+                        assert_eq!(decision.status, abstracted(&status::status(&report)), "{view:#?}");
+                        compared += 1;
+                    }
+                    let mut nexts = Vec::new();
+                    successors(world, &bounds, &Guards::ALL, &mut nexts);
+                    next.extend(
+                        nexts
+                            .into_iter()
+                            .map(|n| n.world)
+                            .filter(|w| seen.insert(crate::fingerprint::fingerprint(w))),
+                    );
+                }
+                let every = next.len().div_ceil(300).max(1);
+                layer = next.into_iter().step_by(every).collect();
+            }
+        }
+        println!("{compared} reports compared");
     }
 }

@@ -6,7 +6,7 @@ use bluegreen_operator::plan::Selection;
 use crate::Guards;
 use crate::driver::Broken;
 use crate::facts;
-use crate::world::{Ask, Deployment, FULL, Object, Objects, Request, Service, Truth, Why, World};
+use crate::world::{Ask, Deployment, FULL, Listed, Object, Request, Service, Truth, Why, World};
 
 /// Carries a request out, if its precondition holds. Says whether it did, and what that broke.
 pub(crate) fn arrive(world: &mut World, request: Request, guards: &Guards) -> (bool, Option<Broken>) {
@@ -45,7 +45,10 @@ fn change(world: &mut World, ask: Ask) -> bool {
     let before = world.objects;
     match ask {
         Ask::CreateService(service) => world.objects.service = Some(service),
-        Ask::PutService(service, _) => world.objects.service = Some(service),
+        Ask::PutService(service, _) => {
+            world.objects.service = Some(service);
+            world.committed = service.committed;
+        }
         Ask::StampService(token) => {
             if let Some(service) = &mut world.objects.service {
                 service.token = token;
@@ -94,28 +97,29 @@ pub(crate) fn put_deployment(world: &mut World, color: Color, revision: u8, cont
     if (deployment.revision, deployment.content) != (revision, content) {
         (deployment.revision, deployment.content) = (revision, content);
         (deployment.pods, deployment.rolled, deployment.observed) = (0, false, false);
-        (truth.up, truth.listed) = (false, false);
+        truth.up = false;
     }
     if deployment.replicas != replicas {
         deployment.observed = false;
         deployment.pods = deployment.pods.min(replicas);
         // A live look counts an endpoint only if its pod exists and is not on its way out.
-        let listed = &mut world.objects.slices.own.get_mut(color).1;
-        *listed = (*listed).min(replicas);
+        let listed = world.objects.slices.own.get_mut(color);
+        listed.pods = listed.pods.min(replicas);
         if replicas > deployment.replicas || replicas == 0 {
-            (truth.up, truth.listed) = (false, false);
+            truth.up = false;
         }
         deployment.replicas = replicas;
     }
+    // Pods that never went away are still listed when their template comes back.
+    truth.listed =
+        *world.objects.slices.own.get(color) == Listed { revision, content, pods: replicas } && replicas > 0;
 }
 
 /// Which promise would this break? Looks at what is, not at what anybody has seen.
 fn breaks(world: &World, ask: Ask) -> Option<Broken> {
     match ask {
         Ask::PutService(service, Why::Switch) => switch_breaks(world, &service),
-        Ask::PutDeployment(color, _, content, replicas, _) => {
-            edit_breaks(&world.objects, world.truth.get(color), color, content, replicas)
-        }
+        Ask::PutDeployment(color, _, content, replicas, _) => edit_breaks(world, color, content, replicas),
         Ask::PutService(_, Why::Restore)
         | Ask::CreateService(_)
         | Ask::StampService(_)
@@ -140,7 +144,9 @@ fn switch_breaks(world: &World, service: &Service) -> Option<Broken> {
         return Some("a switch committed onto a color whose current generation was never fully ready");
     }
     if facts::content(objects, to, *service.served.get(to)) != Some(deployment.content) {
-        return Some("a switch committed onto a Deployment that runs something else than the stored revision");
+        return Some(
+            "a switch committed onto a Deployment that runs something else than the stored revision",
+        );
     }
     if !truth.listed {
         return Some("a switch committed onto a color whose own endpoints never listed its pods");
@@ -153,7 +159,8 @@ fn switch_breaks(world: &World, service: &Service) -> Option<Broken> {
     None
 }
 
-fn edit_breaks(objects: &Objects, truth: &Truth, color: Color, content: u8, replicas: u8) -> Option<Broken> {
+fn edit_breaks(world: &World, color: Color, content: u8, replicas: u8) -> Option<Broken> {
+    let (objects, truth) = (&world.objects, world.truth.get(color));
     let deployment = (*objects.deployments.get(color))?;
     let selected = objects.service.is_some_and(|service| service.selects == Selection::Color(color));
     let changes = deployment.content != content;
@@ -165,7 +172,10 @@ fn edit_breaks(objects: &Objects, truth: &Truth, color: Color, content: u8, repl
     if selected && changes && facts::content(objects, color, serves) != Some(content) {
         return Some("the selected color was edited");
     }
-    if !selected && truth.exposed && (changes || lowers) {
+    // While somebody has taken the Service away or bent its selector, the committed color is still the live one.
+    let bent = objects.service.is_none_or(|service| !matches!(service.selects, Selection::Color(_)));
+    let is_repair = bent && world.committed == Some(color) && !lowers;
+    if !selected && !is_repair && truth.exposed && (changes || lowers) {
         return Some("a color was edited or scaled down while its connections could still be open");
     }
     None

@@ -3,12 +3,12 @@
 use bluegreen_operator::api::Color;
 
 use crate::driver::{self, Broken};
-use crate::fingerprint::fingerprint;
-pub use crate::environment::{Edit, Mishap};
 use crate::environment as env;
+pub use crate::environment::{Edit, Mishap};
+use crate::fingerprint::fingerprint;
 use crate::server;
 use crate::world::{Controller, Mode, Object, Request, World, nothing};
-use crate::{Bounds, Guards};
+use crate::{Bounds, Deposed, Guards};
 
 /// One step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -215,8 +215,15 @@ fn tidy(world: &mut World, bounds: &Bounds, guards: &Guards) {
     }
     for k in 0..2 {
         let Controller { term, mode, .. } = world.controllers[k];
-        if !bounds.zealous && term > 0 && term < world.epoch && mode == Mode::Idle {
-            driver::start(&mut world.controllers[k], 0, &nothing(), &Guards::ALL);
+        if term == 0 || term == world.epoch {
+            continue;
+        }
+        match (bounds.deposed, mode) {
+            (Deposed::Sends, _) => retire(world, k),
+            (Deposed::Finishes, Mode::Idle) => {
+                driver::start(&mut world.controllers[k], 0, &nothing(), &Guards::ALL);
+            }
+            (Deposed::Finishes | Deposed::GoesOn, _) => {}
         }
     }
     let late = world.late;
@@ -237,11 +244,17 @@ fn bury(world: &mut World, k: usize) {
     }
     let read = if controller.mode == Mode::Looking { &controller.view } else { &world.objects };
     let tokens = read.service.map(|s| s.token).into_iter();
-    let tokens = tokens.chain(Color::ALL.into_iter().filter_map(|color| read.deployments.get(color).map(|d| d.token)));
+    let tokens =
+        tokens.chain(Color::ALL.into_iter().filter_map(|color| read.deployments.get(color).map(|d| d.token)));
     if !tokens.into_iter().any(|token| token.epoch > controller.term) {
         return;
     }
-    let sent: Vec<Request> = controller.queue.into_iter().flatten().collect();
+    retire(world, k);
+}
+
+/// What it sends is late, and it is gone.
+fn retire(world: &mut World, k: usize) {
+    let sent: Vec<Request> = world.controllers[k].queue.into_iter().flatten().collect();
     if sent.len() > world.late.iter().filter(|slot| slot.is_none()).count() {
         return;
     }

@@ -94,8 +94,19 @@ pub struct Deployment {
 pub struct Slices {
     /// Whose pods the live Service's slices hold, and how many are ready.
     pub live: Option<(Color, u8)>,
-    /// The ready pods in each color's own slices, and their revision.
-    pub own: PerColor<(u8, u8)>,
+    /// The ready pods in each color's own slices.
+    pub own: PerColor<Listed>,
+}
+
+/// Ready pods in a color's own slices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Listed {
+    /// Their revision.
+    pub revision: u8,
+    /// What they run. A live look finds out whose pods they are, so it can tell.
+    pub content: u8,
+    /// How many.
+    pub pods: u8,
 }
 
 /// All objects of one app: as they are, or as somebody read them.
@@ -187,9 +198,9 @@ impl Ask {
     pub(crate) fn object(self) -> Object {
         match self {
             Self::CreateService(_) | Self::PutService(..) | Self::StampService(_) => Object::Service,
-            Self::CreateDeployment(color, ..) | Self::PutDeployment(color, ..) | Self::StampDeployment(color, _) => {
-                Object::Deployment(color)
-            }
+            Self::CreateDeployment(color, ..)
+            | Self::PutDeployment(color, ..)
+            | Self::StampDeployment(color, _) => Object::Deployment(color),
             Self::Store(..) => Object::Stored,
             Self::Status(_) => Object::App,
         }
@@ -291,6 +302,8 @@ pub struct World {
     pub epoch: u8,
     /// Requests whose sender has given up on them: they may still commit.
     pub late: [Option<Request>; 3],
+    /// The color that the Service was last made to select by an operator, whatever became of it.
+    pub committed: Option<Color>,
     /// What is true of each color.
     pub truth: PerColor<Truth>,
     /// Edits that remain.
@@ -324,6 +337,7 @@ impl World {
             controllers: [controller(1), controller(0)],
             epoch: 1,
             late: [None; 3],
+            committed: ready.then_some(Color::Blue),
             truth: PerColor { blue: truth(ready, ready), green: truth(false, ready) },
             edits: bounds.edits,
             mishaps: bounds.mishaps,
@@ -415,6 +429,8 @@ fn blue_serves(reduced: bool) -> Objects {
         })
     });
     objects.stored = PerColor::from_fn(|_| [1, 0, 0, 0, 0]);
-    objects.slices = Slices { live: Some((Color::Blue, FULL)), own: PerColor { blue: (1, FULL), green: (1, FULL) } };
+    let listed = Listed { revision: 1, content: 0, pods: FULL };
+    objects.slices =
+        Slices { live: Some((Color::Blue, FULL)), own: PerColor { blue: listed, green: listed } };
     objects
 }

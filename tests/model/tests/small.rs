@@ -1,0 +1,65 @@
+//! Bounds that are small enough for every test run, explored to the end. `make model` explores larger ones.
+
+use bluegreen_model::explore::explore;
+use bluegreen_model::{Bounds, Deposed, Guards};
+
+fn holds(bounds: Bounds) {
+    let explored = explore(&bounds, &Guards::ALL, usize::MAX, |_, _, _| ());
+    let story = explored.counterexample.map(|counterexample| counterexample.to_string());
+    assert!(story.is_none(), "{bounds:?}\n{}", story.unwrap_or_default());
+    assert!(explored.exhausted);
+    assert_eq!(explored.settles, Some(true), "{bounds:?}: a run goes in a circle");
+    println!("{bounds:?}: {} states, depth {}, {} ends", explored.states, explored.depth, explored.ends);
+}
+
+const REDUCED: Bounds = Bounds {
+    edits: 0,
+    mishaps: 0,
+    faults: 0,
+    takeovers: 0,
+    reduced: true,
+    prompted: false,
+    deposed: Deposed::Sends,
+    from_nothing: false,
+};
+
+#[test]
+fn two_edits() {
+    holds(Bounds { edits: 2, ..REDUCED });
+    holds(Bounds { edits: 2, reduced: false, ..REDUCED });
+}
+
+#[test]
+fn an_edit_and_a_crash_or_a_delayed_request() {
+    holds(Bounds { edits: 1, faults: 1, ..REDUCED });
+    holds(Bounds { edits: 1, faults: 1, reduced: false, ..REDUCED });
+}
+
+#[test]
+fn an_edit_while_two_controllers_act() {
+    holds(Bounds { edits: 1, takeovers: 1, ..REDUCED });
+    holds(Bounds { edits: 1, takeovers: 1, deposed: Deposed::Finishes, ..REDUCED });
+}
+
+#[test]
+fn an_edit_and_a_mishap() {
+    holds(Bounds { edits: 1, mishaps: 1, ..REDUCED });
+}
+
+#[test]
+fn a_new_app() {
+    holds(Bounds { from_nothing: true, ..REDUCED });
+    holds(Bounds { edits: 1, from_nothing: true, ..REDUCED });
+}
+
+#[test]
+fn each_guard_is_needed() {
+    for (name, guards, bounds) in
+        Guards::each_removed().into_iter().filter(|(_, _, bounds)| bounds.takeovers == 0)
+    {
+        let explored = explore(&bounds, &guards, usize::MAX, |_, _, _| ());
+        let story =
+            explored.counterexample.unwrap_or_else(|| panic!("nothing notices that the {name} is gone"));
+        println!("\nwithout the {name}:\n{story}");
+    }
+}
