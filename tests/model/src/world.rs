@@ -320,7 +320,7 @@ impl World {
     /// Where an exploration starts.
     #[must_use]
     pub fn first(bounds: &Bounds) -> Self {
-        let objects = if bounds.from_nothing { nothing() } else { blue_serves(bounds.reduced) };
+        let objects = if bounds.from_nothing { nothing() } else { blue_serves() };
         let controller = |term| Controller {
             term,
             attempt: 0,
@@ -397,7 +397,7 @@ pub(crate) fn nothing() -> Objects {
 }
 
 /// Blue has been serving for long, green is ready and has never served; all is reported, and stamped by the leader.
-fn blue_serves(reduced: bool) -> Objects {
+fn blue_serves() -> Objects {
     let mut objects = nothing();
     let token = Token { epoch: 1, attempt: 0 };
     objects.app.status = Status {
@@ -415,7 +415,6 @@ fn blue_serves(reduced: bool) -> Objects {
         token,
     });
     // A color that never served stands at one pod in either way of standing by.
-    let _ = reduced;
     objects.deployments = PerColor::from_fn(|_| {
         Some(Deployment {
             revision: 1,
