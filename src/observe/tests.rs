@@ -62,7 +62,7 @@ fn whose(metadata: Value) -> Child<()> {
 fn a_dual_stack_pod_is_one_pod_and_counts_only_when_both_families_list_it() {
     let v4 = slice("IPv4", &[("a", ready()), ("b", ready())]);
     let v6 = slice("IPv6", &[("a", ready())]);
-    assert_eq!(endpoints::ready_pods(&[v4.clone()], |_| true), 2);
+    assert_eq!(endpoints::ready_pods(std::slice::from_ref(&v4), |_| true), 2);
     assert_eq!(endpoints::ready_pods(&[v4, v6], |_| true), 1);
 }
 
