@@ -1,0 +1,301 @@
+//! Look, plan, write: as `reconcile`, `memory` and `apply` do it.
+
+use bluegreen_operator::api::Color;
+use bluegreen_operator::plan::{self, Action, Fence, Observed, Plan, Selection};
+
+use crate::facts;
+use crate::report::report;
+use crate::world::{
+    Ask, Clock, Clocks, Controller, Mode, Object, Objects, Request, Service, Status, Token, Why, World, nothing,
+    rendering,
+};
+use crate::{Bounds, Guards};
+
+/// A promise that was broken, in words.
+pub type Broken = &'static str;
+
+/// What a look leads to.
+pub(crate) struct Decision {
+    pub clocks: Clocks,
+    pub facts: Observed,
+    pub plan: Plan,
+    pub status: Status,
+}
+
+/// As `reconcile::decide`: takes note of the endpoints, then plans.
+pub(crate) fn decide(
+    seen: &Objects,
+    controller: &Controller,
+    live_read: bool,
+    bounds: &Bounds,
+    guards: &Guards,
+) -> Decision {
+    let selected = facts::selected(seen, facts::token(controller), guards);
+    let clocks = look(controller.clocks, selected, seen, live_read);
+    let facts = facts::observe(seen, controller, &clocks, guards);
+    let plan = plan::plan(&facts::intent(&seen.app, bounds.reduced), &facts);
+    let status = report(seen, &facts, &plan);
+    Decision { clocks, facts, plan, status }
+}
+
+/// As `Memory::look`: only a live read starts a clock, any look stops it.
+fn look(clocks: Clocks, color: Option<Color>, seen: &Objects, live_read: bool) -> Clocks {
+    let Some(color) = color else { return Clocks::default() };
+    let clocks = if clocks.color == Some(color) { clocks } else { Clocks::default() };
+    let (moved, cleared) = endpoints(seen, color);
+    let step = |clock: Clock, holds: bool| match (clock, holds) {
+        (_, false) => Clock::Stopped,
+        (Clock::Stopped, true) if live_read => Clock::Running { returned: false },
+        (clock, true) => clock,
+    };
+    let (moved, cleared) = (step(clocks.moved, moved), step(clocks.cleared, cleared));
+    let stands = moved == Clock::Stopped && cleared == Clock::Stopped;
+    Clocks { color: (!stands).then_some(color), moved, cleared }
+}
+
+/// As `observe::endpoints`.
+fn endpoints(seen: &Objects, color: Color) -> (bool, bool) {
+    match seen.slices.live {
+        Some((of, ready)) if of == color => (ready >= crate::world::FULL, true),
+        Some(_) => (false, false),
+        None => (false, true),
+    }
+}
+
+/// Would the driver look at all, if its caches were up to date? As `reconcile::pass`.
+pub(crate) fn has_reason(world: &World, k: usize, bounds: &Bounds, guards: &Guards) -> bool {
+    let controller = &world.controllers[k];
+    let cached = decide(&world.objects, controller, false, bounds, guards);
+    let news = cached.status != world.objects.app.status;
+    let wants_look = facts::selected(&world.objects, facts::token(controller), guards).is_some_and(|color| {
+        let (moved, cleared) = endpoints(&world.objects, color);
+        let stopped = |clock: Clock| clock == Clock::Stopped;
+        (moved && stopped(cached.clocks.moved)) || (cleared && stopped(cached.clocks.cleared))
+    });
+    !cached.plan.actions.is_empty() || news || (wants_look && cached.facts.recorded.switching)
+}
+
+/// A cached look that stops a clock.
+pub(crate) fn cached_look(world: &World, k: usize, bounds: &Bounds, guards: &Guards) -> Option<World> {
+    let controller = &world.controllers[k];
+    let clocks = decide(&world.objects, controller, false, bounds, guards).clocks;
+    (clocks != controller.clocks).then(|| {
+        let mut next = *world;
+        next.controllers[k].clocks = clocks;
+        next
+    })
+}
+
+/// Begins to read. Each object is read at some moment from now until the plan is made: this copy is the oldest
+/// that it can be, and [`refresh`] may replace what changes meanwhile.
+pub(crate) fn begin(world: &World, k: usize, guards: &Guards) -> World {
+    let mut next = *world;
+    let controller = &mut next.controllers[k];
+    controller.mode = Mode::Looking;
+    if guards.live_look {
+        controller.view = world.objects;
+        controller.fresh = 63;
+    }
+    next
+}
+
+/// Reads an object that has changed since.
+pub(crate) fn refresh(world: &World, k: usize, object: Object) -> World {
+    let mut next = *world;
+    next.controllers[k].view.read(object, &world.objects);
+    next.controllers[k].fresh |= object.bit();
+    next
+}
+
+/// Plans on what was read, and lines up the requests.
+pub(crate) fn make_plan(world: &World, k: usize, bounds: &Bounds, guards: &Guards) -> (World, Option<Broken>) {
+    let mut next = *world;
+    let controller = world.controllers[k];
+    let seen = &controller.view;
+    let decision = decide(seen, &controller, true, bounds, guards);
+    let broken = broken_by(&decision, seen).or_else(|| sleeps_through(&decision, seen, &controller, bounds, guards));
+    let mut queue = [None; 4];
+    let asks = decision.plan.actions.iter().flat_map(|action| asks(action, seen, facts::token(&controller)));
+    for (slot, ask) in queue.iter_mut().zip(asks) {
+        let valid = ask.creates() || controller.fresh & ask.object().bit() != 0;
+        *slot = Some(Request { ask, valid });
+    }
+    // A deposed leader reports nothing: `Tenure::may_write` is asked before every write. (For all its other writes
+    // the model lets it be frozen right between the question and the write.)
+    let deposed = guards.tenure && controller.term < world.epoch;
+    if decision.plan.actions.is_empty() && decision.status != seen.app.status && !deposed {
+        let valid = controller.fresh & Object::App.bit() != 0;
+        queue[0] = Some(Request { ask: Ask::Status(decision.status), valid });
+    }
+    let controller = &mut next.controllers[k];
+    controller.clocks = decision.clocks;
+    controller.queue = queue;
+    controller.mode = Mode::Acting { unknown: false };
+    settle(controller, guards);
+    (next, broken)
+}
+
+/// An empty queue ends the pass.
+fn settle(controller: &mut Controller, guards: &Guards) {
+    if controller.queue.iter().any(Option::is_some) {
+        forget_view(controller, guards);
+        return;
+    }
+    if let Mode::Acting { unknown: true } = controller.mode {
+        controller.attempt += u8::from(guards.attempt);
+    }
+    controller.mode = Mode::Idle;
+    forget_view(controller, guards);
+}
+
+/// What was read is not used again: states that differ in nothing else are the same. Caches stay.
+fn forget_view(controller: &mut Controller, guards: &Guards) {
+    if guards.live_look {
+        controller.view = nothing();
+        controller.fresh = 0;
+    }
+}
+
+/// A request was answered: carried out, or refused by its precondition. The controller looks again after either.
+pub(crate) fn answered(controller: &mut Controller, index: usize, guards: &Guards) {
+    controller.queue[index] = None;
+    settle(controller, guards);
+}
+
+/// A request got no answer in time.
+pub(crate) fn unanswered(controller: &mut Controller, index: usize, guards: &Guards) {
+    let is_status = matches!(controller.queue[index], Some(Request { ask: Ask::Status(_), .. }));
+    controller.queue[index] = None;
+    if let Mode::Acting { unknown } = &mut controller.mode {
+        // An unknown report bumps nothing: it can't touch a pod.
+        *unknown |= !is_status;
+    }
+    settle(controller, guards);
+}
+
+/// A process begins: it remembers nothing.
+pub(crate) fn start(controller: &mut Controller, term: u8, now: &Objects, guards: &Guards) {
+    *controller = Controller {
+        term,
+        attempt: 0,
+        clocks: Clocks::default(),
+        mode: Mode::Idle,
+        view: if guards.live_look { nothing() } else { *now },
+        fresh: if guards.live_look || term == 0 { 0 } else { 63 },
+        queue: [None; 4],
+    };
+    if term == 0 {
+        controller.view = nothing();
+    }
+}
+
+/// The requests of an action, as `apply` builds them from what was read.
+fn asks(action: &Action, seen: &Objects, token: Token) -> Vec<Ask> {
+    let small = |number: i64| u8::try_from(number).unwrap_or(u8::MAX);
+    let size = |replicas: i32| u8::try_from(replicas).unwrap_or(u8::MAX);
+    let current = |color: Color| {
+        let facts = facts::current(seen, color);
+        facts.map(|number| (number, facts::content(seen, color, number).unwrap_or_default()))
+    };
+    let service = |change: &dyn Fn(&mut Service)| {
+        seen.service.map(|mut service| {
+            if service.selects == Selection::Edited {
+                service.selects = Selection::Nothing;
+            }
+            service.token = token;
+            change(&mut service);
+            service
+        })
+    };
+    match *action {
+        Action::CreateService => vec![Ask::CreateService(Service {
+            selects: Selection::Nothing,
+            committed: None,
+            served: seen.app.status.served,
+            token,
+        })],
+        Action::Restore { to } => service(&|s| {
+            s.selects = Selection::Color(to);
+            s.committed = Some(to);
+        })
+        .map(|s| Ask::PutService(s, Why::Restore))
+        .into_iter()
+        .collect(),
+        Action::Switch { to, .. } => service(&|s| {
+            s.selects = Selection::Color(to);
+            s.committed = Some(to);
+            *s.served.get_mut(to) = current(to).map_or(0, |(number, _)| number);
+        })
+        .map(|s| Ask::PutService(s, Why::Switch))
+        .into_iter()
+        .collect(),
+        Action::StoreRevision { color, number } => vec![Ask::Store(color, small(number), rendering(&seen.app, color))],
+        Action::RecoverRevision { color, number } => {
+            let content = seen.deployments.get(color).map_or(0, |d| d.content);
+            vec![Ask::Store(color, small(number), content)]
+        }
+        Action::CreateDeployment { color, replicas } => current(color)
+            .map(|(number, content)| Ask::CreateDeployment(color, number, content, size(replicas), token))
+            .into_iter()
+            .collect(),
+        Action::EditDeployment { color, replicas } => current(color)
+            .map(|(number, content)| Ask::PutDeployment(color, number, content, size(replicas), token))
+            .into_iter()
+            .collect(),
+        Action::Fence { service, ref colors } => service
+            .then_some(Ask::StampService(token))
+            .into_iter()
+            .chain(colors.iter().map(|&color| Ask::StampDeployment(color, token)))
+            .collect(),
+        // Outside of the bounds of this model: no such spec, and nothing obsolete is shown to the planner.
+        Action::UpdateService
+        | Action::ApplyColorService(_)
+        | Action::Promote { .. }
+        | Action::DropRevision { .. }
+        | Action::RemoveColor(_) => Vec::new(),
+    }
+}
+
+/// What a decision must never be.
+fn broken_by(decision: &Decision, seen: &Objects) -> Option<Broken> {
+    let fenced = |facts: &Observed| {
+        let service = facts.service.ours().is_some_and(|s| s.fence == Fence::Mine);
+        service && Color::ALL.iter().all(|&c| facts.colors.get(c).deployment.ours().is_none_or(|d| d.fence == Fence::Mine))
+    };
+    for action in &decision.plan.actions {
+        match *action {
+            Action::Switch { .. } | Action::EditDeployment { .. } if !fenced(&decision.facts) => {
+                return Some("a guarded action was planned without the token on every object");
+            }
+            Action::Switch { to, .. } => {
+                let runs = facts::current(seen, to).and_then(|number| facts::content(seen, to, number));
+                if runs.map(|content| content / 2) != Some(*seen.app.tags.get(to)) {
+                    return Some("a switch was planned to something else than the color's block asks for");
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// When nothing is done but time alone would change that, the plan must say when to look again.
+fn sleeps_through(
+    decision: &Decision,
+    seen: &Objects,
+    controller: &Controller,
+    bounds: &Bounds,
+    guards: &Guards,
+) -> Option<Broken> {
+    let runs = |clock: Clock| matches!(clock, Clock::Running { .. });
+    let clocks = decision.clocks;
+    if !decision.plan.actions.is_empty() || decision.plan.wake.is_some() || !(runs(clocks.moved) || runs(clocks.cleared)) {
+        return None;
+    }
+    let pass = |clock: Clock| if runs(clock) { Clock::Passed } else { clock };
+    let later = Clocks { color: clocks.color, moved: pass(clocks.moved), cleared: pass(clocks.cleared) };
+    let facts = facts::observe(seen, controller, &later, guards);
+    let plan = plan::plan(&facts::intent(&seen.app, bounds.reduced), &facts);
+    (plan.actions != decision.plan.actions || plan.stage != decision.plan.stage)
+        .then_some("nothing wakes the controller up when the drain is over")
+}

@@ -1,0 +1,192 @@
+//! What a controller saw → the planner's facts, as `observe` does it.
+
+use std::time::Duration;
+
+use bluegreen_operator::api::{ActiveUpdatePolicy, Color, PerColor};
+use bluegreen_operator::plan::{
+    self, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Live, Observed, Recorded, ServiceFacts,
+    Standby, Stored,
+};
+
+use crate::Guards;
+use crate::world::{App, Clock, Clocks, Controller, Deployment, FULL, Objects, Token, rendering};
+
+/// Any time that is not zero: durations are compared with it alone.
+pub(crate) const DRAIN: Duration = Duration::from_secs(30);
+
+/// As `fence::Token::compare`, without the text (a test compares the two).
+pub(crate) fn compare(mine: Token, theirs: Token) -> Fence {
+    match theirs.epoch.cmp(&mine.epoch) {
+        std::cmp::Ordering::Greater => Fence::Newer,
+        std::cmp::Ordering::Equal if theirs.attempt == mine.attempt => Fence::Mine,
+        std::cmp::Ordering::Equal | std::cmp::Ordering::Less => Fence::Stale,
+    }
+}
+
+pub(crate) fn token(controller: &Controller) -> Token {
+    Token { epoch: controller.term, attempt: controller.attempt }
+}
+
+pub(crate) fn intent(app: &App, reduced: bool) -> Intent {
+    Intent {
+        active: app.active,
+        paused: app.paused,
+        replicas: i32::from(FULL),
+        standby: if reduced { Standby::Reduced { replicas: 0, after: Duration::ZERO } } else { Standby::Warm },
+        drain: DRAIN,
+        deadline: Duration::from_secs(600),
+        policy: ActiveUpdatePolicy::Freeze,
+        wanted: PerColor { blue: true, green: true },
+    }
+}
+
+pub(crate) fn recorded(seen: &Objects, guards: &Guards) -> Recorded {
+    let status = &seen.app.status;
+    Recorded {
+        active: status.active,
+        // Without the guard the planner never waits for the record. It then finds the drain's end in `active`
+        // alone, which is what the guard is for.
+        switching: status.switch.is_some() || (!guards.record && wants_switch(seen)),
+        settled: status.written && status.observed && !status.reconciling,
+    }
+}
+
+fn wants_switch(seen: &Objects) -> bool {
+    seen.service.is_some_and(|service| service.selects != plan::Selection::Color(seen.app.active))
+}
+
+pub(crate) fn service(seen: &Objects, mine: Token, guards: &Guards) -> Child<ServiceFacts> {
+    let Some(service) = seen.service else { return Child::Absent };
+    let number = |number: u8| (number > 0).then(|| i64::from(number));
+    Child::Ours(ServiceFacts {
+        selects: service.selects,
+        committed: service.committed,
+        served: service.served.map(number),
+        fence: if guards.service_fence { compare(mine, service.token) } else { Fence::Mine },
+        current: true,
+    })
+}
+
+/// The color that the Service selects, as committed.
+pub(crate) fn selected(seen: &Objects, mine: Token, guards: &Guards) -> Option<Color> {
+    match plan::live(&service(seen, mine, guards), &recorded(seen, guards)) {
+        Live::Selected(color) => Some(color),
+        Live::Lost(_) | Live::Never => None,
+    }
+}
+
+/// The revision that served last: the Service's word, else the status's.
+fn served(seen: &Objects, color: Color) -> u8 {
+    let by_service = seen.service.map_or(0, |service| *service.served.get(color));
+    if by_service > 0 { by_service } else { *seen.app.status.served.get(color) }
+}
+
+pub(crate) fn newest(stored: &[u8]) -> Option<u8> {
+    stored.iter().rposition(|&content| content > 0).and_then(|index| u8::try_from(index + 1).ok())
+}
+
+/// What a stored revision renders.
+pub(crate) fn content(seen: &Objects, color: Color, number: u8) -> Option<u8> {
+    let index = usize::from(number).checked_sub(1)?;
+    seen.stored.get(color).get(index)?.checked_sub(1)
+}
+
+fn stored(seen: &Objects, color: Color, number: u8) -> Option<Stored> {
+    let content = content(seen, color, number)?;
+    let now = rendering(&seen.app, color);
+    let change = if content / 2 != now / 2 {
+        Change::Block
+    } else if content != now {
+        Change::Shared
+    } else {
+        Change::None
+    };
+    Some(Stored { number: i64::from(number), change })
+}
+
+pub(crate) fn observe(seen: &Objects, controller: &Controller, clocks: &Clocks, guards: &Guards) -> Observed {
+    let mine = token(controller);
+    let service = service(seen, mine, guards);
+    let recorded = recorded(seen, guards);
+    let live = plan::live(&service, &recorded);
+    let colors = PerColor::from_fn(|color| color_facts(seen, mine, live, color, guards));
+    let held = |clock: Clock| match clock {
+        _ if !guards.drain => Some(DRAIN),
+        Clock::Stopped => None,
+        Clock::Running { .. } => Some(Duration::ZERO),
+        Clock::Passed => Some(DRAIN),
+    };
+    let elapsed = Elapsed {
+        moved: held(clocks.moved),
+        cleared: held(clocks.cleared),
+        switching: None,
+        idle: PerColor::default(),
+    };
+    Observed { service, colors, recorded, elapsed }
+}
+
+fn color_facts(seen: &Objects, mine: Token, live: Live, color: Color, guards: &Guards) -> ColorFacts {
+    let served = served(seen, color);
+    let newest = newest(seen.stored.get(color));
+    let serving = Some(served).filter(|&n| live.color() == Some(color) && content(seen, color, n).is_some());
+    let current = serving.or(newest);
+    let (listed, endpoints) = *seen.slices.own.get(color);
+    // A live look counts only pods of the current revision's ReplicaSet.
+    let proven = current == Some(listed);
+    ColorFacts {
+        service: Child::Ours(true),
+        newest: newest.and_then(|number| stored(seen, color, number)),
+        current: current.and_then(|number| stored(seen, color, number)),
+        served: current.is_some_and(|number| served == number),
+        obsolete: Vec::new(),
+        deployment: seen
+            .deployments
+            .get(color)
+            .map_or(Child::Absent, |d| Child::Ours(deployment(seen, &d, mine, color, current, guards))),
+        endpoints: if !guards.endpoints {
+            i32::MAX
+        } else if proven {
+            i32::from(endpoints)
+        } else {
+            0
+        },
+    }
+}
+
+fn deployment(
+    seen: &Objects,
+    deployment: &Deployment,
+    mine: Token,
+    color: Color,
+    current: Option<u8>,
+    guards: &Guards,
+) -> DeploymentFacts {
+    let matches = current
+        .is_some_and(|number| number == deployment.revision && content(seen, color, number) == Some(deployment.content));
+    let count = i32::from(deployment.have);
+    DeploymentFacts {
+        revision: i64::from(deployment.revision),
+        matches: matches || !guards.fields,
+        fence: if guards.deployment_fence { compare(mine, deployment.token) } else { Fence::Mine },
+        replicas: i32::from(deployment.replicas),
+        observed: deployment.observed || !guards.observed_generation,
+        total: count,
+        updated: count,
+        ready: count,
+        available: count,
+        rolled_out: deployment.rolled,
+        deadline_exceeded: false,
+        proven: true,
+    }
+}
+
+/// The revision that a color runs or is to run, as in [`color_facts`].
+pub(crate) fn current(seen: &Objects, color: Color) -> Option<u8> {
+    let live = plan::live(
+        &service(seen, Token::default(), &Guards::ALL),
+        &recorded(seen, &Guards::ALL),
+    );
+    let served = served(seen, color);
+    let serving = Some(served).filter(|&n| live.color() == Some(color) && content(seen, color, n).is_some());
+    serving.or_else(|| newest(seen.stored.get(color)))
+}

@@ -1,0 +1,126 @@
+//! Exhaustive model of the operator: the *production* planner, driven as `reconcile` drives it, against an
+//! abstract cluster in which requests are lost, delayed past their timeout and committed late, leaders crash or
+//! are deposed without knowing, caches and EndpointSlices lag, and the user edits at any moment.
+//!
+//! | file | holds |
+//! |---|---|
+//! | [`world`] | the cluster's objects, the controllers, requests in flight |
+//! | `facts` | what a controller saw → the planner's facts, as `observe` does it |
+//! | `driver` | look, plan, write: as `reconcile`, `memory` and `apply` do it |
+//! | `report` | the status that a look leads to, as far as it is read back |
+//! | `server` | what a request does when it arrives, and which promise it may break |
+//! | `environment` | Kubernetes' own controllers, the user, time |
+//! | [`steps`] | every step that is possible in a state |
+//! | [`explore`] | breadth first over all of them |
+//! | [`liveness`] | does every state lead to what the spec asks for? |
+//! | [`story`] | a path in words |
+//!
+//! resourceVersions are not numbers here: every copy that was read, and every request that carries one, holds a
+//! bit that says whether the object is still the one that was read. That keeps the state space finite without
+//! losing anything, since preconditions compare for equality alone.
+
+mod driver;
+mod environment;
+pub mod explore;
+mod facts;
+mod fingerprint;
+pub mod liveness;
+mod report;
+mod server;
+pub mod steps;
+pub mod story;
+pub mod world;
+
+/// What may happen, and how often: the size of an exploration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Edits of the spec.
+    pub edits: u8,
+    /// Things that happen to the children: deletions, foreign edits, pods that turn unready.
+    pub mishaps: u8,
+    /// Crashes of a controller, and requests whose result stays unknown (and which may commit at any later time).
+    pub faults: u8,
+    /// Times that the other controller takes the lead while the one before goes on as if nothing had happened.
+    pub takeovers: u8,
+    /// The idle color is scaled to zero after its drain, instead of being kept warm.
+    pub reduced: bool,
+    /// A look begins only in a state in which up-to-date caches give a reason for it; else it may begin at any time.
+    /// What a needless look reads is no reason to write, unless something changes while it reads, and then an
+    /// earlier or later look, with a reason, can read the same.
+    pub prompted: bool,
+    /// A deposed leader begins pass after pass until it happens to notice; else it finishes the one that it is in,
+    /// as a process does that was frozen anywhere in it and finds its tenure over afterwards.
+    pub zealous: bool,
+    /// Starts from an app without children, instead of one in which blue has been serving for long.
+    pub from_nothing: bool,
+}
+
+/// The guards that keep a switch safe. All on is the production code; each can be taken out, to see that the
+/// model notices.
+///
+/// A guard of the planner is taken out by lying to it about the one fact that the guard looks at: production
+/// code has no switches for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guards {
+    /// A status counts only when `observedGeneration` has caught up.
+    pub observed_generation: bool,
+    /// The Service is stamped.
+    pub service_fence: bool,
+    /// The Deployments are stamped.
+    pub deployment_fence: bool,
+    /// Writes carry the resourceVersion of the copy that was planned on.
+    pub precondition: bool,
+    /// A plan that leads to a write rests on live reads, not on caches.
+    pub live_look: bool,
+    /// The color's own EndpointSlices list its pods.
+    pub endpoints: bool,
+    /// The old color is left alone until its drain has passed.
+    pub drain: bool,
+    /// Every declared field of the Deployment is compared.
+    pub fields: bool,
+    /// A write of unknown result begins a new attempt, and with it a new token.
+    pub attempt: bool,
+    /// A switch is recorded in the status before it is committed.
+    pub record: bool,
+    /// A leader asks for its tenure before it reports.
+    pub tenure: bool,
+}
+
+impl Guards {
+    /// As in production.
+    pub const ALL: Self = Self {
+        observed_generation: true,
+        service_fence: true,
+        deployment_fence: true,
+        precondition: true,
+        live_look: true,
+        endpoints: true,
+        drain: true,
+        fields: true,
+        attempt: true,
+        record: true,
+        tenure: true,
+    };
+
+    /// Every guard by name, with the guards that remain without it and a bound in which that shows.
+    #[must_use]
+    pub fn each_removed() -> Vec<(&'static str, Self, Bounds)> {
+        let all = Self::ALL;
+        let reduced = Bounds { edits: 2, reduced: true, ..Bounds::default() };
+        let fault = Bounds { faults: 1, ..reduced };
+        let mishap = Bounds { mishaps: 1, ..reduced };
+        vec![
+            ("observed generation", Self { observed_generation: false, ..all }, reduced),
+            ("fence of the Service", Self { service_fence: false, ..all }, fault),
+            ("fence of the Deployments", Self { deployment_fence: false, ..all }, fault),
+            ("resourceVersion precondition", Self { precondition: false, ..all }, fault),
+            ("live look before acting", Self { live_look: false, ..all }, reduced),
+            ("endpoint proof", Self { endpoints: false, ..all }, reduced),
+            ("drain", Self { drain: false, ..all }, reduced),
+            ("comparison of every field", Self { fields: false, ..all }, mishap),
+            ("new attempt after an unknown result", Self { attempt: false, ..all }, fault),
+            ("record before the switch", Self { record: false, ..all }, reduced),
+            ("question for one's tenure before a report", Self { tenure: false, ..all }, Bounds { takeovers: 1, ..fault }),
+        ]
+    }
+}

@@ -1,0 +1,252 @@
+//! Every step that is possible in a state.
+
+use bluegreen_operator::api::Color;
+
+use crate::driver::{self, Broken};
+use crate::fingerprint::fingerprint;
+pub use crate::environment::{Edit, Mishap};
+use crate::environment as env;
+use crate::server;
+use crate::world::{Controller, Mode, Object, Request, World, nothing};
+use crate::{Bounds, Guards};
+
+/// One step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// A controller begins to read.
+    Begin(usize),
+    /// It reads an object that changed after it began.
+    Refresh(usize, Object),
+    /// It plans on what it has read.
+    Plan(usize),
+    /// A request is carried out, or refused, and answered.
+    Write(usize, usize),
+    /// A request gets no answer in time: it may commit later, or never.
+    Timeout(usize, usize),
+    /// A look at the caches stops a drain clock.
+    CachedLook(usize),
+    /// A deposed leader learns that it is one, and ends.
+    Notice(usize),
+    /// A leader crashes and leads again; its requests are lost, or may still commit.
+    Crash(usize, bool),
+    /// A controller takes the lead; the one before does not know yet.
+    Takeover(usize),
+    /// A request that was given up commits.
+    LateCommit(usize),
+    /// A request that was given up is lost for good.
+    LateLoss(usize),
+    /// A color's pods turn ready.
+    Ready(Color),
+    /// The Deployment controller counts them, once they are available.
+    Roll(Color),
+    /// A color's own EndpointSlices follow.
+    ListPods(Color),
+    /// The live EndpointSlices follow.
+    MoveEndpoints,
+    /// A drain clock of a controller reaches the drain: both of its clocks, or only `cleared`.
+    DrainPassed(usize, bool),
+    /// The user edits the spec.
+    Edit(Edit),
+    /// Something happens to a child.
+    Mishap(Mishap),
+}
+
+/// A step and where it leads.
+pub struct Next {
+    /// The step.
+    pub step: Step,
+    /// The state after it.
+    pub world: World,
+    /// The promise that it broke.
+    pub broken: Option<Broken>,
+    /// It belongs to a run in which nothing goes wrong any more.
+    pub fair: bool,
+}
+
+/// All steps from here.
+pub fn successors(world: &World, bounds: &Bounds, guards: &Guards, out: &mut Vec<Next>) {
+    out.clear();
+    let mut push = |step, next: World, broken, fair| out.push(Next { step, world: next, broken, fair });
+    for color in Color::ALL {
+        if let Some(next) = env::ready(world, color) {
+            push(Step::Ready(color), next, None, true);
+        }
+        if let Some(next) = env::roll(world, color) {
+            push(Step::Roll(color), next, None, true);
+        }
+        if let Some(next) = env::list_pods(world, color) {
+            push(Step::ListPods(color), next, None, true);
+        }
+    }
+    if let Some(next) = env::move_endpoints(world) {
+        push(Step::MoveEndpoints, next, None, true);
+    }
+    for (index, request) in world.late.iter().enumerate() {
+        let Some(request) = *request else { continue };
+        let mut lost = *world;
+        lost.late[index] = None;
+        let mut committed = lost;
+        let (done, broken) = server::arrive(&mut committed, request, guards);
+        if done {
+            push(Step::LateCommit(index), committed, broken, true);
+        }
+        push(Step::LateLoss(index), lost, None, true);
+    }
+    for k in 0..2 {
+        if world.controllers[k].term > 0 {
+            controller_steps(world, k, bounds, guards, &mut push);
+        } else if world.takeovers > 0 {
+            let mut next = *world;
+            next.takeovers -= 1;
+            next.epoch += 1;
+            driver::start(&mut next.controllers[k], next.epoch, &world.objects, guards);
+            push(Step::Takeover(k), next, None, false);
+        }
+    }
+    if world.edits > 0 {
+        for edit in env::edits(world) {
+            let mut next = *world;
+            env::edit(&mut next, edit);
+            push(Step::Edit(edit), next, None, false);
+        }
+    }
+    if world.mishaps > 0 {
+        for mishap in env::mishaps(world) {
+            let mut next = *world;
+            env::happen(&mut next, mishap);
+            push(Step::Mishap(mishap), next, None, false);
+        }
+    }
+    for next in out.iter_mut() {
+        tidy(&mut next.world, bounds, guards);
+    }
+}
+
+fn controller_steps(
+    world: &World,
+    k: usize,
+    bounds: &Bounds,
+    guards: &Guards,
+    push: &mut impl FnMut(Step, World, Option<Broken>, bool),
+) {
+    let controller = &world.controllers[k];
+    let leads = controller.term == world.epoch;
+    for moved in [true, false] {
+        if let Some(next) = env::drain_passed(world, k, moved) {
+            push(Step::DrainPassed(k, moved), next, None, true);
+        }
+    }
+    let reads = controller.mode == Mode::Looking || !guards.live_look;
+    for object in Object::ALL.into_iter().filter(|object| reads && controller.fresh & object.bit() == 0) {
+        push(Step::Refresh(k, object), driver::refresh(world, k, object), None, true);
+    }
+    match controller.mode {
+        Mode::Idle => {
+            if let Some(next) = driver::cached_look(world, k, bounds, guards) {
+                push(Step::CachedLook(k), next, None, leads);
+            }
+            // A stale cache may cause a look at any time; a fresh one must, when there is reason to.
+            let reason = (leads || bounds.prompted) && driver::has_reason(world, k, bounds, guards);
+            if reason || !bounds.prompted {
+                push(Step::Begin(k), driver::begin(world, k, guards), None, reason && leads);
+            }
+            if !leads {
+                let mut next = *world;
+                driver::start(&mut next.controllers[k], 0, &world.objects, guards);
+                push(Step::Notice(k), next, None, true);
+            }
+        }
+        Mode::Looking => {
+            let (next, broken) = driver::make_plan(world, k, bounds, guards);
+            push(Step::Plan(k), next, broken, true);
+        }
+        Mode::Acting { .. } => {
+            let sent = controller.queue.iter().enumerate().filter_map(|(i, request)| request.map(|r| (i, r)));
+            for (index, request) in sent {
+                let mut next = *world;
+                // Not in the queue any more when it arrives, so that its own change does not outdate it.
+                next.controllers[k].queue[index] = None;
+                let (_, broken) = server::arrive(&mut next, request, guards);
+                driver::answered(&mut next.controllers[k], index, guards);
+                push(Step::Write(k, index), next, broken, true);
+                if world.faults > 0 {
+                    let mut next = *world;
+                    next.faults -= 1;
+                    driver::unanswered(&mut next.controllers[k], index, guards);
+                    leave(&mut next, request);
+                    push(Step::Timeout(k, index), next, None, false);
+                }
+            }
+        }
+    }
+    if world.faults > 0 && leads {
+        for survive in [false, true] {
+            let mut next = *world;
+            next.faults -= 1;
+            next.epoch += 1;
+            if survive && matches!(controller.mode, Mode::Acting { .. }) {
+                for request in controller.queue.into_iter().flatten() {
+                    leave(&mut next, request);
+                }
+            } else if survive {
+                continue;
+            }
+            driver::start(&mut next.controllers[k], next.epoch, &world.objects, guards);
+            push(Step::Crash(k, survive), next, None, false);
+        }
+    }
+}
+
+/// Its sender has given up on it; the network has not.
+fn leave(world: &mut World, request: Request) {
+    if let Some(slot) = world.late.iter_mut().find(|slot| slot.is_none()) {
+        *slot = Some(request);
+    }
+}
+
+/// Forgets what can't matter any more, so that states that behave alike are alike.
+fn tidy(world: &mut World, bounds: &Bounds, guards: &Guards) {
+    // Exact only where tokens never go back: deletions could take one away, and the removal of a guard may make a
+    // deposed leader act.
+    if world.mishaps == 0 && *guards == Guards::ALL {
+        for k in 0..2 {
+            bury(world, k);
+        }
+    }
+    for k in 0..2 {
+        let Controller { term, mode, .. } = world.controllers[k];
+        if !bounds.zealous && term > 0 && term < world.epoch && mode == Mode::Idle {
+            driver::start(&mut world.controllers[k], 0, &nothing(), &Guards::ALL);
+        }
+    }
+    let late = world.late;
+    world.late = [None; 3];
+    let mut kept = late.into_iter().flatten().filter(|&request| server::may_hold(world, request, guards));
+    let mut kept = [kept.next(), kept.next(), kept.next()];
+    // Their order is nobody's business.
+    kept.sort_by_cached_key(|request| request.as_ref().map(fingerprint));
+    world.late = kept;
+}
+
+/// A deposed leader that must see a newer token in whatever it reads from now on will do nothing but finish what
+/// it sends: what it sends is as good as late, and it is as good as gone.
+fn bury(world: &mut World, k: usize) {
+    let controller = world.controllers[k];
+    if controller.term == 0 || controller.term == world.epoch {
+        return;
+    }
+    let read = if controller.mode == Mode::Looking { &controller.view } else { &world.objects };
+    let tokens = read.service.map(|s| s.token).into_iter();
+    let tokens = tokens.chain(Color::ALL.into_iter().filter_map(|color| read.deployments.get(color).map(|d| d.token)));
+    if !tokens.into_iter().any(|token| token.epoch > controller.term) {
+        return;
+    }
+    let sent: Vec<Request> = controller.queue.into_iter().flatten().collect();
+    if sent.len() > world.late.iter().filter(|slot| slot.is_none()).count() {
+        return;
+    }
+    for request in sent {
+        leave(world, request);
+    }
+    driver::start(&mut world.controllers[k], 0, &nothing(), &Guards::ALL);
+}
