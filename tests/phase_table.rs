@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bluegreen_operator::api::{ActiveUpdatePolicy, Color, PerColor};
 use bluegreen_operator::plan::{
-    Action, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Missing, Observed, Plan, Recorded,
-    Selection, ServiceFacts, Stage, Standby, Stored, plan,
+    Action, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Missing, Observed, Plan,
+    Recorded, Selection, ServiceFacts, Stage, Standby, Stored, plan,
 };
 
 #[path = "../src/plan/tests/fixtures.rs"]
@@ -35,7 +35,8 @@ fn phases() -> Vec<Phase> {
     let asleep = settled(stable().standby(0, 60)).sized(Green, 0);
     let to_green = || stable().active(Green).switching();
     let stalled = to_green().stored(Green, 2).deployment(Green, |d| {
-        *d = DeploymentFacts { deadline_exceeded: true, updated: 0, ready: 0, available: 0, ..ready(2, FULL) };
+        *d =
+            DeploymentFacts { deadline_exceeded: true, updated: 0, ready: 0, available: 0, ..ready(2, FULL) };
     });
     vec![
         phase("new", Blue, "preparing a: revision", new_app()),
@@ -75,7 +76,10 @@ fn spec_edits() -> Vec<Event> {
             // Recorded in the status before it is committed.
             rule: "- -> switching b",
             except: &[
-                ("new", "create-service, color-service a, store a 1, color-service b, store b 1 -> preparing b: revision"),
+                (
+                    "new",
+                    "create-service, color-service a, store a 1, color-service b, store b 1 -> preparing b: revision",
+                ),
                 ("first", "switch b -> switching b"),
                 ("reduced", "edit b 3 -> preparing b: rollout"),
                 // A cancel: nothing was committed.
@@ -119,7 +123,10 @@ fn spec_edits() -> Vec<Event> {
             },
             rule: "store b 2 -> preparing b: revision",
             except: &[
-                ("new", "create-service, color-service a, store a 1, color-service b, store b 1 -> preparing b: revision"),
+                (
+                    "new",
+                    "create-service, color-service a, store a 1, color-service b, store b 1 -> preparing b: revision",
+                ),
                 // The color that it goes back to is live: its edit is held.
                 ("preparing", "- -> serving"),
                 ("stalled", "- -> serving"),
@@ -216,12 +223,7 @@ fn spec_edits() -> Vec<Event> {
             rule: "-",
             except: &[("new", CREATES), ("draining", "- -> serving")],
         },
-        Event {
-            name: "paused",
-            happens: |w, _, _| w.paused(),
-            rule: "- -> paused",
-            except: &[],
-        },
+        Event { name: "paused", happens: |w, _, _| w.paused(), rule: "- -> paused", except: &[] },
         Event {
             name: "paused no longer",
             happens: |w, _, _| w.unreported().with(|w| w.intent.paused = false),
@@ -410,9 +412,7 @@ fn child_events() -> Vec<Event> {
         },
         Event {
             name: "the live color's endpoints are lost",
-            happens: |w, a, _| {
-                w.color(a, |facts| facts.endpoints = 0).with(|w| w.seen.elapsed.moved = None)
-            },
+            happens: |w, a, _| w.color(a, |facts| facts.endpoints = 0).with(|w| w.seen.elapsed.moved = None),
             rule: "- -> unready a: endpoints",
             except: &[
                 ("new", ""),
@@ -557,7 +557,11 @@ fn every_event_means_one_thing_in_every_phase() {
             assert!(phases().iter().any(|phase| phase.name == *name), "{}: no phase {name}", event.name);
         }
         for phase in phases() {
-            let text = event.except.iter().find(|(name, _)| *name == phase.name).map_or(event.rule, |(_, text)| text);
+            let text = event
+                .except
+                .iter()
+                .find(|(name, _)| *name == phase.name)
+                .map_or(event.rule, |(_, text)| text);
             if text.is_empty() {
                 continue;
             }
@@ -567,7 +571,10 @@ fn every_event_means_one_thing_in_every_phase() {
             let is = in_words(&plan, phase.a);
             if (sorted(&is.0), is.1.as_str()) != (sorted(actions), stage) {
                 let is = format!("{} -> {}", is.0, is.1);
-                wrong.push(format!("{} / {}: should be {actions} -> {stage}, is {is}", phase.name, event.name));
+                wrong.push(format!(
+                    "{} / {}: should be {actions} -> {stage}, is {is}",
+                    phase.name, event.name
+                ));
             }
         }
     }

@@ -6,8 +6,8 @@ use bluegreen_operator::plan::{self, Action, Fence, Observed, Plan, Selection};
 use crate::facts;
 use crate::report::report;
 use crate::world::{
-    Ask, Clock, Clocks, Controller, Mode, Object, Objects, Request, Service, Status, Token, Why, World, nothing,
-    rendering,
+    Ask, Clock, Clocks, Controller, Mode, Object, Objects, Request, Service, Status, Token, Why, World,
+    nothing, rendering,
 };
 use crate::{Bounds, Guards};
 
@@ -108,12 +108,18 @@ pub(crate) fn refresh(world: &World, k: usize, object: Object) -> World {
 }
 
 /// Plans on what was read, and lines up the requests.
-pub(crate) fn make_plan(world: &World, k: usize, bounds: &Bounds, guards: &Guards) -> (World, Option<Broken>) {
+pub(crate) fn make_plan(
+    world: &World,
+    k: usize,
+    bounds: &Bounds,
+    guards: &Guards,
+) -> (World, Option<Broken>) {
     let mut next = *world;
     let controller = world.controllers[k];
     let seen = &controller.view;
     let decision = decide(seen, &controller, true, bounds, guards);
-    let broken = broken_by(&decision, seen).or_else(|| sleeps_through(&decision, seen, &controller, bounds, guards));
+    let broken =
+        broken_by(&decision, seen).or_else(|| sleeps_through(&decision, seen, &controller, bounds, guards));
     let mut queue = [None; 4];
     let asks = decision.plan.actions.iter().flat_map(|action| asks(action, seen, facts::token(&controller)));
     for (slot, ask) in queue.iter_mut().zip(asks) {
@@ -229,7 +235,9 @@ fn asks(action: &Action, seen: &Objects, token: Token) -> Vec<Ask> {
         .map(|s| Ask::PutService(s, Why::Switch))
         .into_iter()
         .collect(),
-        Action::StoreRevision { color, number } => vec![Ask::Store(color, small(number), rendering(&seen.app, color))],
+        Action::StoreRevision { color, number } => {
+            vec![Ask::Store(color, small(number), rendering(&seen.app, color))]
+        }
         Action::RecoverRevision { color, number } => {
             let content = seen.deployments.get(color).map_or(0, |d| d.content);
             vec![Ask::Store(color, small(number), content)]
@@ -260,7 +268,10 @@ fn asks(action: &Action, seen: &Objects, token: Token) -> Vec<Ask> {
 fn broken_by(decision: &Decision, seen: &Objects) -> Option<Broken> {
     let fenced = |facts: &Observed| {
         let service = facts.service.ours().is_some_and(|s| s.fence == Fence::Mine);
-        service && Color::ALL.iter().all(|&c| facts.colors.get(c).deployment.ours().is_none_or(|d| d.fence == Fence::Mine))
+        service
+            && Color::ALL
+                .iter()
+                .all(|&c| facts.colors.get(c).deployment.ours().is_none_or(|d| d.fence == Fence::Mine))
     };
     for action in &decision.plan.actions {
         match *action {
@@ -289,7 +300,10 @@ fn sleeps_through(
 ) -> Option<Broken> {
     let runs = |clock: Clock| matches!(clock, Clock::Running { .. });
     let clocks = decision.clocks;
-    if !decision.plan.actions.is_empty() || decision.plan.wake.is_some() || !(runs(clocks.moved) || runs(clocks.cleared)) {
+    if !decision.plan.actions.is_empty()
+        || decision.plan.wake.is_some()
+        || !(runs(clocks.moved) || runs(clocks.cleared))
+    {
         return None;
     }
     let pass = |clock: Clock| if runs(clock) { Clock::Passed } else { clock };

@@ -71,7 +71,8 @@ pub(crate) fn edit(world: &mut World, edit: Edit) {
 /// Every mishap that is possible now. What a person does to a Deployment in the very moment between the live look
 /// and the switch can't be fenced, since that request is about another object: it is left out.
 pub(crate) fn mishaps(world: &World) -> Vec<Mishap> {
-    let quiet = world.controllers.iter().all(|c| c.mode == Mode::Idle) && world.late.iter().all(Option::is_none);
+    let quiet =
+        world.controllers.iter().all(|c| c.mode == Mode::Idle) && world.late.iter().all(Option::is_none);
     let mut all = Vec::new();
     if world.objects.service.is_some() {
         all.extend([Mishap::ServiceDeleted, Mishap::SelectorEdited]);
@@ -109,7 +110,13 @@ pub(crate) fn happen(world: &mut World, mishap: Mishap) {
         }
         Mishap::ImageEdited(color) => {
             if let Some(deployment) = *world.objects.deployments.get(color) {
-                crate::server::put_deployment(world, color, deployment.revision, FOREIGN, deployment.replicas);
+                crate::server::put_deployment(
+                    world,
+                    color,
+                    deployment.revision,
+                    FOREIGN,
+                    deployment.replicas,
+                );
             }
             world.touch(Object::Deployment(color));
         }

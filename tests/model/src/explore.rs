@@ -45,7 +45,12 @@ pub struct Explored {
 ///
 /// `progress` is told (states, depth, states left) now and then.
 #[must_use]
-pub fn explore(bounds: &Bounds, guards: &Guards, most: usize, mut progress: impl FnMut(usize, usize, usize)) -> Explored {
+pub fn explore(
+    bounds: &Bounds,
+    guards: &Guards,
+    most: usize,
+    mut progress: impl FnMut(usize, usize, usize),
+) -> Explored {
     let first = World::first(bounds);
     let mut found = Found::new(fingerprint(&first));
     let mut layer = vec![first];
@@ -87,7 +92,15 @@ pub fn explore(bounds: &Bounds, guards: &Guards, most: usize, mut progress: impl
     let exhausted = layer.is_empty();
     let counterexample = broken.map(|(id, what)| found.story(id, what, first, bounds, guards));
     let settles = (exhausted && counterexample.is_none()).then(|| found.graph.is_acyclic());
-    Explored { states: found.len(), steps, depth: depth.saturating_sub(1), exhausted, counterexample, ends, settles }
+    Explored {
+        states: found.len(),
+        steps,
+        depth: depth.saturating_sub(1),
+        exhausted,
+        counterexample,
+        ends,
+        settles,
+    }
 }
 
 /// One state's edges.
@@ -126,7 +139,13 @@ fn expand(worlds: &[World], found: &Found, bounds: &Bounds, guards: &Guards) -> 
     })
 }
 
-fn expand_one(world: &World, found: &Found, bounds: &Bounds, guards: &Guards, nexts: &mut Vec<Next>) -> Expanded {
+fn expand_one(
+    world: &World,
+    found: &Found,
+    bounds: &Bounds,
+    guards: &Guards,
+    nexts: &mut Vec<Next>,
+) -> Expanded {
     successors(world, bounds, guards, nexts);
     let broken = nexts.iter().find_map(|next| next.broken);
     let mut edges = Vec::with_capacity(nexts.len());
@@ -151,8 +170,12 @@ struct Found {
 
 impl Found {
     fn new(first: u128) -> Self {
-        let mut found =
-            Self { prints: Vec::new(), parents: Vec::new(), slots: vec![0; 1 << 16], graph: liveness::Graph::default() };
+        let mut found = Self {
+            prints: Vec::new(),
+            parents: Vec::new(),
+            slots: vec![0; 1 << 16],
+            graph: liveness::Graph::default(),
+        };
         found.insert(first, 0);
         found
     }
@@ -198,7 +221,14 @@ impl Found {
     }
 
     /// Walks the way again, since only fingerprints were kept.
-    fn story(&self, id: usize, broken: Broken, first: World, bounds: &Bounds, guards: &Guards) -> Counterexample {
+    fn story(
+        &self,
+        id: usize,
+        broken: Broken,
+        first: World,
+        bounds: &Bounds,
+        guards: &Guards,
+    ) -> Counterexample {
         let mut ids = vec![id];
         while let Some(&last) = ids.last()
             && last != 0

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bluegreen_operator::api::{ActiveUpdatePolicy, Color, PerColor};
 use bluegreen_operator::plan::{
-    self, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Live, Observed, Recorded, ServiceFacts,
-    Standby, Stored,
+    self, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Live, Observed, Recorded,
+    ServiceFacts, Standby, Stored,
 };
 
 use crate::Guards;
@@ -32,7 +32,11 @@ pub(crate) fn intent(app: &App, reduced: bool) -> Intent {
         active: app.active,
         paused: app.paused,
         replicas: i32::from(FULL),
-        standby: if reduced { Standby::Reduced { replicas: 0, after: Duration::ZERO } } else { Standby::Warm },
+        standby: if reduced {
+            Standby::Reduced { replicas: 0, after: Duration::ZERO }
+        } else {
+            Standby::Warm
+        },
         drain: DRAIN,
         deadline: Duration::from_secs(600),
         policy: ActiveUpdatePolicy::Freeze,
@@ -161,8 +165,9 @@ fn deployment(
     current: Option<u8>,
     guards: &Guards,
 ) -> DeploymentFacts {
-    let matches = current
-        .is_some_and(|number| number == deployment.revision && content(seen, color, number) == Some(deployment.content));
+    let matches = current.is_some_and(|number| {
+        number == deployment.revision && content(seen, color, number) == Some(deployment.content)
+    });
     let count = i32::from(deployment.have);
     DeploymentFacts {
         revision: i64::from(deployment.revision),
@@ -182,10 +187,7 @@ fn deployment(
 
 /// The revision that a color runs or is to run, as in [`color_facts`].
 pub(crate) fn current(seen: &Objects, color: Color) -> Option<u8> {
-    let live = plan::live(
-        &service(seen, Token::default(), &Guards::ALL),
-        &recorded(seen, &Guards::ALL),
-    );
+    let live = plan::live(&service(seen, Token::default(), &Guards::ALL), &recorded(seen, &Guards::ALL));
     let served = served(seen, color);
     let serving = Some(served).filter(|&n| live.color() == Some(color) && content(seen, color, n).is_some());
     serving.or_else(|| newest(seen.stored.get(color)))

@@ -120,7 +120,11 @@ impl Guards {
             ("comparison of every field", Self { fields: false, ..all }, mishap),
             ("new attempt after an unknown result", Self { attempt: false, ..all }, fault),
             ("record before the switch", Self { record: false, ..all }, reduced),
-            ("question for one's tenure before a report", Self { tenure: false, ..all }, Bounds { takeovers: 1, ..fault }),
+            (
+                "question for one's tenure before a report",
+                Self { tenure: false, ..all },
+                Bounds { takeovers: 1, ..fault },
+            ),
         ]
     }
 }

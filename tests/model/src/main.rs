@@ -43,11 +43,31 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let Arguments { edits, mishaps, faults, takeovers, warm, unprompted, zealous, from_nothing, most, guards } = Arguments::parse();
+    let Arguments {
+        edits,
+        mishaps,
+        faults,
+        takeovers,
+        warm,
+        unprompted,
+        zealous,
+        from_nothing,
+        most,
+        guards,
+    } = Arguments::parse();
     if guards {
         return remove_guards(most);
     }
-    let bounds = Bounds { edits, mishaps, faults, takeovers, reduced: !warm, prompted: !unprompted, zealous, from_nothing };
+    let bounds = Bounds {
+        edits,
+        mishaps,
+        faults,
+        takeovers,
+        reduced: !warm,
+        prompted: !unprompted,
+        zealous,
+        from_nothing,
+    };
     let began = Instant::now();
     let mut told = Instant::now();
     let explored = explore(&bounds, &Guards::ALL, most, |states, depth, left| {
@@ -64,14 +84,23 @@ fn main() -> ExitCode {
 
 fn tell(explored: &Explored, began: Instant) {
     let Explored { states, steps, depth, exhausted, counterexample, ends, settles } = explored;
-    println!("{states} states, {steps} steps, depth {depth}, {} s, {} MiB", began.elapsed().as_secs(), peak_mib());
+    println!(
+        "{states} states, {steps} steps, depth {depth}, {} s, {} MiB",
+        began.elapsed().as_secs(),
+        peak_mib()
+    );
     if let Some(counterexample) = counterexample {
         println!("{counterexample}");
         return;
     }
-    println!("0 violations; frontier {}", if *exhausted { "empty" } else { "NOT empty: a bound on the depth" });
+    println!(
+        "0 violations; frontier {}",
+        if *exhausted { "empty" } else { "NOT empty: a bound on the depth" }
+    );
     match settles {
-        Some(true) => println!("every fault-free run ends, in one of {ends} states, each as the spec asks: 0 traps, 0 livelocks"),
+        Some(true) => println!(
+            "every fault-free run ends, in one of {ends} states, each as the spec asks: 0 traps, 0 livelocks"
+        ),
         Some(false) => println!("some fault-free run goes in a circle"),
         None => println!("liveness: not asked"),
     }

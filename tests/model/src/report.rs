@@ -51,7 +51,9 @@ fn reconciling(target: Color, facts: &Observed, plan: &Plan) -> bool {
 
 fn updating(missing: Missing) -> bool {
     match missing {
-        Missing::Block | Missing::Revision | Missing::Deployment | Missing::Rollout | Missing::Observed => true,
+        Missing::Block | Missing::Revision | Missing::Deployment | Missing::Rollout | Missing::Observed => {
+            true
+        }
         Missing::Pods { .. } | Missing::Deadline | Missing::ReplicaSet | Missing::Endpoints { .. } => false,
     }
 }

@@ -140,7 +140,9 @@ fn switch_breaks(world: &World, service: &Service) -> Option<Broken> {
         return Some("a switch committed onto a color whose current generation was never fully ready");
     }
     if facts::content(objects, to, *service.served.get(to)) != Some(deployment.content) {
-        return Some("a switch committed onto a Deployment that runs something else than the stored revision");
+        return Some(
+            "a switch committed onto a Deployment that runs something else than the stored revision",
+        );
     }
     if !truth.listed {
         return Some("a switch committed onto a color whose own endpoints never listed its pods");

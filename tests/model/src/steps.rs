@@ -3,9 +3,9 @@
 use bluegreen_operator::api::Color;
 
 use crate::driver::{self, Broken};
-use crate::fingerprint::fingerprint;
-pub use crate::environment::{Edit, Mishap};
 use crate::environment as env;
+pub use crate::environment::{Edit, Mishap};
+use crate::fingerprint::fingerprint;
 use crate::server;
 use crate::world::{Controller, Mode, Object, Request, World, nothing};
 use crate::{Bounds, Guards};
@@ -237,7 +237,8 @@ fn bury(world: &mut World, k: usize) {
     }
     let read = if controller.mode == Mode::Looking { &controller.view } else { &world.objects };
     let tokens = read.service.map(|s| s.token).into_iter();
-    let tokens = tokens.chain(Color::ALL.into_iter().filter_map(|color| read.deployments.get(color).map(|d| d.token)));
+    let tokens =
+        tokens.chain(Color::ALL.into_iter().filter_map(|color| read.deployments.get(color).map(|d| d.token)));
     if !tokens.into_iter().any(|token| token.epoch > controller.term) {
         return;
     }

@@ -29,7 +29,8 @@ fn name(k: usize) -> char {
 }
 
 fn words(step: Step, before: &World, after: &World) -> String {
-    let queued = |k: usize, index: usize| before.controllers[k].queue[index].map_or_else(String::new, request);
+    let queued =
+        |k: usize, index: usize| before.controllers[k].queue[index].map_or_else(String::new, request);
     match step {
         Step::Begin(k) => format!("{} begins to read", name(k)),
         Step::Refresh(k, object) => format!("{} reads {} as it is now", name(k), object_name(object)),
@@ -43,7 +44,9 @@ fn words(step: Step, before: &World, after: &World) -> String {
             let outcome = if done { "is carried out" } else { "changes nothing or is refused" };
             format!("{}'s request to {} {outcome}", name(k), queued(k, index))
         }
-        Step::Timeout(k, index) => format!("{} hears nothing of its request to {}", name(k), queued(k, index)),
+        Step::Timeout(k, index) => {
+            format!("{} hears nothing of its request to {}", name(k), queued(k, index))
+        }
         Step::CachedLook(k) => format!("{} sees in its caches that a drain clock must stop", name(k)),
         Step::Notice(k) => format!("{} learns that it leads no more", name(k)),
         Step::Crash(k, true) => format!("{} crashes with its request on the way, and leads again", name(k)),
@@ -109,7 +112,9 @@ fn request(request: Request) -> String {
         Ask::PutDeployment(color, revision, _, size, _) => {
             format!("edit {color}'s Deployment (revision {revision}, {size} pods)")
         }
-        Ask::StampDeployment(color, token) => format!("stamp {color}'s Deployment {}.{}", token.epoch, token.attempt),
+        Ask::StampDeployment(color, token) => {
+            format!("stamp {color}'s Deployment {}.{}", token.epoch, token.attempt)
+        }
         Ask::Store(color, number, content) => {
             format!("store {color}'s revision {number} (v{}, shared {})", content / 2, content % 2)
         }

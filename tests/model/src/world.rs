@@ -187,9 +187,9 @@ impl Ask {
     pub(crate) fn object(self) -> Object {
         match self {
             Self::CreateService(_) | Self::PutService(..) | Self::StampService(_) => Object::Service,
-            Self::CreateDeployment(color, ..) | Self::PutDeployment(color, ..) | Self::StampDeployment(color, _) => {
-                Object::Deployment(color)
-            }
+            Self::CreateDeployment(color, ..)
+            | Self::PutDeployment(color, ..)
+            | Self::StampDeployment(color, _) => Object::Deployment(color),
             Self::Store(..) => Object::Stored,
             Self::Status(_) => Object::App,
         }
@@ -415,6 +415,7 @@ fn blue_serves(reduced: bool) -> Objects {
         })
     });
     objects.stored = PerColor::from_fn(|_| [1, 0, 0, 0, 0]);
-    objects.slices = Slices { live: Some((Color::Blue, FULL)), own: PerColor { blue: (1, FULL), green: (1, FULL) } };
+    objects.slices =
+        Slices { live: Some((Color::Blue, FULL)), own: PerColor { blue: (1, FULL), green: (1, FULL) } };
     objects
 }
