@@ -1,36 +1,167 @@
-use serde_json::json;
+//! How objects become facts.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use serde_json::{Value, json};
 
 use super::*;
 
-/// A Service that is deleted right after a switch is created again from a status that does not know of the switch yet.
-#[test]
-fn a_service_that_forgot_what_served_is_reminded_by_the_status() {
-    let app: BlueGreenApp = serde_json::from_value(json!({
-        "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "metadata": { "name": "hello", "uid": "1" },
-        "spec": { "active": "blue", "image": "team/hello", "port": 8080, "blue": { "tag": "v1" } },
-        "status": { "green": { "servedRevision": 4, "image": "", "revision": 4, "replicas": 0, "readyReplicas": 0, "endpoints": 0 } },
+fn slice(family: &str, pods: &[(&str, Value)]) -> Arc<EndpointSlice> {
+    let endpoints: Vec<Value> = pods
+        .iter()
+        .map(|(uid, conditions)| json!({"addresses": ["x"], "conditions": conditions, "targetRef": {"uid": uid}}))
+        .collect();
+    let slice = json!({"addressType": family, "metadata": {}, "endpoints": endpoints});
+    Arc::new(serde_json::from_value(slice).unwrap())
+}
+
+fn ready() -> Value {
+    json!({"ready": true, "serving": true, "terminating": false})
+}
+
+fn app() -> BlueGreenApp {
+    let mut app: BlueGreenApp = serde_json::from_value(json!({
+        "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp",
+        "metadata": {"name": "hello", "namespace": "n", "uid": "u", "generation": 1},
+        "spec": {"active": "blue", "image": "hello", "blue": {"tag": "v1"}, "green": {"tag": "v2"},
+                 "replicas": 2, "port": 8888}
     }))
     .unwrap();
-    let service: Service = serde_json::from_value(json!({
-        "metadata": {
-            "name": "hello", "annotations": { "bluegreen.dev/served-blue": "2" },
-            "ownerReferences": [{
-                "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "name": "hello", "uid": "1",
-                "controller": true,
-            }],
-        },
-    }))
-    .unwrap();
-    let seen = Snapshot {
-        app: app.into(),
-        service: Some(service.into()),
+    app.status = None;
+    app
+}
+
+fn snapshot() -> Snapshot {
+    Snapshot {
+        app: Arc::new(app()),
+        service: None,
         color_services: PerColor::default(),
         deployments: PerColor::default(),
         stored: PerColor::default(),
         live_slices: Vec::new(),
         color_slices: PerColor::default(),
         proof: PerColor::default(),
+    }
+}
+
+fn service(metadata: Value) -> Service {
+    serde_json::from_value(json!({"metadata": metadata, "spec": {}})).unwrap()
+}
+
+fn owner(uid: &str, name: &str) -> Value {
+    json!([{"apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "name": name, "uid": uid,
+            "controller": true}])
+}
+
+fn whose(metadata: Value) -> Child<()> {
+    owned(&app(), Some(&service(metadata)), |_| ())
+}
+
+#[test]
+fn a_dual_stack_pod_is_one_pod_and_counts_only_when_both_families_list_it() {
+    let v4 = slice("IPv4", &[("a", ready()), ("b", ready())]);
+    let v6 = slice("IPv6", &[("a", ready())]);
+    assert_eq!(endpoints::ready_pods(std::slice::from_ref(&v4), |_| true), 2);
+    assert_eq!(endpoints::ready_pods(&[v4, v6], |_| true), 1);
+}
+
+#[test]
+fn a_pod_in_two_slices_is_counted_once() {
+    let slices = [slice("IPv4", &[("a", ready())]), slice("IPv4", &[("a", ready()), ("b", ready())])];
+    assert_eq!(endpoints::ready_pods(&slices, |_| true), 2);
+}
+
+#[test]
+fn only_a_plain_yes_is_ready() {
+    let doubtful = [
+        json!({}),
+        json!({"ready": false}),
+        json!({"ready": true, "serving": false}),
+        json!({"ready": true, "terminating": true}),
+    ];
+    for conditions in doubtful {
+        assert_eq!(endpoints::ready_pods(&[slice("IPv4", &[("a", conditions)])], |_| true), 0);
+    }
+}
+
+#[test]
+fn empty_live_slices_are_cleared_but_not_moved() {
+    assert_eq!(super::endpoints(&snapshot(), Color::Green), Endpoints { moved: false, cleared: true });
+}
+
+#[test]
+fn one_pod_of_the_old_color_keeps_the_endpoints_from_having_moved() {
+    let mut seen = snapshot();
+    seen.color_slices.green = vec![slice("IPv4", &[("g1", ready()), ("g2", ready())])];
+    seen.live_slices = vec![slice("IPv4", &[("g1", ready()), ("g2", ready()), ("b1", ready())])];
+    assert_eq!(super::endpoints(&seen, Color::Green), Endpoints { moved: false, cleared: false });
+    seen.live_slices = vec![slice("IPv4", &[("g1", ready()), ("g2", ready())])];
+    assert_eq!(super::endpoints(&seen, Color::Green), Endpoints { moved: true, cleared: true });
+}
+
+#[test]
+fn ownership_is_by_uid() {
+    assert_eq!(whose(json!({"ownerReferences": owner("u", "hello")})), Child::Ours(()));
+    assert_eq!(whose(json!({"ownerReferences": owner("earlier", "hello")})), Child::Collecting);
+    assert_eq!(whose(json!({"ownerReferences": owner("other", "other")})), Child::Foreign);
+    assert_eq!(whose(json!({})), Child::Foreign);
+}
+
+#[test]
+fn an_object_that_is_being_deleted_is_waited_for() {
+    let deleted =
+        json!({"ownerReferences": owner("u", "hello"), "deletionTimestamp": "2026-01-01T00:00:00Z"});
+    assert_eq!(whose(deleted), Child::Collecting);
+}
+
+#[test]
+fn only_what_nobody_owns_can_be_handed_over_and_only_to_the_app_that_is_named() {
+    assert_eq!(whose(json!({"annotations": {"bluegreen.dev/adopt": "hello"}})), Child::Ours(()));
+    assert_eq!(whose(json!({"annotations": {"bluegreen.dev/adopt": "other"}})), Child::Foreign);
+    let owned_by_another =
+        json!({"annotations": {"bluegreen.dev/adopt": "hello"}, "ownerReferences": owner("other", "other")});
+    assert_eq!(whose(owned_by_another), Child::Foreign);
+}
+
+#[test]
+fn a_clock_that_runs_behind_makes_a_timer_longer_never_shorter() {
+    let now = Timestamp::UNIX_EPOCH;
+    let later = now + jiff::SignedDuration::from_secs(60);
+    assert_eq!(since(later, now), Duration::ZERO);
+    assert_eq!(since(now, later), Duration::from_secs(60));
+}
+
+#[test]
+fn standby_sizes_say_what_the_api_says() {
+    let with = |standby: Value| {
+        let mut app = app();
+        app.spec.standby = serde_json::from_value(standby).unwrap();
+        intent(&app).standby
     };
+    assert_eq!(with(json!(null)), Standby::Warm);
+    assert_eq!(with(json!({})), Standby::Warm);
+    let (reduced, minute) = (|replicas, after| Standby::Reduced { replicas, after }, Duration::from_secs(60));
+    assert_eq!(with(json!({"replicas": 1})), reduced(1, Duration::ZERO));
+    assert_eq!(with(json!({"scaleDownAfterSeconds": 60})), reduced(0, minute));
+    assert_eq!(with(json!({"replicas": 1, "scaleDownAfterSeconds": 60})), reduced(1, minute));
+}
+
+/// A Service that is deleted right after a switch is created again from a status that does not know of the switch
+/// yet.
+#[test]
+fn a_service_that_forgot_what_served_is_reminded_by_the_status() {
+    let mut app = app();
+    app.status = Some(
+        serde_json::from_value(json!({"green": {
+            "servedRevision": 4, "image": "", "revision": 4, "replicas": 0, "readyReplicas": 0, "endpoints": 0
+        }}))
+        .unwrap(),
+    );
+    let annotations = json!({"bluegreen.dev/served-blue": "2"});
+    let metadata =
+        json!({"name": "hello", "annotations": annotations, "ownerReferences": owner("u", "hello")});
+    let seen = Snapshot { app: Arc::new(app), service: Some(Arc::new(service(metadata))), ..snapshot() };
     let token = Token { operator: String::new(), lease: String::new(), epoch: 1, attempt: 0 };
     let facts = observe(&seen, &token, Held::default(), Timestamp::UNIX_EPOCH);
     assert_eq!(facts.service.ours().unwrap().served, PerColor { blue: Some(2), green: Some(4) });

@@ -64,7 +64,7 @@ fn switch_events(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Vec<Note
         notes.push(moved(old, new, to));
     } else if let (Some(to), None) = (target(old), target(new)) {
         notes.push(if old.active == Some(to) {
-            normal("Drained", format!("{} has no connection of old left to serve", to.other()))
+            normal("Drained", format!("{} may now be scaled down or changed", to.other()))
         } else {
             let serving =
                 new.active.map_or_else(|| "nothing serves".to_owned(), |c| format!("{c} keeps serving"));

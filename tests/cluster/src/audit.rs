@@ -77,14 +77,32 @@ impl Entry {
     }
 }
 
+/// How much of the log's end is searched at once for the end of a line.
+const BLOCK: usize = 16 * 1024;
+
 impl AuditLog {
     pub(crate) fn new(path: PathBuf) -> Self {
         Self { path }
     }
 
     /// The log's present end: entries that come later are those [`AuditLog::since`] it.
+    ///
+    /// A line that is being written right now belongs to what comes later: its end would be no entry.
     pub fn end(&self) -> Result<Offset> {
-        Ok(Offset(std::fs::metadata(&self.path).context("this cluster keeps no audit log")?.len()))
+        let mut file = File::open(&self.path).context("this cluster keeps no audit log")?;
+        let mut before = file.metadata()?.len();
+        let mut block = vec![0; BLOCK];
+        while before > 0 {
+            let start = before.saturating_sub(BLOCK as u64);
+            let part = &mut block[..usize::try_from(before - start)?];
+            file.seek(SeekFrom::Start(start))?;
+            file.read_exact(part)?;
+            if let Some(newline) = part.iter().rposition(|byte| *byte == b'\n') {
+                return Ok(Offset(start + newline as u64 + 1));
+            }
+            before = start;
+        }
+        Ok(Offset(0))
     }
 
     /// All entries since an offset, `Offset::default()` for all there are, in the order of their completion; and where
@@ -169,4 +187,23 @@ fn parse(line: &str) -> Result<Entry> {
         uri: request_uri,
         received: request_received_timestamp.parse()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_half_written_line_belongs_to_what_comes_later() {
+        let path = std::env::temp_dir().join(format!("audit-{}.log", std::process::id()));
+        let log = AuditLog::new(path.clone());
+        for (text, end) in [("", 0), ("half", 0), ("one\n", 4), ("one\nhal", 4), ("one\ntwo\n", 8)] {
+            std::fs::write(&path, text).unwrap();
+            assert_eq!(log.end().unwrap().0, end, "{text:?}");
+        }
+        let long = format!("one\n{}", "x".repeat(3 * BLOCK));
+        std::fs::write(&path, long).unwrap();
+        assert_eq!(log.end().unwrap().0, 4);
+        std::fs::remove_file(&path).unwrap();
+    }
 }

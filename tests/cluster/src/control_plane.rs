@@ -193,6 +193,8 @@ fn start_apiserver(setup: &Setup<'_>, etcd: u16) -> Result<()> {
         arguments
             .push(format!("--audit-policy-file={}", setup.config_file("audit-policy.yaml", audit::POLICY)?));
         arguments.push(format!("--audit-log-path={}", setup.dir.join("audit.log").display()));
+        // Megabytes before the file is moved away, which would take the entries from under a reader.
+        arguments.push("--audit-log-maxsize=4000".to_owned());
     }
     arguments.extend(setup.gates());
     arguments.extend(setup.options.apiserver_args.iter().cloned());
