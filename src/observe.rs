@@ -71,13 +71,23 @@ fn seconds(seconds: i32) -> Duration {
     Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }
 
-/// Turns one snapshot into facts. `token` is this leader's; `held` and `now` come from the driver.
-pub fn observe(seen: &Snapshot, token: &Token, held: Held, now: Timestamp) -> Observed {
+/// Turns one snapshot into facts. `token` is this leader's; `held` tells how long the endpoints of the selected color
+/// have been in place, and with `now` comes from the driver.
+pub fn observe(
+    seen: &Snapshot,
+    token: &Token,
+    now: Timestamp,
+    held: impl FnOnce(Option<Color>) -> Held,
+) -> Observed {
     let app = &seen.app;
     let status = app.status.clone().unwrap_or_default();
     let recorded = recorded(app, &status);
     let service = service(seen, token);
     let live = plan::live(&service, &recorded);
+    let held = held(match live {
+        Live::Selected(color) => Some(color),
+        Live::Lost(_) | Live::Never => None,
+    });
     let colors = PerColor::from_fn(|color| color_facts(seen, token, &service, &status, live, color));
     let elapsed = Elapsed {
         moved: held.moved,
@@ -90,15 +100,6 @@ pub fn observe(seen: &Snapshot, token: &Token, held: Held, now: Timestamp) -> Ob
         idle: PerColor::from_fn(|color| idle(seen, &status, &colors, color, now)),
     };
     Observed { service, colors, recorded, elapsed }
-}
-
-/// The color that the Service selects, as committed.
-pub fn selected(seen: &Snapshot, token: &Token) -> Option<Color> {
-    let status = seen.app.status.clone().unwrap_or_default();
-    match plan::live(&service(seen, token), &recorded(&seen.app, &status)) {
-        Live::Selected(color) => Some(color),
-        Live::Lost(_) | Live::Never => None,
-    }
 }
 
 /// Where a child should be, somebody else's object is: what it is and what to do.

@@ -303,13 +303,12 @@ async fn act_once(target: &Target<'_>, context: &Context, action: &Action) -> Ou
 fn decide(seen: Snapshot, context: &Context, memory: &mut Memory, live_read: bool) -> Decision {
     let token = context.token(memory);
     let now = (Instant::now(), Timestamp::now());
-    let recorded = observe::selected(&seen, &token);
-    if let Some(color) = recorded {
-        memory.look(Some(color), observe::endpoints(&seen, color), live_read, now.0);
-    } else {
-        memory.look(None, observe::Endpoints { moved: false, cleared: false }, live_read, now.0);
-    }
-    let facts = observe::observe(&seen, &token, memory.held(recorded, now.0), now.1);
+    let facts = observe::observe(&seen, &token, now.1, |selected| {
+        let nothing = observe::Endpoints { moved: false, cleared: false };
+        let endpoints = selected.map_or(nothing, |color| observe::endpoints(&seen, color));
+        memory.look(selected, endpoints, live_read, now.0);
+        memory.held(selected, now.0)
+    });
     let invalid = validate::problems(&seen.app.name_any(), &seen.app.spec);
     let mut plan = plan::plan(&observe::intent(&seen.app), &facts);
     if !invalid.is_empty() {
@@ -320,7 +319,7 @@ fn decide(seen: Snapshot, context: &Context, memory: &mut Memory, live_read: boo
         refused: memory.refused.clone(),
         conflicts: observe::conflicts(&seen, &facts),
         collecting: observe::collecting(&seen, &facts),
-        invalid: invalid.iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect(),
+        invalid: invalid.iter().map(ToString::to_string).collect(),
         other_operator: other_operator(&facts),
         pods: PerColor::from_fn(|color| memory.late.get(color).as_ref().and_then(Late::why)),
     };

@@ -163,6 +163,6 @@ fn a_service_that_forgot_what_served_is_reminded_by_the_status() {
         json!({"name": "hello", "annotations": annotations, "ownerReferences": owner("u", "hello")});
     let seen = Snapshot { app: Arc::new(app), service: Some(Arc::new(service(metadata))), ..snapshot() };
     let token = Token { operator: String::new(), lease: String::new(), epoch: 1, attempt: 0 };
-    let facts = observe(&seen, &token, Held::default(), Timestamp::UNIX_EPOCH);
+    let facts = observe(&seen, &token, Timestamp::UNIX_EPOCH, |_| Held::default());
     assert_eq!(facts.service.ours().unwrap().served, PerColor { blue: Some(2), green: Some(4) });
 }
