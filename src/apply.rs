@@ -6,6 +6,8 @@
 //! conflict means "look again", a timeout means "unknown".
 
 mod outcome;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -207,24 +209,13 @@ impl Writer {
         }
     }
 
-    /// Keeps what the color's Deployment runs. Whether the spec was edited meanwhile can't be told any more: it
-    /// is taken as unchanged, since a color's pods change only on evidence.
+    /// Keeps what the color's Deployment runs.
     async fn recover_revision(&self, target: &Target<'_>, color: Color, number: i64) -> Outcome {
-        let Some(deployment) = target.seen.deployments.get(color) else { return Outcome::Stale };
-        let Ok(Value::Object(mut spec)) = serde_json::to_value(&deployment.spec) else {
-            return Outcome::Stale;
-        };
-        // What a rendering never holds: the size, and what a person may set by the way.
-        for undeclared in ["replicas", "selector", "paused"] {
-            spec.remove(undeclared);
+        let running = target.seen.deployments.get(color).as_deref();
+        match running.and_then(|deployment| desired::recover(target.app(), color, deployment)) {
+            Some(rendered) => self.put_revision(target, color, number, &rendered).await,
+            None => Outcome::Stale,
         }
-        let spec_now = &target.app().spec;
-        let rendered = Rendered {
-            block: desired::block_hash(spec_now, color).unwrap_or_default(),
-            inputs: desired::inputs_hash(spec_now, color).unwrap_or_default(),
-            deployment: Value::Object(spec),
-        };
-        self.put_revision(target, color, number, &rendered).await
     }
 
     async fn put_revision(
@@ -293,8 +284,9 @@ impl Writer {
     }
 
     async fn drop_revision(&self, target: &Target<'_>, color: Color, number: i64) -> Outcome {
+        let Some(read) = target.seen.read_revision(color, number) else { return Outcome::Stale };
         let name = names::revision_name(&target.name(), color, number);
-        self.delete::<ControllerRevision>(target, "controllerrevision", &name, Preconditions::default()).await
+        self.delete::<ControllerRevision>(target, "controllerrevision", &name, read.exactly.clone()).await
     }
 
     async fn remove_color(&self, target: &Target<'_>, color: Color) -> Outcome {

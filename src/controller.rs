@@ -2,8 +2,8 @@
 
 pub mod cache;
 
+use std::collections::HashSet;
 use std::fmt::Debug;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use self::cache::{ByApp, Cache, Key};
@@ -41,7 +41,9 @@ pub struct Watches {
     apps: Store<BlueGreenApp>,
     /// Set while this replica leads.
     queue: Mutex<Option<mpsc::UnboundedSender<ObjectRef<BlueGreenApp>>>>,
-    synced: AtomicUsize,
+    /// Which kinds have been listed: a set, because one kind may be listed twice before another is listed at all.
+    listed: Mutex<HashSet<String>>,
+    synced: watch::Sender<bool>,
     health: Arc<Health>,
     metrics: Metrics,
 }
@@ -59,7 +61,8 @@ impl Watches {
             cache: Arc::default(),
             apps,
             queue: Mutex::default(),
-            synced: AtomicUsize::new(0),
+            listed: Mutex::default(),
+            synced: watch::Sender::new(false),
             health,
             metrics,
         });
@@ -138,18 +141,19 @@ impl Watches {
     }
 
     fn note_synced(&self, kind: &str) {
-        // A re-list counts again, which does no harm: readiness never goes back.
-        if self.synced.fetch_add(1, Ordering::SeqCst) + 1 == KINDS {
+        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        listed.insert(kind.to_owned());
+        if listed.len() == KINDS {
             self.health.set_ready();
+            self.synced.send_replace(true);
         }
         tracing::debug!(kind, "listed");
     }
 
     /// Waits until every kind was listed once: a child that is not in the stores yet would look deleted.
     pub async fn synced(&self) {
-        while self.synced.load(Ordering::SeqCst) < KINDS {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        // It can't fail: the sender lives as long as `self`.
+        let _ = self.synced.subscribe().wait_for(|synced| *synced).await;
     }
 
     fn trigger(&self, app: ObjectRef<BlueGreenApp>) {

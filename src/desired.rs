@@ -12,6 +12,8 @@ mod workload;
 
 pub use covers::{Difference, covers};
 pub use quantity::is_quantity;
-pub use revision::{Rendered, RevisionError, Stored, block_hash, inputs_hash, render, revision, stored};
+pub use revision::{
+    Rendered, RevisionError, Stored, block_hash, inputs_hash, recover, render, revision, stored,
+};
 pub use service::{LiveService, Selection, color_service, live_service, selects};
 pub use workload::deployment;

@@ -25,6 +25,13 @@ pub struct Token {
 }
 
 impl Token {
+    /// The token that an object carries, as far as its label can be read.
+    #[must_use]
+    pub fn read(label: &str, operator: &str) -> Option<Self> {
+        let (lease, epoch, attempt) = parse(label)?;
+        Some(Self { operator: operator.to_owned(), lease: lease.to_owned(), epoch, attempt })
+    }
+
     /// Compares with what an object carries. Only the live Service names its operator; a Deployment's label
     /// alone tells terms of one Lease apart.
     pub fn compare(&self, label: Option<&str>, operator: Option<&str>) -> Fence {
@@ -73,6 +80,7 @@ mod tests {
     fn a_token_survives_the_round_trip_through_a_label() {
         let mine = token(7, 2);
         assert_eq!(mine.compare(Some(&mine.to_string()), Some("system/operator")), Fence::Mine);
+        assert_eq!(Token::read(&mine.to_string(), "system/operator"), Some(mine));
     }
 
     #[test]

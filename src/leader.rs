@@ -129,6 +129,23 @@ pub struct Tenure {
 }
 
 impl Tenure {
+    /// One that lasts until then, or is over.
+    #[cfg(test)]
+    pub(crate) fn for_tests(valid_until: Option<Instant>) -> Self {
+        let standing = match valid_until {
+            Some(valid_until) => Standing::Leading { valid_until },
+            None => Standing::Lost { reason: LossReason::Expired, since: Instant::now() },
+        };
+        let term = Term {
+            lease_namespace: "system".to_owned(),
+            lease_name: "operator".to_owned(),
+            lease_uid: "0a1b2c3d".to_owned(),
+            epoch: 7,
+        };
+        // What was said last stays readable without whom said it.
+        Self { term: Arc::new(term), standing: watch::channel(standing).1 }
+    }
+
     /// The term this process acts in.
     pub fn term(&self) -> &Term {
         &self.term

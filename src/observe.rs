@@ -8,6 +8,7 @@ pub mod read;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,7 +17,9 @@ use k8s_openapi::api::core::v1::Service;
 use kube::{Resource, ResourceExt};
 
 pub use self::read::{Proof, Snapshot, Versions};
-use crate::api::{APP_CONTAINER, BlueGreenApp, BlueGreenAppStatus, Color, PerColor, ServiceStatus};
+use crate::api::{
+    APP_CONTAINER, BlueGreenApp, BlueGreenAppStatus, Color, PerColor, ServiceStatus, TrafficPolicy,
+};
 use crate::desired::{self, names};
 use crate::fence::Token;
 use crate::plan::{
@@ -268,6 +271,7 @@ fn color_facts(
         obsolete: stored.iter().map(|r| r.number).filter(|number| !keep.contains(&Some(*number))).collect(),
         deployment,
         endpoints: ready_endpoints(seen, current, color),
+        uncovered: uncovered(seen, current, color),
     }
 }
 
@@ -357,15 +361,36 @@ fn progressing(deployment: &Deployment) -> Option<&DeploymentCondition> {
 
 /// Ready pods behind the color's own Service. A live look counts only pods of the proven ReplicaSet.
 fn ready_endpoints(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> i32 {
-    let slices = seen.color_slices.get(color);
-    let count = match (seen.proof.get(color), seen.deployments.get(color), current) {
-        (Some(proof), Some(deployment), Some(stored)) => {
-            let pods = proof.pods_of(deployment, stored.number);
-            endpoints::ready_pods(slices, |uid| pods.contains(uid))
-        }
-        _ => endpoints::ready_pods(slices, |_| true),
+    let (slices, counts) = (seen.color_slices.get(color), counted(seen, current, color));
+    i32::try_from(endpoints::ready_pods(slices, counts)).unwrap_or(i32::MAX)
+}
+
+/// Which pods prove that the color is ready.
+fn counted<'a>(
+    seen: &'a Snapshot,
+    current: Option<&desired::Stored>,
+    color: Color,
+) -> impl Fn(&str) -> bool + use<'a> {
+    let pods = match (seen.proof.get(color), seen.deployments.get(color), current) {
+        (Some(proof), Some(deployment), Some(stored)) => Some(proof.pods_of(deployment, stored.number)),
+        _ => None,
     };
-    i32::try_from(count).unwrap_or(i32::MAX)
+    move |uid| pods.as_ref().is_none_or(|pods| pods.contains(uid))
+}
+
+/// Nodes that serve now and would not with this color: empty unless traffic stays on the node that it came to.
+fn uncovered(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> Vec<String> {
+    let wanted = seen.app.spec.service.external_traffic_policy == Some(TrafficPolicy::Local);
+    let service = seen.service.as_ref().and_then(|service| service.spec.as_ref());
+    // As it is, too: a policy that has just been edited is applied after the switch.
+    let is = service.and_then(|spec| spec.external_traffic_policy.as_deref()) == Some("Local");
+    if !wanted && !is {
+        return Vec::new();
+    }
+    let covered = endpoints::ready_places(seen.color_slices.get(color), counted(seen, current, color));
+    let live = endpoints::ready_places(&seen.live_slices, |_| true);
+    let nodes: BTreeSet<&str> = live.difference(&covered).map(|(_, node)| *node).collect();
+    nodes.into_iter().map(str::to_owned).collect()
 }
 
 /// Since when nothing asked for this color: its last edit, or the last switch away from it.

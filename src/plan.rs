@@ -29,7 +29,7 @@ pub use facts::{
 
 use crate::api::Color;
 use rules::{drained, holds, left_recently, serving, unfenced, yields};
-pub use rules::{gate, live};
+pub use rules::{gate, live, outdated};
 use steps::{fence, steps};
 
 /// One request to the API server.
@@ -158,6 +158,11 @@ pub enum Missing {
         have: i32,
         /// Pods needed.
         want: i32,
+    },
+    /// With `externalTrafficPolicy: Local`, the live color serves on nodes on which the target has no ready pod.
+    Nodes {
+        /// How many.
+        uncovered: usize,
     },
 }
 

@@ -1,15 +1,18 @@
-//! Is a switch as safe, and does it end as well, when the operator dies at the worst moment or is told lies about its
-//! writes?
+//! Does every flow end as if nothing had happened, and is nothing unsafe on the way, whatever befalls the operator?
 //!
-//! One switch, to a color whose tag changes in the same edit, is rehearsed to learn its writes. Then it is repeated once
-//! for every write and every fault that can befall it. Each time the end must be that of the rehearsal, and a guard that
-//! watches the API server itself must find that no instant broke a promise.
+//! Flows are in `faults/flow.rs`, troubles in `faults/{fault,blur,plan}.rs`. Each flow is rehearsed without a trouble;
+//! then there is a plan for each trouble, at each of the writes that the rehearsal made. After each the end must equal
+//! the rehearsal's, what was made and deleted on the way included, and the guard of `tests/e2e` must have seen no
+//! promise broken at any instant.
 //!
-//! A sample of the cases runs by default, another one for each `SEED`; `FULL=1` runs all of them. `CASE=words` runs
-//! those whose name contains the words.
+//! `FULL=1` plays all plans, `CASE=words` those whose names contain the words; otherwise it is a sample with each flow
+//! and each trouble. `SEED=n` draws another sample, and other random instants. `PARALLEL=n` plans are played side by
+//! side. `RESUME=1` leaves out what passed in the runs before with the same seed, and adds to their figures.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+#[path = "faults/blur.rs"]
+mod blur;
 #[path = "e2e"]
 #[allow(dead_code, unused_imports)]
 mod e2e {
@@ -19,109 +22,159 @@ mod e2e {
 mod end;
 #[path = "faults/fault.rs"]
 mod fault;
+#[path = "faults/flow.rs"]
+mod flow;
+#[path = "faults/ledger.rs"]
+mod ledger;
+#[path = "faults/plan.rs"]
+mod plan;
 #[path = "faults/stage.rs"]
 mod stage;
 
 use std::time::Instant;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use bluegreen_proxy::Random;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 
+use blur::Blur;
 use end::End;
-use fault::{Case, Fault};
-use stage::Stage;
+use fault::{Fault, Write};
+use flow::Flow;
+use ledger::Ledger;
+use plan::{Moment, Plan, Ran, Trouble};
+use stage::{PACE, Stage};
 
-/// Cases that run at the same time: they mostly wait.
-const PARALLEL: usize = 4;
+/// Random instants at which the leader of each flow is frozen.
+const INSTANTS: usize = 4;
 
-/// Cases of the sample.
-const SAMPLE: usize = 24;
+/// Flows in which the app is deleted and made anew.
+const REBORN: [&str; 3] = ["first activation", "warm switch", "new tag and active"];
+
+/// A flow, and what it is without a trouble.
+struct Rehearsed {
+    flow: Flow,
+    writes: Vec<Write>,
+    end: End,
+}
 
 #[tokio::test(flavor = "multi_thread")]
-async fn does_every_fault_at_every_write_of_a_switch_end_as_if_it_had_not_been() -> Result<()> {
-    let seed = variable("SEED").and_then(|seed| seed.parse().ok()).unwrap_or(1);
-    let (writes, wanted) = rehearse().await?;
-    println!("the switch makes {} writes:", writes.len());
-    writes.iter().for_each(|write| println!("  {write}"));
-    let cases = chosen(&writes, seed);
-    println!("{} cases, seed {seed}", cases.len());
+async fn does_every_flow_end_as_if_nothing_had_befallen_the_operator() -> Result<()> {
+    let seed = number("SEED").unwrap_or(1);
+    let parallel = usize::try_from(number("PARALLEL").unwrap_or(8))?;
+    let rehearsed = rehearse_all(parallel).await?;
+    let plans = chosen(&rehearsed, seed);
+    let mut ledger = Ledger::open(seed, plans.iter().map(ToString::to_string).collect())?;
+    let due: Vec<_> = plans.into_iter().filter(|plan| ledger.is_due(&plan.to_string())).collect();
+    println!(
+        "{} plans of {} flows, seed {seed}; {} to be played",
+        ledger.total(),
+        rehearsed.len(),
+        due.len()
+    );
 
     let start = Instant::now();
-    let results: Vec<(Case, Result<Ran>)> = futures::stream::iter(cases)
-        .map(async |case| {
-            let result = run(&case, &wanted).await;
-            (case, result)
+    let mut results = futures::stream::iter(due)
+        .map(async |plan| {
+            let start = Instant::now();
+            let result = plan.run().await.with_context(|| plan.to_string());
+            (plan.to_string(), start.elapsed(), result)
         })
-        .buffer_unordered(PARALLEL)
-        .collect()
-        .await;
-    let missed = results.iter().filter(|(_, result)| matches!(result, Ok(Ran { struck: false })));
-    println!("{} cases in {:.0} s", results.len(), start.elapsed().as_secs_f64());
-    // How often a status that only counts pods is written depends on time: its last writes may be missing.
-    println!("{} of them made fewer writes, so that the fault did not strike", missed.count());
-    let failed: Vec<_> =
-        results.iter().filter_map(|(case, result)| Some((case, result.as_ref().err()?))).collect();
-    for (case, error) in &failed {
-        println!("\nFAILED: {case}: {error:#}");
+        .buffer_unordered(parallel);
+    while let Some((name, took, result)) = results.next().await {
+        ledger.note(&name, took, result.map(|Ran { struck }| struck))?;
     }
-    ensure!(failed.is_empty(), "{} of {} cases failed", failed.len(), results.len());
+    drop(results);
+    println!("{}, in {:.0} s of this run", ledger.summary(), start.elapsed().as_secs_f64());
+    ensure!(ledger.failed().is_empty(), "{} plans failed (SEED={seed})", ledger.failed().len());
     Ok(())
 }
 
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
 }
 
-/// All cases, or a sample that holds every kind of fault.
-fn chosen(writes: &[String], seed: u64) -> Vec<Case> {
-    let mut cases = Case::all(writes);
-    if let Some(words) = variable("CASE") {
-        cases.retain(|case| case.to_string().contains(&words));
-    } else if variable("FULL").is_none() {
-        let mut random = Random::new(seed);
-        // Each fault in turn, each at a write of its own.
-        let mut sample: Vec<Case> = Vec::new();
-        for fault in Fault::ALL.into_iter().cycle().take(SAMPLE) {
-            let mut of_fault: Vec<_> =
-                cases.iter().filter(|case| case.fault == fault && !sample.contains(case)).cloned().collect();
-            let pick = usize::try_from(random.below(of_fault.len() as u64)).unwrap_or(0);
-            if pick < of_fault.len() {
-                sample.push(of_fault.swap_remove(pick));
-            }
-        }
-        cases = sample;
+/// Each flow without a trouble.
+async fn rehearse_all(parallel: usize) -> Result<Vec<Rehearsed>> {
+    let all: Vec<_> = futures::stream::iter(flow::all())
+        .map(async |flow| rehearse(&flow).await.with_context(|| format!("rehearsal of {}", flow.name)))
+        .buffered(parallel)
+        .try_collect()
+        .await?;
+    for Rehearsed { flow, writes, .. } in &all {
+        println!("{}: {} writes", flow.name, writes.len());
     }
-    cases
+    Ok(all)
 }
 
-/// The switch without a fault: its writes, and how it ends.
-async fn rehearse() -> Result<(Vec<String>, End)> {
-    let mut stage = Stage::set("rehearsal").await?;
+async fn rehearse(flow: &Flow) -> Result<Rehearsed> {
+    let stage = Stage::set(flow, PACE).await?;
     let before = stage.proxy.log().len();
-    stage.edit().await?;
-    stage.settled().await?;
+    plan::drive(&stage, flow, std::future::pending()).await?;
     let records = stage.proxy.log().since(before);
-    let writes =
-        records.iter().filter(|record| record.request.is_change()).map(|record| record.request.to_string());
-    let (writes, end) = (writes.collect(), End::of(&stage.sandbox.world()));
+    let changes = records.iter().filter(|record| record.request.is_change());
+    let writes = (0..)
+        .zip(changes)
+        .map(|(number, record)| Write { number, words: record.request.to_string() })
+        .collect();
+    let end = End::of(&stage.sandbox, flow);
     stage.sandbox.finish().await?;
-    Ok((writes, end))
+    Ok(Rehearsed { flow: flow.clone(), writes, end })
 }
 
-/// What came of a case that ended well.
-struct Ran {
-    struck: bool,
+/// All plans, or those asked for, or a sample.
+fn chosen(rehearsed: &[Rehearsed], seed: u64) -> Vec<Plan<'_>> {
+    let words = std::env::var("CASE").ok().filter(|words| !words.is_empty());
+    let full = std::env::var("FULL").is_ok_and(|full| !full.is_empty());
+    let mut random = Random::new(seed);
+    let mut plans: Vec<Plan> = Vec::new();
+    for (index, of_flow) in rehearsed.iter().enumerate() {
+        let troubles = troubles(of_flow, &mut random);
+        let troubles = if full || words.is_some() { troubles } else { sample(troubles, index, &mut random) };
+        let plan = |trouble| Plan { flow: &of_flow.flow, wanted: &of_flow.end, trouble, seed };
+        plans.extend(troubles.into_iter().map(plan));
+    }
+    if let Some(words) = words {
+        plans.retain(|plan| plan.to_string().contains(&words));
+    }
+    // A run that is cut off has tried some of everything.
+    plans.sort_by_cached_key(|_| random.draw());
+    plans
 }
 
-async fn run(case: &Case, wanted: &End) -> Result<Ran> {
-    let mut stage = Stage::set("fault").await?;
-    let strike = case.prepare(&stage.proxy);
-    stage.edit().await?;
-    let struck = strike.carry_out(&mut stage).await?;
-    stage.settled().await?;
-    let end = End::of(&stage.sandbox.world());
-    ensure!(end == *wanted, "it ended differently:\n{}", end.differences(wanted));
-    stage.sandbox.finish().await?;
-    Ok(Ran { struck })
+/// Every trouble of a flow.
+fn troubles(of: &Rehearsed, random: &mut Random) -> Vec<Trouble> {
+    let at_each =
+        |trouble: &dyn Fn(Write) -> Trouble| of.writes.iter().cloned().map(trouble).collect::<Vec<_>>();
+    let mut all = Vec::new();
+    for fault in Fault::ALL {
+        all.extend(at_each(&|write| Trouble::Fault(fault, write)));
+    }
+    all.extend(Blur::all().into_iter().map(Trouble::Blur));
+    for wakes_first in [true, false] {
+        all.extend(at_each(&|write| Trouble::Deposed(Moment::During { write, wakes_first })));
+    }
+    // The operator of an unobserved flow is frozen by the flow itself at first.
+    all.extend((0..INSTANTS).map(|_| Trouble::Deposed(Moment::After(random.below(1_500)))));
+    if REBORN.contains(&of.flow.name) {
+        all.extend(at_each(&Trouble::Reborn));
+    }
+    all
+}
+
+/// One fault for each flow, each flow another; and one of everything else, spread over the flows.
+fn sample(all: Vec<Trouble>, index: usize, random: &mut Random) -> Vec<Trouble> {
+    let wanted = Fault::ALL[index % Fault::ALL.len()];
+    let faults = all.iter().filter(|trouble| matches!(trouble, Trouble::Fault(fault, _) if *fault == wanted));
+    let others = all.iter().filter(|trouble| match index % 4 {
+        0 => matches!(trouble, Trouble::Blur(_)),
+        1 => matches!(trouble, Trouble::Deposed(_)),
+        2 => matches!(trouble, Trouble::Reborn(_)),
+        _ => false,
+    });
+    let mut pick = |of: Vec<&Trouble>| {
+        let index = usize::try_from(random.below(of.len() as u64)).unwrap_or(0);
+        of.get(index).map(|trouble| (*trouble).clone())
+    };
+    pick(faults.collect()).into_iter().chain(pick(others.collect())).collect()
 }

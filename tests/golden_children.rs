@@ -6,7 +6,7 @@
 use bluegreen_operator::api::{BlueGreenApp, Color, PerColor};
 use bluegreen_operator::desired::{
     LiveService, RevisionError, Selection, Stored, block_hash, color_service, covers, deployment,
-    inputs_hash, live_service, render, revision, selects, stored,
+    inputs_hash, live_service, recover, render, revision, selects, stored,
 };
 use k8s_openapi::DeepMerge;
 use k8s_openapi::api::apps::v1::ControllerRevision;
@@ -250,6 +250,21 @@ fn nothing_in_an_overlay_can_take_a_pod_out_of_its_selector() {
     assert_eq!(labels["bluegreen.dev/revision"], "4");
     assert_eq!(labels.get("bluegreen.dev/fence"), None, "a new token must not roll the pods");
     assert_eq!(body["metadata"].get("annotations"), None, "nor bump the Deployment's generation");
+}
+
+/// The model found it: a delete of the revision that came late, after the block had come back with another tag. What was
+/// recovered then passed for the new tag, and could be switched to.
+#[test]
+fn is_an_edit_still_seen_when_the_revision_that_it_changed_was_lost() {
+    let before = app(json!({}));
+    let stored = stored_of(&before, Color::Blue, 1);
+    let running = serde_json::from_value(deployment(&before, Color::Blue, &stored, 2, "7.1")).unwrap();
+    let after = app(json!({"blue": {"tag": "v9"}}));
+
+    let recovered = recover(&after, Color::Blue, &running).unwrap();
+    assert_eq!(Some(&recovered.block), block_hash(&before.spec, Color::Blue).as_ref());
+    assert_ne!(Some(&recovered.block), block_hash(&after.spec, Color::Blue).as_ref());
+    assert_eq!(recovered.inputs, stored.rendered.inputs);
 }
 
 #[test]

@@ -6,23 +6,12 @@
 use bluegreen_operator::api::{BlueGreenApp, BlueGreenAppSpec, crd};
 use bluegreen_operator::validate::problems;
 use k8s_openapi::DeepMerge;
-use serde::Deserialize;
 use serde_json::Value;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Case {
-    case: String,
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    patch: Value,
-    field: String,
-    says: String,
-    /// At admission the API server says it in its own words.
-    #[serde(default)]
-    schema: bool,
-}
+#[path = "e2e/input/case.rs"]
+mod case;
+
+use case::{Case, cases};
 
 const SMALLEST: &str = include_str!("golden_smallest.yaml");
 
@@ -40,8 +29,8 @@ fn spec_with(patch: &Value) -> BlueGreenAppSpec {
 
 #[test]
 fn bad_input_is_refused_with_a_message_that_names_the_field() {
-    let cases: Vec<Case> = serde_yaml_ng::from_str(include_str!("golden_rules.yaml")).unwrap();
-    assert!(cases.len() >= 60);
+    let cases = cases().unwrap();
+    assert!(cases.len() >= 80);
     let crd = serde_json::to_string(&crd().unwrap()).unwrap();
     for Case { case, name, patch, field, says, schema } in cases {
         let found = problems(name.as_deref().unwrap_or("hello"), &spec_with(&patch));

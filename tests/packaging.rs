@@ -49,6 +49,22 @@ fn chart_and_kustomize_grant_the_same_rights() {
 }
 
 #[test]
+fn chart_and_kustomize_have_the_same_admission_policy() {
+    let of_chart = text(&format!("{CHART}/files/live-color-edits.yaml"));
+    let parsed: Value = serde_yaml_ng::from_str(&of_chart).expect("the policy is YAML");
+    assert_eq!(yaml("config/policy/policy.yaml")["spec"], parsed);
+    assert!(!of_chart.contains("{{"), "Helm would not expand it, and a person would think it does");
+    let schema: Value = serde_yaml_ng::from_str(&text(&format!("{CHART}/values.schema.json"))).expect("JSON");
+    let choices = &schema["properties"]["liveColorEdits"]["enum"];
+    assert!(
+        choices
+            .as_sequence()
+            .expect("a list")
+            .contains(&yaml(&format!("{CHART}/values.yaml"))["liveColorEdits"])
+    );
+}
+
+#[test]
 fn nobody_is_granted_a_wildcard_or_a_way_to_more_rights() {
     let rules = yaml("config/rbac/role.yaml")["rules"].clone();
     let forbidden = ["*", "secrets", "pods/exec", "escalate", "bind", "impersonate"];

@@ -83,8 +83,11 @@ async fn does_a_wait_for_ready_ever_return_before_the_color_asked_for_serves() -
     let seed = number("SEED").unwrap_or(1);
     let waits = usize::try_from(number("WAITS").unwrap_or(50))?;
     println!("seed {seed}, {waits} waits");
-    let (cluster, proxy) = setup::start(seed).await?;
-    let _operator = setup::operator(cluster, &proxy)?;
+    let (cluster, user) = setup::start().await?;
+    let proxy = Proxy::start(user.config, seed).await?;
+    let kubeconfig = cluster.dir()?.join("waits.kubeconfig");
+    proxy.write_kubeconfig(&kubeconfig)?;
+    let _operator = setup::operator(&kubeconfig, "waits", &[])?;
     let apps = (0..APPS).map(|index| create(cluster, index));
     let namespaces = futures::future::try_join_all(apps).await?;
 

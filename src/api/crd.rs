@@ -42,6 +42,7 @@ pub fn crd() -> Result<CustomResourceDefinition, CrdError> {
         // Without `nullable`, the API server drops nulls before it defaults and before CEL looks, so
         // that `green: null` and no `green` are the same thing.
         schema.remove("nullable");
+        bound_to_i32(schema);
     });
     fit_spec(at(root, "/properties/spec/properties")?)?;
     fit_status(at(root, "/properties/status/properties")?);
@@ -80,6 +81,19 @@ pub fn crd_yaml() -> Result<String, CrdError> {
         out.push('\n');
     }
     Ok(out)
+}
+
+/// The API server does not enforce `format: int32`: a larger number would be stored, and then no client that reads it
+/// as what it is said to be could read the object at all.
+fn bound_to_i32(schema: &mut Map<String, Value>) {
+    if schema.get("format") == Some(&json!("int32")) {
+        schema.entry("minimum").or_insert(json!(i32::MIN));
+        schema.entry("maximum").or_insert(json!(i32::MAX));
+    }
+    let is_port_or_count = schema.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true));
+    if is_port_or_count && schema.get("x-kubernetes-validations").is_some() {
+        schema.entry("maximum").or_insert(json!(i32::MAX));
+    }
 }
 
 /// Stands for a folded value; keys are written in the order in which they were folded.
@@ -142,8 +156,12 @@ fn fit_core_field(name: &str, schema: &mut Value) {
     let Some(fields) = schema.as_object_mut() else { return };
     // Kubernetes documents these itself, and with its texts a client-side apply would not fit.
     fields.remove("description");
-    if fields.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true)) && name != "port" {
-        fields.insert("pattern".to_owned(), json!(QUANTITY));
+    if fields.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true)) {
+        if name == "port" {
+            fields.insert("maximum".to_owned(), json!(i32::MAX));
+        } else {
+            fields.insert("pattern".to_owned(), json!(QUANTITY));
+        }
     }
     if fields.get("type") == Some(&json!("array")) {
         if LISTS_BY_NAME.contains(&name) {

@@ -11,6 +11,11 @@ pub const APP: &str = "bluegreen.dev/app";
 pub const COLOR: &str = "bluegreen.dev/color";
 /// Label: number of the color's stored revision.
 pub const REVISION: &str = "bluegreen.dev/revision";
+/// Label of a Deployment: hash of the color's own block when its pods were rendered, so that a stored revision that was
+/// lost can be made anew without a guess. Labels bump no generation.
+pub const BLOCK: &str = "bluegreen.dev/block";
+/// Label of a Deployment: hash of all that the rendering read, as [`BLOCK`].
+pub const INPUTS: &str = "bluegreen.dev/inputs";
 /// Label: the token of the operator and generation that wrote last. A label, because a changed
 /// annotation would bump a Deployment's `metadata.generation`.
 pub const FENCE: &str = "bluegreen.dev/fence";

@@ -3,7 +3,8 @@
 //! The hashes are of the *inputs*, never of the rendered output: an operator upgrade that renders
 //! differently must not roll anybody's pods.
 
-use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
+use kube::ResourceExt;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -140,6 +141,24 @@ pub fn render(app: &BlueGreenApp, color: Color) -> Option<Rendered> {
             },
             "template": as_json(&template),
         }),
+    })
+}
+
+/// The rendering that a Deployment runs, for a stored revision that was lost; with the hashes of the spec that it was
+/// rendered from, so that an edit that came meanwhile is still seen as one. Only a Deployment that was handed over does
+/// not carry them: then the spec is taken as unchanged, since a color's pods change only on evidence.
+#[must_use]
+pub fn recover(app: &BlueGreenApp, color: Color, running: &Deployment) -> Option<Rendered> {
+    let Value::Object(mut deployment) = as_json(&running.spec) else { return None };
+    // What a rendering never holds: the size, and what a person may set by the way.
+    for undeclared in ["replicas", "selector", "paused"] {
+        deployment.remove(undeclared);
+    }
+    let label = |key: &str| running.labels().get(key).cloned();
+    Some(Rendered {
+        block: label(names::BLOCK).or_else(|| block_hash(&app.spec, color)).unwrap_or_default(),
+        inputs: label(names::INPUTS).or_else(|| inputs_hash(&app.spec, color)).unwrap_or_default(),
+        deployment: Value::Object(deployment),
     })
 }
 

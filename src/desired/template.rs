@@ -50,6 +50,11 @@ pub(super) fn pod_template(inputs: Inputs<'_>) -> PodTemplateSpec {
     add_port(container, port, port_name);
     add_env(container, env);
     let sleep = pre_stop_sleep(container, grace, drain_seconds);
+    // The API server keeps one value under both names, and a name that nobody declared would bring it back when it is
+    // taken out of the overlay.
+    let account = pods.service_account_name.take().or(pods.service_account.take());
+    pods.service_account.clone_from(&account);
+    pods.service_account_name = account;
     pods.termination_grace_period_seconds =
         Some(grace.unwrap_or_else(|| GRACE_SECONDS.max(sleep.saturating_add(drain_seconds.into()))));
 

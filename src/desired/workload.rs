@@ -30,6 +30,8 @@ pub fn deployment(app: &BlueGreenApp, color: Color, stored: &Stored, replicas: i
         "metadata": metadata(app, &names::deployment_name(name, color), &[
             (names::COLOR, color.as_str()),
             (names::REVISION, &number),
+            (names::BLOCK, &stored.rendered.block),
+            (names::INPUTS, &stored.rendered.inputs),
             (names::FENCE, fence),
         ]),
         "spec": spec,

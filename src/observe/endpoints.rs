@@ -10,6 +10,7 @@ pub(super) struct Endpoint<'a> {
     /// The pod's uid; empty for an address that names none, which is then nobody's.
     pub pod: &'a str,
     family: &'a str,
+    node: Option<&'a str>,
     ready: bool,
 }
 
@@ -23,6 +24,7 @@ pub(super) fn pods(slices: &[Arc<EndpointSlice>]) -> Vec<Endpoint<'_>> {
                 Endpoint {
                     pod: endpoint.target_ref.as_ref().and_then(|t| t.uid.as_deref()).unwrap_or_default(),
                     family: &slice.address_type,
+                    node: endpoint.node_name.as_deref(),
                     // `ready` absent means unknown; only a plain yes counts. `serving` absent means as ready.
                     ready: conditions.is_some_and(|c| {
                         c.ready == Some(true) && c.serving != Some(false) && c.terminating != Some(true)
@@ -44,4 +46,16 @@ pub(super) fn ready_pods(slices: &[Arc<EndpointSlice>], counts: impl Fn(&str) ->
         }
     }
     families.values().map(BTreeSet::len).min().unwrap_or(0)
+}
+
+/// Address families and nodes with at least one ready pod that `counts` accepts.
+pub(super) fn ready_places(
+    slices: &[Arc<EndpointSlice>],
+    counts: impl Fn(&str) -> bool,
+) -> BTreeSet<(&str, &str)> {
+    pods(slices)
+        .into_iter()
+        .filter(|endpoint| endpoint.ready && !endpoint.pod.is_empty() && counts(endpoint.pod))
+        .filter_map(|endpoint| Some((endpoint.family, endpoint.node?)))
+        .collect()
 }

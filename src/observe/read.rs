@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::api::{ListParams, PartialObjectMeta};
+use kube::api::{ListParams, PartialObjectMeta, Preconditions};
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -31,13 +31,24 @@ pub struct Snapshot {
     /// Each color's Deployment.
     pub deployments: PerColor<Option<Arc<Deployment>>>,
     /// The stored renderings of both colors.
-    pub stored: PerColor<Vec<(desired::Stored, Option<Timestamp>)>>,
+    pub stored: PerColor<Vec<ReadRevision>>,
     /// EndpointSlices of the live Service.
     pub live_slices: Vec<Arc<EndpointSlice>>,
     /// EndpointSlices of each color's own Service.
     pub color_slices: PerColor<Vec<Arc<EndpointSlice>>>,
     /// Who owns the pods; only a live read looks.
     pub proof: PerColor<Option<Proof>>,
+}
+
+/// A stored rendering, as read.
+#[derive(Clone, Debug)]
+pub struct ReadRevision {
+    /// What it holds.
+    pub stored: desired::Stored,
+    /// When it was stored, by the API server's clock.
+    pub created: Option<Timestamp>,
+    /// This very object: its number may be used again.
+    pub exactly: Preconditions,
 }
 
 /// The resourceVersions of the objects that a plan turns on. They are compared as numbers, which Kubernetes
@@ -114,24 +125,29 @@ impl Snapshot {
 
     /// The stored renderings of one color.
     pub fn revisions(&self, color: Color) -> Vec<desired::Stored> {
-        self.stored.get(color).iter().map(|(stored, _)| stored.clone()).collect()
+        self.stored.get(color).iter().map(|read| read.stored.clone()).collect()
+    }
+
+    /// One stored rendering, as it was read.
+    pub fn read_revision(&self, color: Color, number: i64) -> Option<&ReadRevision> {
+        self.stored.get(color).iter().find(|read| read.stored.number == number)
     }
 
     /// One stored rendering.
     pub fn revision(&self, color: Color, number: i64) -> Option<&desired::Stored> {
-        self.stored.get(color).iter().map(|(stored, _)| stored).find(|stored| stored.number == number)
+        self.read_revision(color, number).map(|read| &read.stored)
     }
 
     /// When that rendering was stored, by the API server's clock.
     pub fn revision_created(&self, color: Color, number: i64) -> Option<Timestamp> {
-        self.stored.get(color).iter().find(|(stored, _)| stored.number == number).and_then(|(_, at)| *at)
+        self.read_revision(color, number).and_then(|read| read.created)
     }
 
     /// Sorts an app's revisions by color; one that cannot be read is left out, as if it were lost.
     pub fn sort_revisions(
         app: &BlueGreenApp,
         revisions: impl IntoIterator<Item = Arc<ControllerRevision>>,
-    ) -> PerColor<Vec<(desired::Stored, Option<Timestamp>)>> {
+    ) -> PerColor<Vec<ReadRevision>> {
         let mut sorted = PerColor::<Vec<_>>::default();
         for revision in revisions {
             // One without an owner was left behind on purpose: it is still the record of what a color runs.
@@ -141,7 +157,9 @@ impl Snapshot {
             match (ours, color, desired::stored(&revision)) {
                 (true, Some(color), Ok(stored)) => {
                     let created = revision.creation_timestamp().map(|time| time.0);
-                    sorted.get_mut(color).push((stored, created));
+                    let exactly =
+                        Preconditions { uid: revision.uid(), resource_version: revision.resource_version() };
+                    sorted.get_mut(color).push(ReadRevision { stored, created, exactly });
                 }
                 (true, _, Err(error)) => {
                     tracing::warn!(revision = revision.name_any(), %error, "unreadable revision ignored");

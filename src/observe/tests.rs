@@ -100,6 +100,36 @@ fn one_pod_of_the_old_color_keeps_the_endpoints_from_having_moved() {
     assert_eq!(super::endpoints(&seen, Color::Green), Endpoints { moved: true, cleared: true });
 }
 
+/// Slices of two pods, one on each of these nodes.
+fn on_nodes(pods: [(&str, &str); 2]) -> Vec<Arc<EndpointSlice>> {
+    let endpoints: Vec<Value> = pods
+        .iter()
+        .map(|(uid, node)| json!({"addresses": ["x"], "conditions": ready(), "nodeName": node, "targetRef": {"uid": uid}}))
+        .collect();
+    let slice = json!({"addressType": "IPv4", "metadata": {}, "endpoints": endpoints});
+    vec![Arc::new(serde_json::from_value(slice).unwrap())]
+}
+
+#[test]
+fn which_nodes_that_serve_does_a_color_leave_out() {
+    let mut seen = snapshot();
+    seen.live_slices = on_nodes([("b1", "node-1"), ("b2", "node-2")]);
+    seen.color_slices.green = on_nodes([("g1", "node-1"), ("g2", "node-1")]);
+    assert!(uncovered(&seen, None, Color::Green).is_empty(), "any node forwards with the policy Cluster");
+
+    let mut app = app();
+    app.spec.service.external_traffic_policy = Some(TrafficPolicy::Local);
+    let mut local = Snapshot { app: Arc::new(app), ..seen.clone() };
+    assert_eq!(uncovered(&local, None, Color::Green), ["node-2"]);
+    local.color_slices.green = on_nodes([("g1", "node-2"), ("g2", "node-1")]);
+    assert!(uncovered(&local, None, Color::Green).is_empty());
+
+    // The spec says Cluster again, and the Service does not yet.
+    let is_local = json!({"metadata": {}, "spec": {"externalTrafficPolicy": "Local"}});
+    seen.service = Some(Arc::new(serde_json::from_value(is_local).unwrap()));
+    assert_eq!(uncovered(&seen, None, Color::Green), ["node-2"]);
+}
+
 #[test]
 fn ownership_is_by_uid() {
     assert_eq!(whose(json!({"ownerReferences": owner("u", "hello")})), Child::Ours(()));

@@ -157,6 +157,15 @@ pub struct DeploymentFacts {
     pub proven: bool,
 }
 
+impl DeploymentFacts {
+    /// How many pods of the newest revision are available, at the least: the counts span all ReplicaSets, and what is
+    /// available is taken for an old pod where it may be one. Words only; no decision rests on it.
+    pub fn newest_available(&self) -> i32 {
+        let old = self.total.saturating_sub(self.updated);
+        self.ready.min(self.available).saturating_sub(old).clamp(0, self.updated.max(0))
+    }
+}
+
 /// Everything about one color.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ColorFacts {
@@ -175,6 +184,9 @@ pub struct ColorFacts {
     /// Distinct ready, serving, non-terminating pods in the color's own EndpointSlices, per address family
     /// the smallest; pods of other ReplicaSets are not counted in a live observation.
     pub endpoints: i32,
+    /// With `externalTrafficPolicy: Local`, in order: nodes on which the live Service has a ready endpoint and this color
+    /// has none. kube-proxy drops what comes to such a node.
+    pub uncovered: Vec<String>,
 }
 
 /// What `status` recorded: it stands in where the cluster cannot tell.

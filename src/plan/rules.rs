@@ -40,7 +40,8 @@ pub fn live(service: &Child<ServiceFacts>, recorded: &Recorded) -> Live {
 ///
 /// The whole readiness rule: current rendering, every declared field, observed generation, updated == total ==
 /// ready == available == desired, a ReplicaSet that is this Deployment's, and that many ready pods of it in the
-/// color's own EndpointSlices.
+/// color's own EndpointSlices. Where traffic stays on the node that it came to, these pods must also be on every node
+/// that serves now.
 pub fn gate(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missing> {
     let facts = seen.colors.get(color);
     if !*intent.wanted.get(color) {
@@ -50,7 +51,8 @@ pub fn gate(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missin
     let live = live(&seen.service, &seen.recorded);
     // A live color may lag behind the spec (a held edit), a target may not: not even while its drain keeps the
     // new rendering waiting.
-    let lags = live.color() != Some(color) && facts.newest.is_some_and(|newest| outdated(newest, facts));
+    let is_newest = |newest: Stored| newest == current && !outdated(newest, facts);
+    let lags = live.color() != Some(color) && !facts.newest.is_some_and(is_newest);
     if lags || needs_revision(intent, seen, live, color).is_some() {
         return Err(Missing::Revision);
     }
@@ -68,14 +70,19 @@ pub fn gate(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missin
     }
     let counts = [deployment.total, deployment.updated, deployment.ready, deployment.available];
     if counts.iter().any(|&count| count != want) {
-        let have = deployment.updated.min(deployment.ready).min(deployment.available);
-        return Err(Missing::Pods { have, want });
+        return Err(Missing::Pods { have: deployment.newest_available(), want });
     }
     if !deployment.proven {
         return Err(Missing::ReplicaSet);
     }
     if facts.endpoints < want {
         return Err(Missing::Endpoints { have: facts.endpoints, want });
+    }
+    // Not asked of a rollback: pods that have served have their places, and no wait would move them, while the color
+    // that fails goes on serving. What such a switch can lose is what comes to a node before its clients leave it.
+    let moves = live.color().is_some_and(|live| live != color);
+    if moves && !facts.served && !facts.uncovered.is_empty() {
+        return Err(Missing::Nodes { uncovered: facts.uncovered.len() });
     }
     Ok(())
 }
@@ -175,7 +182,7 @@ pub(super) fn needs_revision(intent: &Intent, seen: &Observed, live: Live, color
 }
 
 /// Would the spec render this color differently now, in a way that concerns it?
-pub(super) fn outdated(newest: Stored, facts: &ColorFacts) -> bool {
+pub fn outdated(newest: Stored, facts: &ColorFacts) -> bool {
     match newest.change {
         Change::None => false,
         Change::Shared => !facts.served,

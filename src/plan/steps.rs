@@ -123,7 +123,8 @@ fn upkeep(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Option<
     if role == Role::Live
         && intent.policy == ActiveUpdatePolicy::RollingUpdate
         && newest.number > current.number
-        && newest.change == Change::None
+        // A shared field that was edited since concerns the next rendering, not whether this one is wanted.
+        && newest.change != Change::Block
     {
         return Some(Action::Promote { color, number: newest.number });
     }

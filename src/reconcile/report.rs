@@ -226,8 +226,9 @@ fn record_switch(context: &Context, old: &BlueGreenAppStatus, new: &BlueGreenApp
     {
         let took = old.switch.as_ref().or(new.switch.as_ref()).map(took).unwrap_or_default();
         context.metrics.record_switch(name(old.active), to.as_str(), SwitchResult::Succeeded, took);
-    } else if let (Some(switch), None) = (&old.switch, &new.switch)
+    } else if let Some(switch) = &old.switch
         && old.active != Some(switch.to)
+        && new.switch.as_ref().is_none_or(|now| now.to != switch.to)
     {
         context.metrics.record_switch(
             name(switch.from),

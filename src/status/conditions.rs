@@ -7,7 +7,7 @@ use super::Report;
 use crate::api::{BlueGreenAppStatus, Color};
 use crate::memory::Refusal;
 use crate::observe;
-use crate::plan::{self, Child, Intent, Live, Missing, Stage, Standby};
+use crate::plan::{self, Child, Intent, Live, Missing, Stage, Standby, outdated};
 
 /// The color in `spec.active` is served and fully ready at this generation.
 pub const READY: &str = "Ready";
@@ -115,7 +115,11 @@ fn updating(missing: Missing) -> bool {
         Missing::Block | Missing::Revision | Missing::Deployment | Missing::Rollout | Missing::Observed => {
             true
         }
-        Missing::Pods { .. } | Missing::Deadline | Missing::ReplicaSet | Missing::Endpoints { .. } => false,
+        Missing::Pods { .. }
+        | Missing::Deadline
+        | Missing::ReplicaSet
+        | Missing::Endpoints { .. }
+        | Missing::Nodes { .. } => false,
     }
 }
 
@@ -234,10 +238,25 @@ fn lacks(report: &Report, color: Color, missing: Missing) -> String {
         Missing::Endpoints { have, want } => {
             format!("{color}'s Service lists {have} of {want} ready endpoints")
         }
+        Missing::Nodes { .. } => {
+            let nodes = some_of(&report.seen.colors.get(color).uncovered);
+            let live = color.other();
+            format!("{color} has no ready pod on {nodes}, where {live} serves (externalTrafficPolicy: Local)")
+        }
     };
     match report.trouble.pods.get(color) {
         Some(why) => format!("{what}: {why}"),
         None => what,
+    }
+}
+
+/// The first few names: a message has to end somewhere.
+fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more nodes"),
     }
 }
 
@@ -257,11 +276,18 @@ fn standby(report: &Report) -> (bool, Why) {
     let Some(deployment) = facts.deployment.ours() else {
         return (false, ("NotReady", format!("{idle} has no Deployment yet")));
     };
+    if facts.newest.is_some_and(|newest| outdated(newest, facts)) {
+        // What is ready is the version before: whoever waits for this one must not be told of the other.
+        return (
+            false,
+            ("NotReady", format!("{idle} was edited and keeps its pods until the drain has passed")),
+        );
+    }
     if deployment.replicas == 0 {
         return (false, ("ScaledDown", format!("{idle} is scaled to 0; it is scaled up before a switch")));
     }
     let want = deployment.replicas;
-    let have = deployment.ready.min(deployment.available).min(facts.endpoints);
+    let have = deployment.newest_available().min(facts.endpoints);
     let up_to_date = deployment.observed
         && deployment.matches
         && facts.current.is_some_and(|stored| stored.number == deployment.revision)

@@ -62,14 +62,16 @@ fn switch_events(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Vec<Note
         && old.active != Some(to)
     {
         notes.push(moved(old, new, to));
-    } else if let (Some(to), None) = (target(old), target(new)) {
-        notes.push(if old.active == Some(to) {
-            normal("Drained", format!("{} may now be scaled down or changed", to.other()))
-        } else {
+    } else if let Some(to) = target(old)
+        && target(new) != Some(to)
+    {
+        if old.active != Some(to) {
             let serving =
                 new.active.map_or_else(|| "nothing serves".to_owned(), |c| format!("{c} keeps serving"));
-            normal("SwitchCanceled", format!("{to} is no longer asked for; {serving}"))
-        });
+            notes.push(normal("SwitchCanceled", format!("{to} is no longer asked for; {serving}")));
+        } else if target(new).is_none() {
+            notes.push(normal("Drained", format!("{} may now be scaled down or changed", to.other())));
+        }
     }
     notes
 }

@@ -45,6 +45,7 @@ fn color(served: bool) -> ColorFacts {
             proven: true,
         }),
         endpoints: 2,
+        uncovered: vec!["node-2".into()],
     }
 }
 
@@ -72,6 +73,25 @@ fn told(app: &BlueGreenApp, stage: Stage, trouble: &Trouble) -> BlueGreenAppStat
     status(&Report { app, plan: &plan, seen: &seen, service: None, images, trouble, now })
 }
 
+/// An edit of the color that was just left waits for its drain: `kubectl wait --for=condition=StandbyReady` must, too.
+#[test]
+fn the_version_before_is_not_told_as_the_standby_that_was_asked_for() {
+    let app = app("blue");
+    let stage = Stage::Draining { old: Color::Green };
+    let plan = Plan { actions: Vec::new(), stage, live: Live::Selected(Color::Blue), held: None, wake: None };
+    let mut seen = seen();
+    let tell = |seen: &Observed| {
+        let (now, images) = (Timestamp::UNIX_EPOCH, PerColor::default());
+        let trouble = Trouble::default();
+        let report = Report { app: &app, plan: &plan, seen, service: None, images, trouble: &trouble, now };
+        status(&report).condition(STANDBY_READY).map(|c| (c.status.clone(), c.reason.clone()))
+    };
+    let says = |status: &str, reason: &str| Some((status.to_owned(), reason.to_owned()));
+    assert_eq!(tell(&seen), says("True", "Warm"));
+    seen.colors.green.newest = Some(Stored { number: 1, change: Change::Block });
+    assert_eq!(tell(&seen), says("False", "NotReady"));
+}
+
 fn every_stage() -> Vec<Stage> {
     let missing = [
         Missing::Block,
@@ -83,6 +103,7 @@ fn every_stage() -> Vec<Stage> {
         Missing::Deadline,
         Missing::ReplicaSet,
         Missing::Endpoints { have: 1, want: 2 },
+        Missing::Nodes { uncovered: 1 },
     ];
     let mut stages = vec![
         Stage::Yielding,
@@ -257,6 +278,19 @@ fn each_transition_is_one_event_and_a_steady_state_none() {
     assert_eq!(reasons, ["SwitchStarted"]);
     let canceled: Vec<_> = events(&after, &before).into_iter().map(|note| note.reason).collect();
     assert_eq!(canceled, ["SwitchCanceled"]);
+}
+
+/// Green served before, so it is left alone for a drain after the cancel too: the status keeps a record of that.
+#[test]
+fn canceling_a_switch_to_a_color_that_served_before_is_told_as_a_cancel() {
+    let switch = |from, to| SwitchStatus { from: Some(from), to, started_at: Time(Timestamp::UNIX_EPOCH) };
+    let with =
+        |switch| BlueGreenAppStatus { active: Some(Color::Blue), switch, ..BlueGreenAppStatus::default() };
+    let asked = with(Some(switch(Color::Blue, Color::Green)));
+    let drains = with(Some(switch(Color::Green, Color::Blue)));
+    let reasons = |old, new| events(old, new).into_iter().map(|note| note.reason).collect::<Vec<_>>();
+    assert_eq!(reasons(&asked, &drains), ["SwitchCanceled"]);
+    assert_eq!(reasons(&drains, &with(None)), ["Drained"]);
 }
 
 /// The user went to green and back to blue, and blue's pods turned unready in the very moment in which it was

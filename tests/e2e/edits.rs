@@ -29,6 +29,27 @@ async fn switch(sandbox: &Sandbox, color: Color) -> Result<()> {
 }
 
 #[tokio::test]
+async fn does_an_edit_of_the_idle_color_change_its_pods_alone_and_show_on_its_own_service() -> Result<()> {
+    let (sandbox, _operator) = Sandbox::serving("idle-edit", &app("hello")).await?;
+    let blue = sandbox.world().pods("hello", Blue);
+    sandbox.edit("hello", json!({"green": {"tag": "v3"}})).await?;
+    sandbox
+        .until("green runs it and can be reached", |world| {
+            let endpoints = world.endpoints("hello-green");
+            all_up(world)
+                && world.image("hello", Green).as_deref() == Some("team/hello:v3")
+                && endpoints.iter().filter(|endpoint| endpoint.ready).count() == 2
+                && endpoints.iter().all(|endpoint| endpoint.pod.starts_with("hello-green-"))
+        })
+        .await?;
+    let world = sandbox.world();
+    assert_eq!(world.pods("hello", Blue), blue);
+    assert!(world.endpoints("hello").iter().all(|endpoint| endpoint.pod.starts_with("hello-blue-")));
+    assert_eq!(world.selects("hello"), "blue");
+    sandbox.finish().await
+}
+
+#[tokio::test]
 async fn does_a_shared_edit_reach_only_a_color_that_is_being_prepared() -> Result<()> {
     let (sandbox, _operator) = Sandbox::serving("shared", &app("hello")).await?;
     sandbox.edit("hello", team("a")).await?;

@@ -211,3 +211,22 @@ fn names(sandbox: &Sandbox, kind: Kind, prefix: &str) -> Vec<String> {
 fn annotation(ready: &str) -> Value {
     json!({"metadata": {"annotations": {"test.bluegreen.dev/ready": ready}}})
 }
+
+#[tokio::test]
+async fn does_an_app_recover_from_a_service_account_that_was_never_there() -> Result<()> {
+    let (sandbox, _operator) = Sandbox::serving("account", &app("hello")).await?;
+    for field in ["serviceAccountName", "serviceAccount"] {
+        let account = |name: serde_json::Value| json!({"template": {"spec": {field: name}}});
+        sandbox.edit("hello", account(json!("nobody"))).await?;
+        sandbox
+            .until("green can't be made", |world| {
+                world.condition("hello", "StandbyReady", "False", "NotReady")
+            })
+            .await?;
+        sandbox.edit("hello", account(serde_json::Value::Null)).await?;
+        sandbox.until("green is whole", |world| world.says("hello", "StandbyReady").is_some()).await?;
+    }
+    sandbox.activate("hello", Green).await?;
+    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
+    sandbox.finish().await
+}

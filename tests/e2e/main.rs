@@ -5,16 +5,24 @@
 //! cores pay off: `cargo test --test e2e -- --test-threads 6`. `QUIET_SECONDS` and `APPS` make the test of quiet
 //! times longer and larger.
 
+// Some of it is for the other test programs that use it.
+#[allow(dead_code)]
 mod harness;
 
 mod activation;
 mod conflicts;
 mod edits;
+mod escalation;
 mod failure;
 mod healing;
+mod hpa;
 mod input;
+mod midway;
+mod policy;
 mod processes;
+mod pull;
 mod quiet;
+mod rights;
 mod standby;
 mod switching;
 mod teeth;

@@ -58,10 +58,23 @@ async fn are_there_no_writes_in_quiet_times_and_none_after_a_restart() -> Result
     assert!(written.is_empty(), "in {quiet:?} of quiet: {written:#?}");
 
     operator.terminate().await?;
-    let restart = audit.end()?;
+    let (restart, start) = (audit.end()?, Instant::now());
     let operator = sandbox.operator()?;
     operator.says("leading", Duration::from_secs(40)).await?;
+    let leads = start.elapsed();
+    // Silence proves something only of an operator that has looked at every app.
+    while operator.metric("controller_runtime_reconcile_total").await? < apps {
+        ensure!(start.elapsed() < limit, "it does not look at all of them");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let looked = start.elapsed();
     tokio::time::sleep(quiet).await;
+    println!(
+        "{apps} apps: leads {:.1} s after its start, has looked at all of them after {:.1} s, holds {} MiB",
+        leads.as_secs_f64(),
+        looked.as_secs_f64(),
+        operator.metric("process_resident_memory_bytes").await? >> 20,
+    );
     let written = writes(&audit, restart, &sandbox.user.name)?;
     assert!(written.is_empty(), "after a restart: {written:#?}");
     sandbox.finish().await

@@ -161,3 +161,32 @@ async fn can_a_color_that_listens_on_another_port_be_switched_to() -> Result<()>
     assert_eq!(ports("hello"), [8888], "blue is as it was");
     sandbox.finish().await
 }
+
+/// With `externalTrafficPolicy: Local`, a node without a pod of the live color drops what comes to it.
+#[tokio::test]
+async fn does_a_switch_wait_until_the_target_covers_the_nodes_that_serve() -> Result<()> {
+    let on = |node: &str| json!({"template": {"spec": {"nodeSelector": {"kubernetes.io/hostname": node}}}});
+    let local = json!({"service": {"type": "NodePort", "externalTrafficPolicy": "Local"}});
+    let app = app("hello").with(local).with(on("node-1"));
+    let (sandbox, _operator) = Sandbox::serving("nodes", &app).await?;
+    // Blue serves and keeps its place; green is only being prepared, and takes the edit.
+    sandbox.edit("hello", on("node-2")).await?;
+    sandbox.activate("hello", Green).await?;
+    let names_the_node = |world: &World| {
+        let status = world.status("hello").unwrap_or_default();
+        status.condition("Ready").is_some_and(|ready| {
+            ready.reason == "WaitingForTarget"
+                && ready.message.contains("no ready pod on node-1, where blue serves")
+        })
+    };
+    sandbox.until("it says which node is left out", names_the_node).await?;
+    let unmoved = |world: &World| world.selects("hello") == "blue";
+    sandbox.throughout(Duration::from_secs(2), "blue is selected", unmoved).await?;
+
+    sandbox.edit("hello", on("node-1")).await?;
+    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
+    // Back to pods that have served, which no wait would move: not held up, whatever the nodes.
+    sandbox.activate("hello", Blue).await?;
+    sandbox.until("blue serves", |world| world.serves("hello", Blue)).await?;
+    sandbox.finish().await
+}

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::harness::Kind;
-use crate::harness::guard::{Rule, replay};
+use crate::harness::guard::{Rule, replay, replay_with_grace};
 use crate::harness::record::Event;
 
 /// A history in the making.
@@ -181,4 +181,28 @@ fn is_a_service_noticed_that_lost_its_last_endpoint() {
     let mut history = History::serving();
     history.slice(2, "hello", "blue", 0);
     assert_eq!(history.broken(), [Rule::NeverEmpty]);
+}
+
+#[test]
+fn does_grace_excuse_what_was_asked_for_a_moment_before_and_nothing_else() {
+    let asked = |replicas: i32| {
+        json!({
+            "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "metadata": {"name": "hello"},
+            "spec": {
+                "active": "blue", "image": "hello", "blue": {"tag": "v1"}, "green": {"tag": "v2"},
+                "replicas": replicas, "port": 8888, "drainSeconds": 5,
+            },
+        })
+    };
+    for (lowered, broken) in [(4, vec![]), (9, vec![Rule::LiveKeepsItsSize])] {
+        let mut history = History::serving();
+        // One pod is enough for a second.
+        history.add(2, Kind::App, "hello", asked(1));
+        history.add(3, Kind::App, "hello", asked(2));
+        history.add(lowered, Kind::Deployment, "hello-blue", deployment(1, 1, "v1"));
+        let grace = Duration::from_secs(3);
+        let found = replay_with_grace(&history.events, &history.foreign, grace).broken;
+        assert_eq!(found.into_iter().map(|broken| broken.rule).collect::<Vec<_>>(), broken);
+        assert_eq!(history.broken(), [Rule::LiveKeepsItsSize], "without grace");
+    }
 }

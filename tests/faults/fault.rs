@@ -4,11 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::Result;
-use bluegreen_proxy::{Answer, Breakpoint, Effect, Point, Proxy, Rule, Stops};
+use bluegreen_proxy::{Answer, Breakpoint, Effect, Gate, Point, Proxy, Rule, Stops, Verdict};
 
 use crate::stage::Stage;
 
-/// Longer than the operator waits for an answer (`--write-timeout` of the harness).
+/// Longer than the operator waits for an answer (`--write-timeout` of the stage).
 const TOO_LATE: Duration = Duration::from_millis(2_500);
 
 /// One fault.
@@ -22,6 +22,8 @@ pub enum Fault {
     LostReply,
     /// The write is carried out after the operator has given up on it.
     Late,
+    /// It is not carried out, nothing is answered, and nothing closes.
+    HalfOpen,
     /// It is not carried out, and answered so.
     Refused(u16),
     /// It is carried out, and answered so.
@@ -31,16 +33,18 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Crash(Point::BeforeForward),
         Self::Crash(Point::AfterCommit),
         Self::Crash(Point::AfterReply),
         Self::Cut,
         Self::LostReply,
         Self::Late,
+        Self::HalfOpen,
         Self::Denied(504),
         Self::Denied(503),
         Self::Denied(500),
+        Self::Refused(500),
         Self::Refused(503),
         Self::Refused(504),
         Self::Refused(429),
@@ -57,6 +61,7 @@ impl fmt::Display for Fault {
             Self::Cut => f.write_str("connection lost before"),
             Self::LostReply => f.write_str("lost reply to"),
             Self::Late => f.write_str("late commit of"),
+            Self::HalfOpen => f.write_str("no answer to"),
             Self::Refused(code) => write!(f, "{code} instead of"),
             Self::Denied(code) => write!(f, "{code} after the commit of"),
             Self::Conflicts => f.write_str("409 storm from"),
@@ -64,19 +69,18 @@ impl fmt::Display for Fault {
     }
 }
 
-/// One fault at one write.
+/// A write of a flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Case {
-    pub fault: Fault,
-    /// Counted from the edit.
-    number: u64,
+pub struct Write {
+    /// Counted from the flow's first step.
+    pub number: u64,
     /// In words, as in the rehearsal.
-    write: String,
+    pub words: String,
 }
 
-impl fmt::Display for Case {
+impl fmt::Display for Write {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} write {}: {}", self.fault, self.number + 1, self.write)
+        write!(f, "write {}: {}", self.number + 1, self.words)
     }
 }
 
@@ -88,57 +92,55 @@ pub enum Strike {
     Kill(Stops),
 }
 
-impl Case {
-    /// Every fault at every write.
-    pub fn all(writes: &[String]) -> Vec<Self> {
-        let at = |fault| {
-            (0..).zip(writes).map(move |(number, write)| Self { fault, number, write: write.clone() })
-        };
-        Fault::ALL.into_iter().flat_map(at).collect()
-    }
-
+impl Fault {
     /// Puts the fault into the proxy's script.
-    pub fn prepare(&self, proxy: &Proxy) -> Strike {
+    pub fn prepare(self, write: &Write, proxy: &Proxy) -> Strike {
         let by_itself = Strike::ByItself { proxy_log: proxy.log().len() };
-        let (effect, times, strike) = match self.fault {
-            Fault::Crash(point) => {
+        let (effect, times, strike) = match self {
+            Self::Crash(point) => {
                 let (breakpoint, stops) = Breakpoint::new(point);
                 (Effect::Stop(breakpoint), 1, Strike::Kill(stops))
             }
-            Fault::Cut => (Effect::Cut, 1, by_itself),
-            Fault::LostReply => (Effect::LoseReply, 1, by_itself),
-            Fault::Late => (Effect::Delay(TOO_LATE..=TOO_LATE), 1, by_itself),
-            Fault::Refused(429) => (Effect::Answer(Answer::too_many_requests(1)), 1, by_itself),
-            Fault::Refused(code) => (Effect::Answer(Answer::code(code)), 1, by_itself),
-            Fault::Denied(code) => (Effect::AnswerAfter(Answer::code(code)), 1, by_itself),
-            Fault::Conflicts => (Effect::Answer(Answer::code(409)), 8, by_itself),
+            Self::Cut => (Effect::Cut, 1, by_itself),
+            Self::LostReply => (Effect::LoseReply, 1, by_itself),
+            Self::Late => (Effect::Delay(TOO_LATE..=TOO_LATE), 1, by_itself),
+            Self::HalfOpen => (Effect::Hold(Gate::new()), 1, by_itself),
+            Self::Refused(429) => (Effect::Answer(Answer::too_many_requests(1)), 1, by_itself),
+            Self::Refused(code) => (Effect::Answer(Answer::code(code)), 1, by_itself),
+            Self::Denied(code) => (Effect::AnswerAfter(Answer::code(code)), 1, by_itself),
+            Self::Conflicts => (Effect::Answer(Answer::code(409)), 8, by_itself),
         };
-        proxy.script().add(Rule::new(|request| request.is_change(), effect).skip(self.number).times(times));
+        proxy.script().add(Rule::new(|request| request.is_change(), effect).skip(write.number).times(times));
         strike
     }
 }
 
 impl Strike {
-    /// Sees to it that the fault takes place; `false` if all was done before its turn came.
-    pub async fn carry_out(self, stage: &mut Stage) -> Result<bool> {
+    /// Does what the proxy can't, when the time comes.
+    pub async fn attend(&mut self, stage: &Stage) -> Result<()> {
         match self {
-            Self::ByItself { proxy_log } => {
-                stage.settled().await?;
-                let undisturbed = stage.proxy.log().since(proxy_log).into_iter().all(|record| {
-                    !record.request.is_change()
-                        || matches!(record.verdict, bluegreen_proxy::Verdict::Forwarded(_))
-                });
-                Ok(!undisturbed)
+            Self::ByItself { .. } => Ok(()),
+            Self::Kill(stops) => {
+                let stopped = stops.next().await?;
+                stage.crash(|| stopped.abandon()).await
             }
-            Self::Kill(mut stops) => {
-                let stopped = tokio::select! {
-                    stopped = stops.next() => stopped?,
-                    settled = stage.settled() => return settled.map(|()| false),
-                };
-                stage.kill()?;
-                stopped.abandon();
-                stage.restart().await?;
-                Ok(true)
+        }
+    }
+
+    /// Whether it took place, as far as the proxy knows.
+    pub fn struck(&self, write: &Write, proxy: &Proxy) -> bool {
+        match self {
+            // Late ones are forwarded in the end: what counts is that there was such a write.
+            Self::ByItself { proxy_log } => {
+                let changes = proxy.log().since(*proxy_log);
+                let nth = usize::try_from(write.number).unwrap_or(usize::MAX);
+                changes.iter().filter(|record| record.request.is_change()).nth(nth).is_some()
+            }
+            Self::Kill(_) => {
+                proxy.log().count(|record| {
+                    matches!(record.verdict, Verdict::Cut | Verdict::ReplyLost(_))
+                        && record.request.is_change()
+                }) > 0
             }
         }
     }

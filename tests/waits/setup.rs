@@ -1,10 +1,9 @@
-//! The operator behind the proxy, for all namespaces of a cluster.
+//! One operator for all namespaces of a cluster.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use bluegreen_cluster::Cluster;
-use bluegreen_proxy::Proxy;
+use bluegreen_cluster::{Cluster, UserAccount};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::ClusterRoleBinding;
 use kube::api::{Api, Patch, PatchParams};
@@ -17,10 +16,10 @@ use crate::e2e::harness::setup::{self, ROLE};
 
 /// Where the operator's Lease is.
 const NAMESPACE: &str = "bluegreen-system";
-const USER: &str = "bluegreen-operator";
+pub const USER: &str = "bluegreen-operator";
 
-/// A cluster with the CRD, and a proxy that speaks for the operator's user.
-pub async fn start(seed: u64) -> Result<(&'static Cluster, Proxy)> {
+/// A cluster with the CRD, and the operator's user in it.
+pub async fn start() -> Result<(&'static Cluster, UserAccount)> {
     let cluster = setup::cluster().await?;
     namespace(cluster, NAMESPACE).await?;
     let binding = json!({
@@ -29,18 +28,16 @@ pub async fn start(seed: u64) -> Result<(&'static Cluster, Proxy)> {
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": USER}],
     });
     apply(&Api::<ClusterRoleBinding>::all(cluster.client()?), USER, binding).await?;
-    let user = cluster.user(USER, &[]).await?;
-    Ok((cluster, Proxy::start(user.config, seed).await?))
+    Ok((cluster, cluster.user(USER, &[]).await?))
 }
 
-/// Starts the operator.
-pub fn operator(cluster: &Cluster, proxy: &Proxy) -> Result<Operator> {
-    let kubeconfig = cluster.dir()?.join("waits.kubeconfig");
-    proxy.write_kubeconfig(&kubeconfig)?;
+/// Starts the operator as the user of that kubeconfig; its log is called `name`.
+pub fn operator(kubeconfig: &Path, name: &str, more: &[&str]) -> Result<Operator> {
     let arguments = ["--lease-namespace", NAMESPACE, "--http-addr", "127.0.0.1:0", "--log-format", "text"];
+    let arguments: Vec<_> = arguments.iter().chain(more).map(|argument| (*argument).to_owned()).collect();
     let environment = [("KUBECONFIG".to_owned(), kubeconfig.display().to_string())];
-    let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("waits.log");
-    Operator::start(&arguments.map(str::to_owned), &environment, &log)
+    let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.log"));
+    Operator::start(&arguments, &environment, &log)
 }
 
 /// Makes sure that a namespace is there.

@@ -91,3 +91,26 @@ fn without_a_service_of_ours_no_pod_is_made_unready() {
     let world = stable().edited(Green).stored(Green, 2).with(|w| w.seen.service = Child::Foreign);
     assert!(world.actions().is_empty(), "{:?}", world.actions());
 }
+
+/// What the API server refuses is told of the color that it is about: a broken idle color must not stall the app.
+#[test]
+fn which_color_is_an_action_about() {
+    let (service, color) = (None, Some(Green));
+    for (action, about) in [
+        (Action::CreateService, service),
+        (Action::Restore { to: Green }, service),
+        (Action::UpdateService, service),
+        (Action::Promote { color: Green, number: 2 }, service),
+        (Action::Fence { service: true, colors: vec![Green] }, service),
+        (Action::Switch { from: None, to: Green }, service),
+        (Action::ApplyColorService(Green), color),
+        (Action::RemoveColor(Green), color),
+        (Action::StoreRevision { color: Green, number: 2 }, color),
+        (Action::RecoverRevision { color: Green, number: 1 }, color),
+        (Action::CreateDeployment { color: Green, replicas: 1 }, color),
+        (Action::EditDeployment { color: Green, replicas: 1 }, color),
+        (Action::DropRevision { color: Green, number: 1 }, color),
+    ] {
+        assert_eq!(action.color(), about, "{action:?}");
+    }
+}

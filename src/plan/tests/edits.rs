@@ -102,6 +102,7 @@ fn a_color_that_comes_back_does_not_use_its_numbers_again() {
             obsolete: Vec::new(),
             deployment: Child::Absent,
             endpoints: 0,
+            uncovered: Vec::new(),
         };
     });
     assert_eq!(world.actions(), [store(Blue, 2)]);
@@ -113,4 +114,15 @@ fn what_nothing_needs_is_dropped_last() {
     let drop = |number| Action::DropRevision { color: Green, number };
     assert_eq!(world.actions(), [drop(3), drop(4)]);
     assert_eq!(world.edited(Green).actions(), [store(Green, 2)]);
+}
+
+/// The model found it: the live color's edit was rendered, then a shared field changed, and the edit was forgotten.
+#[test]
+fn a_shared_edit_does_not_keep_a_rolling_live_color_from_its_own() {
+    let rendered = Stored { number: 2, change: Change::Shared };
+    let world = stable().rolling_update().color(Blue, |c| c.newest = Some(rendered));
+    assert_eq!(world.actions(), [Action::Promote { color: Blue, number: 2 }]);
+    let edited_again = Stored { number: 2, change: Change::Block };
+    let world = stable().rolling_update().color(Blue, |c| c.newest = Some(edited_again));
+    assert_eq!(world.actions(), [store(Blue, 3)]);
 }

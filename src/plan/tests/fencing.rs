@@ -66,3 +66,14 @@ fn a_later_term_and_another_operator_are_never_overwritten() {
         }
     }
 }
+
+#[test]
+fn one_object_without_the_stamp_is_enough_to_keep_a_pause_waiting() {
+    let pausing = stable().active(Green).paused();
+    let service = pausing.clone().service(|s| s.fence = Fence::Stale);
+    assert_eq!(service.stage(), Stage::Pausing);
+    for color in Color::ALL {
+        let one = pausing.clone().deployment(color, |d| d.fence = Fence::Stale);
+        assert_eq!(one.stage(), Stage::Pausing);
+    }
+}

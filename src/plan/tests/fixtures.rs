@@ -47,6 +47,7 @@ fn color(served: bool) -> ColorFacts {
         obsolete: Vec::new(),
         deployment: Child::Ours(ready(1, FULL)),
         endpoints: FULL,
+        uncovered: Vec::new(),
     }
 }
 
@@ -96,6 +97,7 @@ pub fn new_app() -> World {
             obsolete: Vec::new(),
             deployment: Child::Absent,
             endpoints: 0,
+            uncovered: Vec::new(),
         };
     }
     world.seen.recorded = Recorded { active: None, switching: false, settled: false };

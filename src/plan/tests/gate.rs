@@ -44,6 +44,16 @@ fn every_count_must_be_complete() {
     }
 }
 
+/// Old pods serve on beside one new pod whose image can't be pulled.
+#[test]
+fn no_old_pod_is_told_as_one_of_the_new_revision() {
+    let world = to_green().deployment(Green, |d| (d.total, d.updated) = (FULL + 1, 1));
+    assert_eq!(missing(&world), Missing::Pods { have: 0, want: FULL });
+    let world = to_green()
+        .deployment(Green, |d| (d.total, d.updated, d.ready, d.available) = (FULL + 1, 2, FULL, FULL));
+    assert_eq!(missing(&world), Missing::Pods { have: 1, want: FULL });
+}
+
 #[test]
 fn each_other_proof_is_asked_for_by_name() {
     let cases = [
@@ -57,6 +67,21 @@ fn each_other_proof_is_asked_for_by_name() {
         assert_eq!(missing(&world), expected);
         assert!(world.actions().is_empty(), "{expected:?}");
     }
+}
+
+/// With `externalTrafficPolicy: Local`, what comes to a node without a pod of the target is dropped.
+#[test]
+fn a_new_target_waits_until_it_covers_the_nodes_that_serve() {
+    let leaves_out = |world: World| world.color(Green, |c| c.uncovered = vec!["node-2".to_owned()]);
+    let world = leaves_out(to_green());
+    assert_eq!(missing(&world), Missing::Nodes { uncovered: 1 });
+    assert!(world.actions().is_empty());
+    // A rollback does not wait for pods that nothing will move.
+    let back = leaves_out(to_green()).color(Green, |c| c.served = true);
+    assert_eq!(back.actions(), [switch(Blue, Green)]);
+    // A live color is not judged by nodes: its slices and the Service's are written one after the other.
+    let serving = stable().color(Blue, |c| c.uncovered = vec!["node-2".to_owned()]);
+    assert_eq!(serving.stage(), Stage::Serving);
 }
 
 #[test]
@@ -127,4 +152,23 @@ fn what_is_live_is_what_the_service_selects_as_we_committed_it() {
     // The status is older than the switch.
     let early = committed().with(|w| w.seen.recorded.active = Some(Blue));
     assert_eq!(live(early), Live::Selected(Green));
+}
+
+#[test]
+fn one_pod_is_enough_where_one_is_asked_for_and_none_never_is() {
+    let sized = |replicas| to_green().replicas(replicas).sized(Green, replicas);
+    assert_eq!(sized(1).stage(), Stage::Switching { to: Green });
+    assert_eq!(missing(&sized(0)), Missing::Rollout);
+    assert_eq!(missing(&sized(-1)), Missing::Rollout);
+}
+
+/// Facts that `observe` never gives; a property found them once in thousands of runs.
+#[test]
+fn a_target_is_selected_only_with_its_newest_rendering() {
+    let stored = |number, change| Some(Stored { number, change });
+    let lost = to_green().color(Green, |c| c.newest = None);
+    let other = to_green().color(Green, |c| c.current = stored(1, Change::Block));
+    for world in [lost, other] {
+        assert_eq!(gate(&world.intent, &world.seen, Green), Err(Missing::Revision));
+    }
 }

@@ -75,15 +75,18 @@ fn any_deployment() -> impl Strategy<Value = DeploymentFacts> {
 fn any_facts() -> impl Strategy<Value = ColorFacts> {
     let service = child(proptest::bool::weighted(0.9));
     let obsolete = proptest::collection::vec(1..9_i64, 0..2);
-    (service, any_stored(), any_stored(), any::<[bool; 2]>(), obsolete, child(any_deployment()), any_count())
-        .prop_map(|(service, newest, other, [served, same], obsolete, deployment, endpoints)| ColorFacts {
-            service,
-            newest,
-            current: if same { newest } else { other },
-            served,
-            obsolete,
-            deployment,
-            endpoints,
+    (service, any_stored(), any_stored(), any::<[bool; 3]>(), obsolete, child(any_deployment()), any_count())
+        .prop_map(|(service, newest, other, [served, same, covers], obsolete, deployment, endpoints)| {
+            ColorFacts {
+                service,
+                newest,
+                current: if same { newest } else { other },
+                served,
+                obsolete,
+                deployment,
+                endpoints,
+                uncovered: if covers { Vec::new() } else { vec!["node-2".to_owned()] },
+            }
         })
 }
 
@@ -202,6 +205,8 @@ proptest! {
                 prop_assert!(deployment.observed && deployment.matches && deployment.proven);
                 prop_assert!(deployment.available >= 1 && deployment.available == world.intent.replicas);
                 prop_assert!(facts.endpoints >= world.intent.replicas);
+                let moves = world.plan().live.color().is_some();
+                prop_assert!(!moves || facts.served || facts.uncovered.is_empty());
                 prop_assert!(facts.current.unwrap().change != Change::Block);
             }
         }

@@ -44,7 +44,7 @@ pub struct Offset(u64);
 pub struct Entry {
     /// `ResponseComplete`, or `ResponseStarted` for a watch that has begun.
     pub stage: String,
-    /// User name.
+    /// User name; empty where the request ended before it was known.
     pub user: String,
     /// The user's groups.
     pub groups: Vec<String>,
@@ -143,6 +143,8 @@ fn parse(line: &str) -> Result<Entry> {
     }
     #[derive(Deserialize)]
     struct User {
+        // None where the client was gone before it was known.
+        #[serde(default)]
         username: String,
         #[serde(default)]
         groups: Vec<String>,
@@ -192,6 +194,12 @@ fn parse(line: &str) -> Result<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_whose_client_was_killed_has_no_user() {
+        let line = r#"{"stage":"ResponseStarted","requestURI":"/x","verb":"update","user":{},"requestReceivedTimestamp":"2026-01-01T00:00:00Z"}"#;
+        assert_eq!(parse(line).unwrap().user, "");
+    }
 
     #[test]
     fn a_half_written_line_belongs_to_what_comes_later() {

@@ -4,6 +4,7 @@ mod guest;
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -240,6 +241,17 @@ impl Cluster {
         requirements::check()
     }
 
+    /// Whether a test that needs a real node is to run. Where none can, the test is left out, with the reason on standard
+    /// error; with `REQUIRE_REAL_NODE=1` in the environment, as in CI, that is an error.
+    pub fn real_node_wanted() -> Result<bool> {
+        let Err(reason) = Self::real_node_possible() else { return Ok(true) };
+        let required = std::env::var("REQUIRE_REAL_NODE").is_ok_and(|required| required == "1");
+        ensure!(!required, reason);
+        // Past the test harness, which would swallow it.
+        writeln!(std::io::stderr(), "left out: {reason}")?;
+        Ok(false)
+    }
+
     /// Imports the images of an OCI archive into all real nodes. Pods need `imagePullPolicy: IfNotPresent`.
     pub async fn load_image(&self, oci_archive: &Path) -> Result<()> {
         let holders = self.holders()?;
@@ -253,6 +265,20 @@ impl Cluster {
     /// Where NodePorts answer: the first real node's address.
     pub fn node_address(&self) -> Option<IpAddr> {
         Some(self.harness.as_ref()?.state.network?.node(1).into())
+    }
+
+    /// Where NodePorts answer, node by node.
+    pub fn node_addresses(&self) -> Result<Vec<IpAddr>> {
+        let network = self.harness()?.state.network.context("this cluster has no real node")?;
+        Ok((1..=self.holders()?.len()).map(|index| network.node(index).into()).collect())
+    }
+
+    /// More addresses of this machine to send from, at most 100: each brings its own ephemeral ports. Only in a cluster
+    /// with real nodes, and gone with it.
+    pub fn source_addresses(&self, count: u8) -> Result<Vec<IpAddr>> {
+        let Harness { state, .. } = self.harness()?;
+        let network = state.network.context("this cluster has no real node")?;
+        Ok(network.more_addresses(&state.id, count)?.into_iter().map(IpAddr::from).collect())
     }
 
     /// A command that runs inside the first real node: its network, its containerd, its mounts.

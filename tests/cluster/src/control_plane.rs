@@ -223,6 +223,7 @@ fn start_controller_manager(setup: &Setup<'_>) -> Result<()> {
         format!("--cluster-signing-cert-file={}", file("ca.crt")),
         format!("--cluster-signing-key-file={}", file("ca.key")),
         // The defaults are for sharing a server; here they would be what a test measures.
+        "--horizontal-pod-autoscaler-sync-period=5s".into(),
         "--kube-api-qps=500".into(),
         "--kube-api-burst=1000".into(),
         "--concurrent-deployment-syncs=20".into(),
@@ -233,6 +234,7 @@ fn start_controller_manager(setup: &Setup<'_>) -> Result<()> {
         "--concurrent-namespace-syncs=20".into(),
     ];
     arguments.extend(setup.gates());
+    arguments.extend(setup.options.controller_manager_args.iter().cloned());
     setup.start("kube-controller-manager", arguments)
 }
 

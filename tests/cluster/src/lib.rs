@@ -20,6 +20,7 @@ mod options;
 mod pause;
 mod pki;
 mod process;
+pub mod prometheus;
 mod reap;
 mod requirements;
 mod simulated;

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use bluegreen_cluster::{
-    Cluster, DEFAULT, DIR, Node, Options, ProxyMode, Tools, down, down_all, install_node_dependencies, target,
+    Cluster, DEFAULT, DIR, Node, Options, ProxyMode, Tools, down, down_all, install_node_dependencies,
+    prometheus, target,
 };
 use clap::{Args, Parser, Subcommand};
 
@@ -70,7 +71,11 @@ enum Command {
         install: bool,
     },
     /// Build the programs of Kubernetes, and nothing else; prints their folder.
-    Build,
+    Build {
+        /// Also what tests of the chart and of the alerts need: Helm and Prometheus.
+        #[arg(long)]
+        more: bool,
+    },
 }
 
 #[derive(Args)]
@@ -138,7 +143,14 @@ async fn act(command: Command) -> Result<ExitCode> {
             Cluster::real_node_possible().map_err(anyhow::Error::msg)?;
             println!("a real node can run here");
         }
-        Command::Build => println!("{}", shown(Tools::ensure(&target()?)?.folder())),
+        Command::Build { more } => {
+            let target = target()?;
+            println!("{}", shown(Tools::ensure(&target)?.folder()));
+            if more {
+                println!("{}", shown(&Tools::helm(&target)?));
+                println!("{}", shown(&prometheus::ensure(&target)?));
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -47,6 +47,17 @@ impl Network {
         Ipv4Addr::new(10, 200, self.number, small(index) + 1)
     }
 
+    /// Gives the machine more addresses in this network, from 10.200.N.101 on. They go with the bridge.
+    pub fn more_addresses(self, id: &str, count: u8) -> Result<Vec<Ipv4Addr>> {
+        let all = (0..count.min(100)).map(|index| Ipv4Addr::new(10, 200, self.number, 101 + index));
+        all.map(|address| {
+            // Again is no error: a second caller gets the same ones.
+            ip(["address", "replace", &format!("{address}/24"), "dev", &bridge(id)])?;
+            Ok(address)
+        })
+        .collect()
+    }
+
     /// The pods of the n-th node.
     pub fn pods(self, index: usize) -> String {
         format!("10.{}.{}.0/24", 200 + small(index), self.number)

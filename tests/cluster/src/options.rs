@@ -51,6 +51,8 @@ pub struct Options {
     pub audit: bool,
     /// More arguments for the API server.
     pub apiserver_args: Vec<String>,
+    /// More arguments for the controller manager.
+    pub controller_manager_args: Vec<String>,
     /// Feature gates for all components, each as `Name=true`.
     pub feature_gates: Vec<String>,
     /// kube-proxy's mode on real nodes.
@@ -66,6 +68,7 @@ impl Default for Options {
             name: None,
             audit: true,
             apiserver_args: Vec::new(),
+            controller_manager_args: Vec::new(),
             feature_gates: Vec::new(),
             proxy_mode: ProxyMode::default(),
             pause_image: None,

@@ -21,9 +21,30 @@ const KUBERNETES: Module =
     Module { folder: "kubernetes", go_mod: include_str!("../go.mod"), go_sum: include_str!("../go.sum") };
 const KWOK: Module =
     Module { folder: "kwok", go_mod: include_str!("../kwok/go.mod"), go_sum: include_str!("../kwok/go.sum") };
-const MODULES: [&Module; 2] = [&KUBERNETES, &KWOK];
+const HELM: Module =
+    Module { folder: "helm", go_mod: include_str!("../helm/go.mod"), go_sum: include_str!("../helm/go.sum") };
 
-/// One program. A new one is a line in [`TOOLS`] and a `tool` line in its module's `go.mod`.
+/// Programs that are built together, and found again by all that decides the result.
+struct Set {
+    name: &'static str,
+    modules: &'static [&'static Module],
+    tools: &'static [Tool],
+    ldflags: fn() -> String,
+}
+
+/// What a cluster consists of.
+const CLUSTER: Set =
+    Set { name: "Kubernetes", modules: &[&KUBERNETES, &KWOK], tools: &TOOLS, ldflags: cluster_ldflags };
+
+/// Helm is built only where a test asks for it.
+const CHARTS: Set = Set {
+    name: "Helm",
+    modules: &[&HELM],
+    tools: &[tool("helm", &HELM, "helm.sh/helm/v4/cmd/helm", 85)],
+    ldflags: helm_ldflags,
+};
+
+/// One program. A new one is a line in its set and a `tool` line in its module's `go.mod`.
 struct Tool {
     name: &'static str,
     module: &'static Module,
@@ -50,6 +71,9 @@ const TOOLS: [Tool; 8] = [
 /// Kubernetes' version: its programs report it, so that `kubectl version` tells the truth.
 const VERSION: &str = "v1.35.4";
 
+/// Helm's own.
+const HELM_VERSION: &str = "v4.3.1";
+
 /// The oldest Go that all modules build with: the highest `go` line of their `go.mod`.
 const GO: &str = "1.26";
 
@@ -63,9 +87,18 @@ impl Tools {
     /// The folder's name is made of all that decides the result. It appears by one rename, and a lock keeps
     /// a second run waiting rather than building too.
     pub fn ensure(target: &Path) -> Result<Self> {
+        Self::of(&CLUSTER, target)
+    }
+
+    /// The same for `helm`, alone.
+    pub fn helm(target: &Path) -> Result<PathBuf> {
+        Ok(Self::of(&CHARTS, target)?.path("helm"))
+    }
+
+    fn of(set: &Set, target: &Path) -> Result<Self> {
         let base = target.join("cluster-tools");
         fs::create_dir_all(&base)?;
-        let hash = hash();
+        let hash = hash(set);
         let go = match go_version() {
             Ok(go) => go,
             // Built before, and run now where there is no Go, as under sudo.
@@ -81,7 +114,7 @@ impl Tools {
             lock.lock()?;
         }
         if !done.is_dir() {
-            build(&base, &done)?;
+            build(set, &base, &done)?;
         }
         Ok(Self(done))
     }
@@ -97,27 +130,27 @@ impl Tools {
     }
 }
 
-fn build(base: &Path, done: &Path) -> Result<()> {
+fn build(set: &Set, base: &Path, done: &Path) -> Result<()> {
     let temporary = base.join("unfinished");
     // The lock is ours: what lies here was left by a build that was killed.
     let _ = fs::remove_dir_all(&temporary);
     let out = temporary.join("out");
     fs::create_dir_all(&out)?;
-    for module in MODULES {
+    for module in set.modules {
         let folder = temporary.join(module.folder);
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("go.mod"), module.go_mod)?;
         fs::write(folder.join("go.sum"), module.go_sum)?;
     }
-    let total: u32 = TOOLS.iter().map(|tool| tool.seconds).sum();
-    say(&format!("building Kubernetes {VERSION} once, about {} min on 2 cores", total.div_ceil(60)));
-    for (index, tool) in TOOLS.iter().enumerate() {
+    let total: u32 = set.tools.iter().map(|tool| tool.seconds).sum();
+    say(&format!("building {} once, about {} min on 2 cores", set.name, total.div_ceil(60)));
+    for (index, tool) in set.tools.iter().enumerate() {
         let Tool { name, module, package, seconds } = tool;
         let time =
             if *seconds < 60 { format!("{seconds} s") } else { format!("{} min", seconds.div_ceil(60)) };
-        say(&format!("building {name} ({} of {}, about {time} on 2 cores) …", index + 1, TOOLS.len()));
+        say(&format!("building {name} ({} of {}, about {time} on 2 cores) …", index + 1, set.tools.len()));
         let mut command = go();
-        command.current_dir(temporary.join(module.folder)).arg("build").args(flags());
+        command.current_dir(temporary.join(module.folder)).arg("build").args(flags(set));
         command.arg("-o").arg(out.join(name)).arg(package);
         run(&mut command).with_context(|| format!("cannot build {name}"))?;
     }
@@ -133,12 +166,19 @@ fn go() -> Command {
     command
 }
 
-fn flags() -> [String; 4] {
+fn flags(set: &Set) -> [String; 4] {
+    ["-trimpath".into(), "-buildvcs=false".into(), "-ldflags".into(), (set.ldflags)()]
+}
+
+fn cluster_ldflags() -> String {
     let (major, minor) = VERSION.trim_start_matches('v').split_once('.').unwrap_or_default();
     let minor = minor.split('.').next().unwrap_or_default();
     let set = "-X k8s.io/component-base/version.git";
-    let ldflags = format!("-s -w {set}Version={VERSION} {set}Major={major} {set}Minor={minor}");
-    ["-trimpath".into(), "-buildvcs=false".into(), "-ldflags".into(), ldflags]
+    format!("-s -w {set}Version={VERSION} {set}Major={major} {set}Minor={minor}")
+}
+
+fn helm_ldflags() -> String {
+    format!("-s -w -X helm.sh/helm/v4/internal/version.version={HELM_VERSION}")
 }
 
 /// Tools of the wanted versions, whatever Go they were built with.
@@ -152,13 +192,13 @@ fn built_before(base: &Path, hash: &str) -> Result<Option<Tools>> {
     Ok(None)
 }
 
-fn hash() -> String {
+fn hash(set: &Set) -> String {
     let mut hash = Sha256::new();
-    for module in MODULES {
+    for module in set.modules {
         hash.update(module.go_mod);
         hash.update(module.go_sum);
     }
-    hash.update(flags().concat());
+    hash.update(flags(set).concat());
     hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -205,7 +245,7 @@ mod tests {
 
     #[test]
     fn does_the_oldest_go_named_to_the_user_satisfy_every_module() {
-        for module in MODULES {
+        for module in [&CLUSTER, &CHARTS].into_iter().flat_map(|set| set.modules) {
             let line = module.go_mod.lines().find_map(|line| line.strip_prefix("go ")).unwrap_or_default();
             assert!(recent(&format!("go{GO}")) && !line.is_empty());
             assert!(GO >= line.rsplit_once('.').map_or(line, |(minor, _)| minor), "{line}");
@@ -214,9 +254,10 @@ mod tests {
 
     #[test]
     fn is_every_tool_pinned_in_its_module() {
-        for tool in TOOLS {
+        for tool in [&CLUSTER, &CHARTS].into_iter().flat_map(|set| set.tools) {
             assert!(tool.module.go_mod.contains(tool.package), "{}", tool.name);
         }
+        assert!(HELM.go_mod.contains(&format!("helm.sh/helm/v4 {HELM_VERSION}")));
         assert!(KUBERNETES.go_mod.contains(&format!("k8s.io/kubernetes {VERSION}")));
     }
 }

@@ -8,27 +8,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use bluegreen_cluster::oci::{File, Image, write_archive};
 use bluegreen_cluster::{Cluster, Node, Options, ProxyMode, compile_static};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{Api, PostParams};
 use serde_json::json;
-
-fn possible() -> Result<bool> {
-    match Cluster::real_node_possible() {
-        Ok(()) => Ok(true),
-        Err(reason) if std::env::var("REQUIRE_REAL_NODE").is_ok_and(|required| required == "1") => {
-            bail!(reason)
-        }
-        Err(reason) => {
-            // Past the test harness, which would swallow it.
-            writeln!(std::io::stderr(), "left out: {reason}")?;
-            Ok(false)
-        }
-    }
-}
 
 /// Builds the image of the web server in `fixtures/answer.rs`.
 fn image(folder: &Path) -> Result<std::path::PathBuf> {
@@ -122,7 +108,7 @@ fn all_answer(address: IpAddr, port: u16, pods: usize) -> Result<BTreeSet<String
 
 #[tokio::test]
 async fn does_a_real_pod_answer_on_a_node_port_and_reach_the_api_server() -> Result<()> {
-    if !possible()? {
+    if !Cluster::real_node_wanted()? {
         return Ok(());
     }
     let cluster = Cluster::start(Options { node: Node::Real { count: 1 }, ..Options::default() }).await?;
@@ -147,7 +133,7 @@ async fn does_a_real_pod_answer_on_a_node_port_and_reach_the_api_server() -> Res
 
 #[tokio::test]
 async fn do_two_nodes_serve_each_others_pods_with_nftables() -> Result<()> {
-    if !possible()? {
+    if !Cluster::real_node_wanted()? {
         return Ok(());
     }
     let options =
@@ -182,7 +168,7 @@ fn traces(id: &str) -> Result<Vec<String>> {
 
 #[test]
 fn is_nothing_of_a_real_node_left_when_its_owner_was_killed() -> Result<()> {
-    if !possible()? {
+    if !Cluster::real_node_wanted()? {
         return Ok(());
     }
     let dir = bluegreen_cluster::target()?.join("cluster-killed-real");

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// A running operator. Dropping it kills it.
 pub struct Operator {
@@ -32,6 +34,11 @@ impl Operator {
 
     /// SIGKILL: nothing is finished, nothing handed over.
     pub fn kill(mut self) -> Result<()> {
+        self.kill_now()
+    }
+
+    /// As [`Operator::kill`]; what is left can still be asked for its log.
+    pub fn kill_now(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())
@@ -77,6 +84,21 @@ impl Operator {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
+    }
+
+    /// The sum of a metric over its labels, as Prometheus would read it.
+    pub async fn metric(&self, name: &str) -> Result<u64> {
+        let log = std::fs::read_to_string(&self.log)?;
+        let address = log.split("/metrics address=").nth(1).and_then(|rest| rest.split_whitespace().next());
+        let mut stream = TcpStream::connect(address.context("it serves no metrics")?).await?;
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        let values = text.lines().filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            rest.starts_with(['{', ' ']).then(|| rest.rsplit(' ').next()?.parse::<u64>().ok())?
+        });
+        Ok(values.sum())
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {

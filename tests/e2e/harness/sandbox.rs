@@ -1,6 +1,6 @@
 //! One test's namespace: what it does there, and how it waits.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use bluegreen_cluster::{Cluster, Entry, Offset, UserAccount};
 use bluegreen_operator::api::Color;
+use bluegreen_proxy::Proxy;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::RoleBinding;
@@ -17,12 +18,13 @@ use kube::api::{
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
+use super::World;
 use super::fixture::App;
 use super::guard::{self, Guard};
 use super::operator::{Operator, tail};
-use super::record::{Kind, Record};
+use super::phases;
+use super::record::{Event, Kind, Record};
 use super::setup;
-use super::world::World;
 
 /// How long anything may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(45);
@@ -48,7 +50,11 @@ pub struct Sandbox {
 impl Sandbox {
     /// A new namespace, in which the operator's user has the operator's rights.
     pub async fn new(name: &str) -> Result<Self> {
-        let cluster = setup::cluster().await?;
+        Self::on(setup::cluster().await?, name).await
+    }
+
+    /// As [`Sandbox::new`], in another cluster than the one that all tests share.
+    pub async fn on(cluster: &'static Cluster, name: &str) -> Result<Self> {
         let client = cluster.client()?;
         let namespace: Namespace =
             serde_json::from_value(json!({"metadata": {"generateName": format!("{name}-")}}))?;
@@ -75,6 +81,12 @@ impl Sandbox {
         self
     }
 
+    /// The Lease's duration, renew deadline and retry period, and the timeout of a write.
+    pub fn with_pace(mut self, pace: [&'static str; 4]) -> Self {
+        self.pace = pace;
+        self
+    }
+
     /// Starts the operator and waits until this app serves, all done.
     pub async fn serve(self, app: &App) -> Result<(Self, Operator)> {
         let operator = self.operator()?;
@@ -89,15 +101,23 @@ impl Sandbox {
 
     /// Starts the operator.
     pub fn operator(&self) -> Result<Operator> {
-        self.operator_of("bluegreen-operator")
+        self.operator_of(setup::LEASE, &self.user.kubeconfig)
+    }
+
+    /// Starts the operator behind a proxy; the record and the guard are not behind it.
+    pub fn operator_behind(&self, proxy: &Proxy) -> Result<Operator> {
+        let number = self.started.load(Ordering::SeqCst);
+        let kubeconfig = self.user.kubeconfig.with_extension(format!("proxied-{number}"));
+        proxy.write_kubeconfig(&kubeconfig)?;
+        self.operator_of(setup::LEASE, &kubeconfig)
     }
 
     /// Starts the operator of another installation: it has a Lease of its own.
     pub fn other_operator(&self) -> Result<Operator> {
-        self.operator_of(setup::OTHER_LEASE)
+        self.operator_of(setup::OTHER_LEASE, &self.user.kubeconfig)
     }
 
-    fn operator_of(&self, lease: &str) -> Result<Operator> {
+    fn operator_of(&self, lease: &str, kubeconfig: &Path) -> Result<Operator> {
         let (namespace, [duration, renew, retry, write]) = (&self.namespace, self.pace);
         let arguments = [
             format!("--namespace={namespace}"),
@@ -111,7 +131,7 @@ impl Sandbox {
             "--log-format=text".to_owned(),
             "--log-level=info,bluegreen_operator=debug".to_owned(),
         ];
-        let mut environment = vec![("KUBECONFIG".to_owned(), self.user.kubeconfig.display().to_string())];
+        let mut environment = vec![("KUBECONFIG".to_owned(), kubeconfig.display().to_string())];
         if let Ok(dir) = self.cluster.dir() {
             // The mark by which the cluster's clean-up finds it, should this process be killed.
             let state: Value = serde_json::from_slice(&std::fs::read(dir.join("state.json"))?)?;
@@ -248,6 +268,16 @@ impl Sandbox {
         }
     }
 
+    /// A cluster admin's configuration.
+    pub fn admin_config(&self) -> kube::Config {
+        self.cluster.admin_config()
+    }
+
+    /// Everything that happened so far, in its true order.
+    pub fn events(&self) -> Vec<Event> {
+        self.record.events()
+    }
+
     /// What the guard saw so far.
     pub fn guard(&self) -> Guard {
         guard::replay(&self.record.events(), &self.record.foreign())
@@ -265,6 +295,8 @@ impl Sandbox {
         let broken: Vec<String> =
             self.guard().broken.into_iter().filter(|b| !allowed.contains(&b.rule)).map(|b| b.words).collect();
         ensure!(broken.is_empty(), "the guard saw:\n{}\n{}", broken.join("\n"), self.describe()?);
+        let unknown = phases::strange_steps(&self.record.events());
+        ensure!(unknown.is_empty(), "not in the diagram of docs/concepts.md: {}", unknown.join(", "));
         let forbidden = self.forbidden()?;
         ensure!(forbidden.is_empty(), "the operator has no right to\n{}", forbidden.join("\n"));
         let namespaces: Api<Namespace> = Api::all(self.client.clone());

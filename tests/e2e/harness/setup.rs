@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use bluegreen_cluster::Cluster;
+use bluegreen_cluster::{Cluster, Node, Options};
 use bluegreen_operator::api::BlueGreenApp;
 use k8s_openapi::api::rbac::v1::{ClusterRole, Role};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -19,6 +19,9 @@ const CRD: &str = include_str!("../../../crds/bluegreen.dev_bluegreenapps.yaml")
 const RIGHTS: &str = include_str!("../../../config/rbac/role.yaml");
 const ELECTION: &str = include_str!("../../../config/rbac/leader_election_role.yaml");
 
+/// The Lease of the operator under test.
+pub const LEASE: &str = "bluegreen-operator";
+
 /// The Lease of another installation.
 pub const OTHER_LEASE: &str = "another";
 
@@ -31,6 +34,17 @@ pub async fn cluster() -> Result<&'static Cluster> {
     let cluster = Cluster::shared().await?;
     INSTALLED.get_or_try_init(|| async { install(&cluster.client()?).await }).await?;
     Ok(cluster)
+}
+
+/// A cluster with a real node, of this test binary's own.
+pub async fn real_node() -> Result<&'static Cluster> {
+    static REAL: OnceCell<Cluster> = OnceCell::const_new();
+    let started = REAL.get_or_try_init(|| async {
+        let cluster = Cluster::start(Options { node: Node::Real { count: 1 }, ..Options::default() }).await?;
+        install(&cluster.client()?).await?;
+        Ok(cluster)
+    });
+    started.await
 }
 
 async fn install(client: &Client) -> Result<()> {

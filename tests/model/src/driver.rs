@@ -1,14 +1,14 @@
 //! Look, plan, write: as `reconcile`, `memory` and `apply` do it.
 
 use bluegreen_operator::api::{Color, PerColor};
-use bluegreen_operator::plan::{self, Action, Fence, Observed, Plan, Selection};
+use bluegreen_operator::plan::{self, Action, Fence, Observed, Plan, Selection, Stage};
 
 use crate::facts;
-use crate::report::report;
-use crate::world::{
-    Ask, Clock, Clocks, Controller, Mode, Object, Objects, Request, Service, Status, Token, Why, World,
-    nothing, rendering,
-};
+use crate::liveness;
+use crate::objects::{Kept, Object, Objects, REVISIONS, Service, Status, Token, nothing, rendering};
+use crate::report::{left, report};
+use crate::request::{Ask, Request, Why};
+use crate::world::{Clock, Clocks, Controller, Mode, World};
 use crate::{Bounds, Guards};
 
 /// A promise that was broken, in words.
@@ -20,6 +20,8 @@ pub(crate) struct Decision {
     pub facts: Observed,
     pub plan: Plan,
     pub status: Status,
+    /// The color that the report says was left.
+    pub left: Option<Color>,
 }
 
 /// As `reconcile::decide`: takes note of the endpoints, then plans.
@@ -33,9 +35,9 @@ pub(crate) fn decide(
     let selected = facts::selected(seen, facts::token(controller), guards);
     let clocks = look(controller.clocks, selected, seen, live_read);
     let facts = facts::observe(seen, controller, &clocks, guards);
-    let plan = plan::plan(&facts::intent(&seen.app, bounds.reduced), &facts);
-    let status = report(seen, &facts, &plan);
-    Decision { clocks, facts, plan, status }
+    let plan = plan::plan(&facts::intent(&seen.app, bounds.idle), &facts);
+    let (status, left) = (report(seen, &facts, &plan), left(seen, &plan));
+    Decision { clocks, facts, plan, status, left }
 }
 
 /// As `Memory::look`: only a live read starts a clock, any look stops it.
@@ -56,7 +58,7 @@ fn look(clocks: Clocks, color: Option<Color>, seen: &Objects, live_read: bool) -
 /// As `observe::endpoints`.
 fn endpoints(seen: &Objects, color: Color) -> (bool, bool) {
     match seen.slices.live {
-        Some((of, ready)) if of == color => (ready >= crate::world::FULL, true),
+        Some((of, ready)) if of == color => (ready >= seen.app.replicas, true),
         Some(_) => (false, false),
         None => (false, true),
     }
@@ -118,12 +120,18 @@ pub(crate) fn make_plan(
     let controller = world.controllers[k];
     let seen = &controller.view;
     let decision = decide(seen, &controller, true, bounds, guards);
-    let broken =
-        broken_by(&decision, seen).or_else(|| sleeps_through(&decision, seen, &controller, bounds, guards));
+    let broken = broken_by(&decision, seen)
+        .or_else(|| done_too_early(&decision, seen, bounds, guards))
+        .or_else(|| sleeps_through(&decision, seen, &controller, bounds, guards));
     let mut queue = [None; 4];
     let asks = decision.plan.actions.iter().flat_map(|action| asks(action, seen, facts::token(&controller)));
     for (slot, ask) in queue.iter_mut().zip(asks) {
-        let valid = ask.creates() || controller.fresh & ask.object().bit() != 0;
+        let valid = match ask {
+            Ask::Drop(color, number) => {
+                facts::kept(seen, color, number) == facts::kept(&world.objects, color, number)
+            }
+            _ => ask.creates() || controller.fresh & ask.object().bit() != 0,
+        };
         *slot = Some(Request { ask, valid });
     }
     // A deposed leader reports nothing: `Tenure::may_write` is asked before every write. (For all its other writes
@@ -131,7 +139,7 @@ pub(crate) fn make_plan(
     let deposed = guards.tenure && controller.term < world.epoch;
     if decision.plan.actions.is_empty() && decision.status != seen.app.status && !deposed {
         let valid = controller.fresh & Object::App.bit() != 0;
-        queue[0] = Some(Request { ask: Ask::Status(decision.status), valid });
+        queue[0] = Some(Request { ask: Ask::Status(decision.status, decision.left), valid });
     }
     let controller = &mut next.controllers[k];
     controller.clocks = decision.clocks;
@@ -168,9 +176,31 @@ pub(crate) fn answered(controller: &mut Controller, index: usize, guards: &Guard
     settle(controller, guards);
 }
 
+/// Has this request been sent? All are sent at once, except that a color's revisions are deleted one after the other,
+/// after its Deployment.
+pub(crate) fn is_sent(controller: &Controller, index: usize) -> bool {
+    let Some(Request { ask, .. }) = controller.queue[index] else { return false };
+    !matches!(ask, Ask::Drop(..)) || controller.queue[..index].iter().all(Option::is_none)
+}
+
+/// A request was refused: what was to follow it is not sent.
+pub(crate) fn refused(controller: &mut Controller, index: usize, guards: &Guards) {
+    abandon(controller, index);
+    answered(controller, index, guards);
+}
+
+fn abandon(controller: &mut Controller, index: usize) {
+    for later in &mut controller.queue[index + 1..] {
+        if matches!(later, Some(Request { ask: Ask::Drop(..), .. })) {
+            *later = None;
+        }
+    }
+}
+
 /// A request got no answer in time.
 pub(crate) fn unanswered(controller: &mut Controller, index: usize, guards: &Guards) {
-    let is_status = matches!(controller.queue[index], Some(Request { ask: Ask::Status(_), .. }));
+    abandon(controller, index);
+    let is_status = matches!(controller.queue[index], Some(Request { ask: Ask::Status(..), .. }));
     controller.queue[index] = None;
     if let Mode::Acting { unknown } = &mut controller.mode {
         // An unknown report bumps nothing: it can't touch a pod.
@@ -201,7 +231,7 @@ fn asks(action: &Action, seen: &Objects, token: Token) -> Vec<Ask> {
     let size = |replicas: i32| u8::try_from(replicas).unwrap_or(u8::MAX);
     let current = |color: Color| {
         let facts = facts::current(seen, color);
-        facts.map(|number| (number, facts::content(seen, color, number).unwrap_or_default()))
+        facts.and_then(|number| Some((number, facts::kept(seen, color, number)?)))
     };
     let service = |change: &dyn Fn(&mut Service)| {
         seen.service.map(|mut service| {
@@ -237,18 +267,19 @@ fn asks(action: &Action, seen: &Objects, token: Token) -> Vec<Ask> {
         .into_iter()
         .collect(),
         Action::StoreRevision { color, number } => {
-            vec![Ask::Store(color, small(number), rendering(&seen.app, color))]
+            let content = rendering(&seen.app, color);
+            vec![Ask::Store(color, small(number), Kept { content, spec: content })]
         }
         Action::RecoverRevision { color, number } => {
-            let content = seen.deployments.get(color).map_or(0, |d| d.content);
-            vec![Ask::Store(color, small(number), content)]
+            let running = seen.deployments.get(color).map(|d| Kept { content: d.content, spec: d.spec });
+            running.map(|kept| Ask::Store(color, small(number), kept)).into_iter().collect()
         }
         Action::CreateDeployment { color, replicas } => current(color)
-            .map(|(number, content)| Ask::CreateDeployment(color, number, content, size(replicas), token))
+            .map(|(number, kept)| Ask::CreateDeployment(color, number, kept, size(replicas), token))
             .into_iter()
             .collect(),
         Action::EditDeployment { color, replicas } => current(color)
-            .map(|(number, content)| Ask::PutDeployment(color, number, content, size(replicas), token))
+            .map(|(number, kept)| Ask::PutDeployment(color, number, kept, size(replicas), token))
             .into_iter()
             .collect(),
         Action::Fence { service, ref colors } => service
@@ -256,12 +287,18 @@ fn asks(action: &Action, seen: &Objects, token: Token) -> Vec<Ask> {
             .into_iter()
             .chain(colors.iter().map(|&color| Ask::StampDeployment(color, token)))
             .collect(),
+        Action::Promote { color, number } => service(&|s| *s.served.get_mut(color) = small(number))
+            .map(|s| Ask::PutService(s, Why::Promote))
+            .into_iter()
+            .collect(),
+        Action::RemoveColor(color) => {
+            let numbers =
+                (1_u8..).take(REVISIONS).filter(|&number| facts::kept(seen, color, number).is_some());
+            let deployment = seen.deployments.get(color).map(|_| Ask::DeleteDeployment(color));
+            deployment.into_iter().chain(numbers.map(|number| Ask::Drop(color, number))).collect()
+        }
         // Outside of the bounds of this model: no such spec, and nothing obsolete is shown to the planner.
-        Action::UpdateService
-        | Action::ApplyColorService(_)
-        | Action::Promote { .. }
-        | Action::DropRevision { .. }
-        | Action::RemoveColor(_) => Vec::new(),
+        Action::UpdateService | Action::ApplyColorService(_) | Action::DropRevision { .. } => Vec::new(),
     }
 }
 
@@ -274,10 +311,27 @@ fn broken_by(decision: &Decision, seen: &Objects) -> Option<Broken> {
                 .iter()
                 .all(|&c| facts.colors.get(c).deployment.ours().is_none_or(|d| d.fence == Fence::Mine))
     };
+    let live = decision.plan.live.color();
     for action in &decision.plan.actions {
         match *action {
-            Action::Switch { .. } | Action::EditDeployment { .. } if !fenced(&decision.facts) => {
+            Action::Switch { .. }
+            | Action::EditDeployment { .. }
+            | Action::Promote { .. }
+            | Action::RemoveColor(_)
+                if !fenced(&decision.facts) =>
+            {
                 return Some("a guarded action was planned without the token on every object");
+            }
+            Action::Promote { .. } if !seen.app.rolling => {
+                return Some("an update in place was planned under the policy Freeze");
+            }
+            Action::RemoveColor(color) if *seen.app.present.get(color) => {
+                return Some("a color was to be removed whose block is in the spec");
+            }
+            Action::EditDeployment { color, replicas }
+                if live == Some(color) && replicas != i32::from(seen.app.replicas) =>
+            {
+                return Some("the live color was to be given a size that the spec does not ask for");
             }
             Action::Switch { to, .. } => {
                 let runs = facts::current(seen, to).and_then(|number| facts::content(seen, to, number));
@@ -291,6 +345,13 @@ fn broken_by(decision: &Decision, seen: &Objects) -> Option<Broken> {
     None
 }
 
+/// To do nothing and to say that all is done is only right when all is done.
+fn done_too_early(decision: &Decision, seen: &Objects, bounds: &Bounds, guards: &Guards) -> Option<Broken> {
+    let done = decision.plan.actions.is_empty() && decision.plan.stage == Stage::Serving;
+    // Without a guard the same lie that the planner was told would show here first, and not what it leads to.
+    (done && *guards == Guards::ALL).then(|| liveness::unconverged(seen, bounds.idle)).flatten()
+}
+
 /// When nothing is done but time alone would change that, the plan must say when to look again.
 fn sleeps_through(
     decision: &Decision,
@@ -301,16 +362,22 @@ fn sleeps_through(
 ) -> Option<Broken> {
     let runs = |clock: Clock| matches!(clock, Clock::Running { .. });
     let clocks = decision.clocks;
-    if !decision.plan.actions.is_empty()
-        || decision.plan.wake.is_some()
-        || !(runs(clocks.moved) || runs(clocks.cleared))
-    {
+    if !decision.plan.actions.is_empty() || decision.plan.wake.is_some() {
         return None;
     }
+    let later = |clocks: &Clocks, seen: &Objects| {
+        let facts = facts::observe(seen, controller, clocks, guards);
+        let plan = plan::plan(&facts::intent(&seen.app, bounds.idle), &facts);
+        plan.actions != decision.plan.actions || plan.stage != decision.plan.stage
+    };
     let pass = |clock: Clock| if runs(clock) { Clock::Passed } else { clock };
-    let later = Clocks { color: clocks.color, moved: pass(clocks.moved), cleared: pass(clocks.cleared) };
-    let facts = facts::observe(seen, controller, &later, guards);
-    let plan = plan::plan(&facts::intent(&seen.app, bounds.reduced), &facts);
-    (plan.actions != decision.plan.actions || plan.stage != decision.plan.stage)
-        .then_some("nothing wakes the controller up when the drain is over")
+    let drained = Clocks { color: clocks.color, moved: pass(clocks.moved), cleared: pass(clocks.cleared) };
+    if drained != clocks && later(&drained, seen) {
+        return Some("nothing wakes the controller up when the drain is over");
+    }
+    let mut rested = *seen;
+    rested.app.left_long_ago = PerColor { blue: true, green: true };
+    rested.stored_long_ago = rested.app.left_long_ago;
+    (rested != *seen && later(&clocks, &rested))
+        .then_some("nothing wakes the controller up when the standby timer runs out")
 }

@@ -3,7 +3,9 @@
 use bluegreen_operator::api::Color;
 use bluegreen_operator::plan::Selection;
 
-use crate::world::{Clock, Deployment, FOREIGN, Listed, Mode, Object, World};
+use crate::objects::{Deployment, FOREIGN, FULL, Listed, Object};
+use crate::server;
+use crate::world::{Clock, Mode, World};
 
 /// What the user does to the spec.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -18,6 +20,16 @@ pub enum Edit {
     Shared,
     /// `spec.paused`.
     Pause,
+    /// `spec.replicas`: one less than before, or back.
+    Replicas,
+    /// `spec.activeUpdatePolicy`.
+    Policy,
+    /// A color's block is taken out.
+    Remove(Color),
+    /// `spec.active` to the other color, and the block of the one that serves is taken out, in one commit.
+    Leave,
+    /// A color's block comes back, with this tag.
+    Return(Color, u8),
 }
 
 /// What happens to the children.
@@ -43,11 +55,17 @@ pub(crate) fn edits(world: &World) -> Vec<Edit> {
         // Back to the one before, or on to a new one.
         [now.checked_sub(1), Some(now + 1)].into_iter().flatten()
     };
-    let mut all = vec![Edit::Active, Edit::Shared, Edit::Pause];
-    for color in Color::ALL {
-        all.extend(tags(color).map(|tag| Edit::Tag(color, tag)));
+    let mut all = vec![Edit::Shared, Edit::Pause, Edit::Replicas, Edit::Policy];
+    let idle = app.active.other();
+    all.extend(tags(app.active).map(|tag| Edit::Tag(app.active, tag)));
+    all.extend(tags(idle).map(Edit::Both));
+    if *app.present.get(idle) {
+        all.extend([Edit::Active, Edit::Remove(idle), Edit::Leave]);
+        all.extend(tags(idle).map(|tag| Edit::Tag(idle, tag)));
+    } else {
+        let now = *app.tags.get(idle);
+        all.extend([Edit::Return(idle, now), Edit::Return(idle, now + 1)]);
     }
-    all.extend(tags(app.active.other()).map(Edit::Both));
     all
 }
 
@@ -58,12 +76,21 @@ pub(crate) fn edit(world: &mut World, edit: Edit) {
         Edit::Tag(color, tag) => *app.tags.get_mut(color) = tag,
         Edit::Both(tag) => {
             app.active = app.active.other();
-            *app.tags.get_mut(app.active) = tag;
+            (*app.tags.get_mut(app.active), *app.present.get_mut(app.active)) = (tag, true);
         }
+        Edit::Replicas => app.replicas = 2 * FULL - 1 - app.replicas,
+        Edit::Policy => app.rolling = !app.rolling,
+        Edit::Remove(color) => *app.present.get_mut(color) = false,
+        Edit::Leave => {
+            *app.present.get_mut(app.active) = false;
+            app.active = app.active.other();
+        }
+        Edit::Return(color, tag) => (*app.tags.get_mut(color), *app.present.get_mut(color)) = (tag, true),
         Edit::Shared => app.shared = 1 - app.shared,
         Edit::Pause => app.paused = !app.paused,
     }
     app.status.observed = false;
+    world.least = world.least.min(app.replicas);
     world.edits -= 1;
     world.touch(Object::App);
 }
@@ -105,22 +132,12 @@ pub(crate) fn happen(world: &mut World, mishap: Mishap) {
             world.touch(Object::Service);
         }
         Mishap::DeploymentDeleted(color) => {
-            *world.objects.deployments.get_mut(color) = None;
-            // A live look counts an endpoint only if its pod belongs to the Deployment that is there.
-            *world.objects.slices.own.get_mut(color) = Listed::default();
-            let truth = world.truth.get_mut(color);
-            (truth.up, truth.listed) = (false, false);
+            server::delete_deployment(world, color);
             world.touch(Object::Deployment(color));
         }
         Mishap::ImageEdited(color) => {
             if let Some(deployment) = *world.objects.deployments.get(color) {
-                crate::server::put_deployment(
-                    world,
-                    color,
-                    deployment.revision,
-                    FOREIGN,
-                    deployment.replicas,
-                );
+                server::put_deployment(world, color, deployment.revision, FOREIGN, deployment.replicas);
             }
             world.touch(Object::Deployment(color));
         }
@@ -214,6 +231,16 @@ pub(crate) fn move_endpoints(world: &World) -> Option<World> {
     }
     next.touch(Object::Slices);
     Some(next)
+}
+
+/// A color's standby timer runs out, for whoever reads when it began.
+pub(crate) fn idle_for_long(world: &World, color: Color) -> Option<World> {
+    let mut next = *world;
+    next.each_copy(|objects| {
+        *objects.app.left_long_ago.get_mut(color) = true;
+        *objects.stored_long_ago.get_mut(color) = true;
+    });
+    (next != *world).then_some(next)
 }
 
 /// A controller's drain clock reaches the drain. By then the old color has been out of the live slices for as long,

@@ -8,8 +8,9 @@ use bluegreen_operator::plan::{
     ServiceFacts, Standby, Stored,
 };
 
-use crate::Guards;
-use crate::world::{App, Clock, Clocks, Controller, Deployment, FULL, Objects, Token, rendering};
+use crate::objects::{App, Deployment, Kept, Objects, Token, rendering};
+use crate::world::{Clock, Clocks, Controller};
+use crate::{Guards, Idle};
 
 /// Any time that is not zero: durations are compared with it alone.
 pub(crate) const DRAIN: Duration = Duration::from_secs(30);
@@ -27,20 +28,23 @@ pub(crate) fn token(controller: &Controller) -> Token {
     Token { epoch: controller.term, attempt: controller.attempt }
 }
 
-pub(crate) fn intent(app: &App, reduced: bool) -> Intent {
+/// How long the idle color is kept at full size, where it takes time.
+const AFTER: Duration = Duration::from_secs(60);
+
+pub(crate) fn intent(app: &App, idle: Idle) -> Intent {
     Intent {
         active: app.active,
         paused: app.paused,
-        replicas: i32::from(FULL),
-        standby: if reduced {
-            Standby::Reduced { replicas: 0, after: Duration::ZERO }
-        } else {
-            Standby::Warm
+        replicas: i32::from(app.replicas),
+        standby: match idle {
+            Idle::Warm => Standby::Warm,
+            Idle::Reduced => Standby::Reduced { replicas: 0, after: Duration::ZERO },
+            Idle::Timed => Standby::Reduced { replicas: 0, after: AFTER },
         },
         drain: DRAIN,
         deadline: Duration::from_secs(600),
-        policy: ActiveUpdatePolicy::Freeze,
-        wanted: PerColor { blue: true, green: true },
+        policy: if app.rolling { ActiveUpdatePolicy::RollingUpdate } else { ActiveUpdatePolicy::Freeze },
+        wanted: app.present,
     }
 }
 
@@ -85,22 +89,27 @@ pub(crate) fn served(seen: &Objects, color: Color) -> u8 {
     if by_service > 0 { by_service } else { *seen.app.status.served.get(color) }
 }
 
-pub(crate) fn newest(stored: &[u8]) -> Option<u8> {
-    stored.iter().rposition(|&content| content > 0).and_then(|index| u8::try_from(index + 1).ok())
+pub(crate) fn newest(stored: &[Option<Kept>]) -> Option<u8> {
+    stored.iter().rposition(Option::is_some).and_then(|index| u8::try_from(index + 1).ok())
 }
 
-/// What a stored revision renders.
-pub(crate) fn content(seen: &Objects, color: Color, number: u8) -> Option<u8> {
+/// A stored revision.
+pub(crate) fn kept(seen: &Objects, color: Color, number: u8) -> Option<Kept> {
     let index = usize::from(number).checked_sub(1)?;
-    seen.stored.get(color).get(index)?.checked_sub(1)
+    *seen.stored.get(color).get(index)?
+}
+
+/// What it renders.
+pub(crate) fn content(seen: &Objects, color: Color, number: u8) -> Option<u8> {
+    kept(seen, color, number).map(|kept| kept.content)
 }
 
 fn stored(seen: &Objects, color: Color, number: u8) -> Option<Stored> {
-    let content = content(seen, color, number)?;
+    let then = kept(seen, color, number)?.spec;
     let now = rendering(&seen.app, color);
-    let change = if content / 2 != now / 2 {
+    let change = if then / 2 != now / 2 || !*seen.app.present.get(color) {
         Change::Block
-    } else if content != now {
+    } else if then != now {
         Change::Shared
     } else {
         Change::None
@@ -124,9 +133,15 @@ pub(crate) fn observe(seen: &Objects, controller: &Controller, clocks: &Clocks, 
         moved: held(clocks.moved),
         cleared: held(clocks.cleared),
         switching: None,
-        idle: PerColor::default(),
+        idle: PerColor::from_fn(|color| idle_for(seen, color)),
     };
     Observed { service, colors, recorded, elapsed }
+}
+
+/// Since the color was last edited or left: a time that is long over, or has just begun.
+fn idle_for(seen: &Objects, color: Color) -> Duration {
+    let long_ago = *seen.stored_long_ago.get(color) && *seen.app.left_long_ago.get(color);
+    if long_ago { AFTER } else { Duration::ZERO }
 }
 
 fn color_facts(seen: &Objects, mine: Token, live: Live, color: Color, guards: &Guards) -> ColorFacts {
@@ -139,8 +154,10 @@ fn color_facts(seen: &Objects, mine: Token, live: Live, color: Color, guards: &G
     let proven = current.is_some_and(|number| {
         number == listed.revision && content(seen, color, number) == Some(listed.content)
     });
+    // Its own Service comes and goes with it.
+    let exists = newest.is_some() || seen.deployments.get(color).is_some();
     ColorFacts {
-        service: Child::Ours(true),
+        service: if exists || *seen.app.present.get(color) { Child::Ours(true) } else { Child::Absent },
         newest: newest.and_then(|number| stored(seen, color, number)),
         current: current.and_then(|number| stored(seen, color, number)),
         served: current.is_some_and(|number| served == number),
@@ -156,6 +173,8 @@ fn color_facts(seen: &Objects, mine: Token, live: Live, color: Color, guards: &G
         } else {
             0
         },
+        // Its Service has the policy `Cluster`.
+        uncovered: Vec::new(),
     }
 }
 

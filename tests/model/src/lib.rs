@@ -4,11 +4,14 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`world`] | the cluster's objects, the controllers, requests in flight |
+//! | [`objects`] | the app's objects |
+//! | [`request`] | what is asked of the API server |
+//! | [`world`] | the objects, the controllers, requests in flight |
 //! | `facts` | what a controller saw → the planner's facts, as `observe` does it |
 //! | `driver` | look, plan, write: as `reconcile`, `memory` and `apply` do it |
 //! | `report` | the status that a look leads to, as far as it is read back |
-//! | `server` | what a request does when it arrives, and which promise it may break |
+//! | `server` | what a request does when it arrives |
+//! | `promises` | which promise it may break by that |
 //! | `environment` | Kubernetes' own controllers, the user, time |
 //! | [`steps`] | every step that is possible in a state |
 //! | [`explore`] | breadth first over all of them |
@@ -19,13 +22,18 @@
 //! bit that says whether the object is still the one that was read. That keeps the state space finite without
 //! losing anything, since preconditions compare for equality alone.
 
+#[cfg(test)]
+mod concrete;
 mod driver;
 mod environment;
 pub mod explore;
 mod facts;
 mod fingerprint;
 pub mod liveness;
+pub mod objects;
+mod promises;
 mod report;
+pub mod request;
 mod server;
 pub mod steps;
 pub mod story;
@@ -42,8 +50,8 @@ pub struct Bounds {
     pub faults: u8,
     /// Times that the other controller takes the lead while the one before goes on as if nothing had happened.
     pub takeovers: u8,
-    /// The idle color is scaled to zero after its drain, instead of being kept warm.
-    pub reduced: bool,
+    /// How the idle color is kept.
+    pub idle: Idle,
     /// A look begins only in a state in which up-to-date caches give a reason for it; else it may begin at any time.
     /// What a needless look reads is no reason to write, unless something changes while it reads, and then an
     /// earlier or later look, with a reason, can read the same.
@@ -52,6 +60,18 @@ pub struct Bounds {
     pub deposed: Deposed,
     /// Starts from an app without children, instead of one in which blue has been serving for long.
     pub from_nothing: bool,
+}
+
+/// How the idle color is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Idle {
+    /// As large as the live one.
+    #[default]
+    Warm,
+    /// Scaled to zero after its drain.
+    Reduced,
+    /// Scaled to zero when its timer has run out, at any time after its drain.
+    Timed,
 }
 
 /// What a leader does after another has taken over, until it notices.
@@ -119,7 +139,7 @@ impl Guards {
     #[must_use]
     pub fn each_removed() -> Vec<(&'static str, Self, Bounds)> {
         let all = Self::ALL;
-        let reduced = Bounds { edits: 2, reduced: true, ..Bounds::default() };
+        let reduced = Bounds { edits: 2, idle: Idle::Reduced, ..Bounds::default() };
         let fault = Bounds { faults: 1, ..reduced };
         let mishap = Bounds { mishaps: 1, ..reduced };
         vec![

@@ -6,12 +6,14 @@
 //! fresh caches give it a reason. If these steps form no cycle, every such run ends; if every end is what the spec
 //! asks for, then every run converges, and no assumption about fairness is needed beyond "some step is taken".
 
+use bluegreen_operator::api::Color;
 use bluegreen_operator::plan::Selection;
 
-use crate::Bounds;
 use crate::driver::Broken;
 use crate::facts;
-use crate::world::{FULL, World};
+use crate::objects::{Objects, rendering};
+use crate::world::World;
+use crate::{Bounds, Idle};
 
 /// Fault-free steps: for each state in order the numbers of the states that they lead to.
 #[derive(Default)]
@@ -57,7 +59,7 @@ impl Graph {
     }
 }
 
-/// Nothing is left to do here: is that what the spec asks for? Says it in its own words, not the planner's.
+/// Nothing is left to do here: is that what the spec asks for?
 pub(crate) fn wrong_end(world: &World, bounds: &Bounds) -> Option<Broken> {
     let objects = &world.objects;
     let (app, status) = (&objects.app, &objects.app.status);
@@ -67,39 +69,59 @@ pub(crate) fn wrong_end(world: &World, bounds: &Bounds) -> Option<Broken> {
     if app.paused {
         return None;
     }
-    let active = app.active;
-    let selected = objects.service.map(|service| (service.selects, service.committed));
-    if selected != Some((Selection::Color(active), Some(active))) {
-        return Some("the end of a run, and the Service does not select what the spec asks for");
+    if let Some(broken) = unconverged(objects, bounds.idle) {
+        return Some(broken);
     }
-    let served = facts::served(objects, active);
-    let Some(live) = objects.deployments.get(active) else {
-        return Some("the end of a run, and the live color has no Deployment");
-    };
-    if (live.pods, live.replicas) != (FULL, FULL) || !live.observed {
-        return Some("the end of a run, and the live color is not fully ready");
-    }
-    if facts::content(objects, active, served) != Some(live.content) {
-        return Some("the end of a run, and the live color does not run what was committed");
-    }
-    if objects.slices.live != Some((active, FULL)) {
-        return Some("the end of a run, and the endpoints are elsewhere");
-    }
-    if (status.active, status.switch) != (Some(active), None) {
+    if (status.active, status.switch) != (Some(app.active), None) {
         return Some("the end of a run, and the status tells of a switch");
     }
+    if objects.slices.live != Some((app.active, app.replicas)) {
+        return Some("the end of a run, and the endpoints are elsewhere");
+    }
+    let rolled = |color| objects.deployments.get(color).is_none_or(|d| d.observed && d.pods == d.replicas);
+    (!Color::ALL.into_iter().all(rolled)).then_some("the end of a run, and pods are missing")
+}
+
+/// Is this what the spec asks for, as far as the operator declares it? Says so in its own words, not the planner's.
+pub(crate) fn unconverged(objects: &Objects, standby: Idle) -> Option<Broken> {
+    let (app, active) = (&objects.app, objects.app.active);
+    let selected = objects.service.map(|service| (service.selects, service.committed));
+    if selected != Some((Selection::Color(active), Some(active))) {
+        return Some("nothing left to do, and the Service does not select what the spec asks for");
+    }
+    let Some(live) = objects.deployments.get(active) else {
+        return Some("nothing left to do, and the live color has no Deployment");
+    };
+    if (live.have, live.replicas) != (app.replicas, app.replicas) || !live.observed {
+        return Some("nothing left to do, and the live color is not fully ready");
+    }
+    if facts::content(objects, active, facts::served(objects, active)) != Some(live.content) {
+        return Some("nothing left to do, and the live color does not run what was committed");
+    }
+    if app.rolling && live.content / 2 != rendering(app, active) / 2 {
+        return Some("nothing left to do, and the live color has missed an edit that rolls");
+    }
     let idle = active.other();
-    let Some(other) = objects.deployments.get(idle) else {
-        return Some("the end of a run, and the idle color has no Deployment");
+    let other = objects.deployments.get(idle);
+    if !*app.present.get(idle) {
+        let gone = other.is_none() && facts::newest(objects.stored.get(idle)).is_none();
+        return (!gone).then_some("nothing left to do, and the color without a block is still there");
+    }
+    let Some(other) = other else {
+        return Some("nothing left to do, and the idle color has no Deployment");
     };
     let has_served = facts::served(objects, idle) == other.revision;
-    let wanted = crate::world::rendering(app, idle);
+    let wanted = rendering(app, idle);
     if other.content / 2 != wanted / 2 || (!has_served && other.content != wanted) {
-        return Some("the end of a run, and the idle color has missed an edit");
+        return Some("nothing left to do, and the idle color has missed an edit");
     }
-    let size = if bounds.reduced && has_served { 0 } else { FULL };
-    if (other.replicas, other.pods) != (size, size) {
-        return Some("the end of a run, and the idle color has the wrong size");
-    }
-    None
+    let long_ago = *objects.app.left_long_ago.get(idle) && *objects.stored_long_ago.get(idle);
+    let size = match standby {
+        Idle::Warm => app.replicas,
+        Idle::Reduced if has_served => 0,
+        Idle::Timed if long_ago => 0,
+        Idle::Timed if has_served => app.replicas,
+        Idle::Reduced | Idle::Timed => 1,
+    };
+    (other.replicas != size).then_some("nothing left to do, and the idle color has the wrong size")
 }

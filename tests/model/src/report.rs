@@ -2,10 +2,10 @@
 //! the two).
 
 use bluegreen_operator::api::{Color, PerColor};
-use bluegreen_operator::plan::{Missing, Observed, Plan, Stage};
+use bluegreen_operator::plan::{Live, Missing, Observed, Plan, Stage};
 
 use crate::facts;
-use crate::world::{Objects, Status};
+use crate::objects::{App, Objects, Status};
 
 pub(crate) fn report(seen: &Objects, facts: &Observed, plan: &Plan) -> Status {
     let old = &seen.app.status;
@@ -13,10 +13,25 @@ pub(crate) fn report(seen: &Objects, facts: &Observed, plan: &Plan) -> Status {
     Status {
         written: true,
         observed: true,
-        reconciling: reconciling(target, facts, plan),
+        reconciling: reconciling(&seen.app, facts, plan),
         active: plan.live.color().or(old.active),
         switch: switch(target, old, plan),
-        served: PerColor::from_fn(|color| facts::served(seen, color)),
+        served: PerColor::from_fn(|color| remembered(seen, color)),
+    }
+}
+
+/// What is left of a color whose block is gone is forgotten with its Deployment.
+fn remembered(seen: &Objects, color: Color) -> u8 {
+    let remains = seen.deployments.get(color).is_some() || *seen.app.present.get(color);
+    if remains { facts::served(seen, color) } else { 0 }
+}
+
+/// The color that the history says was left just now: the standby timer counts from there.
+pub(crate) fn left(seen: &Objects, plan: &Plan) -> Option<Color> {
+    let old = seen.app.status.active;
+    match plan.live {
+        Live::Selected(color) if old != Some(color) => old,
+        Live::Selected(_) | Live::Lost(_) | Live::Never => None,
     }
 }
 
@@ -34,7 +49,8 @@ fn switch(target: Color, old: &Status, plan: &Plan) -> Option<(Option<Color>, Co
     }
 }
 
-fn reconciling(target: Color, facts: &Observed, plan: &Plan) -> bool {
+fn reconciling(app: &App, facts: &Observed, plan: &Plan) -> bool {
+    let target = app.active;
     let held = plan.held == Some(target) && plan.live.color() == Some(target);
     if held {
         return false;
@@ -42,7 +58,7 @@ fn reconciling(target: Color, facts: &Observed, plan: &Plan) -> bool {
     match plan.stage {
         Stage::Preparing { .. } | Stage::Switching { .. } | Stage::Pausing => true,
         Stage::Unready { missing } => updating(missing) || rolling(facts, target),
-        Stage::Serving => rolling(facts, target.other()),
+        Stage::Serving => app.present.get(target.other()) == &true && rolling(facts, target.other()),
         Stage::Draining { .. } | Stage::Paused | Stage::Yielding => false,
     }
 }
@@ -52,7 +68,11 @@ fn updating(missing: Missing) -> bool {
         Missing::Block | Missing::Revision | Missing::Deployment | Missing::Rollout | Missing::Observed => {
             true
         }
-        Missing::Pods { .. } | Missing::Deadline | Missing::ReplicaSet | Missing::Endpoints { .. } => false,
+        Missing::Pods { .. }
+        | Missing::Deadline
+        | Missing::ReplicaSet
+        | Missing::Endpoints { .. }
+        | Missing::Nodes { .. } => false,
     }
 }
 
@@ -79,8 +99,8 @@ mod tests {
     use super::*;
     use crate::driver::decide;
     use crate::steps::successors;
-    use crate::world::{App, Mode, World};
-    use crate::{Bounds, Guards};
+    use crate::world::{Mode, World};
+    use crate::{Bounds, Guards, Idle};
 
     const GENERATION: i64 = 7;
 
@@ -103,12 +123,16 @@ mod tests {
                 "conditions": if app.status.reconciling { vec![reconciling] } else { vec![] },
             })
         });
+        let block = |color: Color| {
+            app.present.get(color).then(|| json!({ "tag": format!("v{}", app.tags.get(color)) }))
+        };
         let app = json!({
             "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp",
             "metadata": { "name": "hello", "generation": GENERATION },
             "spec": {
                 "active": app.active, "paused": app.paused, "image": "team/hello", "port": 8080,
-                "blue": { "tag": format!("v{}", app.tags.blue) }, "green": { "tag": format!("v{}", app.tags.green) },
+                "blue": block(Color::Blue), "green": block(Color::Green), "replicas": app.replicas,
+                "activeUpdatePolicy": if app.rolling { "RollingUpdate" } else { "Freeze" },
             },
             "status": status.unwrap_or(Value::Null),
         });
@@ -130,8 +154,14 @@ mod tests {
     /// For every look of an exploration: the report here is the one that the operator writes.
     #[test]
     fn the_report_is_the_one_that_the_operator_writes() {
-        let bounds =
-            Bounds { edits: 2, faults: 1, takeovers: 1, mishaps: 1, reduced: true, ..Bounds::default() };
+        let bounds = Bounds {
+            edits: 2,
+            faults: 1,
+            takeovers: 1,
+            mishaps: 1,
+            idle: Idle::Reduced,
+            ..Bounds::default()
+        };
         let (mut seen, mut compared) = (std::collections::HashSet::new(), 0);
         for from_nothing in [false, true] {
             let mut layer = vec![World::first(&Bounds { from_nothing, ..bounds })];

@@ -1,19 +1,21 @@
-//! What a request does when it arrives, and which promise it may break by that.
+//! What a request does when it arrives.
 
 use bluegreen_operator::api::Color;
-use bluegreen_operator::plan::Selection;
 
 use crate::Guards;
 use crate::driver::Broken;
 use crate::facts;
-use crate::world::{Ask, Deployment, FULL, Listed, Object, Request, Service, Truth, Why, World};
+use crate::objects::{Deployment, Kept, Listed, Object};
+use crate::promises;
+use crate::request::{Ask, Request};
+use crate::world::{Truth, World};
 
 /// Carries a request out, if its precondition holds. Says whether it did, and what that broke.
 pub(crate) fn arrive(world: &mut World, request: Request, guards: &Guards) -> (bool, Option<Broken>) {
     if !holds(world, request, guards) {
         return (false, None);
     }
-    let broken = breaks(world, request.ask);
+    let broken = promises::broken_by(world, request.ask, guards);
     if change(world, request.ask) {
         world.touch(request.ask.object());
     }
@@ -24,7 +26,9 @@ pub(crate) fn arrive(world: &mut World, request: Request, guards: &Guards) -> (b
 pub(crate) fn holds(world: &World, request: Request, guards: &Guards) -> bool {
     let objects = &world.objects;
     let exists = match request.ask {
-        Ask::Store(color, number, _) => facts::content(objects, color, number).is_some(),
+        Ask::Store(color, number, _) | Ask::Drop(color, number) => {
+            facts::kept(objects, color, number).is_some()
+        }
         other => match other.object() {
             Object::Service => objects.service.is_some(),
             Object::Deployment(color) => objects.deployments.get(color).is_some(),
@@ -43,6 +47,7 @@ pub(crate) fn may_hold(world: &World, request: Request, guards: &Guards) -> bool
 /// Changes the object; false if it was so already (such a write leaves the resourceVersion as it is).
 fn change(world: &mut World, ask: Ask) -> bool {
     let before = world.objects;
+    let timed = world.timed;
     match ask {
         Ask::CreateService(service) => world.objects.service = Some(service),
         Ask::PutService(service, _) => {
@@ -54,10 +59,11 @@ fn change(world: &mut World, ask: Ask) -> bool {
                 service.token = token;
             }
         }
-        Ask::CreateDeployment(color, revision, content, replicas, token) => {
+        Ask::CreateDeployment(color, revision, Kept { content, spec }, replicas, token) => {
             *world.objects.deployments.get_mut(color) = Some(Deployment {
                 revision,
                 content,
+                spec,
                 replicas,
                 token,
                 observed: false,
@@ -68,10 +74,11 @@ fn change(world: &mut World, ask: Ask) -> bool {
             let truth = world.truth.get_mut(color);
             *truth = Truth { up: false, listed: false, ..*truth };
         }
-        Ask::PutDeployment(color, revision, content, replicas, token) => {
+        Ask::DeleteDeployment(color) => delete_deployment(world, color),
+        Ask::PutDeployment(color, revision, Kept { content, spec }, replicas, token) => {
             put_deployment(world, color, revision, content, replicas);
             if let Some(deployment) = world.objects.deployments.get_mut(color) {
-                deployment.token = token;
+                (deployment.token, deployment.spec) = (token, spec);
             }
         }
         Ask::StampDeployment(color, token) => {
@@ -79,15 +86,42 @@ fn change(world: &mut World, ask: Ask) -> bool {
                 deployment.token = token;
             }
         }
-        Ask::Store(color, number, content) => {
-            let slot = world.objects.stored.get_mut(color).get_mut(usize::from(number).wrapping_sub(1));
-            if let Some(slot) = slot {
-                *slot = content + 1;
+        Ask::Store(color, number, kept) => {
+            // The standby timer counts from the newest one.
+            if facts::newest(world.objects.stored.get(color)) < Some(number) {
+                *world.objects.stored_long_ago.get_mut(color) = !timed;
+            }
+            if let Some(slot) = slot(world, color, number) {
+                *slot = Some(kept);
             }
         }
-        Ask::Status(status) => world.objects.app.status = status,
+        Ask::Drop(color, number) => {
+            if let Some(slot) = slot(world, color, number) {
+                *slot = None;
+            }
+            world.forget_revision(color, number);
+        }
+        Ask::Status(status, left) => {
+            world.objects.app.status = status;
+            if let Some(color) = left {
+                *world.objects.app.left_long_ago.get_mut(color) = !timed;
+            }
+        }
     }
     before != world.objects
+}
+
+fn slot(world: &mut World, color: Color, number: u8) -> Option<&mut Option<Kept>> {
+    world.objects.stored.get_mut(color).get_mut(usize::from(number).wrapping_sub(1))
+}
+
+/// The Deployment is gone, and what its pods prove.
+pub(crate) fn delete_deployment(world: &mut World, color: Color) {
+    *world.objects.deployments.get_mut(color) = None;
+    // A live look counts an endpoint only if its pod belongs to the Deployment that is there.
+    *world.objects.slices.own.get_mut(color) = Listed::default();
+    let truth = world.truth.get_mut(color);
+    (truth.up, truth.listed) = (false, false);
 }
 
 /// A new generation, if the pod template or the size changes.
@@ -113,70 +147,4 @@ pub(crate) fn put_deployment(world: &mut World, color: Color, revision: u8, cont
     // Pods that never went away are still listed when their template comes back.
     truth.listed =
         *world.objects.slices.own.get(color) == Listed { revision, content, pods: replicas } && replicas > 0;
-}
-
-/// Which promise would this break? Looks at what is, not at what anybody has seen.
-fn breaks(world: &World, ask: Ask) -> Option<Broken> {
-    match ask {
-        Ask::PutService(service, Why::Switch) => switch_breaks(world, &service),
-        Ask::PutDeployment(color, _, content, replicas, _) => edit_breaks(world, color, content, replicas),
-        Ask::PutService(_, Why::Restore)
-        | Ask::CreateService(_)
-        | Ask::StampService(_)
-        | Ask::CreateDeployment(..)
-        | Ask::StampDeployment(..)
-        | Ask::Store(..)
-        | Ask::Status(_) => None,
-    }
-}
-
-fn switch_breaks(world: &World, service: &Service) -> Option<Broken> {
-    let Selection::Color(to) = service.selects else { return None };
-    let objects = &world.objects;
-    let truth = world.truth.get(to);
-    let Some(deployment) = objects.deployments.get(to) else {
-        return Some("a switch committed onto a color that has no Deployment");
-    };
-    if deployment.replicas < FULL {
-        return Some("a switch committed onto a color that is scaled down");
-    }
-    if !truth.up {
-        return Some("a switch committed onto a color whose current generation was never fully ready");
-    }
-    if facts::content(objects, to, *service.served.get(to)) != Some(deployment.content) {
-        return Some(
-            "a switch committed onto a Deployment that runs something else than the stored revision",
-        );
-    }
-    if !truth.listed {
-        return Some("a switch committed onto a color whose own endpoints never listed its pods");
-    }
-    let app = &objects.app;
-    let settled = app.status.written && app.status.observed && !app.status.reconciling;
-    if settled && (app.active != to || app.paused) {
-        return Some("a switch committed after its cancel, or a pause, had been reported as done");
-    }
-    None
-}
-
-fn edit_breaks(world: &World, color: Color, content: u8, replicas: u8) -> Option<Broken> {
-    let (objects, truth) = (&world.objects, world.truth.get(color));
-    let deployment = (*objects.deployments.get(color))?;
-    let selected = objects.service.is_some_and(|service| service.selects == Selection::Color(color));
-    let changes = deployment.content != content;
-    let lowers = replicas < deployment.replicas;
-    if selected && lowers {
-        return Some("the selected color was scaled down");
-    }
-    let serves = objects.service.map_or(0, |service| *service.served.get(color));
-    if selected && changes && facts::content(objects, color, serves) != Some(content) {
-        return Some("the selected color was edited");
-    }
-    // While somebody has taken the Service away or bent its selector, the committed color is still the live one.
-    let bent = objects.service.is_none_or(|service| !matches!(service.selects, Selection::Color(_)));
-    let is_repair = bent && world.committed == Some(color) && !lowers;
-    if !selected && !is_repair && truth.exposed && (changes || lowers) {
-        return Some("a color was edited or scaled down while its connections could still be open");
-    }
-    None
 }

@@ -6,8 +6,10 @@ use crate::driver::{self, Broken};
 use crate::environment as env;
 pub use crate::environment::{Edit, Mishap};
 use crate::fingerprint::fingerprint;
+use crate::objects::{Object, nothing};
+use crate::request::Request;
 use crate::server;
-use crate::world::{Controller, Mode, Object, Request, World, nothing};
+use crate::world::{Controller, LATE, Mode, World};
 use crate::{Bounds, Deposed, Guards};
 
 /// One step.
@@ -45,6 +47,8 @@ pub enum Step {
     MoveEndpoints,
     /// A drain clock of a controller reaches the drain: both of its clocks, or only `cleared`.
     DrainPassed(usize, bool),
+    /// A color's standby timer runs out.
+    StandbyTimer(Color),
     /// The user edits the spec.
     Edit(Edit),
     /// Something happens to a child.
@@ -76,6 +80,9 @@ pub fn successors(world: &World, bounds: &Bounds, guards: &Guards, out: &mut Vec
         }
         if let Some(next) = env::list_pods(world, color) {
             push(Step::ListPods(color), next, None, true);
+        }
+        if let Some(next) = env::idle_for_long(world, color) {
+            push(Step::StandbyTimer(color), next, None, true);
         }
     }
     if let Some(next) = env::move_endpoints(world) {
@@ -161,13 +168,13 @@ fn controller_steps(
             push(Step::Plan(k), next, broken, true);
         }
         Mode::Acting { .. } => {
-            let sent = controller.queue.iter().enumerate().filter_map(|(i, request)| request.map(|r| (i, r)));
-            for (index, request) in sent {
+            for (index, request) in sent(controller) {
                 let mut next = *world;
                 // Not in the queue any more when it arrives, so that its own change does not outdate it.
                 next.controllers[k].queue[index] = None;
-                let (_, broken) = server::arrive(&mut next, request, guards);
-                driver::answered(&mut next.controllers[k], index, guards);
+                let (done, broken) = server::arrive(&mut next, request, guards);
+                let answer = if done { driver::answered } else { driver::refused };
+                answer(&mut next.controllers[k], index, guards);
                 push(Step::Write(k, index), next, broken, true);
                 if world.faults > 0 {
                     let mut next = *world;
@@ -185,7 +192,7 @@ fn controller_steps(
             next.faults -= 1;
             next.epoch += 1;
             if survive && matches!(controller.mode, Mode::Acting { .. }) {
-                for request in controller.queue.into_iter().flatten() {
+                for (_, request) in sent(controller) {
                     leave(&mut next, request);
                 }
             } else if survive {
@@ -195,6 +202,14 @@ fn controller_steps(
             push(Step::Crash(k, survive), next, None, false);
         }
     }
+}
+
+/// What is on its way.
+fn sent(controller: &Controller) -> impl Iterator<Item = (usize, Request)> + use<> {
+    let controller = *controller;
+    (0..controller.queue.len())
+        .filter(move |&index| driver::is_sent(&controller, index))
+        .filter_map(move |index| Some((index, controller.queue[index]?)))
 }
 
 /// Its sender has given up on it; the network has not.
@@ -227,9 +242,9 @@ fn tidy(world: &mut World, bounds: &Bounds, guards: &Guards) {
         }
     }
     let late = world.late;
-    world.late = [None; 3];
+    world.late = [None; LATE];
     let mut kept = late.into_iter().flatten().filter(|&request| server::may_hold(world, request, guards));
-    let mut kept = [kept.next(), kept.next(), kept.next()];
+    let mut kept: [_; LATE] = std::array::from_fn(|_| kept.next());
     // Their order is nobody's business.
     kept.sort_by_cached_key(|request| request.as_ref().map(fingerprint));
     world.late = kept;
@@ -243,18 +258,15 @@ fn bury(world: &mut World, k: usize) {
         return;
     }
     let read = if controller.mode == Mode::Looking { &controller.view } else { &world.objects };
-    let tokens = read.service.map(|s| s.token).into_iter();
-    let tokens =
-        tokens.chain(Color::ALL.into_iter().filter_map(|color| read.deployments.get(color).map(|d| d.token)));
-    if !tokens.into_iter().any(|token| token.epoch > controller.term) {
-        return;
+    // A Deployment may be removed with its token, the Service stays.
+    if read.service.is_some_and(|service| service.token.epoch > controller.term) {
+        retire(world, k);
     }
-    retire(world, k);
 }
 
 /// What it sends is late, and it is gone.
 fn retire(world: &mut World, k: usize) {
-    let sent: Vec<Request> = world.controllers[k].queue.into_iter().flatten().collect();
+    let sent: Vec<Request> = sent(&world.controllers[k]).map(|(_, request)| request).collect();
     if sent.len() > world.late.iter().filter(|slot| slot.is_none()).count() {
         return;
     }

@@ -5,8 +5,10 @@ use std::fmt::{self, Write};
 use bluegreen_operator::api::Color;
 
 use crate::explore::Counterexample;
+use crate::objects::{Object, Status};
+use crate::request::{Ask, Request, Why};
 use crate::steps::{Edit, Mishap, Step};
-use crate::world::{Ask, Clock, Object, Request, Status, Why, World};
+use crate::world::{Clock, World};
 
 impl fmt::Display for Counterexample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,6 +66,7 @@ fn words(step: Step, before: &World, after: &World) -> String {
         Step::MoveEndpoints => "the live slices follow the Service".to_owned(),
         Step::DrainPassed(k, true) => format!("{}'s drain clocks reach the drain", name(k)),
         Step::DrainPassed(k, false) => format!("{}'s clock of the cleared slices reaches the drain", name(k)),
+        Step::StandbyTimer(color) => format!("{color}'s standby timer runs out"),
         Step::Edit(edit) => format!("the user sets {}", edit_words(edit, after)),
         Step::Mishap(mishap) => mishap_words(mishap),
     }
@@ -77,6 +80,13 @@ fn edit_words(edit: Edit, after: &World) -> String {
         Edit::Both(tag) => format!("active: {} and {}.tag: v{tag}", app.active, app.active),
         Edit::Shared => format!("a shared field to {}", app.shared),
         Edit::Pause => format!("paused: {}", app.paused),
+        Edit::Replicas => format!("replicas: {}", app.replicas),
+        Edit::Policy => {
+            format!("activeUpdatePolicy: {}", if app.rolling { "RollingUpdate" } else { "Freeze" })
+        }
+        Edit::Remove(color) => format!("no {color} any more"),
+        Edit::Leave => format!("active: {} and no {} any more", app.active, app.active.other()),
+        Edit::Return(color, tag) => format!("{color} again, with tag: v{tag}"),
     }
 }
 
@@ -104,6 +114,9 @@ fn request(request: Request) -> String {
     match request.ask {
         Ask::CreateService(_) => "create the Service".to_owned(),
         Ask::PutService(service, Why::Switch) => format!("switch to {:?}", service.selects),
+        Ask::PutService(service, Why::Promote) => {
+            format!("commit revisions {} and {} of blue and green", service.served.blue, service.served.green)
+        }
         Ask::PutService(service, Why::Restore) => format!("restore {:?}", service.selects),
         Ask::StampService(token) => format!("stamp the Service {}.{}", token.epoch, token.attempt),
         Ask::CreateDeployment(color, revision, _, size, _) => {
@@ -115,10 +128,12 @@ fn request(request: Request) -> String {
         Ask::StampDeployment(color, token) => {
             format!("stamp {color}'s Deployment {}.{}", token.epoch, token.attempt)
         }
-        Ask::Store(color, number, content) => {
-            format!("store {color}'s revision {number} (v{}, shared {})", content / 2, content % 2)
+        Ask::Store(color, number, kept) => {
+            format!("store {color}'s revision {number} (v{}, shared {})", kept.content / 2, kept.content % 2)
         }
-        Ask::Status(status) => format!("report {}", status_words(&status)),
+        Ask::Drop(color, number) => format!("delete {color}'s revision {number}"),
+        Ask::DeleteDeployment(color) => format!("delete {color}'s Deployment"),
+        Ask::Status(status, _) => format!("report {}", status_words(&status)),
     }
 }
 

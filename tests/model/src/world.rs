@@ -1,225 +1,13 @@
 //! The state of everything: objects, controllers, requests in flight, and what only an all-seeing eye knows.
 
 use bluegreen_operator::api::{Color, PerColor};
-use bluegreen_operator::plan::Selection;
 
-use crate::Bounds;
+use crate::objects::{FULL, Object, Objects, blue_serves, nothing};
+use crate::request::{Ask, Request};
+use crate::{Bounds, Idle};
 
-/// Pods of a full color.
-pub const FULL: u8 = 1;
-
-/// A rendering that no spec asks for: somebody set another image on a Deployment.
-pub const FOREIGN: u8 = 99;
-
-/// Revision numbers go from 1 to this.
-pub const REVISIONS: usize = 5;
-
-/// A fencing token; zero stands for none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Token {
-    /// The term.
-    pub epoch: u8,
-    /// Grows with every unknown result.
-    pub attempt: u8,
-}
-
-/// The app: what the user asked for, and what was reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct App {
-    /// `spec.active`.
-    pub active: Color,
-    /// What stands in each color's block.
-    pub tags: PerColor<u8>,
-    /// A field that both colors share.
-    pub shared: u8,
-    /// `spec.paused`.
-    pub paused: bool,
-    /// `status`, as far as it is read back.
-    pub status: Status,
-}
-
-/// The part of the status that decisions read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Status {
-    /// It was written at least once.
-    pub written: bool,
-    /// It is about the present generation of the spec.
-    pub observed: bool,
-    /// Condition `Reconciling` is there.
-    pub reconciling: bool,
-    /// `status.active`.
-    pub active: Option<Color>,
-    /// `status.switch`: from, to.
-    pub switch: Option<(Option<Color>, Color)>,
-    /// Each color's revision that served last; zero for none.
-    pub served: PerColor<u8>,
-}
-
-/// The live Service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Service {
-    /// Its selector.
-    pub selects: Selection,
-    /// The color that was committed with it.
-    pub committed: Option<Color>,
-    /// Each color's revision that served last; zero for none.
-    pub served: PerColor<u8>,
-    /// Whose token it carries.
-    pub token: Token,
-}
-
-/// A color's Deployment, with its status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Deployment {
-    /// The revision in its pod template.
-    pub revision: u8,
-    /// What the pod template runs.
-    pub content: u8,
-    /// `spec.replicas`.
-    pub replicas: u8,
-    /// Whose token it carries.
-    pub token: Token,
-    /// The Deployment controller has seen this generation.
-    pub observed: bool,
-    /// The counts of the status; of an earlier generation unless `observed`.
-    pub have: u8,
-    /// This template was complete once.
-    pub rolled: bool,
-    /// Ready pods of this template, counted or not (no controller reads this: it reads `have`).
-    pub pods: u8,
-}
-
-/// EndpointSlices; they follow the Service and the pods with delay.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Slices {
-    /// Whose pods the live Service's slices hold, and how many are ready.
-    pub live: Option<(Color, u8)>,
-    /// The ready pods in each color's own slices.
-    pub own: PerColor<Listed>,
-}
-
-/// Ready pods in a color's own slices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Listed {
-    /// Their revision.
-    pub revision: u8,
-    /// What they run. A live look finds out whose pods they are, so it can tell.
-    pub content: u8,
-    /// How many.
-    pub pods: u8,
-}
-
-/// All objects of one app: as they are, or as somebody read them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Objects {
-    /// The custom resource.
-    pub app: App,
-    /// The live Service.
-    pub service: Option<Service>,
-    /// The Deployments.
-    pub deployments: PerColor<Option<Deployment>>,
-    /// What each stored revision renders, plus one; zero where there is none.
-    pub stored: PerColor<[u8; REVISIONS]>,
-    /// EndpointSlices.
-    pub slices: Slices,
-}
-
-/// An object with a resourceVersion of its own (the list reads count as one).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Object {
-    /// The custom resource.
-    App,
-    /// The live Service.
-    Service,
-    /// A Deployment.
-    Deployment(Color),
-    /// The list of ControllerRevisions.
-    Stored,
-    /// The list of EndpointSlices.
-    Slices,
-}
-
-impl Object {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::App,
-        Self::Service,
-        Self::Deployment(Color::Blue),
-        Self::Deployment(Color::Green),
-        Self::Stored,
-        Self::Slices,
-    ];
-
-    /// Its bit in a set of objects.
-    pub(crate) fn bit(self) -> u8 {
-        match self {
-            Self::App => 1,
-            Self::Service => 2,
-            Self::Deployment(Color::Blue) => 4,
-            Self::Deployment(Color::Green) => 8,
-            Self::Stored => 16,
-            Self::Slices => 32,
-        }
-    }
-}
-
-/// Why the Service is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Why {
-    /// The gate was passed.
-    Switch,
-    /// Somebody edited the selector.
-    Restore,
-}
-
-/// What a request asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Ask {
-    /// Create the Service.
-    CreateService(Service),
-    /// Replace what is declared of the Service.
-    PutService(Service, Why),
-    /// Stamp the Service.
-    StampService(Token),
-    /// Create a Deployment: revision, content, size.
-    CreateDeployment(Color, u8, u8, u8, Token),
-    /// Replace what is declared of a Deployment: revision, content, size.
-    PutDeployment(Color, u8, u8, u8, Token),
-    /// Stamp a Deployment.
-    StampDeployment(Color, Token),
-    /// Keep a rendering under a number.
-    Store(Color, u8, u8),
-    /// Report.
-    Status(Status),
-}
-
-impl Ask {
-    /// The object that the request is about.
-    pub(crate) fn object(self) -> Object {
-        match self {
-            Self::CreateService(_) | Self::PutService(..) | Self::StampService(_) => Object::Service,
-            Self::CreateDeployment(color, ..)
-            | Self::PutDeployment(color, ..)
-            | Self::StampDeployment(color, _) => Object::Deployment(color),
-            Self::Store(..) => Object::Stored,
-            Self::Status(_) => Object::App,
-        }
-    }
-
-    /// Its precondition is absence.
-    pub(crate) fn creates(self) -> bool {
-        matches!(self, Self::CreateService(_) | Self::CreateDeployment(..) | Self::Store(..))
-    }
-}
-
-/// A request on its way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Request {
-    /// What it asks for.
-    pub ask: Ask,
-    /// The object is still the one that was read: the resourceVersion matches.
-    pub valid: bool,
-}
+/// Requests that nobody waits for any more, at the most.
+pub const LATE: usize = 6;
 
 /// A clock of the driver, running since a live look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -301,11 +89,15 @@ pub struct World {
     /// The newest term of the Lease.
     pub epoch: u8,
     /// Requests whose sender has given up on them: they may still commit.
-    pub late: [Option<Request>; 3],
+    pub late: [Option<Request>; LATE],
     /// The color that the Service was last made to select by an operator, whatever became of it.
     pub committed: Option<Color>,
     /// What is true of each color.
     pub truth: PerColor<Truth>,
+    /// The fewest pods that the user ever asked for.
+    pub least: u8,
+    /// The standby timer takes time.
+    pub timed: bool,
     /// Edits that remain.
     pub edits: u8,
     /// Mishaps that remain.
@@ -320,7 +112,7 @@ impl World {
     /// Where an exploration starts.
     #[must_use]
     pub fn first(bounds: &Bounds) -> Self {
-        let objects = if bounds.from_nothing { nothing() } else { blue_serves() };
+        let objects = if bounds.from_nothing { nothing() } else { blue_serves(bounds.idle) };
         let controller = |term| Controller {
             term,
             attempt: 0,
@@ -336,9 +128,14 @@ impl World {
             objects,
             controllers: [controller(1), controller(0)],
             epoch: 1,
-            late: [None; 3],
+            late: [None; LATE],
             committed: ready.then_some(Color::Blue),
-            truth: PerColor { blue: truth(ready, ready), green: truth(false, ready) },
+            truth: PerColor {
+                blue: truth(ready, ready),
+                green: truth(false, ready && bounds.idle != Idle::Timed),
+            },
+            least: FULL,
+            timed: bounds.idle == Idle::Timed,
             edits: bounds.edits,
             mishaps: bounds.mishaps,
             faults: bounds.faults,
@@ -350,86 +147,30 @@ impl World {
     pub(crate) fn touch(&mut self, object: Object) {
         for controller in &mut self.controllers {
             controller.fresh &= !object.bit();
-            for request in controller.queue.iter_mut().flatten().filter(|r| r.ask.object() == object) {
+            for request in controller.queue.iter_mut().flatten().filter(|r| r.ask.rests_on(object)) {
                 request.valid = false;
             }
         }
-        for request in self.late.iter_mut().flatten().filter(|r| r.ask.object() == object) {
+        for request in self.late.iter_mut().flatten().filter(|r| r.ask.rests_on(object)) {
             request.valid = false;
         }
     }
-}
 
-impl Objects {
-    /// Brings one object of this copy up to date.
-    pub(crate) fn read(&mut self, object: Object, now: &Self) {
-        match object {
-            Object::App => self.app = now.app,
-            Object::Service => self.service = now.service,
-            Object::Deployment(color) => *self.deployments.get_mut(color) = *now.deployments.get(color),
-            Object::Stored => self.stored = now.stored,
-            Object::Slices => self.slices = now.slices,
+    /// That revision is deleted: one that is stored under its number again is another.
+    pub(crate) fn forget_revision(&mut self, color: Color, number: u8) {
+        let queued = self.controllers.iter_mut().flat_map(|controller| controller.queue.iter_mut());
+        for request in queued.chain(&mut self.late).flatten() {
+            if request.ask == Ask::Drop(color, number) {
+                request.valid = false;
+            }
         }
     }
-}
 
-/// What the spec would render for a color.
-#[must_use]
-pub fn rendering(app: &App, color: Color) -> u8 {
-    app.tags.get(color) * 2 + app.shared
-}
-
-/// Only the app.
-pub(crate) fn nothing() -> Objects {
-    Objects {
-        app: App {
-            active: Color::Blue,
-            tags: PerColor::default(),
-            shared: 0,
-            paused: false,
-            status: Status::default(),
-        },
-        service: None,
-        deployments: PerColor::default(),
-        stored: PerColor::default(),
-        slices: Slices::default(),
+    /// Every copy of the objects, to let time pass for what they tell.
+    pub(crate) fn each_copy(&mut self, mut change: impl FnMut(&mut Objects)) {
+        change(&mut self.objects);
+        for controller in &mut self.controllers {
+            change(&mut controller.view);
+        }
     }
-}
-
-/// Blue has been serving for long, green is ready and has never served; all is reported, and stamped by the leader.
-fn blue_serves() -> Objects {
-    let mut objects = nothing();
-    let token = Token { epoch: 1, attempt: 0 };
-    objects.app.status = Status {
-        written: true,
-        observed: true,
-        reconciling: false,
-        active: Some(Color::Blue),
-        switch: None,
-        served: PerColor { blue: 1, green: 0 },
-    };
-    objects.service = Some(Service {
-        selects: Selection::Color(Color::Blue),
-        committed: Some(Color::Blue),
-        served: PerColor { blue: 1, green: 0 },
-        token,
-    });
-    // A color that never served stands at one pod in either way of standing by.
-    objects.deployments = PerColor::from_fn(|_| {
-        Some(Deployment {
-            revision: 1,
-            content: 0,
-            replicas: FULL,
-            token,
-            observed: true,
-            have: FULL,
-            rolled: true,
-            pods: FULL,
-        })
-    });
-    objects.stored = PerColor::from_fn(|_| [1, 0, 0, 0, 0]);
-    let listed = Listed { revision: 1, content: 0, pods: FULL };
-    objects.slices =
-        Slices { live: Some((Color::Blue, FULL)), own: PerColor { blue: listed, green: listed } };
-    objects
 }

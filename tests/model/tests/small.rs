@@ -1,7 +1,7 @@
 //! Bounds that are small enough for every test run, explored to the end. `make model` explores larger ones.
 
 use bluegreen_model::explore::explore;
-use bluegreen_model::{Bounds, Deposed, Guards};
+use bluegreen_model::{Bounds, Deposed, Guards, Idle};
 
 fn holds(bounds: Bounds) {
     let explored = explore(&bounds, &Guards::ALL, usize::MAX, |_, _, _| ());
@@ -17,7 +17,7 @@ const REDUCED: Bounds = Bounds {
     mishaps: 0,
     faults: 0,
     takeovers: 0,
-    reduced: true,
+    idle: Idle::Reduced,
     prompted: false,
     deposed: Deposed::Sends,
     from_nothing: false,
@@ -26,13 +26,13 @@ const REDUCED: Bounds = Bounds {
 #[test]
 fn two_edits() {
     holds(Bounds { edits: 2, ..REDUCED });
-    holds(Bounds { edits: 2, reduced: false, ..REDUCED });
+    holds(Bounds { edits: 2, idle: Idle::Warm, ..REDUCED });
 }
 
 #[test]
 fn an_edit_and_a_crash_or_a_delayed_request() {
     holds(Bounds { edits: 1, faults: 1, ..REDUCED });
-    holds(Bounds { edits: 1, faults: 1, reduced: false, ..REDUCED });
+    holds(Bounds { edits: 1, faults: 1, idle: Idle::Warm, ..REDUCED });
 }
 
 #[test]

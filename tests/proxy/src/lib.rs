@@ -27,11 +27,13 @@
 //! ```
 //!
 //! The modules in the order in which a request meets them: `request` says what it is, `script` what to do with it,
-//! `standstill` holds it at a breakpoint, `serve` carries it out, `watch` passes the frames on, `log` keeps count.
+//! `standstill` holds it at a breakpoint, `serve` carries it out, `watch` passes the frames on, `past` tells of old
+//! times, `log` keeps count.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 mod log;
+mod past;
 mod random;
 mod request;
 mod script;
@@ -50,6 +52,7 @@ use tokio::task::JoinHandle;
 
 pub use crate::{
     log::{FrameCounts, Log, Record, Verdict},
+    past::Past,
     random::Random,
     request::{Request, Verb},
     script::{Answer, Effect, FrameEffect, FrameRule, Gate, Range, Rule, RuleId, Script},

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::past::Past;
 use crate::request::Request;
 use crate::standstill::Breakpoint;
 use crate::watch::Frame;
@@ -35,14 +36,19 @@ pub enum Effect {
     LoseReply,
     /// Everything stands still at that point until the test decides.
     Stop(Breakpoint),
+    /// A list is answered with the state of some time ago, as by an API server that lags. See [`Past`].
+    Stale(Past),
 }
 
-/// What happens to a frame of a watch. Frames of one watch always keep their order; a frame that waits makes the later
-/// ones wait, while other watches go on.
+/// What happens to a frame of a watch. Frames of one watch keep their order unless they are [`FrameEffect::Overtaken`];
+/// a frame that waits makes the later ones wait, while other watches go on.
 #[derive(Clone, Debug)]
 pub enum FrameEffect {
     /// It is passed on this long after it came in, or after the one before it, whichever is later.
     Delay(Range),
+    /// It is passed on this long after it came in; frames about other objects do not wait for it. Those of one object
+    /// keep their order.
+    Overtaken(Range),
     /// It waits for the gate.
     Hold(Gate),
     /// It never arrives, and the watch goes on. No API server does this; a broken cache in between may.
@@ -78,23 +84,34 @@ impl Answer {
 
 /// Closed at first; opened once, by whoever has a clone.
 #[derive(Clone, Debug)]
-pub struct Gate(Arc<watch::Sender<bool>>);
+pub struct Gate(Arc<watch::Sender<Door>>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Door {
+    open: bool,
+    reached: bool,
+}
 
 impl Gate {
     /// A closed gate.
     pub fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(false)))
+        Self(Arc::new(watch::Sender::new(Door::default())))
     }
 
     /// Lets through who waits, and who comes later.
     pub fn open(&self) {
-        self.0.send_replace(true);
+        self.0.send_modify(|door| door.open = true);
+    }
+
+    /// Returns when the first request or frame stands before it.
+    pub async fn reached(&self) {
+        // An error would mean that the sender is gone, and `self` has it.
+        let _ = self.0.subscribe().wait_for(|door| door.reached).await;
     }
 
     pub(crate) async fn passed(&self) {
-        let mut open = self.0.subscribe();
-        // An error would mean that the sender is gone, and `self` has it.
-        let _ = open.wait_for(|open| *open).await;
+        self.0.send_modify(|door| door.reached = true);
+        let _ = self.0.subscribe().wait_for(|door| door.open).await;
     }
 }
 

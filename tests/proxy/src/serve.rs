@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::log::{Log, Slot, Verdict};
 use crate::random::Random;
-use crate::request::Request;
+use crate::request::{Request, Verb};
 use crate::script::{Answer, Effect, Range, Script};
 use crate::standstill::{Abandoned, Breakpoint, Point, Resume, Standstill};
 use crate::watch;
@@ -133,6 +133,7 @@ impl Work {
                 | Effect::HoldReply(_)
                 | Effect::AnswerAfter(_)
                 | Effect::LoseReply
+                | Effect::Stale(_)
                 | Effect::Stop(_) => {}
             }
         }
@@ -166,7 +167,12 @@ impl Work {
                     return (verdict, Ok(status(answer)));
                 }
                 Effect::LoseReply => return (Verdict::ReplyLost(code), Err(Cut)),
-                Effect::Delay(_) | Effect::Hold(_) | Effect::Answer(_) | Effect::Cut | Effect::Stop(_) => {}
+                Effect::Delay(_)
+                | Effect::Hold(_)
+                | Effect::Answer(_)
+                | Effect::Cut
+                | Effect::Stale(_)
+                | Effect::Stop(_) => {}
             }
         }
         for breakpoint in self.breakpoints(Point::AfterReply) {
@@ -203,6 +209,11 @@ impl Work {
         for name in HOP_BY_HOP {
             head.headers.remove(name);
         }
+        let past = self.effects.iter().find_map(|effect| match effect {
+            Effect::Stale(past) if self.request.verb == Verb::List => past.rewrite(&head.uri),
+            _ => None,
+        });
+        head.uri = past.unwrap_or(head.uri);
         let request = http::Request::from_parts(head, kube::client::Body::from(body.to_vec()));
         let reply = self.shared.client.send(request).await.map_err(|_| Cut)?;
         let (mut head, body) = reply.into_parts();

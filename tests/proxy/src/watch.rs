@@ -1,5 +1,6 @@
 //! Passes the frames of a watch on: late, in order, or not at all.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,6 +102,7 @@ async fn read(
     let mut upstream = upstream.into_data_stream();
     let mut pending = Vec::new();
     let mut end = Arrival::End;
+    let mut detours = Detours::default();
     while let Some(chunk) = upstream.next().await {
         let Ok(chunk) = chunk else {
             end = Arrival::Cut;
@@ -110,23 +112,69 @@ async fn read(
         while let Some(position) = pending.iter().position(|&byte| byte == b'\n') {
             let rest = pending.split_off(position + 1);
             let line = Bytes::from(std::mem::replace(&mut pending, rest));
-            let passing = decide(shared, request, line);
-            if queue.send(passing).is_err() {
+            let (passing, detour) = decide(shared, request, line);
+            let sent = match detour {
+                Some(Detour { object, wait }) => detours.send(&queue, passing, object, wait),
+                None => queue.send(passing).is_ok(),
+            };
+            if !sent {
                 return;
             }
         }
     }
+    while detours.under_way.join_next().await.is_some() {}
     // No error: who writes has gone before.
     let _ = queue.send(Passing { at: Instant::now(), gates: Vec::new(), arrives: end });
 }
 
-fn decide(shared: &Shared, request: &Request, line: Bytes) -> Passing {
-    let effects = shared.script.for_frame(request, &Frame::parse(&line));
+/// Takes a frame out of the line, so that others overtake it.
+struct Detour {
+    object: String,
+    wait: Duration,
+}
+
+/// Frames on detours, which keep their order object by object.
+#[derive(Default)]
+struct Detours {
+    due: HashMap<String, Instant>,
+    under_way: tokio::task::JoinSet<()>,
+}
+
+impl Detours {
+    fn send(
+        &mut self,
+        queue: &mpsc::UnboundedSender<Passing>,
+        passing: Passing,
+        object: String,
+        wait: Duration,
+    ) -> bool {
+        // Timers count milliseconds: two of them keep an order.
+        let after = |last: &Instant| *last + Duration::from_millis(2);
+        let due = (passing.at + wait).max(self.due.get(&object).map_or(passing.at, after));
+        self.due.insert(object, due);
+        let queue = queue.clone();
+        let open = !queue.is_closed();
+        self.under_way.spawn(async move {
+            tokio::time::sleep_until(due).await;
+            let _ = queue.send(passing);
+        });
+        open
+    }
+}
+
+fn decide(shared: &Shared, request: &Request, line: Bytes) -> (Passing, Option<Detour>) {
+    let frame = Frame::parse(&line);
+    let effects = shared.script.for_frame(request, &frame);
+    let mut detour = None;
     let mut passing =
         Passing { at: Instant::now(), gates: Vec::new(), arrives: Arrival::Whole(line.clone()) };
     for effect in effects {
         match effect {
             FrameEffect::Delay(range) => passing.at += shared.draw(&range),
+            FrameEffect::Overtaken(range) => {
+                let object = format!("{}/{}", frame.namespace(), frame.name());
+                detour = Some(Detour { object, wait: shared.draw(&range) });
+            }
             FrameEffect::Hold(gate) => passing.gates.push(gate),
             FrameEffect::Drop => passing.arrives = Arrival::Nothing,
             FrameEffect::Truncate => passing.arrives = Arrival::Half(line.slice(..line.len() / 2)),
@@ -134,14 +182,14 @@ fn decide(shared: &Shared, request: &Request, line: Bytes) -> Passing {
             FrameEffect::Expire => passing.arrives = Arrival::Last(expired()),
         }
     }
-    let waits = passing.at > Instant::now() || !passing.gates.is_empty();
+    let waits = passing.at > Instant::now() || !passing.gates.is_empty() || detour.is_some();
     let lost = !matches!(passing.arrives, Arrival::Whole(_));
     shared.log.count_frame(&request.resource, |count| {
         count.received += 1;
         count.delayed += u64::from(waits);
         count.lost += u64::from(lost);
     });
-    passing
+    (passing, detour)
 }
 
 /// One frame after the other, each in its time.

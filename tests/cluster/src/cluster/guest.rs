@@ -1,8 +1,10 @@
 //! Processes of somebody else that live and end with a cluster, such as an operator under demonstration.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Result;
+use rustix::process::Signal;
 
 use super::Cluster;
 use crate::process::Service;
@@ -27,6 +29,23 @@ impl Cluster {
     /// Whether a process of this cluster runs.
     pub fn process_runs(&self, name: &str) -> Result<bool> {
         Ok(self.harness()?.processes.get(name)?.alive())
+    }
+
+    /// SIGKILL: the process finishes nothing and hands nothing over. Returns once it is gone.
+    pub async fn kill_process(&self, name: &str) -> Result<()> {
+        let process = self.harness()?.processes.get(name)?;
+        process.signal(Signal::KILL)?;
+        while process.alive() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        Ok(())
+    }
+
+    /// Starts a process of this cluster again with the same command; one that still runs is stopped first.
+    pub async fn restart_process(&self, name: &str) -> Result<()> {
+        let (processes, name) = (self.harness()?.processes.clone(), name.to_owned());
+        tokio::task::spawn_blocking(move || processes.restart(&name)).await??;
+        Ok(())
     }
 
     /// The log file of a process of this cluster.

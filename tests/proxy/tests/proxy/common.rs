@@ -23,6 +23,7 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 #[derive(Default)]
 pub struct Upstream {
     seen: Mutex<Vec<String>>,
+    queries: Mutex<Vec<String>>,
     watches: Mutex<HashMap<String, mpsc::UnboundedSender<Bytes>>>,
 }
 
@@ -51,6 +52,7 @@ impl Upstream {
     fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
         let path = request.uri().path();
         self.seen.lock().unwrap().push(format!("{} {path}", request.method()));
+        self.queries.lock().unwrap().push(request.uri().query().unwrap_or_default().to_owned());
         if request.uri().query().is_some_and(|query| query.contains("watch=true")) {
             let (sender, receiver) = mpsc::unbounded_channel::<Bytes>();
             let resource = path.rsplit('/').next().unwrap().to_owned();
@@ -60,7 +62,7 @@ impl Upstream {
             });
             return Response::new(StreamBody::new(frames).boxed_unsync());
         }
-        Response::new(Full::from(r#"{"done": true}"#).boxed_unsync())
+        Response::new(Full::from(r#"{"metadata": {"resourceVersion": "7"}}"#).boxed_unsync())
     }
 
     /// What came in, as `PATCH /api/…`.
@@ -68,9 +70,20 @@ impl Upstream {
         self.seen.lock().unwrap().clone()
     }
 
+    /// What the last requests asked for behind their `?`; the cluster's state is asked for all the time.
+    pub fn queries(&self) -> Vec<String> {
+        let queries = std::mem::take(&mut *self.queries.lock().unwrap());
+        queries.into_iter().filter(|query| query != "limit=1").collect()
+    }
+
     /// Sends one event on the open watch of a resource.
     pub fn event(&self, resource: &str, name: &str) {
-        let event = json!({"type": "MODIFIED", "object": {"metadata": {"name": name, "namespace": "a"}}});
+        self.event_of(resource, "MODIFIED", name);
+    }
+
+    /// As [`Upstream::event`], of any type.
+    pub fn event_of(&self, resource: &str, kind: &str, name: &str) {
+        let event = json!({"type": kind, "object": {"metadata": {"name": name, "namespace": "a"}}});
         self.watches.lock().unwrap()[resource].send(format!("{event}\n").into()).unwrap();
     }
 }
@@ -78,14 +91,15 @@ impl Upstream {
 /// Everything that a test needs.
 pub struct World {
     pub upstream: Arc<Upstream>,
+    pub config: kube::Config,
     pub proxy: Proxy,
     pub client: kube::Client,
 }
 
 pub async fn world() -> World {
     let (upstream, config) = Upstream::start().await;
-    let proxy = Proxy::start(config, 1).await.unwrap();
-    World { upstream, client: client(&proxy), proxy }
+    let proxy = Proxy::start(config.clone(), 1).await.unwrap();
+    World { upstream, config, client: client(&proxy), proxy }
 }
 
 /// A client without a read timeout that never tries again.

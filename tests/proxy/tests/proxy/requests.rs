@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::common::{World, client, send, world};
-use bluegreen_proxy::{Answer, Breakpoint, Effect, Gate, Point, Rule, Stops, Verdict};
+use bluegreen_proxy::{Answer, Breakpoint, Effect, Gate, Past, Point, Rule, Stops, Verdict};
 use http::{Method, StatusCode};
 
 const SERVICE: &str = "services/web";
@@ -69,6 +69,7 @@ async fn a_held_request_commits_though_its_sender_has_given_up() {
     world.proxy.script().add(always(Effect::Hold(gate.clone())));
     assert!(tokio::time::timeout(Duration::from_millis(200), patch(&world)).await.is_err());
     assert!(world.upstream.seen().is_empty());
+    gate.reached().await;
     gate.open();
     let start = Instant::now();
     while world.upstream.seen().is_empty() {
@@ -153,5 +154,23 @@ async fn going_on_from_a_breakpoint_leaves_no_trace() {
             tokio::time::timeout(Duration::from_secs(5), both).await.expect("stands still for ever");
         assert_eq!(answers, (Some(200), Some(200), ()), "{point:?}");
         assert_eq!(world.upstream.seen().len(), 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_list_is_asked_for_as_of_then_and_a_read_of_one_object_is_not() {
+    let world = world().await;
+    // An hour ago nothing was followed yet: the oldest state that is known stands in.
+    let past = Past::follow(world.config.clone(), Duration::from_secs(3_600)).await.unwrap();
+    world.proxy.script().add(Rule::new(|_| true, Effect::Stale(past)));
+    for (path, query) in [
+        ("services?limit=500", "limit=500&resourceVersion=7&resourceVersionMatch=Exact"),
+        ("services", "resourceVersion=7&resourceVersionMatch=Exact"),
+        ("services?limit=5&continue=x", "limit=5&continue=x"),
+        ("services/web", ""),
+    ] {
+        assert_eq!(send(&world.client, Method::GET, path).await, Some(StatusCode::OK));
+        let asked = world.upstream.queries();
+        assert!(asked.contains(&query.to_owned()), "{path}: {asked:?}");
     }
 }

@@ -86,3 +86,29 @@ async fn a_watch_can_be_cut_off_or_expire() {
     assert!(error.contains(r#""code":410"#) && error.contains(r#""type":"ERROR""#), "{error}");
     assert_eq!(services.next().await, Err("end"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn overtaken_events_keep_their_order_object_by_object_only() {
+    let world = world().await;
+    let mut services = Watch::open(&world.client, "services").await;
+    let late = Duration::from_millis(400)..=Duration::from_millis(400);
+    let slow = FrameRule::new(|_, frame| frame.name() == "slow", FrameEffect::Overtaken(late));
+    world.proxy.script().add_frames(slow.times(1));
+    // The second one of "slow" is not delayed by itself, and must not come first all the same.
+    world.proxy.script().add_frames(
+        FrameRule::new(
+            |_, frame| frame.name() == "slow",
+            FrameEffect::Overtaken(Duration::ZERO..=Duration::ZERO),
+        )
+        .skip(1),
+    );
+    for kind in ["ADDED", "MODIFIED"] {
+        world.upstream.event_of("services", kind, "slow");
+    }
+    world.upstream.event("services", "fast");
+    assert_eq!(services.name().await, "fast");
+    for kind in ["ADDED", "MODIFIED"] {
+        let line = services.next().await.unwrap();
+        assert!(line.contains(kind) && line.contains("slow"), "{line}");
+    }
+}

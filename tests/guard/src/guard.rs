@@ -8,8 +8,8 @@ use bluegreen_operator::api::{ActiveUpdatePolicy, Color};
 use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::Value;
 
-use super::record::{Event, Kind};
-use super::world::{World, selection};
+use crate::record::{Event, Kind};
+use crate::world::{World, selection};
 
 /// What is promised at every instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,22 +30,27 @@ pub enum Rule {
 /// A promise that was not kept.
 #[derive(Clone, Debug)]
 pub struct Broken {
+    /// Which one.
     pub rule: Rule,
+    /// What was seen instead.
     pub words: String,
 }
 
 /// A color that began to serve.
 #[derive(Clone, Debug)]
 pub struct Switch {
+    /// The color.
     pub to: Color,
     /// The image of the Deployment at that moment.
     pub image: String,
 }
 
 /// What a replay found.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Guard {
+    /// In the order of time.
     pub broken: Vec<Broken>,
+    /// In the order of time.
     pub switches: Vec<Switch>,
     /// For people.
     pub timeline: Vec<String>,
@@ -57,6 +62,8 @@ const SLACK: Duration = Duration::from_millis(300);
 /// One app, from its first appearance to its deletion.
 #[derive(Default)]
 struct Track {
+    /// What was asked for, and until when: `None` for the last one.
+    specs: Vec<(Option<Instant>, Asked)>,
     committed: Option<Color>,
     /// The committed color's pod template.
     template: Value,
@@ -65,6 +72,14 @@ struct Track {
     filled: bool,
     /// The test interfered, so that outages are its own.
     disturbed: bool,
+}
+
+/// What promises depend on.
+#[derive(Clone, Copy)]
+struct Asked {
+    replicas: i32,
+    drain: Duration,
+    rolls: bool,
 }
 
 struct Draining {
@@ -93,15 +108,24 @@ struct Replay<'a> {
     world: World,
     tracks: BTreeMap<String, Track>,
     foreign: &'a BTreeSet<u64>,
+    grace: Duration,
     start: Option<Instant>,
     found: Guard,
 }
 
 /// Replays events that are in their true order.
 pub fn replay(events: &[Event], foreign: &BTreeSet<u64>) -> Guard {
+    replay_with_grace(events, foreign, Duration::ZERO)
+}
+
+/// As [`replay`], for apps that are edited all the time: what the operator does is judged by what was asked for at any
+/// moment of this long before, since a write that was decided on cannot know of an edit that comes while it is on its
+/// way.
+pub fn replay_with_grace(events: &[Event], foreign: &BTreeSet<u64>, grace: Duration) -> Guard {
     let start = events.first().map(|event| event.at);
+    let found = Guard::default();
     let mut replay =
-        Replay { world: World::default(), tracks: BTreeMap::new(), foreign, start, found: Guard::default() };
+        Replay { world: World::default(), tracks: BTreeMap::new(), foreign, grace, start, found };
     for event in events {
         let before = replay.world.raw(event.kind, &event.name).cloned();
         replay.world.put(event.kind, &event.name, (!event.deleted).then(|| event.object.clone()));
@@ -117,9 +141,7 @@ impl Replay<'_> {
             Kind::App if event.deleted => {
                 self.tracks.remove(&event.name);
             }
-            Kind::App => {
-                self.tracks.entry(event.name.clone()).or_default();
-            }
+            Kind::App => self.app(event),
             Kind::Service => self.service(event, before, foreign),
             Kind::Deployment => self.deployment(event, before, foreign),
             Kind::Slice => self.slices(event),
@@ -131,6 +153,30 @@ impl Replay<'_> {
                 track.disturbed |= event.name.starts_with(name.as_str());
             }
         }
+    }
+
+    fn app(&mut self, event: &Event) {
+        let track = self.tracks.entry(event.name.clone()).or_default();
+        // One that can't be read asks for nothing: the last one stands.
+        let Some(spec) = self.world.app(&event.name).map(|app| app.spec) else { return };
+        if let Some((until @ None, _)) = track.specs.last_mut() {
+            *until = Some(event.at);
+        }
+        let asked = Asked {
+            replicas: spec.replicas,
+            drain: Duration::from_secs(u64::try_from(spec.drain_seconds).unwrap_or(0)),
+            rolls: spec.active_update_policy == ActiveUpdatePolicy::RollingUpdate,
+        };
+        track.specs.push((None, asked));
+    }
+
+    /// What was asked for at this moment and in the grace before it.
+    fn asked(&self, event: &Event, app: &str) -> Vec<Asked> {
+        let specs = self.tracks.get(app).map(|track| track.specs.as_slice()).unwrap_or_default();
+        let counts = |until: &Option<Instant>| {
+            until.is_none_or(|until| event.at.saturating_duration_since(until) < self.grace)
+        };
+        specs.iter().filter(|(until, _)| counts(until)).map(|(_, asked)| *asked).collect()
     }
 
     fn service(&mut self, event: &Event, before: Option<&Value>, foreign: bool) {
@@ -152,7 +198,7 @@ impl Replay<'_> {
         if foreign || from == Some(color) {
             return;
         }
-        if let Err(why) = self.ready(&name, color) {
+        if let Err(why) = self.ready(event, &name, color) {
             self.breaks(event, Rule::ReadyBeforeSelected, format!("{name}: {color} was selected, but {why}"));
         }
         let deployment = self.world.raw(Kind::Deployment, &format!("{name}-{color}"));
@@ -167,9 +213,9 @@ impl Replay<'_> {
     }
 
     /// Is the color fully ready at this very instant?
-    fn ready(&self, app: &str, color: Color) -> Result<(), String> {
+    fn ready(&self, event: &Event, app: &str, color: Color) -> Result<(), String> {
         let deployment = self.world.deployment(app, color).ok_or("it has no Deployment")?;
-        let wanted = self.world.app(app).map_or(1, |app| app.spec.replicas);
+        let wanted = self.asked(event, app).iter().map(|asked| asked.replicas).min().unwrap_or(1);
         fully_ready(&deployment, wanted)?;
         let prefix = format!("{app}-{color}-");
         let endpoints = self.world.endpoints(&format!("{app}-{color}"));
@@ -214,14 +260,16 @@ impl Replay<'_> {
         is: Shape,
     ) -> Option<(Rule, String)> {
         // Without the app, its children are collected.
-        let (track, spec) = (self.tracks.get(app)?, self.world.app(app)?.spec);
+        let (track, asked) = (self.tracks.get(app)?, self.asked(event, app));
+        let smallest = asked.iter().map(|asked| asked.replicas).min()?;
+        let drain = asked.iter().map(|asked| asked.drain).min()?;
         let lowered = was.is_some_and(|was| is.replicas < was.replicas);
         let changed = was.map(|was| was.template) != Some(is.template);
         if track.committed == Some(color) {
-            if event.deleted || (lowered && is.replicas < i64::from(spec.replicas)) {
+            if event.deleted || (lowered && is.replicas < i64::from(smallest)) {
                 return Some((Rule::LiveKeepsItsSize, "is live and was made smaller".to_owned()));
             }
-            let rolls = spec.active_update_policy == ActiveUpdatePolicy::RollingUpdate;
+            let rolls = asked.iter().any(|asked| asked.rolls);
             let differs = changed && *is.template != track.template && !rolls;
             return differs.then(|| {
                 let difference = difference(&track.template, is.template);
@@ -231,7 +279,6 @@ impl Replay<'_> {
         let draining = track.draining.as_ref().filter(|draining| draining.color == color)?;
         let touched = event.deleted || lowered || (was.is_some() && changed);
         let rest = draining.left.map_or(Duration::ZERO, |left| event.at.saturating_duration_since(left));
-        let drain = Duration::from_secs(u64::try_from(spec.drain_seconds).unwrap_or(0));
         (touched && rest + SLACK < drain)
             .then(|| (Rule::OldIsDrained, format!("was touched after {rest:?} of {drain:?} of its drain")))
     }

@@ -19,7 +19,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::world::World;
+use crate::world::World;
 
 /// What is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,10 +66,13 @@ pub struct Event {
     pub version: u64,
     /// When this process heard of it.
     pub at: Instant,
+    /// What kind of object was written.
     pub kind: Kind,
+    /// The object's name.
     pub name: String,
     /// The object since then, or as it was last.
     pub object: Arc<Value>,
+    /// The write was its deletion.
     pub deleted: bool,
 }
 

@@ -10,7 +10,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::record::Kind;
+use crate::record::Kind;
 
 /// The objects of a namespace at one moment.
 #[derive(Clone, Debug, Default)]

@@ -1,0 +1,103 @@
+//! Which plans were played, and what came of them: told as they end, and kept for a run that goes on.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+/// How often progress is told.
+const EVERY: usize = 20;
+
+/// What became of one plan.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Entry {
+    Passed,
+    /// It passed, and the flow was through before the trouble's turn came.
+    Missed,
+    Failed,
+}
+
+/// The plans of a run, or of several.
+pub struct Ledger {
+    plans: BTreeMap<String, Option<Entry>>,
+    file: File,
+}
+
+impl Ledger {
+    /// Begins a new one, or, with `RESUME=1`, goes on with the one before.
+    pub fn open(seed: u64, names: Vec<String>) -> Result<Self> {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{seed}.ledger"));
+        let resume = std::env::var("RESUME").is_ok_and(|resume| !resume.is_empty());
+        let before = if resume { std::fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
+        let mut plans: BTreeMap<_, _> = names.into_iter().map(|name| (name, None)).collect();
+        for (word, name) in before.lines().filter_map(|line| line.split_once('\t')) {
+            let entry = match word {
+                "passed" => Entry::Passed,
+                "missed" => Entry::Missed,
+                _ => continue,
+            };
+            plans.insert(name.to_owned(), Some(entry));
+        }
+        let mut options = OpenOptions::new();
+        options.create(true).append(resume).write(true).truncate(!resume);
+        let file = options.open(&path).with_context(|| format!("can't write {}", path.display()))?;
+        Ok(Self { plans, file })
+    }
+
+    /// Whether it has still to be played.
+    pub fn is_due(&self, name: &str) -> bool {
+        self.plans.get(name).is_some_and(Option::is_none)
+    }
+
+    pub fn total(&self) -> usize {
+        self.plans.len()
+    }
+
+    /// Takes note of a plan that has ended.
+    pub fn note(&mut self, name: &str, took: Duration, result: Result<bool>) -> Result<()> {
+        let entry = match result {
+            Ok(true) => Entry::Passed,
+            Ok(false) => Entry::Missed,
+            Err(error) => {
+                println!("\nFAILED after {:.0} s: {error:#}\n", took.as_secs_f64());
+                Entry::Failed
+            }
+        };
+        let word = match entry {
+            Entry::Passed => "passed",
+            Entry::Missed => "missed",
+            Entry::Failed => "failed",
+        };
+        writeln!(self.file, "{word}\t{name}")?;
+        self.plans.insert(name.to_owned(), Some(entry));
+        let done = self.plans.values().flatten().count();
+        if done.is_multiple_of(EVERY) {
+            println!("{done} of {}, {} failed", self.plans.len(), self.count(Entry::Failed));
+        }
+        Ok(())
+    }
+
+    pub fn failed(&self) -> Vec<&str> {
+        let failed = self.plans.iter().filter(|(_, entry)| **entry == Some(Entry::Failed));
+        failed.map(|(name, _)| name.as_str()).collect()
+    }
+
+    fn count(&self, entry: Entry) -> usize {
+        self.plans.values().filter(|other| **other == Some(entry)).count()
+    }
+
+    /// All of it in one line.
+    pub fn summary(&self) -> String {
+        let (passed, missed, failed) =
+            (self.count(Entry::Passed), self.count(Entry::Missed), self.count(Entry::Failed));
+        format!(
+            "{} of {} plans ended as without trouble and broke no promise ({missed} of them were through before \
+             their trouble's turn), {failed} failed",
+            passed + missed,
+            self.plans.len()
+        )
+    }
+}

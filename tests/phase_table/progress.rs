@@ -1,0 +1,52 @@
+//! What comes by itself: pods get ready, endpoints follow, time passes.
+
+use bluegreen_operator::plan::Stored;
+
+use crate::fixtures::{FULL, ready};
+use crate::table::Event;
+
+pub fn progress() -> Vec<Event> {
+    vec![
+        Event {
+            name: "the pods that it waits for get ready",
+            happens: |w, _, _| {
+                let target = w.intent.active;
+                let number = w.seen.colors.get(target).current.map_or(1, |stored: Stored| stored.number);
+                w.sized(target, FULL).deployment(target, |d| *d = ready(number, FULL))
+            },
+            rule: "",
+            except: &[
+                ("first", "switch a -> switching a"),
+                ("preparing", "switch b -> switching b"),
+                ("back", "switch b -> switching b"),
+                // Late is better than never.
+                ("stalled", "switch b -> switching b"),
+            ],
+        },
+        Event {
+            name: "the live endpoints follow the switch",
+            happens: |w, _, _| w.moved(0),
+            rule: "",
+            except: &[("committed", "- -> draining b")],
+        },
+        Event {
+            name: "the live endpoints follow the switch, and drainSeconds is 0",
+            happens: |w, _, _| w.drain(0).moved(0),
+            rule: "",
+            except: &[("committed", "- -> serving")],
+        },
+        Event {
+            name: "the drain passes",
+            happens: |w, _, _| w.moved(60),
+            rule: "",
+            except: &[("draining", "- -> serving")],
+        },
+        Event {
+            name: "progressDeadlineSeconds pass",
+            happens: |w, _, _| w.with(|w| w.seen.elapsed.switching = Some(w.intent.deadline)),
+            rule: "",
+            // The planner waits on; the status says that it took too long.
+            except: &[("first", "-"), ("preparing", "-"), ("back", "-"), ("stalled", "-")],
+        },
+    ]
+}

@@ -1,0 +1,231 @@
+//! What people edit.
+
+use bluegreen_operator::api::Color;
+use bluegreen_operator::plan::{Change, Stored};
+
+use crate::table::{CREATES, Event};
+
+pub fn spec_edits() -> Vec<Event> {
+    vec![
+        Event {
+            name: "spec.active is flipped",
+            happens: |w, _, _| {
+                let active = w.intent.active.other();
+                w.active(active)
+            },
+            // Recorded in the status before it is committed.
+            rule: "- -> switching b",
+            except: &[
+                (
+                    "new",
+                    "create-service, color-service a, store a 1, color-service b, store b 1 -> preparing b: revision",
+                ),
+                ("first", "switch b -> switching b"),
+                ("reduced", "edit b 3 -> preparing b: rollout"),
+                // A cancel: nothing was committed.
+                ("preparing", "- -> serving"),
+                ("stalled", "- -> serving"),
+                // A rollback: at once, the drain does not matter to the color that comes back.
+                ("committed", "switch b -> switching b"),
+                ("draining", "switch b -> switching b"),
+                // On again: b goes on draining.
+                ("back", "- -> draining b"),
+                ("paused", "-"),
+            ],
+        },
+        Event {
+            name: "spec.active is flipped to a color that leaves out a node that serves (policy Local)",
+            happens: |w, _, _| {
+                let to = w.intent.active.other();
+                w.active(to).color(to, |facts| facts.uncovered = vec!["node-2".to_owned()])
+            },
+            rule: "- -> preparing b: nodes",
+            except: &[
+                (
+                    "new",
+                    "create-service, color-service a, store a 1, color-service b, store b 1 -> preparing b: revision",
+                ),
+                // Nothing serves yet.
+                ("first", "switch b -> switching b"),
+                ("reduced", "edit b 3 -> preparing b: rollout"),
+                ("preparing", "- -> serving"),
+                ("stalled", "- -> serving"),
+                // A rollback: it has served, and no wait would move its pods.
+                ("committed", "switch b -> switching b"),
+                ("draining", "switch b -> switching b"),
+                ("back", "- -> draining b"),
+                ("paused", "-"),
+            ],
+        },
+        Event {
+            name: "the idle color's tag is edited",
+            happens: |w, _, b| w.edited(b),
+            rule: "store b 2",
+            except: &[
+                ("new", CREATES),
+                ("preparing", "store b 2 -> preparing b: revision"),
+                ("stalled", "store b 3 -> preparing b: revision"),
+                ("committed", "-"),
+                ("draining", "-"),
+                // Its connections are still open: the edit waits, and the switch back waits for the edit.
+                ("back", "- -> preparing b: revision"),
+                ("paused", "-"),
+            ],
+        },
+        Event {
+            name: "the live color's tag is edited",
+            happens: |w, a, _| w.edited(a),
+            // Held.
+            rule: "-",
+            except: &[("new", CREATES), ("first", "store a 2 -> preparing a: revision")],
+        },
+        Event {
+            name: "the live color's edit is taken back",
+            happens: |w, a, _| {
+                w.unreported().color(a, |facts| {
+                    for stored in [&mut facts.newest, &mut facts.current].into_iter().flatten() {
+                        stored.change = Change::None;
+                    }
+                })
+            },
+            rule: "",
+            except: &[("held", "- -> serving")],
+        },
+        Event {
+            name: "spec.active and the tag of the color that it names, in one commit",
+            happens: |w, _, _| {
+                let to = w.intent.active.other();
+                w.active(to).edited(to)
+            },
+            rule: "store b 2 -> preparing b: revision",
+            except: &[
+                (
+                    "new",
+                    "create-service, color-service a, store a 1, color-service b, store b 1 -> preparing b: revision",
+                ),
+                // The color that it goes back to is live: its edit is held.
+                ("preparing", "- -> serving"),
+                ("stalled", "- -> serving"),
+                ("back", "- -> draining b"),
+                // The color drains: first the drain, then the edit, then the switch.
+                ("committed", "- -> preparing b: revision"),
+                ("draining", "- -> preparing b: revision"),
+                ("paused", "-"),
+            ],
+        },
+        Event {
+            name: "a shared field is edited",
+            happens: |w, _, _| {
+                let shared = |stored: &mut Option<Stored>| {
+                    if let Some(stored) = stored
+                        && stored.change == Change::None
+                    {
+                        stored.change = Change::Shared;
+                    }
+                };
+                Color::ALL.into_iter().fold(w.unreported(), |w, color| {
+                    w.color(color, |facts| {
+                        shared(&mut facts.newest);
+                        shared(&mut facts.current);
+                    })
+                })
+            },
+            // b has never served.
+            rule: "store b 2",
+            except: &[
+                ("new", CREATES),
+                ("first", "store a 2, store b 2 -> preparing a: revision"),
+                ("preparing", "store b 2 -> preparing b: revision"),
+                ("stalled", "store b 3 -> preparing b: revision"),
+                // Both have served: both keep what they ran.
+                ("committed", "-"),
+                ("draining", "-"),
+                ("back", "-"),
+                ("paused", "-"),
+            ],
+        },
+        Event {
+            name: "replicas up",
+            happens: |w, _, _| w.replicas(5),
+            rule: "edit a 5, edit b 5 -> unready a: rollout",
+            except: &[
+                ("new", CREATES),
+                ("first", "edit a 5, edit b 5 -> preparing a: rollout"),
+                ("reduced", "edit a 5 -> unready a: rollout"),
+                ("preparing", "edit a 5, edit b 5 -> preparing b: rollout"),
+                ("stalled", "edit a 5, edit b 5 -> preparing b: rollout"),
+                // A draining color is left as it is, unless it is to serve again: more pods harm no connection.
+                ("committed", "edit a 5 -> unready a: rollout"),
+                ("draining", "edit a 5 -> unready a: rollout"),
+                ("back", "edit a 5, edit b 5 -> preparing b: rollout"),
+                ("paused", "-"),
+            ],
+        },
+        Event {
+            name: "replicas down",
+            happens: |w, _, _| w.replicas(1),
+            rule: "edit a 1, edit b 1 -> unready a: rollout",
+            except: &[
+                ("new", CREATES),
+                ("first", "edit a 1, edit b 1 -> preparing a: rollout"),
+                ("reduced", "edit a 1 -> unready a: rollout"),
+                ("preparing", "edit a 1, edit b 1 -> preparing b: rollout"),
+                ("stalled", "edit a 1, edit b 1 -> preparing b: rollout"),
+                ("committed", "edit a 1 -> unready a: rollout"),
+                ("draining", "edit a 1 -> unready a: rollout"),
+                // Fewer pods of b would cut connections that are still open.
+                ("back", "edit a 1 -> preparing b: rollout"),
+                ("paused", "-"),
+            ],
+        },
+        Event {
+            name: "standby: 0 pods at once",
+            happens: |w, _, _| w.standby(0, 0),
+            // It has never served: it stays up to be looked at.
+            rule: "edit b 1",
+            except: &[
+                ("new", CREATES),
+                ("preparing", "-"),
+                ("stalled", "-"),
+                ("committed", "-"),
+                ("draining", "-"),
+                ("back", "-"),
+                ("paused", "-"),
+            ],
+        },
+        Event {
+            name: "drainSeconds: 0",
+            happens: |w, _, _| w.drain(0),
+            rule: "-",
+            except: &[("new", CREATES), ("draining", "- -> serving")],
+        },
+        Event { name: "paused", happens: |w, _, _| w.paused(), rule: "- -> paused", except: &[] },
+        Event {
+            name: "paused no longer",
+            happens: |w, _, _| w.unreported().with(|w| w.intent.paused = false),
+            rule: "",
+            except: &[("paused", "- -> serving")],
+        },
+        Event {
+            name: "the idle color's block is removed",
+            happens: |w, _, b| w.without(b),
+            rule: "remove b",
+            except: &[
+                ("new", "create-service, color-service a, store a 1"),
+                ("committed", "-"),
+                ("draining", "-"),
+                ("paused", "-"),
+                // Admission refuses it: `spec.active` names it.
+                ("preparing", ""),
+                ("stalled", ""),
+                ("back", ""),
+            ],
+        },
+        Event {
+            name: "activeUpdatePolicy: RollingUpdate",
+            happens: |w, _, _| w.rolling_update(),
+            rule: "-",
+            except: &[("new", CREATES), ("held", "store a 2 -> unready a: revision")],
+        },
+    ]
+}
