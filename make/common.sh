@@ -47,7 +47,17 @@ build_kubernetes() {
   "$(built cluster)" build >/dev/null
 }
 
+build_more() {
+  say "$1 Helm and Prometheus, for the tests of the chart and of the alerts (about 2 min the first time)"
+  "$(built cluster)" build --more >/dev/null
+}
+
 build_images() {
   say "$1 the sample app's images, v1.0.0 and v2.0.0 (about 2 min the first time)"
   with_progress make --no-print-directory -s images
+}
+
+build_operator_image() {
+  say "$1 the operator's image (about 6 min the first time)"
+  with_progress make --no-print-directory -s image
 }

@@ -13,12 +13,12 @@ HELLO_VERSIONS ?= v1.0.0 v2.0.0
 # they neither show up in the binary nor change the image's digest.
 STATIC_TARGET ?= $(shell rustc --print host-tuple)
 STATIC_DIR := target/static
-STATIC_BIN := $(STATIC_DIR)/$(STATIC_TARGET)/release
+STATIC_BIN := $(STATIC_DIR)/$(STATIC_TARGET)/image
 STATIC_CARGO_HOME := $(or $(CARGO_HOME),$(HOME)/.cargo)
 STATIC_RUSTFLAGS := -C target-feature=+crt-static \
   --remap-path-prefix=$(CURDIR)=/src --remap-path-prefix=$(STATIC_CARGO_HOME)=/cargo
 # $(call static-build,PACKAGE) puts the package's binaries into $(STATIC_BIN).
-static-build = RUSTFLAGS="$(STATIC_RUSTFLAGS)" $(CARGO) build --locked --release --package $(1) \
+static-build = RUSTFLAGS="$(STATIC_RUSTFLAGS)" $(CARGO) build --locked --profile image --package $(1) \
   --target $(STATIC_TARGET) --target-dir $(STATIC_DIR)
 
 IMAGE_TOOL := $(CARGO) run --quiet --locked --package bluegreen-image --
@@ -42,14 +42,26 @@ hello-image-%: hello-static
 	  --output $(IMAGES_DIR)/hello-$*.tar
 
 OPERATOR_NAME ?= docker.io/library/bluegreen-operator
-OPERATOR_VERSION ?= dev
+OPERATOR_VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
-.PHONY: image
-image: ## Build the operator's image into target/images
-	BLUEGREEN_REVISION=$$(git rev-parse --short HEAD) && export BLUEGREEN_REVISION && $(call static-build,bluegreen-operator)
+OPERATOR_IMAGE := $(IMAGES_DIR)/bluegreen-operator-$(OPERATOR_VERSION)
+# Outside of a git checkout there is none to name.
+REVISION := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+
+.PHONY: image image-twice
+image: ## Build the operator's image into target/images, and the list of its parts (SBOM) beside it
+	BLUEGREEN_REVISION=$(REVISION) $(call static-build,bluegreen-operator)
 	@$(IMAGE_TOOL) --name $(OPERATOR_NAME) --tag $(OPERATOR_VERSION) \
 	  --binary $(STATIC_BIN)/bluegreen-operator --entrypoint /bluegreen-operator --port 8080 --user 65532:65532 \
 	  --label org.opencontainers.image.title=bluegreen-operator \
+	  --label org.opencontainers.image.licenses=Apache-2.0 \
 	  --label org.opencontainers.image.version=$(OPERATOR_VERSION) \
-	  --label org.opencontainers.image.revision=$$(git rev-parse HEAD) \
-	  --output $(IMAGES_DIR)/bluegreen-operator-$(OPERATOR_VERSION).tar
+	  --label org.opencontainers.image.revision=$(REVISION) \
+	  --output $(OPERATOR_IMAGE).tar
+	@$(CARGO) tree --locked -p bluegreen-operator --target $(STATIC_TARGET) -e normal,no-proc-macro \
+	  --prefix none -f '{p}|{l}' | $(CARGO) run --quiet --locked --package bluegreen-image --bin sbom -- --lock Cargo.lock \
+	  --revision $(REVISION) --rustc "$$(rustc --version | cut -d' ' -f2)" --libc "$$(getconf GNU_LIBC_VERSION)" \
+	  > $(OPERATOR_IMAGE).cdx.json
+
+image-twice: ## Build the image twice, from two folders with nothing in common, and compare the digests
+	@make/image-twice

@@ -6,13 +6,13 @@ use bluegreen_operator::metrics::table;
 use serde_json::Value;
 
 /// Compares, or writes where `UPDATE_DOCS` is set.
-fn check(name: &str, expected: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+pub fn check(name: &str, expected: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, expected).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(found == expected, "docs/{name} is out of date: UPDATE_DOCS=1 cargo test --test docs");
+    assert!(found == expected, "{name} is out of date: UPDATE_DOCS=1 cargo test --test docs");
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn the_metrics_are_documented_as_they_are_exported() {
         writeln!(text, "| `{name}` | {kind} | {} | {} |", labels.join(", "), series.help).unwrap();
     }
     text.push_str("\nOn Linux the `process_*` series of the Prometheus client library come on top.\n");
-    check("metrics.md", &text);
+    check("docs/metrics.md", &text);
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn every_field_of_the_api_is_documented() {
         text.push_str("\n| field | type | default | meaning |\n|---|---|---|---|\n");
         fields(&mut text, part, &schema["properties"][part]);
     }
-    check("api.md", &text);
+    check("docs/api.md", &text);
 }
 
 fn words(description: &Value) -> String {

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod chart;
+mod concepts;
+mod e2e_tests;
 mod generated;
 
 use std::path::Path;

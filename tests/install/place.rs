@@ -1,0 +1,154 @@
+//! A cluster with a real node and the images on it, a shell in which the documents' commands run, and traffic.
+
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use bluegreen_cluster::{Cluster, Node, Options, Tools, prometheus, target};
+use bluegreen_load::{Client, Load, Plan};
+
+/// The operator's account, as the API server knows it.
+pub const ACCOUNT: &str = "system:serviceaccount:bluegreen-system:bluegreen-operator";
+
+pub struct Place {
+    pub cluster: Cluster,
+    environment: Vec<(&'static str, std::ffi::OsString)>,
+}
+
+impl Place {
+    /// `None`, with the reason said, where no real node can run; `REQUIRE_REAL_NODE=1` makes that an error.
+    pub async fn new() -> Result<Option<Self>> {
+        if let Err(reason) = Cluster::real_node_possible() {
+            ensure!(std::env::var("REQUIRE_REAL_NODE").as_deref() != Ok("1"), "{reason}");
+            eprintln!("left out: {reason}");
+            return Ok(None);
+        }
+        let cluster = Cluster::start(Options { node: Node::Real { count: 1 }, ..Options::default() }).await?;
+        let images = target()?.join("images");
+        let operator = format!("bluegreen-operator-{}.tar", env!("CARGO_PKG_VERSION"));
+        for archive in ["hello-v1.0.0.tar", "hello-v2.0.0.tar", &operator] {
+            cluster.load_image(&images.join(archive)).await.context("run `make images image` first")?;
+        }
+        let mut environment = cluster.environment()?;
+        let helm = Tools::helm(&target()?)?.parent().context("helm's folder")?.to_owned();
+        let more = [helm, prometheus::ensure(&target()?)?];
+        for (name, value) in &mut environment {
+            if *name == "PATH" {
+                let folders = std::env::split_paths(value).chain(more.clone()).collect::<Vec<_>>();
+                *value = std::env::join_paths(folders)?;
+            }
+        }
+        Ok(Some(Self { cluster, environment }))
+    }
+
+    /// Runs a command line in the repository's root; what it prints.
+    pub fn run(&self, line: &str) -> Result<String> {
+        println!("$ {line}");
+        let output = self.command(line).output()?;
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        ensure!(output.status.success(), "{line}\n{out}{err}");
+        Ok(out.into_owned())
+    }
+
+    /// Starts a command line that is to run beside others.
+    pub fn start(&self, line: &str) -> Result<std::process::Child> {
+        println!("$ {line} &");
+        Ok(self.command(line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?)
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new("bash");
+        command.args(["-euo", "pipefail", "-c", line]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        command.envs(self.environment.iter().map(|(key, value)| (key, value))).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the commands of a section of `docs/install.md`.
+    pub fn follow(&self, section: &str) -> Result<()> {
+        self.follow_in("docs/install.md", section)
+    }
+
+    /// The same for another document.
+    pub fn follow_in(&self, document: &str, section: &str) -> Result<()> {
+        let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(document))?;
+        let start =
+            text.find(&format!("\n## {section}\n")).with_context(|| format!("no section {section}"))?;
+        let body = &text[start + 4..];
+        let body = &body[..body.find("\n## ").unwrap_or(body.len())];
+        let lines: Vec<_> = body.lines().filter_map(|line| line.trim_start().strip_prefix("$ ")).collect();
+        ensure!(!lines.is_empty(), "{section} has no command");
+        lines.into_iter().try_for_each(|line| self.run(line).map(|_| ()))
+    }
+
+    /// 200 requests a second to the app's NodePort, half of them on new connections.
+    pub async fn traffic(&self) -> Result<Load> {
+        let address = SocketAddr::new(self.cluster.node_address().context("a real node")?, 30007);
+        // kube-proxy may hear of a Service a second later than its user.
+        let start = Instant::now();
+        while tokio::net::TcpStream::connect(address).await.is_err() {
+            ensure!(start.elapsed() < Duration::from_secs(30), "nobody answers at {address}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        Load::start(Plan {
+            clients: vec![Client::fresh(100.0), Client::keep_alive(100.0)],
+            ..Plan::new(address)
+        })
+    }
+
+    /// The color that the Service selects.
+    pub fn live(&self) -> Result<String> {
+        self.run(r"kubectl get service hello -o jsonpath='{.spec.selector.bluegreen\.dev/color}'")
+    }
+
+    /// Asks for a color with new pods, so that the switch takes a while, and waits until it is under way.
+    pub fn begin_slow_switch(&self, to: &str, revision: u32) -> Result<()> {
+        let patch = format!(r#"{{"spec":{{"active":"{to}","{to}":{{"revision":"{revision}"}}}}}}"#);
+        self.run(&format!("kubectl patch bga hello --type merge -p '{patch}'"))?;
+        self.run(&format!(
+            "kubectl wait bga hello --for=jsonpath='{{.status.switch.to}}'={to} --timeout=30s"
+        ))?;
+        Ok(())
+    }
+
+    /// The pod that holds the Lease.
+    pub fn leader(&self) -> Result<String> {
+        let start = Instant::now();
+        loop {
+            let holder =
+                self.run("kubectl -n bluegreen-system get lease bluegreen-operator -o jsonpath='{.spec.holderIdentity}'")?;
+            if let Some((pod, _)) = holder.split_once('_') {
+                return Ok(pod.to_owned());
+            }
+            if start.elapsed() > Duration::from_secs(60) {
+                bail!("nobody leads: {holder:?}");
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// The app goes on as it is, with the kind still there, and nothing was lost.
+    pub async fn left_alone(&self, color: &str, load: Load) -> Result<()> {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        self.run("kubectl get crd bluegreenapps.bluegreen.dev")?;
+        self.run("kubectl get bga hello")?;
+        ensure!(self.live()? == color, "the Service was touched");
+        let ready = self
+            .run(&format!("kubectl get deployment hello-{color} -o jsonpath='{{.status.readyReplicas}}'"))?;
+        ensure!(ready == "3", "{ready} of 3 pods are ready");
+        let report = load.stop().await?;
+        println!("{report}");
+        ensure!(report.total.failed() == 0, "{} requests were lost", report.total.failed());
+        Ok(())
+    }
+
+    /// Nothing that the operator's account asked for was refused.
+    pub fn refused(&self) -> Result<()> {
+        let audit = self.cluster.audit()?;
+        let ours = audit.matching(Default::default(), |entry| entry.user == ACCOUNT)?;
+        let refused: Vec<_> = ours.iter().filter(|entry| entry.code == 403).map(|entry| &entry.uri).collect();
+        println!("{} requests by {ACCOUNT}, {} refused", ours.len(), refused.len());
+        ensure!(!ours.is_empty() && refused.is_empty(), "{refused:?}");
+        Ok(())
+    }
+}
