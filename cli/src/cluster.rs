@@ -1,0 +1,129 @@
+//! The way to the cluster, and to one app in it.
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use bluegreen_operator::api::BlueGreenApp;
+use bluegreen_operator::config::for_decisions;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Api, Client, Config};
+
+use crate::args::Global;
+
+/// How long one request may take: nothing here may hang.
+pub const REQUEST: Duration = Duration::from_secs(10);
+
+/// A namespace of a cluster.
+#[derive(Clone)]
+pub struct Cluster {
+    /// Never retries by itself: who waits, looks again.
+    pub client: Client,
+    /// The namespace.
+    pub namespace: String,
+}
+
+impl Cluster {
+    /// As the flags say.
+    ///
+    /// # Errors
+    /// When they lead to no cluster.
+    pub async fn connect(global: &Global) -> anyhow::Result<Self> {
+        let mut config = config(global).await?;
+        if let Some(user) = &global.impersonate {
+            config.auth_info.impersonate = Some(user.clone());
+        }
+        if !global.impersonate_groups.is_empty() {
+            config.auth_info.impersonate_groups = Some(global.impersonate_groups.clone());
+        }
+        let namespace = global.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+        let client = Client::try_from(for_decisions(config, REQUEST)).context("can't make a client")?;
+        Ok(Self { client, namespace })
+    }
+
+    /// The apps of the namespace.
+    #[must_use]
+    pub fn apps(&self) -> Api<BlueGreenApp> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// One app.
+    ///
+    /// # Errors
+    /// When it is not there, or can't be read.
+    pub async fn app(&self, name: &str) -> anyhow::Result<BlueGreenApp> {
+        within(self.apps().get(name)).await.map_err(|error| error.in_words(name, &self.namespace))
+    }
+}
+
+async fn config(global: &Global) -> anyhow::Result<Config> {
+    let options = KubeConfigOptions { context: global.context.clone(), ..KubeConfigOptions::default() };
+    if let Some(path) = &global.kubeconfig {
+        let file = Kubeconfig::read_from(path)?;
+        return Config::from_custom_kubeconfig(file, &options).await.context("can't use this kubeconfig");
+    }
+    if let Some(context) = &global.context {
+        let found = Config::from_kubeconfig(&options).await;
+        return found.with_context(|| format!("can't use context {context:?} of the kubeconfig"));
+    }
+    Config::infer().await.context("no cluster: neither a kubeconfig nor a ServiceAccount was found")
+}
+
+/// A request that failed.
+#[derive(Debug)]
+pub enum RequestError {
+    /// Trying again does not help: there is no such object, or no right.
+    Final(kube::Error),
+    /// The cluster could not be reached, or had no time.
+    Passing(String),
+}
+
+impl RequestError {
+    fn new(error: kube::Error) -> Self {
+        match &error {
+            kube::Error::Api(status)
+                if (400..500).contains(&status.code) && ![408, 409, 429].contains(&status.code) =>
+            {
+                Self::Final(error)
+            }
+            kube::Error::Api(status) => Self::Passing(status.message.clone()),
+            kube::Error::Auth(_) | kube::Error::SerdeError(_) => Self::Final(error),
+            other => Self::Passing(root(other)),
+        }
+    }
+
+    /// For a person.
+    #[must_use]
+    pub fn in_words(self, name: &str, namespace: &str) -> anyhow::Error {
+        match self {
+            Self::Final(kube::Error::Api(status)) if status.code == 404 && status.message.contains(name) => {
+                anyhow!("there is no BlueGreenApp {name:?} in namespace {namespace:?}")
+            }
+            Self::Final(kube::Error::Api(status)) if status.code == 404 => {
+                anyhow!("this cluster has no BlueGreenApps: the operator's CRD is not installed")
+            }
+            Self::Final(kube::Error::Api(status)) => anyhow!("{}", status.message),
+            Self::Final(other) => other.into(),
+            Self::Passing(words) => anyhow!("can't reach the cluster: {words}"),
+        }
+    }
+}
+
+/// The innermost cause: the outer ones only say that a request failed.
+fn root(error: &kube::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// One request, with an end.
+///
+/// # Errors
+/// As told by [`RequestError`].
+pub async fn within<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, RequestError> {
+    match tokio::time::timeout(REQUEST, request).await {
+        Ok(answer) => answer.map_err(RequestError::new),
+        Err(_) => Err(RequestError::Passing(format!("no answer within {REQUEST:?}"))),
+    }
+}

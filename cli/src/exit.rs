@@ -1,0 +1,66 @@
+//! How the program ends: the exit codes that pipelines build on.
+
+use std::process::ExitCode;
+
+/// The end of a command that said all it had to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// 0: done, or what was waited for is there.
+    Reached,
+    /// 1: it failed, or will not come without a change.
+    Failed,
+    /// 3: it did not come in time.
+    TimedOut,
+}
+
+/// The exit code for wrong arguments; clap uses the same.
+pub const USAGE: u8 = 2;
+
+impl End {
+    /// The exit code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Reached => 0,
+            Self::Failed => 1,
+            Self::TimedOut => 3,
+        }
+    }
+}
+
+impl From<End> for ExitCode {
+    fn from(end: End) -> Self {
+        Self::from(end.code())
+    }
+}
+
+/// Why a command could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The arguments do not fit together: exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// Anything else: exit code 1.
+    #[error("{0:#}")]
+    Other(#[from] anyhow::Error),
+}
+
+impl Failure {
+    /// The exit code.
+    #[must_use]
+    pub const fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => USAGE,
+            Self::Other(_) => End::Failed.code(),
+        }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+/// What a command comes to.
+pub type Result<T = End> = std::result::Result<T, Failure>;

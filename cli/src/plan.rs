@@ -1,0 +1,221 @@
+//! What the operator would do with an edit: its own planner, played to the end.
+//!
+//! `observe`, `plan` and `status` are the operator's, unchanged. What is played here is the rest of the world: objects
+//! take what is applied to them, pods become ready, endpoints follow, time passes. So this says what happens when nothing
+//! fails, in which order, and what each step waits for.
+
+mod words;
+mod world;
+
+use bluegreen_operator::api::{BlueGreenApp, Color};
+use bluegreen_operator::observe::{Snapshot, read};
+use bluegreen_operator::status::{READY, STALLED};
+use bluegreen_operator::validate;
+use jiff::Timestamp;
+use kube::ResourceExt;
+use serde::Serialize;
+
+use crate::cluster::{Cluster, within};
+use crate::line::{Line, Tone, wrap};
+use world::World;
+
+/// More steps than any edit takes; a plan that does not come to an end would be a mistake of the planner.
+const ROUNDS: usize = 200;
+
+/// From where a plan starts.
+pub enum Start {
+    /// From these objects.
+    Seen(Box<Snapshot>),
+    /// From this app, with all that it asks for being there.
+    Settled(Box<BlueGreenApp>),
+    /// From nothing.
+    Nothing,
+}
+
+impl Start {
+    /// From this app, with all that it asks for being there.
+    #[must_use]
+    pub fn settled(app: BlueGreenApp) -> Self {
+        Self::Settled(Box::new(app))
+    }
+
+    /// From nothing.
+    #[must_use]
+    pub const fn nothing() -> Self {
+        Self::Nothing
+    }
+}
+
+/// Who does something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Who {
+    /// The operator writes.
+    Operator,
+    /// The operator waits for this.
+    Gate,
+    /// Kubernetes' own controllers and the pods.
+    Cluster,
+    /// Time passes.
+    Clock,
+}
+
+/// One step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// Who does it.
+    pub who: Who,
+    /// What.
+    pub what: String,
+}
+
+/// What would happen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Foreseen {
+    /// The app.
+    pub name: String,
+    /// What serves at the beginning.
+    pub before: String,
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// What serves at the end.
+    pub after: String,
+    /// The condition at the end.
+    pub end: String,
+    /// It ends as the spec asks.
+    pub good: bool,
+    /// Rules of the spec that are broken: the API server would refuse it.
+    pub problems: Vec<String>,
+}
+
+/// Reads where the app stands.
+///
+/// # Errors
+/// When it can't be read.
+pub async fn read(cluster: &Cluster, name: &str) -> anyhow::Result<Start> {
+    let looked = within(read::live(&cluster.client, &cluster.namespace, name, false)).await;
+    let seen = looked.map_err(|error| error.in_words(name, &cluster.namespace))?;
+    Ok(seen.map_or(Start::Nothing, |seen| Start::Seen(Box::new(seen))))
+}
+
+/// Plays what would happen if `wanted` were applied.
+///
+/// # Errors
+/// When the two are not about the same app.
+pub fn foresee(start: Start, wanted: BlueGreenApp, now: Timestamp) -> Result<Foreseen, String> {
+    let problems: Vec<String> =
+        validate::problems(&wanted.name_any(), &wanted.spec).iter().map(ToString::to_string).collect();
+    let name = wanted.name_any();
+    let mut world = match start {
+        Start::Seen(seen) => World::seen(*seen, now),
+        Start::Settled(app) => {
+            if app.name_any() != name {
+                return Err(format!("the manifests are of two apps, {} and {name}", app.name_any()));
+            }
+            let mut world = World::empty(*app, now);
+            play(&mut world);
+            world
+        }
+        Start::Nothing => World::empty(wanted.clone(), now),
+    };
+    let before = world.serves();
+    let steps = if problems.is_empty() {
+        world.edit(wanted.spec);
+        play(&mut world)
+    } else {
+        Vec::new()
+    };
+    let status = world.status();
+    let end = [STALLED, READY]
+        .into_iter()
+        .find_map(|type_| status.condition(type_))
+        .filter(|_| problems.is_empty());
+    let good = end.is_some_and(|end| end.type_ == READY && end.status == "True");
+    let words = end.map(|end| format!("{}: {}", end.reason, end.message));
+    Ok(Foreseen {
+        name,
+        before,
+        steps,
+        after: world.serves(),
+        end: words.unwrap_or_else(|| "the API server refuses it".to_owned()),
+        good,
+        problems,
+    })
+}
+
+/// Lets the operator and the world act in turn until neither has anything to do.
+fn play(world: &mut World) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut waits = None;
+    let mut say = |who: Who, what: String| steps.push(Step { who, what });
+    for _ in 0..ROUNDS {
+        let (facts, plan) = world.plan();
+        if !plan.actions.is_empty() {
+            for action in &plan.actions {
+                say(Who::Operator, words::action(&world.seen, &facts, action));
+                world.act(&facts, action);
+            }
+            continue;
+        }
+        if world.reports(&facts, &plan) {
+            continue;
+        }
+        let gate = words::gate(&world.seen.app, &plan);
+        if gate != waits {
+            waits.clone_from(&gate);
+            gate.into_iter().for_each(|missing| say(Who::Gate, missing));
+        }
+        match world.goes_on(&plan) {
+            Some((who, what)) => say(who, what),
+            None => break,
+        }
+    }
+    steps
+}
+
+/// For people.
+#[must_use]
+pub fn lines(foreseen: &Foreseen, width: usize) -> Vec<Line> {
+    let mut lines = vec![
+        Line::new()
+            .add(foreseen.name.clone(), Tone::Strong)
+            .add(format!(": now {}", foreseen.before), Tone::Plain),
+    ];
+    for problem in &foreseen.problems {
+        lines.extend(entry("refused", Tone::Bad, problem, width));
+    }
+    if foreseen.steps.is_empty() && foreseen.problems.is_empty() {
+        lines.push(Line::plain("  nothing to do"));
+    }
+    let mut number = 0;
+    for step in &foreseen.steps {
+        let (label, tone) = match step.who {
+            Who::Operator => {
+                number += 1;
+                (format!("{number:>2} operator"), Tone::Strong)
+            }
+            Who::Gate => ("   waits".to_owned(), Tone::Busy),
+            Who::Cluster => ("   cluster".to_owned(), Tone::Dim),
+            Who::Clock => ("   time".to_owned(), Tone::Dim),
+        };
+        lines.extend(entry(&label, tone, &step.what, width));
+    }
+    let tone = if foreseen.good { Tone::Good } else { Tone::Bad };
+    lines.extend(entry("   end", tone, &format!("{}. {}", foreseen.after, foreseen.end), width));
+    lines
+}
+
+fn entry(label: &str, tone: Tone, text: &str, width: usize) -> Vec<Line> {
+    const LABEL: usize = 13;
+    let parts = wrap(text, width.saturating_sub(LABEL).max(20));
+    let first = parts.into_iter().enumerate().map(|(index, part)| {
+        Line::new().cell(if index == 0 { label } else { "" }, LABEL, tone).add(part, Tone::Plain)
+    });
+    first.collect()
+}
+
+/// A color and what it runs.
+fn runs(color: Color, image: Option<&str>) -> String {
+    image.map_or_else(|| color.to_string(), |image| format!("{color} ({image})"))
+}

@@ -1,0 +1,97 @@
+//! PURE: how a wait goes: what is ready, what is missing, how long it has taken.
+//!
+//! The app alone tells it, so that a pipeline that may read nothing else sees it too.
+
+use std::time::Duration;
+
+use bluegreen_operator::api::{BlueGreenApp, Color};
+use kube::ResourceExt;
+
+use crate::goal::{Goal, Verdict};
+use crate::line::{Line, Tone, wrap};
+
+/// How much time has passed, and how much there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// Since the wait began.
+    pub passed: Duration,
+    /// The limit.
+    pub limit: Duration,
+}
+
+/// `75` seconds as `1m15s`.
+#[must_use]
+pub fn time(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds}s"),
+        (minutes, 0) => format!("{minutes}m"),
+        (minutes, seconds) => format!("{minutes}m{seconds}s"),
+    }
+}
+
+/// Several lines, for a terminal that redraws them.
+#[must_use]
+pub fn lines(
+    goal: Goal,
+    app: Option<&BlueGreenApp>,
+    verdict: &Verdict,
+    clock: Clock,
+    width: usize,
+) -> Vec<Line> {
+    let (mark, tone) = match verdict {
+        Verdict::Reached(_) => ("✔", Tone::Good),
+        Verdict::Waiting(_) => ("…", Tone::Busy),
+        Verdict::Failed(_) => ("✘", Tone::Bad),
+    };
+    let of = format!("  {} of {}", time(clock.passed), time(clock.limit));
+    let name = app.map(ResourceExt::name_any).unwrap_or_default();
+    let mut lines = vec![
+        Line::new()
+            .add(format!("{mark} "), tone)
+            .add(format!("{name} {goal}"), Tone::Strong)
+            .add(of, Tone::Dim),
+    ];
+    if let Some(app) = app {
+        lines.extend(Color::ALL.into_iter().filter_map(|color| color_line(app, color)));
+    }
+    let why = wrap(verdict.why(), width.saturating_sub(2).max(20));
+    lines.extend(why.into_iter().map(|part| Line::new().add("  ", Tone::Plain).add(part, Tone::Plain)));
+    lines
+}
+
+fn color_line(app: &BlueGreenApp, color: Color) -> Option<Line> {
+    let status = app.status.clone().unwrap_or_default();
+    let pods = status.color(color);
+    let wanted = app.spec.image_of(color);
+    let runs = pods.map(|pods| pods.image.clone()).filter(|image| !image.is_empty());
+    let image = match (runs, wanted) {
+        (Some(runs), Some(wanted)) if runs != wanted && status.active != Some(color) => {
+            format!("{runs} → {wanted}")
+        }
+        (Some(image), _) | (None, Some(image)) => image,
+        (None, None) => return None,
+    };
+    let (ready, endpoints, total) =
+        pods.map_or((0, 0, 0), |pods| (pods.ready_replicas, pods.endpoints, pods.replicas));
+    let role = match status.active {
+        Some(live) if live == color => " serves",
+        _ if app.spec.active == color => " to serve",
+        Some(_) | None => "",
+    };
+    let tone = Tone::of(color);
+    let words = format!("  {ready}/{total} ready, {endpoints} listed");
+    Some(
+        Line::new()
+            .add("  ", Tone::Plain)
+            .cell(&format!("{color}{role}"), 15, tone)
+            .add(image, Tone::Plain)
+            .add(words, Tone::Dim),
+    )
+}
+
+/// One line, for a log: printed when the words change.
+#[must_use]
+pub fn log_line(verdict: &Verdict, passed: Duration) -> String {
+    format!("[{:>5}] {}", time(passed), verdict.why())
+}

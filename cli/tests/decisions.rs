@@ -1,0 +1,136 @@
+//! Which edit is a command, when is it a mistake, and when does a wait end?
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod fixture;
+
+use bluegreen_operator::api::Color::{Blue, Green};
+use fixture::{app, condition, settled, switching};
+use kubectl_bluegreen::edit::{deploy, rollback, switch};
+use kubectl_bluegreen::goal::{Goal, Verdict, verdict};
+use serde_json::{Value, json};
+
+fn with(pointer: &str, value: Value) -> Value {
+    let mut app = settled();
+    *app.pointer_mut(pointer).unwrap() = value;
+    app
+}
+
+#[test]
+fn a_deploy_goes_onto_the_idle_color_whichever_it_is() {
+    let edit = deploy(&app(settled()), None, Some("v3"), None).unwrap();
+    assert_eq!(edit.patch, Some(json!({"green": {"tag": "v3", "digest": null}})));
+    let mut other = settled();
+    other["spec"]["active"] = json!("green");
+    other["status"]["active"] = json!("green");
+    let edit = deploy(&app(other), None, Some("v3"), None).unwrap();
+    assert_eq!(edit.patch, Some(json!({"blue": {"tag": "v3", "digest": null}})));
+}
+
+#[test]
+fn a_deploy_onto_the_live_color_is_refused_unless_it_may_roll() {
+    let words = deploy(&app(settled()), Some(Blue), Some("v3"), None).unwrap_err().to_string();
+    assert!(words.contains("deploy to green and switch"), "{words}");
+    let mut rolls = settled();
+    rolls["spec"]["activeUpdatePolicy"] = json!("RollingUpdate");
+    assert!(deploy(&app(rolls), Some(Blue), Some("v3"), None).is_ok());
+}
+
+#[test]
+fn a_deploy_during_a_switch_must_name_its_color() {
+    let words = deploy(&app(switching()), None, Some("v3"), None).unwrap_err().to_string();
+    assert!(words.contains("a switch from blue to green is under way"), "{words}");
+    assert!(deploy(&app(switching()), Some(Green), Some("v3"), None).is_ok());
+}
+
+#[test]
+fn a_deploy_of_what_is_there_changes_nothing() {
+    assert_eq!(deploy(&app(settled()), None, Some("v2.0.0"), None).unwrap().patch, None);
+}
+
+#[test]
+fn a_switch_needs_a_block_to_switch_to() {
+    let mut alone = settled();
+    alone["spec"].as_object_mut().unwrap().remove("green");
+    assert!(switch(&app(alone), None).unwrap_err().to_string().contains("spec.green is not set"));
+    assert_eq!(switch(&app(settled()), Some(Blue)).unwrap().patch, None, "it serves already");
+    assert!(switch(&app(switching()), None).is_err(), "which color is meant?");
+}
+
+#[test]
+fn a_rollback_goes_to_the_color_that_served_before() {
+    assert_eq!(rollback(&app(settled())).unwrap().patch, Some(json!({"active": "green"})));
+}
+
+#[test]
+fn a_rollback_during_a_switch_cancels_it() {
+    assert_eq!(rollback(&app(switching())).unwrap().patch, Some(json!({"active": "blue"})));
+}
+
+#[test]
+fn a_rollback_to_a_color_that_was_deployed_anew_would_be_no_way_back() {
+    let words = rollback(&app(with("/status/green/revision", json!(2)))).unwrap_err().to_string();
+    assert!(words.contains("green was deployed anew since it served"), "{words}");
+    assert!(rollback(&app(with("/status/history", json!([])))).is_err());
+}
+
+#[test]
+fn a_wait_at_a_gate_has_an_end() {
+    let app = app(settled());
+    assert!(matches!(verdict(Goal::Ready, &app), Verdict::Reached(_)));
+    assert!(matches!(verdict(Goal::Standby, &app), Verdict::Reached(_)));
+    let Verdict::Failed(why) = verdict(Goal::Active(Green), &app) else {
+        panic!("nobody has asked for green")
+    };
+    assert!(why.contains("nobody has asked for green"), "{why}");
+}
+
+#[test]
+fn a_report_on_an_earlier_edit_counts_for_nothing() {
+    let stale = app(with("/metadata/generation", json!(5)));
+    assert!(matches!(verdict(Goal::Ready, &stale), Verdict::Waiting(_)));
+    let mut stalled = with("/metadata/generation", json!(5));
+    stalled["status"]["conditions"] = json!([condition("Stalled", "True", "Refused", "no")]);
+    assert!(matches!(verdict(Goal::Ready, &app(stalled)), Verdict::Waiting(_)), "that edit is history");
+}
+
+#[test]
+fn a_wait_for_what_will_not_come_fails_at_once() {
+    let mut stalled = settled();
+    stalled["status"]["conditions"] = json!([
+        condition("Ready", "False", "NameConflict", "Service hello exists"),
+        condition("Stalled", "True", "NameConflict", "Service hello exists"),
+    ]);
+    for goal in [Goal::Ready, Goal::Standby, Goal::Active(Blue)] {
+        assert_eq!(
+            verdict(goal, &app(stalled.clone())),
+            Verdict::Failed("NameConflict: Service hello exists".to_owned())
+        );
+    }
+    for reason in ["ScaledDown", "Refused"] {
+        let mut idle = settled();
+        idle["status"]["conditions"][1] = condition("StandbyReady", "False", reason, "m");
+        assert!(matches!(verdict(Goal::Standby, &app(idle)), Verdict::Failed(_)), "{reason}");
+    }
+    let mut alone = settled();
+    alone["spec"].as_object_mut().unwrap().remove("green");
+    assert!(matches!(verdict(Goal::Standby, &app(alone)), Verdict::Failed(_)));
+}
+
+#[test]
+fn a_switch_under_way_is_waited_for() {
+    let app = app(switching());
+    for goal in [Goal::Ready, Goal::Standby, Goal::Active(Green)] {
+        let Verdict::Waiting(why) = verdict(goal, &app) else { panic!("{goal}") };
+        assert!(why.contains("can't be pulled"), "{why}");
+    }
+    assert!(matches!(verdict(Goal::Active(Blue), &app), Verdict::Failed(_)));
+}
+
+#[test]
+fn goals_are_read_as_they_are_written() {
+    for goal in [Goal::Ready, Goal::Standby, Goal::Active(Blue), Goal::Active(Green)] {
+        assert_eq!(Goal::parse(&goal.to_string()), Some(goal));
+    }
+    assert_eq!(Goal::parse("active=red"), None);
+}

@@ -1,0 +1,33 @@
+//! Is `docs/cli.md` that of this code? `UPDATE_DOCS=1 cargo test -p kubectl-bluegreen --test docs` writes it anew.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use kubectl_bluegreen::manual;
+
+#[test]
+fn the_command_line_is_documented_as_it_is() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cli.md");
+    let expected = manual::markdown();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &expected).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == expected,
+        "docs/cli.md is out of date: UPDATE_DOCS=1 cargo test -p kubectl-bluegreen --test docs"
+    );
+}
+
+#[test]
+fn every_shell_has_a_completion_and_every_command_a_man_page() {
+    for shell in <clap_complete::Shell as clap::ValueEnum>::value_variants() {
+        let mut script = Vec::new();
+        manual::completion(*shell, &mut script);
+        assert!(String::from_utf8(script).unwrap().contains("rollback"), "{shell}");
+    }
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("man");
+    manual::man(&folder).unwrap();
+    for page in ["kubectl-bluegreen.1", "kubectl-bluegreen-switch.1"] {
+        assert!(folder.join(page).exists(), "{page}");
+    }
+}

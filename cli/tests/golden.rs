@@ -1,0 +1,157 @@
+//! What a person sees, at 80 columns, with and without colors.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod fixture;
+
+use std::time::Duration;
+
+use bluegreen_operator::api::Color;
+use fixture::{app, now, objects, settled, switching};
+use kubectl_bluegreen::goal::{Goal, verdict};
+use kubectl_bluegreen::line::{Line, render};
+use kubectl_bluegreen::plan::{self, Start, foresee};
+use kubectl_bluegreen::progress::{self, Clock};
+use kubectl_bluegreen::report::Report;
+use kubectl_bluegreen::screen::{Look, Screen};
+use kubectl_bluegreen::{edit, gitedit, table, tree};
+use serde_json::json;
+
+const WIDTH: usize = 80;
+
+fn plain(lines: &[Line]) -> String {
+    let text = render(lines, WIDTH, false);
+    assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+    assert!(!text.contains('\x1b'), "no color was asked for");
+    text
+}
+
+fn tree(value: serde_json::Value) -> Vec<Line> {
+    tree::lines(&Report::of(&objects(value), now()), WIDTH, now())
+}
+
+#[test]
+fn a_settled_app_as_a_tree() {
+    insta::assert_snapshot!(plain(&tree(settled())));
+}
+
+#[test]
+fn a_switch_that_waits_as_a_tree() {
+    insta::assert_snapshot!(plain(&tree(switching())));
+}
+
+#[test]
+fn a_tree_in_colors_is_the_plain_one_but_for_the_colors() {
+    let lines = tree(switching());
+    let colored = render(&lines, WIDTH, true);
+    assert_eq!(anstream::adapter::strip_str(&colored).to_string(), plain(&lines));
+    insta::assert_snapshot!(colored.replace('\x1b', "␛"));
+}
+
+#[test]
+fn what_may_not_be_read_is_said() {
+    let mut objects = objects(settled());
+    objects.pods.clear();
+    objects.replica_sets.clear();
+    objects.unreadable = vec!["no right to list pods".to_owned()];
+    insta::assert_snapshot!(plain(&tree::lines(&Report::of(&objects, now()), WIDTH, now())));
+}
+
+#[test]
+fn apps_as_a_table() {
+    let mut other = switching();
+    other["metadata"]["name"] = json!("checkout");
+    insta::assert_snapshot!(plain(&table::lines(&[app(settled()), app(other)], true, now())));
+}
+
+#[test]
+fn a_wait_on_a_terminal_tells_what_is_missing_and_how_long() {
+    let app = app(switching());
+    let goal = Goal::Active(Color::Green);
+    let clock = Clock { passed: Duration::from_secs(75), limit: Duration::from_secs(300) };
+    insta::assert_snapshot!(plain(&progress::lines(goal, Some(&app), &verdict(goal, &app), clock, WIDTH)));
+}
+
+#[test]
+fn an_edit_as_one_of_the_manifest() {
+    let app = app(settled());
+    let before = serde_json::to_value(&app.spec).unwrap();
+    let diff =
+        |edit: edit::Edit| plain(&gitedit::lines(&before, &gitedit::patched(&before, &edit.patch.unwrap())));
+    insta::assert_snapshot!(diff(edit::switch(&app, None).unwrap()), @r"
+      spec:
+    -   active: blue
+    +   active: green
+    ");
+    insta::assert_snapshot!(diff(edit::deploy(&app, None, Some("v3"), None).unwrap()), @r"
+      spec:
+        green:
+    -     tag: v2.0.0
+    +     tag: v3
+    ");
+}
+
+fn manifest(active: &str, green: &str) -> bluegreen_operator::api::BlueGreenApp {
+    app(json!({
+        "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "metadata": {"name": "hello"},
+        "spec": {"active": active, "image": "team/hello", "blue": {"tag": "v1"}, "green": {"tag": green},
+            "replicas": 3, "port": 8888},
+    }))
+}
+
+#[test]
+fn a_plan_of_a_new_app() {
+    let foreseen = foresee(Start::nothing(), manifest("blue", "v2"), now()).unwrap();
+    assert!(foreseen.good);
+    insta::assert_snapshot!(plain(&plan::lines(&foreseen, WIDTH)));
+}
+
+#[test]
+fn a_plan_of_a_new_tag_and_a_switch_in_one_edit() {
+    let foreseen = foresee(Start::settled(manifest("blue", "v2")), manifest("green", "v3"), now()).unwrap();
+    assert!(foreseen.good);
+    insta::assert_snapshot!(plain(&plan::lines(&foreseen, WIDTH)));
+}
+
+#[test]
+fn a_plan_of_an_edit_that_would_be_held_says_so() {
+    let mut wanted = manifest("blue", "v2");
+    wanted.spec.blue.as_mut().unwrap().tag = Some("v9".to_owned());
+    let foreseen = foresee(Start::settled(manifest("blue", "v2")), wanted, now()).unwrap();
+    assert!(!foreseen.good);
+    insta::assert_snapshot!(plain(&plan::lines(&foreseen, WIDTH)));
+}
+
+#[test]
+fn a_plan_of_nothing_new_has_no_steps() {
+    let foreseen = foresee(Start::settled(manifest("blue", "v2")), manifest("blue", "v2"), now()).unwrap();
+    assert_eq!(foreseen.steps, []);
+    assert!(foreseen.good);
+}
+
+#[test]
+fn a_redraw_goes_back_over_its_own_lines_in_one_write_and_never_clears_the_screen() {
+    struct Writes(Vec<String>);
+    impl std::io::Write for &mut Writes {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.push(String::from_utf8(bytes.to_vec()).unwrap());
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut writes = Writes(Vec::new());
+    let look = Look { width: 20, height: Some(4), colors: false };
+    let mut screen = Screen::new(&mut writes);
+    let lines = |count: usize| (0..count).map(|n| Line::plain(format!("line {n}"))).collect::<Vec<_>>();
+    screen.draw(&lines(2), look).unwrap();
+    screen.draw(&lines(9), look).unwrap();
+    let [first, second] = writes.0.as_slice() else { panic!("one write a frame: {:?}", writes.0) };
+    assert!(
+        !first.contains("\x1b[2J") && !second.contains("\x1b[2J"),
+        "the screen is never cleared as a whole"
+    );
+    assert!(second.starts_with("\x1b[?2026h\x1b[2F"), "{second:?}");
+    assert!(second.contains("… 7 more lines") && !second.contains("line 2"), "{second:?}");
+}
