@@ -1,16 +1,4 @@
 //! `demo`: from nothing to a person who watches real containers change color, with every request counted.
-//!
-//! The files in the order in which things happen: `place` is the cluster, `operator` acts in it, `curl` shows who
-//! answers, `switch` patches and watches, `verdict` counts.
-
-mod curl;
-mod kubectl;
-mod operator;
-mod place;
-mod say;
-mod seen;
-mod switch;
-mod verdict;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -18,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bluegreen_cluster::target;
+use bluegreen_demo::operator::Operator;
+use bluegreen_demo::place::Place;
+use bluegreen_demo::say::{say, step};
+use bluegreen_demo::switch::{APP, Stage};
+use bluegreen_demo::{curl, verdict};
 use bluegreen_load::{Client, Load, Plan};
 use clap::Parser;
 use clap::builder::FalseyValueParser;
 use tokio::signal::unix::{SignalKind, signal};
-
-use crate::operator::Operator;
-use crate::place::Place;
-use crate::say::{say, step};
-use crate::switch::{APP, Stage};
 
 #[derive(Debug, Parser)]
 #[command(

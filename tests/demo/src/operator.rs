@@ -16,6 +16,7 @@ use kube::api::{Api, ListParams, PostParams};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
+use crate::kubectl::Kubectl;
 use crate::place::{NAMESPACE, OPERATOR, Place};
 use crate::say::say;
 
@@ -23,7 +24,7 @@ use crate::say::say;
 const ACCOUNT: &str = "demo-bluegreen-operator";
 
 /// The name of its Lease.
-const LEASE: &str = "bluegreen-operator";
+pub const LEASE: &str = "bluegreen-operator";
 
 /// A process of the demo's own cluster.
 const PROCESS: &str = "operator";
@@ -57,7 +58,8 @@ impl Operator {
             return Ok(Self::Installed);
         }
         ensure!(!may_do_everything(place).await?, "{ACCOUNT} must not be a cluster admin");
-        let kubeconfig = kubeconfig(place).await?;
+        let kubeconfig = kubeconfig_path(place)?;
+        write_kubeconfig(&place.kubectl, &kubeconfig).await?;
         let program = std::env::current_exe()?.with_file_name("bluegreen-operator");
         ensure!(program.is_file(), "there is no {}: have it built by `make demo`", program.display());
         let mut arguments = vec!["run", "--lease-namespace", NAMESPACE, "--http-addr", "127.0.0.1:0"];
@@ -179,17 +181,15 @@ fn kubeconfig_path(place: &Place) -> Result<PathBuf> {
 }
 
 /// A kubeconfig with the account's token and none of the admin's rights.
-async fn kubeconfig(place: &Place) -> Result<PathBuf> {
-    let kubectl = &place.kubectl;
+pub async fn write_kubeconfig(kubectl: &Kubectl, path: &Path) -> Result<()> {
     let token = kubectl.quiet(&["create", "token", ACCOUNT, "-n", NAMESPACE, "--duration=24h"]).await?;
     let admin = kubectl.quiet(&["config", "view", "--minify", "--raw", "--flatten", "-o", "json"]).await?;
     let mut config: Value = serde_json::from_str(&admin)?;
     let context = config.pointer_mut("/contexts/0/context").context("the kubeconfig has no context")?;
     context["user"] = json!(ACCOUNT);
     config["users"] = json!([{"name": ACCOUNT, "user": {"token": token.trim()}}]);
-    let path = kubeconfig_path(place)?;
     // Readable by its owner only: it holds a secret.
-    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(config.to_string().as_bytes())?;
-    Ok(path)
+    Ok(())
 }

@@ -17,7 +17,7 @@ pub const NAME: &str = "demo";
 pub const NAMESPACE: &str = "bluegreen-demo";
 
 /// The CRD, and the sample app; paths from the root of the repository, so that commands can be repeated as shown.
-const CRD: &str = "crds/bluegreen.dev_bluegreenapps.yaml";
+pub const CRD: &str = "crds/bluegreen.dev_bluegreenapps.yaml";
 const CRD_NAME: &str = "bluegreenapps.bluegreen.dev";
 const APP: &str = "tests/demo/hello.yaml";
 
