@@ -23,15 +23,45 @@ demo: preflight ## Switch a real app on a real node with traffic on (KEEP=1 leav
 test: preflight ## Every test: units, the model's small bound, the real API server, a real node
 	@make/test
 
+.PHONY: install-test
+install-test: preflight ## Install from manifest and chart on a real node: switch, kill, upgrade, roll back, remove, with traffic on
+	@make/install-test
+
 .PHONY: faults
-faults: preflight ## Every fault at every write of a switch, on the real API server (`make test` runs a sample)
-	FULL=1 $(CARGO) test --locked --test faults -- --nocapture
+faults: preflight ## Every trouble at every write of every flow, on the real API server (RESUME=1 goes on; `make test` runs a sample)
+	FULL=1 PARALLEL=$(or $(PARALLEL),12) $(CARGO) test --locked --test faults -- --nocapture
+
+.PHONY: hostile
+hostile: preflight ## Thousands of sequences of mad edits, on the real API server (`make test` runs a sample)
+	SEQUENCES=$(or $(SEQUENCES),2000) PARALLEL=$(or $(PARALLEL),24) $(CARGO) test --locked --test hostile -- --nocapture
 
 .PHONY: model
 model: ## Explore every state of the planner against an abstract cluster, then take out each guard
-	$(CARGO) build --locked --release -p bluegreen-model
-	$(CARGO) run -q --locked --release -p bluegreen-model
-	$(CARGO) run -q --locked --release -p bluegreen-model -- --guards
+	$(CARGO) build --locked --profile model -p bluegreen-model
+	$(CARGO) run -q --locked --profile model -p bluegreen-model
+	$(CARGO) run -q --locked --profile model -p bluegreen-model -- --guards
+
+.PHONY: mutants
+mutants: ## Change the deciding code in every small way and see whether the tests notice (hours; `cargo install cargo-mutants`)
+	$(CARGO) mutants --output $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: traffic
+traffic: preflight ## Every row of docs/traffic.md under real traffic, resumable; then the report (PEER=FILE drives a peer)
+	@make/traffic
+
+.PHONY: traffic-report
+traffic-report: ## Write docs/traffic.md from what was measured of this commit
+	$(CARGO) run -q --locked -p bluegreen-traffic -- report
+
+.PHONY: screenshots
+screenshots: preflight ## The sample page in Chromium before and after a switch, into docs/traffic
+	@$(CARGO) build -q --locked --workspace --bins
+	@$(CARGO) run -q --locked -p bluegreen-traffic -- screenshots
+
+.PHONY: bench
+bench: preflight ## Measure the operator beside Argo Rollouts on the same work (about 40 min; ALONE=1 leaves the other out)
+	$(CARGO) build --locked --profile image --bin bluegreen-operator
+	$(CARGO) run -q --locked -p bluegreen-bench -- --operator target/image/bluegreen-operator $(if $(ALONE),--alone)
 
 .PHONY: cluster-up
 cluster-up: preflight ## Start a cluster with a real node and leave it running; prints its kubeconfig
@@ -50,6 +80,11 @@ lint: ## Formatting, clippy, and the supply chain where cargo-deny is installed
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	@if command -v cargo-deny >/dev/null; then cargo deny --log-level error check; \
 	else echo "cargo-deny is not installed: cargo install cargo-deny --locked"; fi
+
+.PHONY: dist
+dist: ## Build dist/install.yaml from config/, and the generated documents
+	UPDATE_DIST=1 $(CARGO) test -q --locked --test chart is_the_install_manifest
+	UPDATE_DOCS=1 $(CARGO) test -q --locked --test docs
 
 .PHONY: crd
 crd: ## Generate the CRD from the types

@@ -1,0 +1,80 @@
+//! One app at a time: how long from an edit, or from the target's readiness, until the Service has moved.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use bluegreen_cluster::Cluster;
+
+use crate::side::Side;
+use crate::stats::Sample;
+use crate::watched::{Observer, Seen};
+use crate::work::{User, Writes};
+
+/// Pods of an app.
+const PODS: i32 = 3;
+
+/// Long enough for everything that follows a switch, the old color's drain included.
+const REST: Duration = Duration::from_secs(4);
+
+/// What was measured.
+pub struct Latency {
+    /// The target's ReplicaSet is available → the Service has moved: deploying a new version.
+    pub available_to_moved: Sample,
+    /// The edit is sent → the Service has moved: going back to the version that still runs.
+    pub back_to_moved: Sample,
+    /// Writes of the last deployment, until it is all over.
+    pub deploy_writes: Writes,
+    /// Writes of the last way back, until it is all over.
+    pub back_writes: Writes,
+}
+
+/// Deploys and goes back, with a new app for each turn: no two turns are different.
+pub async fn measure(side: &dyn Side, cluster: &Cluster, turns: usize) -> Result<Latency> {
+    let (user, observer) = (User::new(side, cluster)?, Observer::start(&cluster.client()?, side));
+    let (mut available, mut back) = (Vec::new(), Vec::new());
+    let (mut deploy_writes, mut back_writes) = Default::default();
+    for turn in 0..turns {
+        let app = format!("one-{turn}");
+        user.create(&app, PODS).await?;
+        observer.until("a new app is healthy", |seen| seen.healthy.get(&app).map(|_| ())).await?;
+        tokio::time::sleep(REST).await;
+
+        let (before, mark) = (observer.now(|seen| selection(seen, &app)), user.mark()?);
+        user.edit(&app, side.deploy("v2")).await?;
+        let moved = moved(&observer, &app, &before).await?;
+        // The newest ReplicaSet of the app is the one that it has moved to.
+        let target = observer
+            .now(|seen| seen.available.values().filter(|(of, _)| *of == app).map(|(_, at)| *at).max());
+        available.extend(target.map(|at| moved.saturating_duration_since(at)));
+        tokio::time::sleep(REST).await;
+        deploy_writes = user.writes(mark)?;
+
+        let (before, mark) = (observer.now(|seen| selection(seen, &app)), user.mark()?);
+        let sent = Instant::now();
+        user.edit(&app, side.back()).await?;
+        back.push(moved_since(&observer, &app, &before, sent).await?);
+        tokio::time::sleep(REST).await;
+        back_writes = user.writes(mark)?;
+        user.delete(&app).await?;
+    }
+    Ok(Latency {
+        available_to_moved: available.into_iter().collect(),
+        back_to_moved: back.into_iter().collect(),
+        deploy_writes,
+        back_writes,
+    })
+}
+
+/// What the app's Service selects.
+pub fn selection(seen: &Seen, app: &str) -> String {
+    seen.selected.get(app).map(|(value, _)| value.clone()).unwrap_or_default()
+}
+
+async fn moved(observer: &Observer, app: &str, before: &str) -> Result<Instant> {
+    let look = |seen: &Seen| seen.selected.get(app).filter(|(value, _)| value != before).map(|(_, at)| *at);
+    observer.until("the Service moves", look).await
+}
+
+async fn moved_since(observer: &Observer, app: &str, before: &str, sent: Instant) -> Result<Duration> {
+    Ok(moved(observer, app, before).await?.saturating_duration_since(sent))
+}

@@ -1,0 +1,100 @@
+//! `bench`: the operator and Argo Rollouts do the same work on the same kind of cluster, one after the other in one run.
+//!
+//! `side` says how each of the two is started and told what to do, `watched` sees from outside what comes of it, `latency`
+//! and `mass` are the two kinds of work, `floor` is what the cluster itself needs for them, and `table` is the answer.
+
+mod argo;
+mod floor;
+mod latency;
+mod mass;
+mod ours;
+mod program;
+mod side;
+mod stats;
+mod table;
+mod watched;
+mod work;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use bluegreen_cluster::{Cluster, Options};
+use clap::Parser;
+
+use crate::argo::Argo;
+use crate::ours::Ours;
+use crate::side::Side;
+use crate::table::{Column, Table};
+
+/// Measure the operator and Argo Rollouts on the same work, on simulated pods that are ready at once.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The operator's program; a release build.
+    #[arg(long, value_name = "FILE")]
+    operator: PathBuf,
+    /// Apps that are created, and then switched, at once.
+    #[arg(long, default_value_t = 500)]
+    apps: usize,
+    /// Switches of a single app whose latency is taken.
+    #[arg(long, default_value_t = 20)]
+    switches: usize,
+    /// Seconds without anything to do.
+    #[arg(long, default_value_t = 30)]
+    idle: u64,
+    /// Leave Argo Rollouts out.
+    #[arg(long)]
+    alone: bool,
+    /// Write the table into this Markdown file, between its marks.
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(&Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<()> {
+    let operator = arguments.operator.canonicalize().context("--operator")?;
+    let mut columns = vec![measure(&Ours { program: operator }, arguments).await?];
+    if !arguments.alone {
+        let program = tokio::task::spawn_blocking(argo::build).await??;
+        columns.push(measure(&Argo { program }, arguments).await?);
+    }
+    say("the cluster itself");
+    let cluster = Cluster::start(Options::default()).await?;
+    let floor = floor::measure(&cluster, arguments.apps, arguments.switches).await?;
+    cluster.stop().await?;
+    let table = Table { apps: arguments.apps, idle: arguments.idle, columns, floor };
+    println!("{table}");
+    if let Some(path) = &arguments.write {
+        table.write(path)?;
+    }
+    Ok(())
+}
+
+/// One side on a cluster of its own: neither pays for what the other left behind.
+async fn measure(side: &dyn Side, arguments: &Arguments) -> Result<Column> {
+    say(side.name());
+    let cluster = Cluster::start(Options::default()).await?;
+    side.install(&cluster).await?;
+    let mut running = program::Running::start(side, &cluster).await?;
+    let empty = running.memory()?;
+    let latency = latency::measure(side, &cluster, arguments.switches).await?;
+    let mass = mass::measure(side, &cluster, &mut running, arguments.apps, arguments.idle).await?;
+    running.stop().await?;
+    cluster.stop().await?;
+    Ok(Column { name: side.name(), empty, latency, mass })
+}
+
+fn say(line: &str) {
+    eprintln!("{line}");
+}

@@ -1,0 +1,111 @@
+//! Many apps at once: how long it takes, and what it costs the controller.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use bluegreen_cluster::Cluster;
+use futures::{StreamExt, TryStreamExt};
+use serde_json::Value;
+
+use crate::program::Running;
+use crate::side::Side;
+use crate::watched::{Observer, Seen};
+use crate::work::User;
+
+/// Requests that the user has under way at the same time.
+const PARALLEL: usize = 16;
+
+/// What one wave took.
+#[derive(Clone, Copy, Debug)]
+pub struct Wave {
+    /// From the first request of the user to the last app's being there.
+    pub time: Duration,
+    /// CPU time of the controller.
+    pub cpu: Duration,
+    /// Its write requests, Leases and Events aside.
+    pub writes: usize,
+}
+
+/// What was measured.
+pub struct Mass {
+    /// All apps created → all healthy.
+    pub created: Wave,
+    /// A new version in all apps → all Services have moved.
+    pub deployed: Wave,
+    /// All go back to the version that still runs → all Services have moved.
+    pub back: Wave,
+    /// CPU time in a time without anything to do.
+    pub idle: Duration,
+    /// Its write requests in that time, Leases aside.
+    pub idle_writes: usize,
+    /// Resident memory with all apps, in MiB.
+    pub memory: u64,
+}
+
+/// Runs the waves, one after the other.
+pub async fn measure(
+    side: &dyn Side,
+    cluster: &Cluster,
+    controller: &mut Running,
+    apps: usize,
+    idle: u64,
+) -> Result<Mass> {
+    let (user, observer) = (User::new(side, cluster)?, Observer::start(&cluster.client()?, side));
+    let names: Vec<String> = (0..apps).map(|number| format!("app-{number}")).collect();
+
+    let (start, cpu, mark) = (Instant::now(), controller.cpu()?, user.mark()?);
+    let create = async |name: &String| user.create(name, 1).await;
+    futures::stream::iter(&names).map(create).buffer_unordered(PARALLEL).try_collect::<()>().await?;
+    let healthy = |seen: &Seen| names.iter().all(|name| seen.healthy.contains_key(name)).then(Instant::now);
+    let end = observer.until("all new apps are healthy", healthy).await?;
+    let created = Wave {
+        time: end - start,
+        cpu: controller.cpu()?.saturating_sub(cpu),
+        writes: user.writes(mark)?.objects,
+    };
+    rest().await;
+
+    let wave = async |patch: Value| -> Result<Wave> {
+        let (start, cpu, mark) = (Instant::now(), controller.cpu()?, user.mark()?);
+        let before: HashMap<String, String> = observer.now(|seen| {
+            names.iter().map(|name| (name.clone(), crate::latency::selection(seen, name))).collect()
+        });
+        let edit = async |name: &String| user.edit(name, patch.clone()).await.map(|_| ());
+        let edits = futures::stream::iter(&names).map(edit).buffer_unordered(PARALLEL).try_collect::<()>();
+        edits.await?;
+        let moved = |seen: &Seen| {
+            let elsewhere = |(name, old): (&String, &String)| crate::latency::selection(seen, name) != *old;
+            before.iter().all(elsewhere).then(Instant::now)
+        };
+        let end = observer.until("all Services move", moved).await?;
+        let wave = Wave {
+            time: end - start,
+            cpu: controller.cpu()?.saturating_sub(cpu),
+            writes: user.writes(mark)?.objects,
+        };
+        rest().await;
+        Ok(wave)
+    };
+    let deployed = wave(side.deploy("v2")).await?;
+    let back = wave(side.back()).await?;
+    // The other side keeps the version that was left for 30 s, by its defaults.
+    tokio::time::sleep(Duration::from_secs(40)).await;
+
+    let (cpu, mark) = (controller.cpu()?, user.mark()?);
+    tokio::time::sleep(Duration::from_secs(idle)).await;
+    let writes = user.writes(mark)?;
+    Ok(Mass {
+        created,
+        deployed,
+        back,
+        idle: controller.cpu()?.saturating_sub(cpu),
+        idle_writes: writes.objects + writes.events,
+        memory: controller.memory()?,
+    })
+}
+
+/// Lets the controller finish what follows a wave; less than the other side's 30 s, after which nothing could go back.
+async fn rest() {
+    tokio::time::sleep(Duration::from_secs(10)).await;
+}

@@ -1,0 +1,83 @@
+//! bluegreen-operator.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use bluegreen_cluster::Cluster;
+use futures::future::BoxFuture;
+use serde_json::{Value, json};
+
+use crate::program::apply_crds;
+use crate::side::Side;
+
+/// The operator of this repository.
+pub struct Ours {
+    /// The program.
+    pub program: PathBuf,
+}
+
+impl Side for Ours {
+    fn name(&self) -> &'static str {
+        "bluegreen-operator"
+    }
+
+    fn program(&self) -> &Path {
+        &self.program
+    }
+
+    fn arguments(&self, [http, _]: [u16; 2]) -> Vec<String> {
+        ["--lease-namespace=default".to_owned(), format!("--http-addr=127.0.0.1:{http}")].into()
+    }
+
+    fn leads(&self) -> &'static str {
+        "leading"
+    }
+
+    fn install<'a>(&'a self, cluster: &'a Cluster) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async {
+            let crd = include_str!("../../../crds/bluegreen.dev_bluegreenapps.yaml");
+            apply_crds(cluster, &[crd.to_owned()]).await
+        })
+    }
+
+    fn kind(&self) -> (&'static str, &'static str, &'static str) {
+        ("bluegreen.dev", "v1alpha1", "BlueGreenApp")
+    }
+
+    fn app(&self, name: &str, pods: i32) -> Vec<Value> {
+        vec![json!({
+            "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "metadata": {"name": name},
+            // The other color comes with the new version, as the other side's does.
+            "spec": {
+                "active": "blue", "image": "hello", "blue": {"tag": "v1"}, "replicas": pods, "port": 8080,
+                "service": {"type": "ClusterIP"},
+                // As in a real app of either side: it must not keep the next deployment waiting.
+                "drainSeconds": 1,
+            },
+        })]
+    }
+
+    fn deploy(&self, version: &str) -> Value {
+        json!({"spec": {"active": "green", "green": {"tag": version}}})
+    }
+
+    fn back(&self) -> Value {
+        json!({"spec": {"active": "blue"}})
+    }
+
+    fn verdict(&self) -> fn(&Value) -> bool {
+        |app| {
+            let generation = &app["metadata"]["generation"];
+            let ready = |condition: &Value| {
+                condition["type"] == "Ready"
+                    && condition["status"] == "True"
+                    && condition["observedGeneration"] == *generation
+            };
+            app["status"]["conditions"].as_array().is_some_and(|all| all.iter().any(ready))
+        }
+    }
+
+    fn key(&self) -> &'static str {
+        "bluegreen.dev/color"
+    }
+}

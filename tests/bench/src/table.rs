@@ -1,0 +1,128 @@
+//! The answer, as Markdown.
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::floor::Floor;
+use crate::latency::Latency;
+use crate::mass::{Mass, Wave};
+
+/// The marks in the document between which the table stands.
+const MARKS: [&str; 2] = ["<!-- measured -->\n", "<!-- /measured -->"];
+
+/// One side's results.
+pub struct Column {
+    /// The side.
+    pub name: &'static str,
+    /// Resident memory without apps, in MiB.
+    pub empty: u64,
+    /// One app at a time.
+    pub latency: Latency,
+    /// Many at once.
+    pub mass: Mass,
+}
+
+/// What was measured, one side's cell, and the cluster's own.
+type Row = (String, Box<dyn Fn(&Column) -> String>, String);
+
+/// All results.
+pub struct Table {
+    /// How many apps.
+    pub apps: usize,
+    /// How many seconds without anything to do.
+    pub idle: u64,
+    /// The sides.
+    pub columns: Vec<Column>,
+    /// The cluster without either.
+    pub floor: Floor,
+}
+
+impl Table {
+    /// Puts the table into a document, in place of the last one.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let text = std::fs::read_to_string(path)?;
+        let (before, rest) = text.split_once(MARKS[0]).context("the document has no mark")?;
+        let (_, after) = rest.split_once(MARKS[1]).context("the document has no closing mark")?;
+        Ok(std::fs::write(path, format!("{before}{}{self}{}{after}", MARKS[0], MARKS[1]))?)
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let apps = self.apps;
+        let none = || "–".to_owned();
+        let wave =
+            |wave: Wave| format!("{}; CPU {}; {} writes", seconds(wave.time), seconds(wave.cpu), wave.writes);
+        vec![
+            (
+                "deploy a new version, 3 pods: its ReplicaSet available → Service moved".into(),
+                Box::new(|c| c.latency.available_to_moved.to_string()),
+                none(),
+            ),
+            (
+                "back to the version that still runs, 3 pods: edit sent → Service moved".into(),
+                Box::new(|c| c.latency.back_to_moved.to_string()),
+                self.floor.patch.to_string(),
+            ),
+            (
+                "write requests of a deployment (+ Events)".into(),
+                Box::new(|c| {
+                    format!("{} (+ {})", c.latency.deploy_writes.objects, c.latency.deploy_writes.events)
+                }),
+                none(),
+            ),
+            (
+                "write requests of the way back (+ Events)".into(),
+                Box::new(|c| {
+                    format!("{} (+ {})", c.latency.back_writes.objects, c.latency.back_writes.events)
+                }),
+                "1".into(),
+            ),
+            (
+                format!("{apps} apps of one pod created → all healthy"),
+                Box::new(move |c| wave(c.mass.created)),
+                seconds(self.floor.created),
+            ),
+            (
+                format!("a new version in {apps} apps at once → all Services moved"),
+                Box::new(move |c| wave(c.mass.deployed)),
+                none(),
+            ),
+            (
+                format!("{apps} apps back at once → all Services moved"),
+                Box::new(move |c| wave(c.mass.back)),
+                seconds(self.floor.patched),
+            ),
+            (
+                format!("CPU in {} s of quiet, {apps} apps; write requests", self.idle),
+                Box::new(|c| format!("{}; {}", seconds(c.mass.idle), c.mass.idle_writes)),
+                none(),
+            ),
+            (
+                format!("resident memory with {apps} apps (with none)"),
+                Box::new(|c| format!("{} MiB ({} MiB)", c.mass.memory, c.empty)),
+                none(),
+            ),
+        ]
+    }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "| what |")?;
+        self.columns.iter().try_for_each(|column| write!(f, " {} |", column.name))?;
+        writeln!(f, " the cluster alone |")?;
+        writeln!(f, "|---|{}---|", "---|".repeat(self.columns.len()))?;
+        for (what, cell, floor) in self.rows() {
+            write!(f, "| {what} |")?;
+            self.columns.iter().try_for_each(|column| write!(f, " {} |", cell(column)))?;
+            writeln!(f, " {floor} |")?;
+        }
+        Ok(())
+    }
+}
