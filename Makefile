@@ -61,7 +61,8 @@ screenshots: preflight ## The sample page in Chromium before and after a switch,
 .PHONY: bench
 bench: preflight ## Measure the operator beside Argo Rollouts on the same work (about 40 min; ALONE=1 leaves the other out)
 	$(CARGO) build --locked --profile image --bin bluegreen-operator
-	$(CARGO) run -q --locked -p bluegreen-bench -- --operator target/image/bluegreen-operator $(if $(ALONE),--alone)
+	$(CARGO) run -q --locked -p bluegreen-bench -- --operator target/image/bluegreen-operator \
+	  $(if $(ALONE),--alone,--write docs/benchmarks.md)
 
 .PHONY: cluster-up
 cluster-up: preflight ## Start a cluster with a real node and leave it running; prints its kubeconfig
