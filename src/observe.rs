@@ -224,6 +224,9 @@ fn service_is_current(app: &BlueGreenApp, service: &Service, facts: &ServiceFact
         cluster_ip: None,
     };
     let mut declared = desired::live_service(app, &declared);
+    if facts.selects == Selection::Edited {
+        desired::keep_targets(&mut declared, service);
+    }
     for (parent, key) in [
         ("/metadata/labels", names::FENCE),
         ("/metadata/annotations", names::OPERATOR),
