@@ -313,7 +313,11 @@ fn deployment_facts(
         if let Some(labels) =
             declared.pointer_mut("/metadata/labels").and_then(serde_json::Value::as_object_mut)
         {
-            labels.remove(names::FENCE);
+            // The hashes say what the pods were rendered from, not what they are. An earlier release wrote none: its
+            // Deployments get them with their next write, and no switch waits for that.
+            for bookkeeping in [names::FENCE, names::BLOCK, names::INPUTS] {
+                labels.remove(bookkeeping);
+            }
         }
         covered(&declared, deployment)
     });
