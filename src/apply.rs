@@ -189,8 +189,7 @@ impl Writer {
         change(&mut declared);
         let mut body = desired::live_service(target.app(), &declared);
         if declared.selects.is_none() && facts.selects == Selection::Edited {
-            // Handed over by a person: it serves as it does until a color passes the gate.
-            body["spec"]["selector"] = json!(service.spec.as_ref().and_then(|spec| spec.selector.clone()));
+            desired::keep_targets(&mut body, service);
         }
         self.put(target, "service", &target.name(), body, Some(service.as_ref())).await
     }

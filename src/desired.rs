@@ -15,5 +15,5 @@ pub use quantity::is_quantity;
 pub use revision::{
     Rendered, RevisionError, Stored, block_hash, inputs_hash, recover, render, revision, stored,
 };
-pub use service::{LiveService, Selection, color_service, live_service, selects};
+pub use service::{LiveService, Selection, color_service, keep_targets, live_service, selects};
 pub use workload::deployment;

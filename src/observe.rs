@@ -224,6 +224,9 @@ fn service_is_current(app: &BlueGreenApp, service: &Service, facts: &ServiceFact
         cluster_ip: None,
     };
     let mut declared = desired::live_service(app, &declared);
+    if facts.selects == Selection::Edited {
+        desired::keep_targets(&mut declared, service);
+    }
     for (parent, key) in [
         ("/metadata/labels", names::FENCE),
         ("/metadata/annotations", names::OPERATOR),
@@ -310,7 +313,11 @@ fn deployment_facts(
         if let Some(labels) =
             declared.pointer_mut("/metadata/labels").and_then(serde_json::Value::as_object_mut)
         {
-            labels.remove(names::FENCE);
+            // The hashes say what the pods were rendered from, not what they are. An earlier release wrote none: its
+            // Deployments get them with their next write, and no switch waits for that.
+            for bookkeeping in [names::FENCE, names::BLOCK, names::INPUTS] {
+                labels.remove(bookkeeping);
+            }
         }
         covered(&declared, deployment)
     });

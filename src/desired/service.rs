@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{Service, ServicePort};
 use serde_json::{Value, json};
 
 use super::canonical::short_hash;
@@ -131,6 +131,22 @@ pub fn live_service(app: &BlueGreenApp, live: &LiveService) -> Value {
     let mut metadata = metadata(app, &names::live_service_name(name), &[(names::FENCE, *fence)]);
     metadata["annotations"] = json!(all);
     json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
+}
+
+/// Where a Service that a person handed over sends its traffic, put into what is declared of it: it serves as it does until
+/// a color passes the gate. The ports' targets belong to that: its pods need not know a port by our name.
+pub fn keep_targets(declared: &mut Value, live: &Service) {
+    let Some(spec) = &live.spec else { return };
+    declared["spec"]["selector"] = json!(spec.selector);
+    for port in declared["spec"]["ports"].as_array_mut().into_iter().flatten() {
+        let same = |live: &&ServicePort| {
+            port["port"] == live.port && port["protocol"] == live.protocol.as_deref().unwrap_or("TCP")
+        };
+        let target = spec.ports.iter().flatten().find(same).and_then(|live| live.target_port.as_ref());
+        if let Some(target) = target {
+            port["targetPort"] = json!(target);
+        }
+    }
 }
 
 /// What the Service's selector exactly is. One key more or less is a foreign edit: it could select

@@ -1,5 +1,7 @@
 //! Names that somebody else uses already.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use bluegreen_operator::api::Color::Blue;
 use serde_json::{Value, json};
@@ -53,7 +55,7 @@ async fn conflict(test: &str, kind: Kind, object: Value) -> Result<()> {
         "{message}"
     );
     // Long enough for the last event of its own to have passed: nothing announces that the object goes.
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(spec(&sandbox), before, "it is untouched");
 
     sandbox.delete(kind, &name).await?;
@@ -103,5 +105,43 @@ async fn does_an_object_that_is_handed_over_become_a_child() -> Result<()> {
     let world = sandbox.world();
     assert_eq!(uid(&world), before, "it is the very object");
     assert_eq!(world.image("hello", Blue).as_deref(), Some("team/hello:v1"));
+    sandbox.finish().await
+}
+
+/// What people have: the Service names the port's number, and the pods' port has no name at all.
+#[tokio::test]
+async fn does_a_service_that_is_handed_over_reach_its_old_pods_until_the_switch() -> Result<()> {
+    let sandbox = Sandbox::new("adopt-service").await?;
+    let mut old = deployment("old");
+    old["spec"]["template"]["spec"]["containers"][0]["ports"] = json!([{"containerPort": 8888}]);
+    sandbox.create(Kind::Deployment, old).await?;
+    let mut service = service("hello");
+    service["metadata"]["annotations"] = json!({"bluegreen.dev/adopt": "hello"});
+    service["spec"]["ports"] = json!([{"port": 8888, "targetPort": 8888}]);
+    sandbox.create(Kind::Service, service).await?;
+    // Addresses count only together with a port.
+    let reached = |world: &World| {
+        let slices = world.all(Kind::Slice).map(|(_, slice)| slice);
+        let live =
+            slices.filter(|slice| slice["metadata"]["labels"]["kubernetes.io/service-name"] == "hello");
+        live.filter(|slice| slice["ports"].as_array().is_some_and(|ports| !ports.is_empty()))
+            .flat_map(|slice| slice["endpoints"].as_array().cloned().unwrap_or_default())
+            .filter(|endpoint| endpoint["conditions"]["ready"] == true)
+            .count()
+    };
+    sandbox.until("the old pod serves", |world| reached(world) == 1).await?;
+
+    let _operator = sandbox.operator()?;
+    sandbox.apply(&app("hello").pods(json!({"ready-after": "4s"}))).await?;
+    let ours = |world: &World| world.children("hello").iter().any(|child| child == "Service hello");
+    sandbox.until("it is taken over", ours).await?;
+    let old_or_new = |world: &World| {
+        reached(world) >= 1 && (world.selects("hello") == "edited" || world.selects("hello") == "blue")
+    };
+    sandbox.throughout(Duration::from_secs(8), "somebody serves", old_or_new).await?;
+    sandbox.until("blue serves", |world| world.serves("hello", Blue)).await?;
+    // Now by its name: a color may have another number.
+    let live = sandbox.world().raw(Kind::Service, "hello").context("Service")?.clone();
+    assert_eq!(live["spec"]["ports"][0]["targetPort"], "http");
     sandbox.finish().await
 }

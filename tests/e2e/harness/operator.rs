@@ -10,6 +10,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// The operator under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_bluegreen-operator");
+
 /// A running operator. Dropping it kills it.
 pub struct Operator {
     child: Child,
@@ -19,8 +22,18 @@ pub struct Operator {
 impl Operator {
     /// Starts the program under test, with its log in `log`.
     pub fn start(arguments: &[String], environment: &[(String, String)], log: &Path) -> Result<Self> {
+        Self::start_program(Path::new(PROGRAM), arguments, environment, log)
+    }
+
+    /// Starts another program, as [`Operator::start`].
+    pub fn start_program(
+        program: &Path,
+        arguments: &[String],
+        environment: &[(String, String)],
+        log: &Path,
+    ) -> Result<Self> {
         let output = File::create(log)?;
-        let child = Command::new(env!("CARGO_BIN_EXE_bluegreen-operator"))
+        let child = Command::new(program)
             .args(arguments)
             .env("RUST_BACKTRACE", "0")
             .envs(environment.iter().map(|(key, value)| (key, value)))

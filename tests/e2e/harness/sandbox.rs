@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use super::World;
 use super::fixture::App;
 use super::guard::{self, Guard};
-use super::operator::{Operator, tail};
+use super::operator::{Operator, PROGRAM, tail};
 use super::phases;
 use super::record::{Event, Kind, Record};
 use super::setup;
@@ -104,6 +104,11 @@ impl Sandbox {
         self.operator_of(setup::LEASE, &self.user.kubeconfig)
     }
 
+    /// Starts the operator of another release.
+    pub fn operator_from(&self, program: &Path) -> Result<Operator> {
+        self.launch(program, setup::LEASE, &self.user.kubeconfig)
+    }
+
     /// Starts the operator behind a proxy; the record and the guard are not behind it.
     pub fn operator_behind(&self, proxy: &Proxy) -> Result<Operator> {
         let number = self.started.load(Ordering::SeqCst);
@@ -118,6 +123,10 @@ impl Sandbox {
     }
 
     fn operator_of(&self, lease: &str, kubeconfig: &Path) -> Result<Operator> {
+        self.launch(Path::new(PROGRAM), lease, kubeconfig)
+    }
+
+    fn launch(&self, program: &Path, lease: &str, kubeconfig: &Path) -> Result<Operator> {
         let (namespace, [duration, renew, retry, write]) = (&self.namespace, self.pace);
         let arguments = [
             format!("--namespace={namespace}"),
@@ -139,7 +148,7 @@ impl Sandbox {
             environment.push(("BLUEGREEN_CLUSTER_ID".to_owned(), format!("{id}.")));
         }
         let number = self.started.fetch_add(1, Ordering::SeqCst);
-        Operator::start(&arguments, &environment, &self.log(number))
+        Operator::start_program(program, &arguments, &environment, &self.log(number))
     }
 
     fn log(&self, number: usize) -> PathBuf {
