@@ -80,11 +80,10 @@ cluster-down: ## Remove that cluster with every trace, also after a crash
 	@$(CLUSTER_BIN) down --name $(NAME)
 
 .PHONY: lint
-lint: ## Formatting, clippy, and the supply chain where cargo-deny is installed
+lint: ## Formatting, clippy and the supply chain
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	@if command -v cargo-deny >/dev/null; then cargo deny --log-level error check; \
-	else echo "cargo-deny is not installed: cargo install cargo-deny --locked"; fi
+	@make/deny
 
 .PHONY: dist
 dist: ## Build dist/install.yaml from config/, and the generated documents
