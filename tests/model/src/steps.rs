@@ -173,13 +173,15 @@ fn controller_steps(
                 // Not in the queue any more when it arrives, so that its own change does not outdate it.
                 next.controllers[k].queue[index] = None;
                 let (done, broken) = server::arrive(&mut next, request, guards);
-                let answer = if done { driver::answered } else { driver::refused };
-                answer(&mut next.controllers[k], index, guards);
+                match done {
+                    true => driver::answered(&mut next.controllers[k], index, guards),
+                    false => driver::refused(&mut next.controllers[k], index, request, guards),
+                }
                 push(Step::Write(k, index), next, broken, true);
                 if world.faults > 0 {
                     let mut next = *world;
                     next.faults -= 1;
-                    driver::unanswered(&mut next.controllers[k], index, guards);
+                    driver::unanswered(&mut next.controllers[k], index, request, guards);
                     leave(&mut next, request);
                     push(Step::Timeout(k, index), next, None, false);
                 }
