@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::args::{Cli, Command, Format, GetArgs, Global, LintArgs, ListArgs, PlanArgs, StatusArgs};
-use crate::cluster::{Cluster, RequestError, within};
+use crate::cluster::{Cluster, Doubt, RequestError, within};
 use crate::exit::{End, Failure, Result};
 use crate::goal::Goal;
 use crate::line::{Line, Tone};
@@ -79,11 +79,12 @@ pub fn print(
 
 async fn get(global: &Global, args: &GetArgs) -> Result {
     let cluster = Cluster::connect(global).await?;
-    let objects = look::objects(&cluster, &args.name).await;
+    let mut doubt = Doubt::default();
+    let objects = doubt.judge(look::objects(&cluster, &args.name).await);
     let objects = objects.map_err(|error| error.in_words(&args.name, &cluster.namespace))?;
     let report = Report::of(&objects, Timestamp::now());
     if args.watch {
-        return watch(&cluster, global, args, report).await;
+        return watch(&cluster, global, args, report, doubt).await;
     }
     print(global, args.output, |look| tree::lines(&report, look.width, Timestamp::now()), &report)?;
     Ok(End::Reached)
@@ -91,7 +92,13 @@ async fn get(global: &Global, args: &GetArgs) -> Result {
 
 /// Shows the app until the program is interrupted, or the app is gone. When the cluster can't be reached, what was seen
 /// last stays, and a line says so.
-async fn watch(cluster: &Cluster, global: &Global, args: &GetArgs, mut report: Report) -> Result {
+async fn watch(
+    cluster: &Cluster,
+    global: &Global,
+    args: &GetArgs,
+    mut report: Report,
+    mut doubt: Doubt,
+) -> Result {
     let mut screen = Screen::new(std::io::stdout());
     let mut lost: Option<(Timestamp, String)> = None;
     let mut said = String::new();
@@ -121,7 +128,7 @@ async fn watch(cluster: &Cluster, global: &Global, args: &GetArgs, mut report: R
             }
         }
         tokio::time::sleep(PAUSE).await;
-        match look::objects(cluster, &args.name).await {
+        match doubt.judge(look::objects(cluster, &args.name).await) {
             Ok(objects) => {
                 report = Report::of(&objects, Timestamp::now());
                 lost = None;

@@ -149,7 +149,9 @@ fn color_with(app: &BlueGreenApp, roles: &Roles, color: Option<Color>, tag: &str
             format!("{color} is to run {}", version.unwrap_or("nothing"))
         };
         let found = among.iter().map(has).collect::<Vec<_>>().join(" and ");
-        Refusal(format!("{found}, not {tag}: something else was deployed since; deploy {tag} and test it again"))
+        Refusal(format!(
+            "{found}, not {tag}: something else was deployed since; deploy {tag} and test it again"
+        ))
     })
 }
 
@@ -161,7 +163,10 @@ pub fn take_back(app: &BlueGreenApp, to: Color, before: Color) -> Edit {
         let what = format!("{} was asked for meanwhile, the switch to {to} is off", roles.wanted);
         return Edit { what, patch: None, note: None, goal: Goal::Active(roles.wanted) };
     }
-    Edit { what: format!("the switch to {to} is taken back, {before} serves"), ..activate(app, &roles, before) }
+    Edit {
+        what: format!("the switch to {to} is taken back, {before} serves"),
+        ..activate(app, &roles, before)
+    }
 }
 
 fn activate(app: &BlueGreenApp, roles: &Roles, to: Color) -> Edit {
@@ -189,7 +194,9 @@ pub fn rollback(app: &BlueGreenApp, tag: Option<&str>) -> Result<Edit, Refusal> 
         let serves = app.spec.color(roles.wanted).and_then(|block| block.tag.as_deref());
         if serves != Some(tag) {
             let serves = serves.unwrap_or("another version");
-            return Err(Refusal(format!("{serves} is to serve, not {tag}: there is nothing of it to roll back")));
+            return Err(Refusal(format!(
+                "{serves} is to serve, not {tag}: there is nothing of it to roll back"
+            )));
         }
     }
     if let Some((from, to)) = roles.switching() {

@@ -52,7 +52,10 @@ fn a_deploy_of_what_is_there_changes_nothing() {
 fn a_deploy_of_what_serves_keeps_the_way_back() {
     let words = deploy(&app(settled()), None, Some("v1.0.0"), None).unwrap_err().to_string();
     assert!(words.contains("blue serves v1.0.0 already"), "{words}");
-    assert!(deploy(&app(settled()), Some(Green), Some("v1.0.0"), None).is_ok(), "who names the color means it");
+    assert!(
+        deploy(&app(settled()), Some(Green), Some("v1.0.0"), None).is_ok(),
+        "who names the color means it"
+    );
     let mut held = settled();
     held["spec"]["blue"]["tag"] = json!("v3");
     held["status"]["blue"]["held"] = json!("registry.example.com/team/hello:v3");
@@ -67,7 +70,10 @@ fn a_switch_with_a_tag_goes_to_the_color_that_runs_it_or_nowhere() {
     // Another pipeline has put something else there meanwhile.
     for color in [None, Some(Green)] {
         let words = switch(&app(settled()), color, Some("v3")).unwrap_err().to_string();
-        assert!(words.contains("green is to run v2.0.0, not v3") || words.contains("and green is"), "{words}");
+        assert!(
+            words.contains("green is to run v2.0.0, not v3") || words.contains("and green is"),
+            "{words}"
+        );
     }
     assert!(switch(&app(settled()), Some(Blue), Some("v2.0.0")).is_err(), "not onto that color");
     let twice = with("/spec/green/tag", json!("v1.0.0"));

@@ -97,7 +97,10 @@ fn an_edit_in_colors() {
     let app = app(settled());
     let before = serde_json::to_value(&app.spec).unwrap();
     let edit = edit::switch(&app, None, None).unwrap();
-    insta::assert_snapshot!(colored(&gitedit::lines(&before, &gitedit::patched(&before, &edit.patch.unwrap()))));
+    insta::assert_snapshot!(colored(&gitedit::lines(
+        &before,
+        &gitedit::patched(&before, &edit.patch.unwrap())
+    )));
 }
 
 #[test]
