@@ -31,6 +31,10 @@ install-test: preflight ## Install from manifest and chart on a real node: switc
 upgrade-test: preflight ## The release before this one hands over to it and back, mid-switch, on the real API server (needs git history)
 	@make/upgrade-test
 
+.PHONY: pipeline-test
+pipeline-test: preflight ## Run every job of examples/gitlab on a real node with traffic on (needs Node and Python)
+	@make/pipeline-test
+
 .PHONY: faults
 faults: preflight ## Every trouble at every write of every flow, on the real API server (RESUME=1 goes on; `make test` runs a sample)
 	FULL=1 PARALLEL=$(or $(PARALLEL),12) $(CARGO) test --locked --test faults -- --nocapture
