@@ -29,29 +29,40 @@ fn kubectl(cluster: &Cluster, arguments: &[&str], manifest: &str) -> Result<Stri
     Ok(words)
 }
 
-/// Files that hold Kubernetes objects, wherever they are.
-fn manifests(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+/// Every file of the repository with this ending. Templates are no YAML before Helm has been at them, and it has below.
+fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) -> Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_dir() {
-            // Templates are no YAML before Helm has been at them, and it has below.
             if !name.starts_with('.') && name != "target" && name != "templates" {
-                manifests(&path, found)?;
+                files(&path, ending, found)?;
             }
-        } else if name.ends_with(".yaml") && is_manifest(&std::fs::read_to_string(&path)?) {
+        } else if name.ends_with(ending) {
             found.push(path);
         }
     }
+    found.sort();
     Ok(())
 }
 
-/// Kustomizations, Helm's files and kwok's stages are read by their tools and by no API server.
+/// Every file with this ending, as a path in the repository and its text.
+fn texts(ending: &str) -> Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    files(root(), ending, &mut found)?;
+    let text = |path: PathBuf| {
+        Ok((path.strip_prefix(root())?.display().to_string(), std::fs::read_to_string(&path)?))
+    };
+    found.into_iter().map(text).collect()
+}
+
+/// Kustomizations, Helm's files and kwok's stages are read by their tools and by no API server. Argo Rollouts' kinds come
+/// with its controller, and `make install-test` has that.
 fn is_manifest(text: &str) -> bool {
     let documents: Vec<Value> = serde_yaml_ng::Deserializer::from_str(text)
         .filter_map(|document| Value::deserialize(document).ok())
         .collect();
-    let foreign = ["kustomize.config.k8s.io/", "kwok.x-k8s.io/"];
+    let foreign = ["kustomize.config.k8s.io/", "kwok.x-k8s.io/", "argoproj.io/"];
     let object = |document: &Value| {
         let version = document["apiVersion"].as_str().unwrap_or_default();
         document["kind"].is_string()
@@ -68,70 +79,99 @@ fn fenced(text: &str) -> Vec<String> {
     blocks.map(|(block, _)| block.to_owned()).filter(|block| is_manifest(block)).collect()
 }
 
-#[tokio::test]
-async fn does_a_real_api_server_take_every_manifest() -> Result<()> {
-    let cluster = Cluster::shared().await?;
-    // What they need to be there: their kinds and their namespaces.
+/// What there is, by a name that says where it comes from.
+fn everything_there_is() -> Result<Vec<(String, String)>> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    for (path, text) in texts("kustomization.yaml")? {
+        // A component only adds to another; `tests/kustomize/everything` has them all.
+        if !text.contains("kind: Component") {
+            let folder = path.trim_end_matches("/kustomization.yaml");
+            all.push((format!("kustomize {folder}"), kustomize(folder)));
+        }
+    }
+    let one_namespace = json!({"watchNamespace": "shop", "crds": {"enabled": false}});
+    let deny = json!({"liveColorEdits": "Deny", "replicaCount": 1});
+    for values in [json!({}), everything(), one_namespace, deny] {
+        all.push((format!("chart with {values}"), rendered(&values).map_err(anyhow::Error::msg)?));
+    }
+    for ending in [".yaml", ".yml", ".json"] {
+        all.extend(texts(ending)?.into_iter().filter(|(_, text)| is_manifest(text)));
+    }
+    for (path, text) in texts(".md")? {
+        for (number, block) in fenced(&text).into_iter().enumerate() {
+            all.push((format!("{path}, block {}", number + 1), block));
+        }
+    }
+    Ok(all)
+}
+
+/// As `kubectl apply` does it, without an effect. The error is what the API server has against it; a warning is one.
+fn verdict(cluster: &Cluster, manifest: &str) -> Result<()> {
+    let dry =
+        ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-"];
+    let words = kubectl(cluster, &dry, manifest)?;
+    ensure!(!words.contains("Warning"), "{words}");
+    Ok(())
+}
+
+/// The kinds and namespaces that the manifests take for granted.
+fn prepare(cluster: &Cluster) -> Result<()> {
     let mut kinds = std::fs::read_to_string(root().join("crds/bluegreen.dev_bluegreenapps.yaml"))?;
     for file in prometheus::operator_crds()? {
         kinds = format!("{kinds}\n---\n{}", std::fs::read_to_string(file)?);
     }
-    kubectl(cluster, &["apply", "--server-side", "-f", "-"], &kinds)?;
+    let apply = ["apply", "--server-side", "-f", "-"];
+    kubectl(cluster, &apply, &kinds)?;
     let established = ["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"];
     kubectl(cluster, &established, "")?;
-    let namespace = std::fs::read_to_string(root().join("config/default/namespace.yaml"))?;
-    kubectl(cluster, &["apply", "--server-side", "-f", "-"], &namespace)?;
+    kubectl(cluster, &apply, &std::fs::read_to_string(root().join("config/default/namespace.yaml"))?)?;
     for namespace in ["shop", "bluegreen-demo"] {
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
-        kubectl(cluster, &["apply", "--server-side", "-f", "-"], &object.to_string())?;
+        kubectl(cluster, &apply, &object.to_string())?;
     }
+    Ok(())
+}
 
-    let mut all: Vec<(String, String)> = Vec::new();
-    for folder in ["config/default", "tests/kustomize/everything", "tests/demo/operator", "config/samples"] {
-        all.push((format!("kustomize {folder}"), kustomize(folder)));
-    }
-    let one_namespace = json!({"watchNamespace": "shop", "crds": {"enabled": false}});
-    for values in [json!({}), everything(), one_namespace] {
-        all.push((format!("chart with {values}"), rendered(&values).map_err(anyhow::Error::msg)?));
-    }
-    let mut files = Vec::new();
-    manifests(root(), &mut files)?;
-    files.sort();
-    for file in files {
-        all.push((file.strip_prefix(root())?.display().to_string(), std::fs::read_to_string(&file)?));
-    }
-    for document in ["README.md", "docs"].map(|name| root().join(name)) {
-        let documents = if document.is_dir() {
-            std::fs::read_dir(document)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?
-        } else {
-            vec![document]
-        };
-        for path in documents.into_iter().filter(|path| path.is_file()) {
-            for (number, block) in fenced(&std::fs::read_to_string(&path)?).into_iter().enumerate() {
-                all.push((format!("{}, block {}", path.display(), number + 1), block));
-            }
-        }
-    }
-
+#[tokio::test]
+async fn does_a_real_api_server_take_every_manifest() -> Result<()> {
+    let cluster = Cluster::shared().await?;
+    prepare(cluster)?;
+    let all = everything_there_is()?;
     let mut wrong = Vec::new();
     for (name, manifest) in &all {
-        let dry = [
-            "apply",
-            "--server-side",
-            "--force-conflicts",
-            "--dry-run=server",
-            "--validate=strict",
-            "-f",
-            "-",
-        ];
-        match kubectl(cluster, &dry, manifest) {
-            Ok(words) if words.contains("Warning") => wrong.push(format!("{name}: {words}")),
-            Ok(_) => println!("accepted: {name}"),
+        match verdict(cluster, manifest) {
+            Ok(()) => println!("accepted: {name}"),
             Err(error) => wrong.push(format!("{name}: {error}")),
         }
     }
     println!("{} of {} accepted", all.len() - wrong.len(), all.len());
-    ensure!(all.len() > 20, "they were not found: {}", all.len());
+    for folder in
+        ["kustomize config/default", "chart with", "dist/install.yaml", "examples/", "README.md, block"]
+    {
+        ensure!(all.iter().any(|(name, _)| name.starts_with(folder)), "{folder} was not found");
+    }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// The verdict is worth something: what is shipped, each with one mistake.
+#[tokio::test]
+async fn does_it_refuse_what_is_wrong() -> Result<()> {
+    let cluster = Cluster::shared().await?;
+    prepare(cluster)?;
+    let manifest = kustomize("config/default");
+    verdict(cluster, &manifest)?;
+    for (right, wrong) in [
+        ("readOnlyRootFilesystem:", "readOnlyRootFileSystem:"),
+        ("runAsNonRoot: true", "runAsNonRoot: yes-please"),
+        ("cpu: ", "cpu: banana-"),
+        // Pod Security refuses pods, and only warns about a Deployment.
+        ("allowPrivilegeEscalation: false", "allowPrivilegeEscalation: true"),
+        ("kind: ClusterRole\n", "kind: ClusterRoll\n"),
+    ] {
+        ensure!(manifest.contains(right), "{right} is not there to be broken");
+        let broken = manifest.replace(right, wrong);
+        ensure!(verdict(cluster, &broken).is_err(), "{wrong} is accepted");
+    }
     Ok(())
 }
