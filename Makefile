@@ -27,6 +27,10 @@ test: preflight ## Every test: units, the model's small bound, the real API serv
 install-test: preflight ## Install from manifest and chart on a real node: switch, kill, upgrade, roll back, remove, with traffic on
 	@make/install-test
 
+.PHONY: gitops-test
+gitops-test: preflight ## What Helm, kubectl and a real Argo CD say of every state; Argo CD deploys from Git with traffic on
+	@make/gitops-test
+
 .PHONY: faults
 faults: preflight ## Every trouble at every write of every flow, on the real API server (RESUME=1 goes on; `make test` runs a sample)
 	FULL=1 PARALLEL=$(or $(PARALLEL),12) $(CARGO) test --locked --test faults -- --nocapture
