@@ -76,17 +76,13 @@ fn does_argo_cd_judge_every_state_as_designed() -> Result<()> {
             let changes = cli.evaluate("run-action", object, &[&format!("switch-to-{color}")])?;
             let edits: Vec<_> = changes
                 .lines()
-                .filter(|line| {
-                    (line.starts_with('-') || line.starts_with('+'))
-                        && !line.starts_with("---")
-                        && !line.starts_with("+++")
-                })
+                .filter(|line| line.starts_with(['<', '>']))
                 .map(|line| line.split_whitespace().collect::<String>())
                 .collect();
             let should = if color == active {
                 Vec::new()
             } else {
-                vec![format!("-active:{active}"), format!("+active:{color}")]
+                vec![format!("<active:{active}"), format!(">active:{color}")]
             };
             judge(row.name, "the change by its action", edits.join("\n"), should.join("\n"));
         }

@@ -213,6 +213,8 @@ pub async fn port_taken(stage: &mut Stage) -> Result<()> {
     });
     stage.sandbox.create(Kind::Service, taken).await?;
     stage.release(&hello().with(json!({"service": {"type": "NodePort", "nodePort": 31_917}}))).await?;
+    // Refused again and again, it comes to the idle color late.
+    stage.until("green is warm", |world| world.says(RELEASE, "StandbyReady").is_some()).await?;
     stuck(stage, "Refused").await
 }
 

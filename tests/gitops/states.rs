@@ -29,15 +29,15 @@ pub fn read() -> Result<BTreeMap<String, Value>> {
 }
 
 /// Without what differs from run to run, and without what nobody judges by.
-pub fn essence(name: &str, object: &Value) -> Value {
+pub fn essence(name: &str, object: &Value, namespace: &str) -> Value {
     let (spec, status) = (&object["spec"], &object["status"]);
     let asked: serde_json::Map<_, _> = ["active", "image", "blue", "green", "replicas", "port", "paused"]
         .into_iter()
         .filter_map(|key| Some((key.to_owned(), spec.get(key)?.clone())))
         .filter(|(key, value)| key != "paused" || *value == true)
         .collect();
-    let conditions: Vec<Value> =
-        status["conditions"].as_array().into_iter().flatten().map(condition).collect();
+    let conditions = status["conditions"].as_array().into_iter().flatten();
+    let conditions: Vec<Value> = conditions.map(|c| condition(c, namespace)).collect();
     let mut seen = json!({"observedGeneration": status["observedGeneration"]});
     for key in ["active", "phase"] {
         if let Some(value) = status.get(key) {
@@ -56,8 +56,10 @@ pub fn essence(name: &str, object: &Value) -> Value {
     })
 }
 
-fn condition(condition: &Value) -> Value {
+fn condition(condition: &Value, namespace: &str) -> Value {
     let mut condition = condition.clone();
+    let message = condition["message"].as_str().unwrap_or_default().replace(namespace, "shop");
+    condition["message"] = message.into();
     condition["lastTransitionTime"] = json!("2026-01-01T00:00:00Z");
     condition
 }

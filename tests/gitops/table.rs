@@ -1,8 +1,9 @@
 //! The table state × consumer → verdict, on a real API server with the real operator.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
@@ -14,6 +15,9 @@ use crate::{full, states};
 
 /// How long somebody waits in a state that does not end by itself.
 const SECONDS: u32 = 15;
+
+/// What has not changed for that long is there to stay.
+const REST: Duration = Duration::from_secs(4);
 
 /// Apps at the same time: each brings an operator, a Helm and a kubectl.
 const AT_ONCE: usize = 4;
@@ -71,16 +75,30 @@ async fn is_every_consumer_told_what_is_so_in_every_state() -> Result<()> {
 async fn look(row: Row) -> Result<Seen> {
     let mut stage = Stage::new(row.name).await?;
     (row.reach)(&mut stage).await?;
-    let before = states::essence(row.name, &stage.object()?);
+    let before = at_rest(&stage, row.name).await?;
     let (helm, kubectl) = tokio::join!(stage.helm_waits(SECONDS), stage.kubectl_waits(SECONDS));
     let (helm, kubectl) = (helm?, kubectl?);
     let object = stage.object()?;
-    let after = states::essence(row.name, &object);
+    let after = states::essence(row.name, &object, &stage.sandbox.namespace);
     // Or the verdicts would be about something else.
     ensure!(same(&before, &after), "the state did not last: {before:#}\n{after:#}");
     let (health, _) = lua::health(&object)?;
     stage.sandbox.kubectl(&["delete", "namespace", &stage.sandbox.namespace, "--wait=false"]).await?;
     Ok(Seen { helm: helm.verdict()?, kubectl, health, object: after, took: helm.took.as_secs_f64(), row })
+}
+
+/// The state as soon as nothing about it changes any more: the idle color may take longer to get where it is to be.
+async fn at_rest(stage: &Stage, name: &str) -> Result<Value> {
+    let mut last = states::essence(name, &stage.object()?, &stage.sandbox.namespace);
+    for _ in 0..20 {
+        tokio::time::sleep(REST).await;
+        let now = states::essence(name, &stage.object()?, &stage.sandbox.namespace);
+        if same(&last, &now) {
+            return Ok(now);
+        }
+        last = now;
+    }
+    bail!("it does not come to rest: {last:#}")
 }
 
 /// But for the words, which may tell of progress.
