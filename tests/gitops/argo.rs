@@ -61,9 +61,13 @@ impl Argo {
         for crd in crds {
             self.kubectl(&["apply", "--server-side", "-f", &crd.display().to_string()]).await?;
         }
-        self.kubectl(&["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"]).await?;
-        let settings = root().join("tests/gitops/argocd.yaml");
-        self.kubectl(&["apply", "-f", &settings.display().to_string()]).await?;
+        let settings = root().join("tests/gitops/argocd.yaml").display().to_string();
+        // A kind is served a moment after its definition is taken.
+        let start = Instant::now();
+        while let Err(error) = self.kubectl(&["apply", "-f", &settings]).await {
+            ensure!(start.elapsed() < Duration::from_secs(60), "{error}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
         let cluster = self.folder.join("cluster.json");
         std::fs::write(&cluster, self.cluster_secret()?)?;
         self.kubectl(&["apply", "-f", &cluster.display().to_string()]).await?;
@@ -158,7 +162,6 @@ impl Argo {
             &metrics,
             "--redis",
             &self.redis,
-            "--disable-tls",
         ];
         let environment = self.environment("argocd-repo-server");
         let mut environment: Vec<(&str, &Path)> =
@@ -176,7 +179,6 @@ impl Argo {
             "--namespace=argocd",
             "--repo-server",
             &self.repo_server,
-            "--repo-server-plaintext",
             "--redis",
             &self.redis,
             "--metrics-port",
@@ -196,7 +198,6 @@ impl Argo {
             "--namespace=argocd",
             "--repo-server",
             &self.repo_server,
-            "--repo-server-plaintext",
             "--redis",
             &self.redis,
             "--metrics-address=127.0.0.1",
@@ -254,10 +255,7 @@ impl Argo {
         let start = Instant::now();
         while tokio::net::TcpStream::connect(address).await.is_err() {
             if start.elapsed() > Duration::from_secs(60) {
-                bail!(
-                    "nobody answers at {address}; see the logs in {}",
-                    self.cluster.dir()?.join("logs").display()
-                );
+                bail!("nobody answers at {address}\n{}", self.logs()?);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
@@ -267,7 +265,7 @@ impl Argo {
     /// The end of each part's log.
     pub fn logs(&self) -> Result<String> {
         let mut text = String::new();
-        for name in ["argocd-application-controller", "argocd-repo-server"] {
+        for name in ["redis", "argocd-repo-server", "argocd-application-controller", "argocd-server"] {
             let log = std::fs::read_to_string(self.cluster.process_log(name)?).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();
             let last = &lines[lines.len().saturating_sub(25)..];

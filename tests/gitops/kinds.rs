@@ -64,7 +64,9 @@ async fn do_flux_argo_cd_and_k3s_take_the_examples() -> Result<()> {
     for file in files {
         shell.run(&format!("kubectl apply --server-side -f {}", file.display())).await?;
     }
-    shell.run("kubectl wait crd --all --for=condition=Established --timeout=60s").await?;
+    // Each gets its first condition a moment after it is taken, and kubectl does not wait for that.
+    let established = "kubectl wait crd --all --for=condition=Established --timeout=60s";
+    shell.run(&format!("until {established}; do sleep 0.2; done")).await?;
     for namespace in ["argocd", "flux-system"] {
         shell
             .run(&format!(
