@@ -35,6 +35,10 @@ upgrade-test: preflight ## The release before this one hands over to it and back
 pipeline-test: preflight ## Run every job of examples/gitlab on a real node with traffic on (needs Node and Python)
 	@make/pipeline-test
 
+.PHONY: gitops-test
+gitops-test: preflight ## What Helm, kubectl and a real Argo CD say of every state; Argo CD deploys from Git with traffic on
+	@make/gitops-test
+
 .PHONY: faults
 faults: preflight ## Every trouble at every write of every flow, on the real API server (RESUME=1 goes on; `make test` runs a sample)
 	FULL=1 PARALLEL=$(or $(PARALLEL),12) $(CARGO) test --locked --test faults -- --nocapture
