@@ -185,6 +185,12 @@ fn forget_view(controller: &mut Controller, guards: &Guards) {
     }
 }
 
+/// Nothing of what was lined up was sent.
+pub(crate) fn sent_nothing(controller: &mut Controller) {
+    controller.queue = [None; 4];
+    controller.mode = Mode::Idle;
+}
+
 /// A request was answered: carried out, or refused by its precondition. The controller looks again after either.
 pub(crate) fn answered(controller: &mut Controller, index: usize, guards: &Guards) {
     controller.queue[index] = None;
@@ -229,6 +235,14 @@ pub(crate) fn unanswered(controller: &mut Controller, index: usize, request: Req
         *unknown |= !is_status;
     }
     settle(controller, guards);
+}
+
+/// As [`unanswered`], for a request that the model does not know.
+pub(crate) fn unknown_outside(controller: &mut Controller) {
+    match &mut controller.mode {
+        Mode::Acting { unknown } => *unknown = true,
+        Mode::Idle | Mode::Looking => controller.attempt += 1,
+    }
 }
 
 /// A process begins: it remembers nothing.

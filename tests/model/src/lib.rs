@@ -17,6 +17,8 @@
 //! | [`explore`] | breadth first over all of them |
 //! | [`liveness`] | does every state lead to what the spec asks for? |
 //! | [`story`] | a path in words |
+//! | [`picture`] | the objects as somebody outside sees them |
+//! | [`replay`] | is what really happened something that these rules allow? |
 //!
 //! resourceVersions are not numbers here: every copy that was read, and every request that carries one, holds a
 //! bit that says whether the object is still the one that was read. That keeps the state space finite without
@@ -31,7 +33,9 @@ mod facts;
 mod fingerprint;
 pub mod liveness;
 pub mod objects;
+pub mod picture;
 mod promises;
+pub mod replay;
 mod report;
 pub mod request;
 mod server;

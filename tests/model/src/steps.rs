@@ -4,7 +4,7 @@ use bluegreen_operator::api::Color;
 
 use crate::driver::{self, Broken};
 use crate::environment as env;
-pub use crate::environment::{Edit, Mishap};
+pub use crate::environment::{Edit, Mishap, change_spec, edits};
 use crate::fingerprint::fingerprint;
 use crate::objects::{Object, nothing};
 use crate::request::Request;
@@ -39,7 +39,9 @@ pub enum Step {
     LateLoss(usize),
     /// A color's pods turn ready.
     Ready(Color),
-    /// The Deployment controller counts them, once they are available.
+    /// The Deployment controller has seen the newest generation; it may forget by that that an earlier one had rolled out.
+    TakeNote(Color, bool),
+    /// The Deployment controller counts the pods, once they are available.
     Roll(Color),
     /// A color's own EndpointSlices follow.
     ListPods(Color),
@@ -74,6 +76,11 @@ pub fn successors(world: &World, bounds: &Bounds, guards: &Guards, out: &mut Vec
     for color in Color::ALL {
         if let Some(next) = env::ready(world, color) {
             push(Step::Ready(color), next, None, true);
+        }
+        for forgets in [false, true] {
+            if let Some(next) = env::take_note(world, color, forgets) {
+                push(Step::TakeNote(color, forgets), next, None, true);
+            }
         }
         if let Some(next) = env::roll(world, color) {
             push(Step::Roll(color), next, None, true);
@@ -111,7 +118,7 @@ pub fn successors(world: &World, bounds: &Bounds, guards: &Guards, out: &mut Vec
         }
     }
     if world.edits > 0 {
-        for edit in env::edits(world) {
+        for edit in env::edits(&world.objects.app) {
             let mut next = *world;
             env::edit(&mut next, edit);
             push(Step::Edit(edit), next, None, false);
