@@ -53,6 +53,14 @@ model: ## Explore every state of the planner against an abstract cluster, then t
 	$(CARGO) run -q --locked --profile model -p bluegreen-model
 	$(CARGO) run -q --locked --profile model -p bluegreen-model -- --guards
 
+.PHONY: conformance
+conformance: preflight ## Random lives on the real API server, replayed through the model's rules (`make test` plays a few)
+	SECONDS=$(or $(SECONDS),600) $(CARGO) test --locked --test conformance -- --nocapture
+
+.PHONY: fuzz
+fuzz: ## Anything at all through decoding, planning and reporting (`make test` does so for seconds)
+	SECONDS=$(or $(SECONDS),600) $(CARGO) test --locked --test fuzz -- --nocapture
+
 .PHONY: mutants
 mutants: ## Change the deciding code in every small way and see whether the tests notice (hours; `cargo install cargo-mutants`)
 	$(CARGO) mutants --output $(or $(CARGO_TARGET_DIR),target)

@@ -38,8 +38,8 @@ fn number(name: &str) -> Option<u64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn does_the_model_allow_all_that_really_happens() -> Result<()> {
-    let seconds = Duration::from_secs(number("SECONDS").unwrap_or(25));
-    let (seed, places) = (number("SEED").unwrap_or(1), number("PLACES").unwrap_or(3));
+    let seconds = Duration::from_secs(number("SECONDS").unwrap_or(20));
+    let (seed, places) = (number("SEED").unwrap_or(1), number("PLACES").unwrap_or(4));
     let lives = play_all(seed, places, seconds).await?;
     let mut failed = Vec::new();
     for life in &lives {
@@ -65,14 +65,21 @@ async fn does_the_model_allow_all_that_really_happens() -> Result<()> {
     would_it_notice(&lives)
 }
 
-/// Every lie in every life; every rule, and every guard that these lives need, in at least one.
+/// Every lie in every life where it can be told; every rule and guard, where there was need of it.
 fn would_it_notice(lives: &[Life]) -> Result<()> {
-    let (lies, rules, guards) = (teeth::lies(lives), teeth::rules(lives), teeth::guards(lives));
+    let kinds = [
+        ("lie", teeth::lies(lives)),
+        ("without the rule", teeth::rules(lives)),
+        ("without the guard", teeth::guards(lives)),
+    ];
     let mut missed = Vec::new();
-    for (kind, tried) in [("lie", &lies), ("without the rule", &rules), ("without the guard", &guards)] {
+    for (kind, tried) in kinds {
         for Tried { what, possible, noticed } in tried {
-            println!("{kind}: {what}: noticed in {noticed} of {possible} lives");
-            let enough = if kind == "lie" { noticed == possible } else { *noticed > 0 };
+            println!(
+                "{kind}: {what}: noticed in {noticed} of {} lives, surely to be in {possible}",
+                lives.len()
+            );
+            let enough = if kind == "lie" { noticed == possible } else { noticed > 0 || possible == 0 };
             if !enough {
                 missed.push(format!("{kind}: {what}"));
             }

@@ -17,6 +17,9 @@ use crate::trace::Change;
 /// How long the operator waits for the answer to a write.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long it waits for a look, less what passes between it and the proxy.
+const READ_DEADLINE: Duration = Duration::from_millis(1_800);
+
 /// One of the reads that make up a look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
@@ -114,6 +117,8 @@ pub struct Look {
     /// It looked at the owners of the pods too.
     proved: bool,
     reads: BTreeMap<Part, Reading>,
+    /// When the first read began and the last ended.
+    span: (Duration, Duration),
     pub sent: Vec<Sent>,
 }
 
@@ -146,6 +151,7 @@ impl Look {
             proved: self.proved,
             outside: self.sent.iter().any(|sent| sent.ask.is_none()),
             last,
+            slow: self.span.1.saturating_sub(self.span.0) > READ_DEADLINE,
         }
     }
 
@@ -196,14 +202,17 @@ pub fn looks(reader: &mut Reader, log: &[Record], starts: &[usize], statuses: St
         }
         let done = |look: &Look| {
             let again = part(&reader.name, record).is_some_and(|part| look.reads.contains_key(&part));
-            look.process != process || again || !look.sent.is_empty()
+            // All reads of a look are sent together.
+            let over = look.is_whole() && look.span.1 < record.at;
+            look.process != process || again || over || !look.sent.is_empty()
         };
         if current.as_ref().is_none_or(done) {
             looks.extend(current.take());
-            let (reads, sent) = (BTreeMap::new(), Vec::new());
-            current = Some(Look { process, proved: false, reads, sent });
+            let (reads, sent, span) = (BTreeMap::new(), Vec::new(), (record.at, record.at));
+            current = Some(Look { process, proved: false, reads, span, sent });
         }
         let Some(look) = &mut current else { continue };
+        look.span.1 = look.span.1.max(record.ended.unwrap_or(Duration::MAX));
         look.proved |= record.request.resource == "replicasets";
         if let (Some(part), Some(reading)) = (part(&reader.name, record), reading(record)) {
             look.reads.insert(part, reading);

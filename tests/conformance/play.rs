@@ -63,7 +63,13 @@ impl Place {
         let mut life =
             Player { name: &name, app: first(), idle, renderings: [1; 2], edits: 0, crashes: 0, troubles: 0 };
         let events = self.sandbox.events().len();
+        if random.below(2) == 0 {
+            // Each read its own time, so that a look is of several moments.
+            let slow = Effect::Delay(Duration::ZERO..=Duration::from_millis(150));
+            self.proxy.script().add(Rule::new(is_read, slow));
+        }
         life.create(self).await?;
+        life.switch(self).await?;
         for _ in 0..6 + random.below(10) {
             life.think(self, &mut random).await?;
             if !life.edit(self, &mut random).await? {
@@ -186,6 +192,23 @@ impl Player<'_> {
         place.sandbox.create(Kind::App, object).await
     }
 
+    /// Every life has a switch with its drain that nothing disturbs.
+    async fn switch(&mut self, place: &mut Place) -> Result<()> {
+        let name = self.name;
+        place.until("blue serves", |world| world.serves(name, Color::Blue)).await?;
+        self.send(place, Edit::Active).await?;
+        place.until("green serves", |world| world.serves(name, Color::Green)).await
+    }
+
+    async fn send(&mut self, place: &Place, edit: Edit) -> Result<()> {
+        for color in Color::ALL {
+            self.renderings[color as usize] += usize::from(renders(edit, &self.app, color));
+        }
+        change_spec(&mut self.app, edit);
+        self.edits += 1;
+        place.sandbox.edit(self.name, spec_of(&self.app, self.idle)).await
+    }
+
     /// Sometimes the next edit comes at once, sometimes when everything is done.
     async fn think(&self, place: &mut Place, random: &mut Random) -> Result<()> {
         let name = self.name;
@@ -209,12 +232,7 @@ impl Player<'_> {
             let index = usize::try_from(random.below(all.len() as u64))?;
             all[index]
         };
-        for color in Color::ALL {
-            self.renderings[color as usize] += usize::from(renders(edit, &self.app, color));
-        }
-        change_spec(&mut self.app, edit);
-        place.sandbox.edit(self.name, spec_of(&self.app, self.idle)).await?;
-        self.edits += 1;
+        self.send(place, edit).await?;
         Ok(self.renderings.iter().any(|n| *n < RENDERINGS))
     }
 
@@ -251,8 +269,7 @@ impl Player<'_> {
     async fn end(&mut self, place: &mut Place) -> Result<()> {
         place.proxy.script().clear();
         if self.app.paused {
-            change_spec(&mut self.app, Edit::Pause);
-            place.sandbox.edit(self.name, spec_of(&self.app, self.idle)).await?;
+            self.send(place, Edit::Pause).await?;
         }
         let (name, app) = (self.name, self.app);
         let done = |world: &World| {
@@ -269,7 +286,8 @@ impl Player<'_> {
         };
         place.until(&format!("{name} is done"), |world| done(world) || held(world)).await?;
         // What is on its way arrives, and is recorded.
-        tokio::time::sleep(WRITE_TIMEOUT * 2 + Duration::from_millis(500)).await;
+        let late = if self.troubles > 0 { WRITE_TIMEOUT * 2 } else { Duration::ZERO };
+        tokio::time::sleep(late + Duration::from_millis(400)).await;
         place.until(&format!("{name} is done"), |world| done(world) || held(world)).await
     }
 }
@@ -282,6 +300,14 @@ fn renders(edit: Edit, app: &App, color: Color) -> bool {
         Edit::Shared => true,
         Edit::Active | Edit::Pause | Edit::Replicas | Edit::Policy | Edit::Remove(_) | Edit::Leave => false,
     }
+}
+
+/// One of the reads of a look.
+fn is_read(request: &Request) -> bool {
+    !request.is_write()
+        && !request.is_watch()
+        && !request.uri.contains("limit=")
+        && request.resource != "leases"
 }
 
 /// A write that the model knows, too.

@@ -83,7 +83,8 @@ fn creates(ask: Ask) -> bool {
 /// Changes what was asked for after the first look for which that is possible.
 fn asked(run: &mut [Seen], change: impl Fn(&mut Vec<Ask>) -> bool) -> bool {
     run.iter_mut().any(|seen| match &mut seen.event {
-        Event::Plan(_, look) => change(&mut look.asks),
+        // Of the last look of a process, not all may have been sent.
+        Event::Plan(_, look) if !look.last => change(&mut look.asks),
         _ => false,
     })
 }
@@ -114,25 +115,40 @@ fn outdated(run: &mut Vec<Seen>, by: impl Fn(&Writer) -> bool) -> bool {
     true
 }
 
-/// Rules by name, and the steps that they allow.
-const RULES: [(&str, fn(&Step) -> bool); 11] = [
-    ("the user edits the spec", |step| matches!(step, Step::Edit(_))),
-    ("pods turn ready", |step| matches!(step, Step::Ready(_))),
-    ("a Deployment observes its generation", |step| matches!(step, Step::TakeNote(..))),
-    ("a Deployment is complete", |step| matches!(step, Step::Roll(_))),
-    ("a color's own slices follow its pods", |step| matches!(step, Step::ListPods(_))),
-    ("the live slices follow the selector", |step| matches!(step, Step::MoveEndpoints)),
-    ("a drain passes", |step| matches!(step, Step::DrainPassed(..))),
-    ("objects change while they are read", |step| matches!(step, Step::Refresh(..))),
-    ("a request gets no answer", |step| matches!(step, Step::Timeout(..))),
-    ("a request commits late", |step| matches!(step, Step::LateCommit(_))),
-    ("a leader crashes", |step| matches!(step, Step::Crash(..))),
+/// A rule: its name, the steps that it allows, and what shows that it was needed.
+type Rule = (&'static str, fn(&Step) -> bool, fn(&Event) -> bool);
+
+const RULES: [Rule; 11] = [
+    ("the user edits the spec", |step| matches!(step, Step::Edit(_)), always),
+    ("pods turn ready", |step| matches!(step, Step::Ready(_)), always),
+    ("a Deployment observes its generation", |step| matches!(step, Step::TakeNote(..)), always),
+    ("a Deployment is complete", |step| matches!(step, Step::Roll(_)), always),
+    ("a color's own slices follow its pods", |step| matches!(step, Step::ListPods(_)), always),
+    ("the live slices follow the selector", |step| matches!(step, Step::MoveEndpoints), always),
+    ("a drain passes", |step| matches!(step, Step::DrainPassed(..)), always),
+    (
+        "a request gets no answer",
+        |step| matches!(step, Step::Timeout(..)),
+        |event| matches!(event, Event::Unanswered(_, ask) if !matches!(ask, Ask::Drop(..))),
+    ),
+    (
+        "a request commits late",
+        |step| matches!(step, Step::LateCommit(_)),
+        |event| matches!(event, Event::Changed(_, Writer::Late(ask)) if !matches!(ask, Ask::Drop(..))),
+    ),
+    ("a leader crashes", |step| matches!(step, Step::Crash(..)), |event| matches!(event, Event::Crash(_))),
+    // Only where what changed while it was read tells in what was asked for.
+    ("objects change while they are read", |step| matches!(step, Step::Refresh(..)), |_| false),
 ];
+
+fn always(_: &Event) -> bool {
+    true
+}
 
 /// What was tried, and whether it was noticed.
 pub struct Tried {
     pub what: String,
-    /// In so many lives there was something to notice.
+    /// In so many lives there is surely something to notice.
     pub possible: usize,
     pub noticed: usize,
 }
@@ -155,22 +171,26 @@ pub fn lies(lives: &[Life]) -> Vec<Tried> {
 
 /// Takes out each rule of the model.
 pub fn rules(lives: &[Life]) -> Vec<Tried> {
-    let tried = RULES.iter().map(|(what, rule)| Tried {
+    let tried = RULES.iter().map(|(what, rule, needed)| Tried {
         what: (*what).to_owned(),
-        possible: lives.len(),
+        possible: lives.iter().filter(|life| life.run.iter().any(|seen| needed(&seen.event))).count(),
         noticed: lives.iter().filter(|life| is_refused(life, &life.run, Guards::ALL, rule)).count(),
     });
     tried.collect()
 }
 
+/// Guards that make a difference in every switch. The others tell only now and then: two after a crash or an unanswered
+/// request, two when a write is refused or comes between an edit and its observation. Where the endpoints have always
+/// come before the Deployment's word, as on every cluster so far, the endpoint proof makes none.
+const ALWAYS: [&str; 2] = ["live look before acting", "drain"];
+
 /// Lets the model believe that a guard is not there, which the operator has.
 pub fn guards(lives: &[Life]) -> Vec<Tried> {
-    let guards = Guards::each_removed()
-        .into_iter()
-        .filter(|(_, _, bounds)| bounds.mishaps == 0 && bounds.takeovers == 0);
-    let tried = guards.map(|(what, guards, _)| Tried {
+    let guards = Guards::each_removed();
+    let tried = guards.into_iter().filter(|(_, _, bounds)| bounds.mishaps == 0 && bounds.takeovers == 0);
+    let tried = tried.map(|(what, guards, _)| Tried {
         what: what.to_owned(),
-        possible: lives.len(),
+        possible: if ALWAYS.contains(&what) { lives.len() } else { 0 },
         noticed: lives.iter().filter(|life| is_refused(life, &life.run, guards, &|_| false)).count(),
     });
     tried.collect()

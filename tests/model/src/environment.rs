@@ -204,6 +204,20 @@ pub(crate) fn roll(world: &World, color: Color) -> Option<World> {
     Some(next)
 }
 
+/// The Deployment controller counts again, and finds that not all is there that it had counted: its ReplicaSet had not
+/// noticed yet that its size was lowered, and raised again.
+pub(crate) fn recount(world: &World, color: Color) -> Option<World> {
+    let mut next = *world;
+    let deployment = next.objects.deployments.get_mut(color).as_mut()?;
+    let counts = deployment.observed && deployment.current;
+    if !counts || deployment.pods >= deployment.have.min(deployment.replicas) {
+        return None;
+    }
+    deployment.have = deployment.pods;
+    next.touch(Object::Deployment(color));
+    Some(next)
+}
+
 /// The EndpointSlice controller follows a color's pods, behind its own Service.
 pub(crate) fn list_pods(world: &World, color: Color) -> Option<World> {
     let mut next = *world;

@@ -40,6 +40,8 @@ pub struct Look {
     pub outside: bool,
     /// The process ended soon after: not all may have been sent.
     pub last: bool,
+    /// It took so long that it may have been given up: then nothing is sent.
+    pub slow: bool,
 }
 
 /// Who wrote an object.
@@ -269,9 +271,13 @@ impl<'a> Replay<'a> {
 
     fn changed(&self, world: &World, object: Object, writer: &Writer) -> Result<Vec<World>, String> {
         match writer {
-            Writer::Operator(_, Ask::Drop(color, number)) | Writer::Late(Ask::Drop(color, number))
-                if is_obsolete(world, *color, *number) =>
+            // One that nothing needs is outside of the model.
+            Writer::Operator(k, ask @ Ask::Drop(color, number))
+                if queued(&world.controllers[*k], ask).is_err() && is_obsolete(world, *color, *number) =>
             {
+                Ok(vec![without_revision(world, *color, *number)])
+            }
+            Writer::Late(Ask::Drop(color, number)) if is_obsolete(world, *color, *number) => {
                 Ok(vec![without_revision(world, *color, *number)])
             }
             Writer::Operator(k, ask) => {
@@ -368,6 +374,7 @@ fn is_unseen(step: Step) -> bool {
         | Step::LateCommit(_)
         | Step::TakeNote(..)
         | Step::Roll(_)
+        | Step::Recount(_)
         | Step::ListPods(_)
         | Step::MoveEndpoints
         | Step::Edit(_)
@@ -378,7 +385,9 @@ fn is_unseen(step: Step) -> bool {
 /// Steps of Kubernetes' own controllers that write this object.
 fn writes(step: Step, object: Object) -> bool {
     match (object, step) {
-        (Object::Deployment(color), Step::TakeNote(of, _) | Step::Roll(of)) => color == of,
+        (Object::Deployment(color), Step::TakeNote(of, _) | Step::Roll(of) | Step::Recount(of)) => {
+            color == of
+        }
         (Object::Slices, Step::ListPods(_) | Step::MoveEndpoints) => true,
         _ => false,
     }
@@ -414,7 +423,7 @@ fn asked_for(queue: &[Ask], look: &Look) -> bool {
     let looks_again = !look.proved && matches!(queue, [Ask::PutService(_, Why::Switch)]);
     let is_report = matches!(queue, [Ask::Status(..)]);
     let drops_alone = !look.asks.is_empty() && look.asks.iter().all(is_drop) && !queue.iter().any(is_drop);
-    let nothing = look.asks.is_empty() && (looks_again || (look.outside && is_report));
+    let nothing = look.asks.is_empty() && (look.slow || looks_again || (look.outside && is_report));
     expected && (complete || look.last || nothing || (drops_alone && is_report))
 }
 

@@ -43,6 +43,8 @@ pub enum Step {
     TakeNote(Color, bool),
     /// The Deployment controller counts the pods, once they are available.
     Roll(Color),
+    /// The Deployment controller finds less than it had counted.
+    Recount(Color),
     /// A color's own EndpointSlices follow.
     ListPods(Color),
     /// The live EndpointSlices follow.
@@ -84,6 +86,9 @@ pub fn successors(world: &World, bounds: &Bounds, guards: &Guards, out: &mut Vec
         }
         if let Some(next) = env::roll(world, color) {
             push(Step::Roll(color), next, None, true);
+        }
+        if let Some(next) = env::recount(world, color) {
+            push(Step::Recount(color), next, None, true);
         }
         if let Some(next) = env::list_pods(world, color) {
             push(Step::ListPods(color), next, None, true);

@@ -65,6 +65,7 @@ pub(crate) fn words(step: Step, before: &World, after: &World) -> String {
             format!("{color}'s Deployment says that it has seen its newest generation")
         }
         Step::Roll(color) => format!("{color}'s pods are available, and its Deployment says so"),
+        Step::Recount(color) => format!("{color}'s Deployment finds fewer pods than it had counted"),
         Step::ListPods(color) => format!("{color}'s own slices follow its pods"),
         Step::MoveEndpoints => "the live slices follow the Service".to_owned(),
         Step::DrainPassed(k, true) => format!("{}'s drain clocks reach the drain", name(k)),
