@@ -292,8 +292,11 @@ fn standby(report: &Report) -> (bool, Why) {
         && deployment.matches
         && facts.current.is_some_and(|stored| stored.number == deployment.revision)
         && deployment.updated >= want;
-    if !up_to_date || have < want {
-        let what = format!("{idle} has {have} of {want} pods ready");
+    // Behind the color's Service, they would still answer the tests of the new version.
+    let leaving = deployment.total > deployment.updated;
+    if !up_to_date || have < want || leaving {
+        let old = if leaving && have >= want { ", and pods of the version before" } else { "" };
+        let what = format!("{idle} has {have} of {want} pods ready{old}");
         let words = report.trouble.pods.get(idle).as_ref().map(|why| format!("{what}: {why}"));
         return (false, ("NotReady", words.unwrap_or(what)));
     }
