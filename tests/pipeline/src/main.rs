@@ -2,7 +2,7 @@
 //!
 //! `place` is the cluster, `project` the repository with its commits, `jobs` the runner, `story` what the team does with all
 //! three, and `document` the commands of `docs/pipelines.md`. It proves the scripts and their order; `image:`,
-//! `resource_group`, `timeout:` and the agent's tunnel are GitLab's own and are not run.
+//! `resource_group`, `timeout:` and the agent's tunnel are GitLab's own and are not run. `--short` leaves most of it out.
 
 mod document;
 mod jobs;
@@ -15,7 +15,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use bluegreen_cluster::Cluster;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -45,6 +45,11 @@ fn say(line: impl fmt::Display) {
 }
 
 async fn run() -> Result<ExitCode> {
+    let short = match std::env::args().nth(1).as_deref() {
+        None => false,
+        Some("--short") => true,
+        Some(other) => bail!("the only argument is --short, not {other}"),
+    };
     if !Cluster::real_node_wanted()? {
         return Ok(ExitCode::SUCCESS);
     }
@@ -62,14 +67,14 @@ async fn run() -> Result<ExitCode> {
         code = &mut asked_to_stop => return Ok(ExitCode::from(code)),
     };
     let ended = tokio::select! {
-        ended = show(&place) => ended.map(|()| ExitCode::SUCCESS),
+        ended = show(&place, short) => ended.map(|()| ExitCode::SUCCESS),
         code = &mut asked_to_stop => Ok(ExitCode::from(code)),
     };
     place.cluster.stop().await?;
     ended
 }
 
-async fn show(place: &Place) -> Result<()> {
+async fn show(place: &Place, short: bool) -> Result<()> {
     let mut document = Document::read(&place.root)?;
     let project = Project::create(place).await?;
     say("\n== The pipeline by GitLab's schema");
@@ -93,8 +98,12 @@ async fn show(place: &Place) -> Result<()> {
     let mut team = Team::new(place, &project, &runner);
     team.idle().await?;
     document.follow("Look", place, &project.folder).await?;
-    team.by_color().await?;
-    team.broken().await?;
+    if short {
+        team.broken_once().await?;
+    } else {
+        team.by_color().await?;
+        team.broken().await?;
+    }
     let rows = team.rows;
     tokio::time::sleep(Duration::from_secs(3)).await;
     let report = load.stop().await?;

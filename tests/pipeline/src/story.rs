@@ -113,6 +113,13 @@ impl<'a> Team<'a> {
         self.job("deploy_green_svc", &next, FLOW, reached("green")).await
     }
 
+    /// Of the images that do not work, one.
+    pub async fn broken_once(&mut self) -> Result<()> {
+        let crash = self.project.commit_with("PORT=http", "An image that crashes").await?;
+        let crashes = timed_out("green", "crashes again and again");
+        self.job("pipeline", &crash, &["WAIT=25s"], crashes).await
+    }
+
     /// Images that do not work: their jobs fail in time, say why, and touch nothing that serves.
     pub async fn broken(&mut self) -> Result<()> {
         let crash = self.project.commit_with("PORT=http", "An image that crashes").await?;
