@@ -16,10 +16,11 @@ pub const RELEASE: &str = "hello";
 
 /// Helm in one namespace.
 pub struct Helm {
-    program: PathBuf,
+    pub program: PathBuf,
     kubeconfig: PathBuf,
     namespace: String,
-    folder: PathBuf,
+    /// Scratch.
+    pub folder: PathBuf,
 }
 
 /// How a command ended.
@@ -42,10 +43,16 @@ impl Helm {
     /// `helm upgrade --install`, with this spec.
     pub async fn upgrade(&self, spec: &Value, more: &[&str]) -> Result<Answer> {
         let values = self.folder.join("values.json");
-        std::fs::write(&values, json!({ "app": spec }).to_string())?;
+        let mut app = spec.clone();
+        for color in ["blue", "green"] {
+            if app.get(color).is_none() {
+                // Or it would be as in the chart's own values, which are an example.
+                app[color] = Value::Null;
+            }
+        }
+        std::fs::write(&values, json!({ "app": app }).to_string())?;
         let (chart, values) =
             (root().join("examples/gitops/helm").display().to_string(), values.display().to_string());
-        // The chart's own values are an example; null takes away what this app has not.
         let mut arguments = vec!["upgrade", "--install", RELEASE, &chart, "--values", &values];
         arguments.extend(more);
         self.run(&arguments).await

@@ -135,7 +135,10 @@ pub async fn stable(stage: &mut Stage) -> Result<()> {
 }
 
 pub async fn one_color(stage: &mut Stage) -> Result<()> {
-    stage.serve(&hello().with(json!({"green": null}))).await
+    stage.serve(&hello().without(Green)).await?;
+    stage
+        .until("there is no green", |world| world.condition(RELEASE, "StandbyReady", "False", "Absent"))
+        .await
 }
 
 pub async fn waits_for_person(stage: &mut Stage) -> Result<()> {

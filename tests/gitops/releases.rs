@@ -67,7 +67,7 @@ async fn does_a_release_return_only_when_its_color_serves() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn does_the_release_that_ends_a_stall_succeed() -> Result<()> {
     let mut stage = Stage::new("fixed").await?;
-    let quick = hello().with(json!({"progressDeadlineSeconds": 5}));
+    let quick = hello().with(json!({"progressDeadlineSeconds": 30}));
     stage.serve(&quick).await?;
     // A tag on the live color is held: told at once, and the fix is to put it where it belongs.
     let held = wait_for(&stage, &quick.clone().with(json!({"blue": {"tag": "v3"}}))).await?;
@@ -97,9 +97,22 @@ async fn is_a_spec_that_makes_no_sense_refused_before_anything_is_touched() -> R
         stage.sandbox.world().raw(Kind::App, RELEASE).map(|object| object["metadata"]["generation"].clone())
     };
     let before = version(&stage);
-    let answer = wait_for(&stage, &hello().with(json!({"active": "green", "green": null}))).await?;
+    let answer = wait_for(&stage, &hello().with(json!({"active": "green"})).without(Color::Green)).await?;
     ensure!(!answer.ok && answer.words.contains("spec"), "{answer:?}");
     println!("refused after {:.1} s: {}", answer.took.as_secs_f64(), answer.words.trim());
     ensure!(version(&stage) == before && problems(&stage, Color::Blue, "v1").await?.is_empty());
+    stage.sandbox.finish().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn do_the_commands_of_the_document_do_what_it_says() -> Result<()> {
+    let stage = Stage::new("documented").await?;
+    let shell = stage.shell().await?;
+    shell.follow("Helm").await?;
+    // Rolled back to the release before the last: v2.1.0 waits on green.
+    let live = check::look(&stage.sandbox.client, &stage.sandbox.namespace, RELEASE).await?;
+    ensure!(live.selects == "blue" && live.serving.len() == 3, "{live:?}");
+    let world = stage.sandbox.world();
+    ensure!(world.image(RELEASE, Color::Green).as_deref() == Some("docker.io/library/hello:v2.1.0"));
     stage.sandbox.finish().await
 }

@@ -1,5 +1,6 @@
 //! One app, released by Helm in a namespace of its own, with an operator of its own.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -10,6 +11,8 @@ use tokio::process::Command;
 use crate::e2e::harness::operator::Operator;
 use crate::e2e::harness::{App, Kind, Sandbox, World, setup};
 use crate::helm::{Answer, Helm, RELEASE};
+use crate::root;
+use crate::shell::Shell;
 use crate::verdict::Verdict;
 
 /// Several stages share the machine.
@@ -86,5 +89,17 @@ impl Stage {
             false if words.contains("timed out") => Ok(Verdict::Waits),
             false => anyhow::bail!("kubectl failed otherwise: {words}"),
         }
+    }
+
+    /// In the repository's root, with kubectl, Helm and this namespace at hand.
+    pub async fn shell(&self) -> Result<Shell> {
+        let kubeconfig = self.helm.folder.join("kubeconfig");
+        std::fs::copy(self.cluster.kubeconfig(), &kubeconfig)?;
+        let folder = |program: &Path| program.parent().map(Path::to_owned).context("its folder");
+        let programs = vec![folder(&self.helm.program)?, folder(&self.cluster.tool("kubectl"))?];
+        let shell = Shell { folder: root().to_owned(), programs, kubeconfig };
+        let context = format!("kubectl config set-context --current --namespace={}", self.sandbox.namespace);
+        shell.run(&context).await?;
+        Ok(shell)
     }
 }
