@@ -6,13 +6,14 @@ use anyhow::{Context, Result, bail, ensure};
 use bluegreen_model::objects::App;
 use bluegreen_model::replay::Seen;
 use bluegreen_model::steps::{Edit, change_spec, edits};
-use bluegreen_model::{Bounds, Idle};
+use bluegreen_model::{Bounds, Idle, Scope};
 use bluegreen_operator::api::Color;
-use bluegreen_proxy::{Answer, Effect, Proxy, Random, Request, Rule, Verb};
+use bluegreen_proxy::{Answer, Effect, Proxy, Random, Request, Rule as ProxyRule, Verb};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 
+use crate::e2e::harness::guard::{self, Rule};
 use crate::e2e::harness::operator::Operator;
 use crate::e2e::harness::setup::LEASE;
 use crate::e2e::harness::{Kind, Sandbox, World};
@@ -22,6 +23,9 @@ use crate::trace;
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The longest that a write of the operator may be under way, with the look before it.
+const GRACE: Duration = Duration::from_secs(6);
 
 /// Renderings of one color in one life: the model has no room for more.
 const RENDERINGS: usize = 4;
@@ -66,7 +70,7 @@ impl Place {
         if random.below(2) == 0 {
             // Each read its own time, so that a look is of several moments.
             let slow = Effect::Delay(Duration::ZERO..=Duration::from_millis(150));
-            self.proxy.script().add(Rule::new(is_read, slow));
+            self.proxy.script().add(ProxyRule::new(is_read, slow));
         }
         life.create(self).await?;
         life.switch(self).await?;
@@ -81,7 +85,7 @@ impl Place {
         let Player { edits, crashes, troubles, .. } = life;
         let run = self.told(&name, events)?;
         self.sandbox.delete(Kind::App, &name).await?;
-        let bounds = Bounds { idle, ..Bounds::default() };
+        let bounds = Bounds { idle, scope: Scope::All, ..Bounds::default() };
         Ok(Life { seed, bounds, run, edits, crashes, troubles })
     }
 
@@ -129,8 +133,20 @@ impl Place {
         }
     }
 
+    /// Every promise was kept, judged by what was asked for a moment before too, as of all apps that are edited all the
+    /// time.
     pub async fn finish(self) -> Result<()> {
-        self.sandbox.finish().await
+        let seen = guard::replay_with_grace(&self.sandbox.events(), &self.sandbox.foreign(), GRACE);
+        let broken: Vec<_> = seen.broken.into_iter().map(|broken| broken.words).collect();
+        ensure!(broken.is_empty(), "the guard saw {broken:#?}\n{}", seen.timeline.join("\n"));
+        let judged = [
+            Rule::ReadyBeforeSelected,
+            Rule::LiveKeepsItsSize,
+            Rule::LiveKeepsItsTemplate,
+            Rule::OldIsDrained,
+            Rule::NeverEmpty,
+        ];
+        self.sandbox.finish_allowing(&judged).await
     }
 }
 
@@ -224,7 +240,8 @@ impl Player<'_> {
 
     /// One of the model's own edits; `false` when there is no room for another.
     async fn edit(&mut self, place: &Place, random: &mut Random) -> Result<bool> {
-        let all: Vec<Edit> = edits(&self.app).into_iter().filter(|edit| self.has_room(*edit)).collect();
+        let all: Vec<Edit> =
+            edits(&self.app, Scope::All).into_iter().filter(|edit| self.has_room(*edit)).collect();
         // A pause stops everything: it is taken back soon.
         let edit = if self.app.paused && random.below(2) == 0 {
             Edit::Pause
@@ -252,7 +269,7 @@ impl Player<'_> {
                     2 => Effect::AnswerAfter(Answer::code(504)),
                     _ => Effect::Delay(WRITE_TIMEOUT * 2..=WRITE_TIMEOUT * 2),
                 };
-                place.proxy.script().add(Rule::new(is_known, effect).skip(random.below(4)).times(1));
+                place.proxy.script().add(ProxyRule::new(is_known, effect).skip(random.below(4)).times(1));
                 self.troubles += 1;
             }
             2 => {

@@ -3,6 +3,7 @@
 use bluegreen_operator::api::Color;
 use bluegreen_operator::plan::Selection;
 
+use crate::Scope;
 use crate::objects::{App, Deployment, FOREIGN, FULL, Listed, Object};
 use crate::server;
 use crate::world::{Clock, Mode, World};
@@ -49,7 +50,7 @@ pub enum Mishap {
 
 /// Every edit that is possible now. Of the tags never used before, one stands for all.
 #[must_use]
-pub fn edits(app: &App) -> Vec<Edit> {
+pub fn edits(app: &App, scope: Scope) -> Vec<Edit> {
     let tags = |color: Color| {
         let now = *app.tags.get(color);
         // Back to the one before, or on to a new one.
@@ -65,6 +66,14 @@ pub fn edits(app: &App) -> Vec<Edit> {
     } else {
         let now = *app.tags.get(idle);
         all.extend([Edit::Return(idle, now), Edit::Return(idle, now + 1)]);
+    }
+    match scope {
+        Scope::All => {}
+        Scope::Daily => {
+            all.retain(|edit| {
+                !matches!(edit, Edit::Policy | Edit::Remove(_) | Edit::Leave | Edit::Return(..))
+            });
+        }
     }
     all
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use bluegreen_model::explore::{Explored, explore};
-use bluegreen_model::{Bounds, Deposed, Guards, Idle};
+use bluegreen_model::{Bounds, Deposed, Guards, Idle, Scope};
 use clap::Parser;
 
 /// Explores every state of the operator against an abstract cluster. Without bounds: the standard ones, one after the
@@ -14,6 +14,9 @@ struct Arguments {
     /// Edits of the spec.
     #[arg(long)]
     edits: Option<u8>,
+    /// Which edits: daily, or all.
+    #[arg(long, default_value = "daily", value_parser = scope)]
+    scope: Scope,
     /// Deletions, foreign edits and failures of children.
     #[arg(long, default_value_t = 0)]
     mishaps: u8,
@@ -52,6 +55,14 @@ fn deposed(word: &str) -> Result<Deposed, String> {
     }
 }
 
+fn scope(word: &str) -> Result<Scope, String> {
+    match word {
+        "daily" => Ok(Scope::Daily),
+        "all" => Ok(Scope::All),
+        other => Err(format!("`{other}` is none of daily, all")),
+    }
+}
+
 fn idle(word: &str) -> Result<Idle, String> {
     match word {
         "warm" => Ok(Idle::Warm),
@@ -62,14 +73,25 @@ fn idle(word: &str) -> Result<Idle, String> {
 }
 
 fn main() -> ExitCode {
-    let Arguments { edits, mishaps, faults, takeovers, deposed, idle, prompted, from_nothing, most, guards } =
-        Arguments::parse();
+    let Arguments {
+        edits,
+        scope,
+        mishaps,
+        faults,
+        takeovers,
+        deposed,
+        idle,
+        prompted,
+        from_nothing,
+        most,
+        guards,
+    } = Arguments::parse();
     if guards {
         return remove_guards(most);
     }
     let runs = match edits {
         Some(edits) => {
-            vec![Bounds { edits, mishaps, faults, takeovers, deposed, idle, prompted, from_nothing }]
+            vec![Bounds { edits, scope, mishaps, faults, takeovers, deposed, idle, prompted, from_nothing }]
         }
         None => standard(),
     };

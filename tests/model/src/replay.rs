@@ -5,8 +5,7 @@
 //! in which the model may be, given what was seen so far. For each thing seen it takes all steps that could be that very
 //! thing, and keeps those states that look like the picture. When none is left, the model does not know the world.
 //!
-//! What nobody can see (pods that turn ready, a drain clock that passes or is stopped, a lost request that never
-//! arrives) is searched: any number of such steps may happen before anything that is seen. A write that changes nothing
+//! What nobody can see (pods that turn ready, a drain clock that passes or is stopped) is searched: any number of such steps may happen before anything that is seen. A write that changes nothing
 //! of what the model tells apart still moves a resourceVersion, so it outdates copies, and does nothing else.
 
 use std::collections::{BTreeMap, HashSet};
@@ -362,7 +361,6 @@ fn is_unseen(step: Step) -> bool {
         | Step::CachedLook(_)
         | Step::DrainPassed(..)
         | Step::StandbyTimer(_)
-        | Step::LateLoss(_)
         | Step::Notice(_) => true,
         Step::Begin(_)
         | Step::Refresh(..)

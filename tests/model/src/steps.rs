@@ -33,10 +33,8 @@ pub enum Step {
     Crash(usize, bool),
     /// A controller takes the lead; the one before does not know yet.
     Takeover(usize),
-    /// A request that was given up commits.
+    /// A request that was given up commits. One that is lost for good is one for which this never happens.
     LateCommit(usize),
-    /// A request that was given up is lost for good.
-    LateLoss(usize),
     /// A color's pods turn ready.
     Ready(Color),
     /// The Deployment controller has seen the newest generation; it may forget by that that an earlier one had rolled out.
@@ -102,14 +100,12 @@ pub fn successors(world: &World, bounds: &Bounds, guards: &Guards, out: &mut Vec
     }
     for (index, request) in world.late.iter().enumerate() {
         let Some(request) = *request else { continue };
-        let mut lost = *world;
-        lost.late[index] = None;
-        let mut committed = lost;
+        let mut committed = *world;
+        committed.late[index] = None;
         let (done, broken) = server::arrive(&mut committed, request, guards);
         if done {
             push(Step::LateCommit(index), committed, broken, true);
         }
-        push(Step::LateLoss(index), lost, None, true);
     }
     for k in 0..2 {
         if world.controllers[k].term > 0 {
@@ -123,7 +119,7 @@ pub fn successors(world: &World, bounds: &Bounds, guards: &Guards, out: &mut Vec
         }
     }
     if world.edits > 0 {
-        for edit in env::edits(&world.objects.app) {
+        for edit in env::edits(&world.objects.app, bounds.scope) {
             let mut next = *world;
             env::edit(&mut next, edit);
             push(Step::Edit(edit), next, None, false);

@@ -57,9 +57,6 @@ pub(crate) fn words(step: Step, before: &World, after: &World) -> String {
         Step::LateCommit(i) => {
             format!("late, the request to {} commits", before.late[i].map_or_else(String::new, request))
         }
-        Step::LateLoss(i) => {
-            format!("the late request to {} is lost", before.late[i].map_or_else(String::new, request))
-        }
         Step::Ready(color) => format!("{color}'s pods turn ready"),
         Step::TakeNote(color, _) => {
             format!("{color}'s Deployment says that it has seen its newest generation")
