@@ -2,72 +2,20 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
-use bluegreen_cluster::{Cluster, target};
+use anyhow::{Context, Result};
+use bluegreen_bench::rollouts;
+use bluegreen_cluster::Cluster;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::program::apply_crds;
-use crate::say;
 use crate::side::Side;
-
-const GO_MOD: &str = include_str!("../argo/go.mod");
-const GO_SUM: &str = include_str!("../argo/go.sum");
-const MODULE: &str = "github.com/argoproj/argo-rollouts";
-
-/// The CRDs without which its controller does not start.
-const CRDS: [&str; 5] =
-    ["rollout", "analysis-run", "analysis-template", "cluster-analysis-template", "experiment"];
 
 /// Argo Rollouts.
 pub struct Argo {
     /// The controller.
     pub program: PathBuf,
-}
-
-/// Builds the controller from its pinned module, once.
-pub fn build() -> Result<PathBuf> {
-    let mut hash = Sha256::new();
-    hash.update(GO_MOD);
-    hash.update(GO_SUM);
-    let hash: String = hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let folder = target()?.join("bench").join(hash);
-    let program = folder.join("rollouts-controller");
-    if !program.exists() {
-        say("building Argo Rollouts once, about 5 min on 2 cores …");
-        fs::create_dir_all(&folder)?;
-        fs::write(folder.join("go.mod"), GO_MOD)?;
-        fs::write(folder.join("go.sum"), GO_SUM)?;
-        let unfinished = folder.join("unfinished");
-        let package = format!("{MODULE}/cmd/rollouts-controller");
-        go(
-            &folder,
-            &["build", "-trimpath", "-buildvcs=false", "-o", &unfinished.display().to_string(), &package],
-        )?;
-        for crd in CRDS {
-            let file = Path::new(&go(&folder, &["list", "-m", "-f", "{{.Dir}}", MODULE])?)
-                .join(format!("manifests/crds/{crd}-crd.yaml"));
-            fs::write(folder.join(format!("{crd}.yaml")), fs::read(file)?)?;
-        }
-        fs::rename(unfinished, &program)?;
-    }
-    Ok(program)
-}
-
-fn go(folder: &Path, arguments: &[&str]) -> Result<String> {
-    let mut command = Command::new("go");
-    let output = command
-        .env("GOWORK", "off")
-        .env("CGO_ENABLED", "0")
-        .current_dir(folder)
-        .args(arguments)
-        .output()
-        .context("no usable Go here")?;
-    ensure!(output.status.success(), "go {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
 fn pod(version: &str) -> Value {
@@ -98,7 +46,7 @@ impl Side for Argo {
         Box::pin(async {
             let folder = self.program.parent().context("the program's folder")?;
             let read = |crd| fs::read_to_string(folder.join(format!("{crd}.yaml")));
-            let crds: Vec<String> = CRDS.into_iter().map(read).collect::<Result<_, _>>()?;
+            let crds: Vec<String> = rollouts::CRDS.into_iter().map(read).collect::<Result<_, _>>()?;
             apply_crds(cluster, &crds).await
         })
     }

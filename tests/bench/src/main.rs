@@ -66,7 +66,7 @@ async fn run(arguments: &Arguments) -> Result<()> {
     let operator = arguments.operator.canonicalize().context("--operator")?;
     let mut columns = vec![measure(&Ours { program: operator }, arguments).await?];
     if !arguments.alone {
-        let program = tokio::task::spawn_blocking(argo::build).await??;
+        let program = tokio::task::spawn_blocking(bluegreen_bench::rollouts::build).await??;
         columns.push(measure(&Argo { program }, arguments).await?);
     }
     say("the cluster itself");
