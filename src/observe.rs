@@ -150,7 +150,7 @@ pub fn endpoints(seen: &Snapshot, color: Color) -> Endpoints {
     let live = endpoints::pods(&seen.live_slices);
     let known = endpoints::pods(seen.color_slices.get(color));
     let cleared = live.iter().all(|endpoint| known.iter().any(|k| k.pod == endpoint.pod));
-    let ready = endpoints::ready_pods(&seen.live_slices, |_| true);
+    let ready = endpoints::ready_pods(&seen.live_slices, families(seen.service.as_deref()), |_| true);
     let want = usize::try_from(seen.app.spec.replicas).unwrap_or(usize::MAX);
     Endpoints { moved: cleared && ready >= want, cleared }
 }
@@ -369,7 +369,14 @@ fn progressing(deployment: &Deployment) -> Option<&DeploymentCondition> {
 /// Ready pods behind the color's own Service. A live look counts only pods of the proven ReplicaSet.
 fn ready_endpoints(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> i32 {
     let (slices, counts) = (seen.color_slices.get(color), counted(seen, current, color));
-    i32::try_from(endpoints::ready_pods(slices, counts)).unwrap_or(i32::MAX)
+    let families = families(seen.color_services.get(color).as_deref());
+    i32::try_from(endpoints::ready_pods(slices, families, counts)).unwrap_or(i32::MAX)
+}
+
+/// The address families that a Service has, as EndpointSlices call them.
+fn families(service: Option<&Service>) -> &[String] {
+    let spec = service.and_then(|service| service.spec.as_ref());
+    spec.and_then(|spec| spec.ip_families.as_deref()).unwrap_or_default()
 }
 
 /// Which pods prove that the color is ready.
