@@ -44,6 +44,7 @@ impl Project {
         project.git(&["init", "--quiet", "--initial-branch=main"]).await?;
         project.git(&["config", "user.name", "A developer"]).await?;
         project.git(&["config", "user.email", "developer@example.com"]).await?;
+        project.git(&["config", "commit.gpgsign", "false"]).await?;
         project.git(&["remote", "add", "origin", "https://gitlab.example.com/team/shop.git"]).await?;
         project.commit("Begin").await?;
         Ok(project)
