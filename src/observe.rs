@@ -92,14 +92,16 @@ pub fn observe(
         Live::Lost(_) | Live::Never => None,
     });
     let colors = PerColor::from_fn(|color| color_facts(seen, token, &service, &status, live, color));
+    let target = app.spec.active;
     let elapsed = Elapsed {
         moved: held.moved,
         cleared: held.cleared,
         switching: status
             .switch
             .as_ref()
-            .filter(|switch| switch.to == app.spec.active)
-            .map(|switch| since(switch.started_at.0, now)),
+            .filter(|switch| switch.to == target)
+            // An edit of the target begins its time anew, or its fix would be called stalled from the start.
+            .map(|switch| since(switch.started_at.0, now).min(edited(seen, &colors, target, now))),
         idle: PerColor::from_fn(|color| idle(seen, &status, &colors, color, now)),
     };
     Observed { service, colors, recorded, elapsed }
@@ -405,6 +407,12 @@ fn uncovered(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -
     let live = endpoints::ready_places(&seen.live_slices, |_| true);
     let nodes: BTreeSet<&str> = live.difference(&covered).map(|(_, node)| *node).collect();
     nodes.into_iter().map(str::to_owned).collect()
+}
+
+/// Since a color's newest revision was stored; for ever where there is none.
+fn edited(seen: &Snapshot, colors: &PerColor<ColorFacts>, color: Color, now: Timestamp) -> Duration {
+    let stored = colors.get(color).newest.and_then(|newest| seen.revision_created(color, newest.number));
+    stored.map_or(Duration::MAX, |start| since(start, now))
 }
 
 /// Since when nothing asked for this color: its last edit, or the last switch away from it.

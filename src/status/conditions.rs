@@ -182,7 +182,10 @@ pub(super) fn stalled(report: &Report) -> Option<Why> {
             let words = "spec.paused holds a change that is not applied; set it to false to go on";
             Some(("Paused", words.to_owned()))
         }
-        Stage::Preparing { target, missing } if missing == Missing::Deadline || too_late => {
+        // What is yet to be stored begins its time then.
+        Stage::Preparing { target, missing }
+            if missing == Missing::Deadline || (too_late && missing != Missing::Revision) =>
+        {
             Some(("ProgressDeadlineExceeded", lacks(report, target, missing)))
         }
         Stage::Unready { missing: missing @ Missing::Deadline } => {

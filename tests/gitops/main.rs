@@ -5,7 +5,7 @@
 //! `examples/gitops` is also tried where there is no time for that: by a Lua 5.1 here, by Argo CD itself in `cli.rs`.
 //! `story.rs` lets a real Argo CD deploy from a real Git repository, with traffic on.
 //!
-//! `make gitops-test` runs everything; `make test` what takes a minute or so.
+//! `make gitops-test` runs everything; `make test` what takes a minute or so. `STATES=held,stable` runs these rows alone.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 

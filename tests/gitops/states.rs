@@ -77,8 +77,10 @@ fn meaning(object: &Value) -> Value {
 pub fn keep(seen: &BTreeMap<String, Value>) -> Result<()> {
     if std::env::var("UPDATE_STATES").is_ok_and(|update| update == "1") {
         let mut text = HEAD.to_owned();
+        let before = read().unwrap_or_default();
         for row in rows() {
-            let object = seen.get(row.name).with_context(|| format!("{} was not seen", row.name))?;
+            let object = seen.get(row.name).or_else(|| before.get(row.name));
+            let object = object.with_context(|| format!("{} was not seen", row.name))?;
             text += &format!("---\n# {}\n{}", row.means, serde_yaml_ng::to_string(object)?);
         }
         return Ok(std::fs::write(root().join(FILE), text)?);

@@ -49,7 +49,11 @@ impl Seen {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn is_every_consumer_told_what_is_so_in_every_state() -> Result<()> {
-    let wanted = |row: &Row| full() || row.short;
+    let only = std::env::var("STATES").ok();
+    let wanted = |row: &Row| match &only {
+        Some(names) => names.split(',').any(|name| name == row.name),
+        None => full() || row.short,
+    };
     let all: Vec<Seen> = stream::iter(rows().into_iter().filter(wanted))
         .map(|row| async move {
             let name = row.name;
