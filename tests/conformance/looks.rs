@@ -289,7 +289,7 @@ fn sent(reader: &Reader, record: &Record, status_at: Statuses) -> Result<Option<
         }
     }
     let fate = match (record.verdict.actual(), request.verb) {
-        (Some(200 | 201 | 202), Verb::Delete) => Fate::Deleted,
+        (Some(200..=202), Verb::Delete) => Fate::Deleted,
         (Some(200 | 201), _) => match version(&record.answer).context("an answer without a version")? {
             version if Some(version) == based_on => Fate::Unchanged,
             version => Fate::Committed(version),

@@ -13,6 +13,9 @@ use crate::play::Life;
 /// Changes a run; `false` if there is no place for that in it.
 type Tamper = fn(&mut Vec<Seen>) -> bool;
 
+/// A lie that need not be one everywhere: what an operator that has not seen the edit asks for may be the same.
+pub const MAY_BE_TRUE: &str = "the operator knew of an edit before it was made";
+
 /// Each lie, in words.
 const LIES: [(&str, Tamper); 8] = [
     ("a stamp of the Service was not sent", |run| {
@@ -67,7 +70,7 @@ const LIES: [(&str, Tamper); 8] = [
             _ => false,
         })
     }),
-    ("the operator knew of an edit before it was made", known_too_early),
+    (MAY_BE_TRUE, |run| known_too_early(run)),
     ("a write went through although its object had changed", |run| {
         outdated(run, |writer| matches!(writer, Writer::Operator(_, ask) if !creates(*ask)))
     }),
@@ -90,7 +93,7 @@ fn asked(run: &mut [Seen], change: impl Fn(&mut Vec<Ask>) -> bool) -> bool {
 }
 
 /// An edit and the look that saw it, the other way round.
-fn known_too_early(run: &mut Vec<Seen>) -> bool {
+fn known_too_early(run: &mut [Seen]) -> bool {
     let at = run.windows(3).position(|seen| match [&seen[0].event, &seen[1].event, &seen[2].event] {
         [Event::Changed(_, Writer::User), Event::Begin(_), Event::Plan(_, look)] => {
             // Otherwise it may have had nothing to do with the edit.

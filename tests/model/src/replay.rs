@@ -8,6 +8,8 @@
 //! What nobody can see (pods that turn ready, a drain clock that passes or is stopped) is searched: any number of such steps may happen before anything that is seen. A write that changes nothing
 //! of what the model tells apart still moves a resourceVersion, so it outdates copies, and does nothing else.
 
+mod look;
+
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 
@@ -18,30 +20,17 @@ use crate::facts;
 use crate::fingerprint::fingerprint;
 use crate::objects::Object;
 use crate::picture::Picture;
-use crate::request::{Ask, Request, Why};
+use crate::request::{Ask, Request};
 use crate::server;
 use crate::steps::{Next, Step, successors};
 use crate::story;
-use crate::world::{Controller, World};
+use crate::world::World;
 use crate::{Bounds, Guards};
+pub use look::{Look, object, words};
+use look::{asked_for, difference, holds, queued, same};
 
 /// States that are kept at once, at the most.
 const MOST: usize = 20_000;
-
-/// What a controller asked for after a look.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Look {
-    /// As far as the model knows such requests.
-    pub asks: Vec<Ask>,
-    /// It also looked at the owners of the pods, without which no switch is sent.
-    pub proved: bool,
-    /// It asked for something that is outside of the model: the color's own Services.
-    pub outside: bool,
-    /// The process ended soon after: not all may have been sent.
-    pub last: bool,
-    /// It took so long that it may have been given up: then nothing is sent.
-    pub slow: bool,
-}
 
 /// Who wrote an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -389,60 +378,6 @@ fn writes(step: Step, object: Object) -> bool {
         (Object::Slices, Step::ListPods(_) | Step::MoveEndpoints) => true,
         _ => false,
     }
-}
-
-/// Two requests do the same, whatever for.
-fn same(one: Ask, other: Ask) -> bool {
-    match (one, other) {
-        (Ask::PutService(one, _), Ask::PutService(other, _)) => one == other,
-        (Ask::Status(one, _), Ask::Status(other, _)) => one == other,
-        (one, other) => one == other,
-    }
-}
-
-fn queued(controller: &Controller, ask: &Ask) -> Result<usize, String> {
-    let is_this = |request: &Option<Request>| request.is_some_and(|request| same(request.ask, *ask));
-    let found = controller.queue.iter().position(is_this);
-    found.ok_or_else(|| format!("no such request is under way: {}", words(*ask)))
-}
-
-fn holds(all: &[Ask], ask: &Ask) -> bool {
-    all.iter().any(|other| same(*other, *ask))
-}
-
-/// Is what was asked for what the model asks for?
-fn asked_for(queue: &[Ask], look: &Look) -> bool {
-    // A revision that nothing needs is outside of the model; one of a color that is removed is deleted only after
-    // the one before it was.
-    let is_drop = |ask: &Ask| matches!(ask, Ask::Drop(..));
-    let expected = look.asks.iter().all(|ask| is_drop(ask) || holds(queue, ask));
-    let complete = queue.iter().all(|ask| is_drop(ask) || holds(&look.asks, ask));
-    // To switch, it looks again, with the owners of the pods.
-    let looks_again = !look.proved && matches!(queue, [Ask::PutService(_, Why::Switch)]);
-    let is_report = matches!(queue, [Ask::Status(..)]);
-    let drops_alone = !look.asks.is_empty() && look.asks.iter().all(is_drop) && !queue.iter().any(is_drop);
-    let nothing = look.asks.is_empty() && (look.slow || looks_again || (look.outside && is_report));
-    expected && (complete || look.last || nothing || (drops_alone && is_report))
-}
-
-fn difference(queue: &[Ask], look: &Look) -> String {
-    let list = |asks: &[Ask]| {
-        let all: Vec<_> = asks.iter().map(|ask| format!("{} ({ask:?})", words(*ask))).collect();
-        if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }
-    };
-    format!("the model would ask for {}\n    and the operator asked for {}", list(queue), list(&look.asks))
-}
-
-/// In words.
-#[must_use]
-pub fn words(ask: Ask) -> String {
-    story::request(Request { ask, valid: true })
-}
-
-/// The object that a request is about.
-#[must_use]
-pub fn object(ask: Ask) -> Object {
-    ask.object()
 }
 
 /// From now on it knows that something that it sent may still commit.
