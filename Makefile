@@ -90,6 +90,11 @@ cluster-up: preflight ## Start a cluster with a real node and leave it running; 
 	@$(if $(SIMULATED),,$(CLUSTER_BIN) node-deps --install >&2)
 	@$(CLUSTER_BIN) up --name $(NAME) $(if $(SIMULATED),,--real-node)
 
+.PHONY: cluster-load
+cluster-load: ## Import all images of target/images into that cluster
+	@$(CARGO) build -q --locked --workspace --bins
+	@for image in target/images/*.tar; do echo "$$image"; $(CLUSTER_BIN) load-image --name $(NAME) "$$image"; done
+
 .PHONY: cluster-down
 cluster-down: ## Remove that cluster with every trace, also after a crash
 	@$(CARGO) build -q --locked --workspace --bins

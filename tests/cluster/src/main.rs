@@ -125,7 +125,11 @@ async fn act(command: Command) -> Result<ExitCode> {
     match command {
         Command::Up { kind, name } => {
             let cluster = Cluster::start(kind.options(Some(name))).await?;
+            // The path alone, for scripts.
             println!("{}", shown(cluster.kubeconfig()));
+            let (kubeconfig, kubectl) = (cluster.kubeconfig().display(), cluster.tool("kubectl"));
+            let tools = kubectl.parent().unwrap_or(&kubectl).display();
+            eprintln!("to use it from this shell: export KUBECONFIG={kubeconfig} PATH={tools}:$PATH");
             cluster.keep()?;
         }
         Command::Down { all: true, .. } => eprintln!("{} clusters removed", down_all()?),
