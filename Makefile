@@ -31,6 +31,14 @@ install-test: preflight ## Install from manifest and chart on a real node: switc
 upgrade-test: preflight ## The release before this one hands over to it and back, mid-switch, on the real API server (needs git history)
 	@make/upgrade-test
 
+.PHONY: pipeline-test
+pipeline-test: preflight ## Run every job of examples/gitlab on a real node with traffic on (needs Node and Python)
+	@make/pipeline-test
+
+.PHONY: gitops-test
+gitops-test: preflight ## What Helm, kubectl and a real Argo CD say of every state; Argo CD deploys from Git with traffic on
+	@make/gitops-test
+
 .PHONY: faults
 faults: preflight ## Every trouble at every write of every flow, on the real API server (RESUME=1 goes on; `make test` runs a sample)
 	FULL=1 PARALLEL=$(or $(PARALLEL),12) $(CARGO) test --locked --test faults -- --nocapture
@@ -44,6 +52,14 @@ model: ## Explore every state of the planner against an abstract cluster, then t
 	$(CARGO) build --locked --profile model -p bluegreen-model
 	$(CARGO) run -q --locked --profile model -p bluegreen-model
 	$(CARGO) run -q --locked --profile model -p bluegreen-model -- --guards
+
+.PHONY: conformance
+conformance: preflight ## Random lives on the real API server, replayed through the model's rules (`make test` plays a few)
+	SECONDS=$(or $(SECONDS),600) $(CARGO) test --locked --test conformance -- --nocapture
+
+.PHONY: fuzz
+fuzz: ## Anything at all through decoding, planning and reporting (`make test` does so for seconds)
+	SECONDS=$(or $(SECONDS),600) $(CARGO) test --locked --test fuzz -- --nocapture
 
 .PHONY: mutants
 mutants: ## Change the deciding code in every small way and see whether the tests notice (hours; `cargo install cargo-mutants`)
@@ -65,7 +81,8 @@ screenshots: preflight ## The sample page in Chromium before and after a switch,
 .PHONY: bench
 bench: preflight ## Measure the operator beside Argo Rollouts on the same work (about 40 min; ALONE=1 leaves the other out)
 	$(CARGO) build --locked --profile image --bin bluegreen-operator
-	$(CARGO) run -q --locked -p bluegreen-bench -- --operator target/image/bluegreen-operator $(if $(ALONE),--alone)
+	$(CARGO) run -q --locked -p bluegreen-bench -- --operator target/image/bluegreen-operator \
+	  $(if $(ALONE),--alone,--write docs/benchmarks.md)
 
 .PHONY: cluster-up
 cluster-up: preflight ## Start a cluster with a real node and leave it running; prints its kubeconfig
@@ -84,11 +101,10 @@ cluster-down: ## Remove that cluster with every trace, also after a crash
 	@$(CLUSTER_BIN) down --name $(NAME)
 
 .PHONY: lint
-lint: ## Formatting, clippy, and the supply chain where cargo-deny is installed
+lint: ## Formatting, clippy and the supply chain
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	@if command -v cargo-deny >/dev/null; then cargo deny --log-level error check; \
-	else echo "cargo-deny is not installed: cargo install cargo-deny --locked"; fi
+	@make/deny
 
 .PHONY: dist
 dist: ## Build dist/install.yaml from config/, and the generated documents

@@ -23,7 +23,7 @@ static-build = RUSTFLAGS="$(STATIC_RUSTFLAGS)" $(CARGO) build --locked --profile
 
 IMAGE_TOOL := $(CARGO) run --quiet --locked --package bluegreen-image --
 
-.PHONY: images hello-images hello-static
+.PHONY: images hello-images hello-static hello-program
 
 images: hello-images ## Build the sample app's images into target/images
 
@@ -32,6 +32,10 @@ hello-images: $(HELLO_VERSIONS:%=hello-image-%)
 # Cargo knows best what is out of date, so both steps always ask; an unchanged input gives the same bytes.
 hello-static:
 	$(call static-build,hello)
+
+# Where hello-static leaves it.
+hello-program:
+	@echo $(STATIC_BIN)/hello
 
 hello-image-%: hello-static
 	@$(IMAGE_TOOL) --name $(HELLO_NAME) --tag $* \

@@ -165,6 +165,74 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_runs_goes_on_at_every_look() {
+        let (mut memory, start) = (Memory::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        memory.look(Some(Color::Green), HERE, true, start);
+        memory.look(Some(Color::Green), HERE, false, at(2));
+        memory.look(Some(Color::Green), HERE, true, at(4));
+        let all = Some(Duration::from_secs(5));
+        assert_eq!(memory.held(Some(Color::Green), at(5)), Held { moved: all, cleared: all });
+    }
+
+    #[test]
+    fn the_clock_of_a_color_that_was_left_says_nothing_about_the_next() {
+        let (mut memory, start) = (Memory::default(), Instant::now());
+        memory.look(Some(Color::Green), HERE, true, start);
+        memory.look(Some(Color::Blue), HERE, true, start + Duration::from_secs(3));
+        let held = memory.held(Some(Color::Blue), start + Duration::from_secs(4));
+        assert_eq!(held.moved, Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_live_look_is_wanted_only_for_a_clock_that_could_start() {
+        let color = Some(Color::Green);
+        let mut memory = Memory::default();
+        assert!(!memory.wants_live_look(None, HERE), "nothing is live");
+        assert!(!memory.wants_live_look(color, Endpoints { moved: false, cleared: false }), "nothing moved");
+        assert!(memory.wants_live_look(color, LOST), "one of the two is enough");
+        memory.look(color, LOST, true, Instant::now());
+        assert!(!memory.wants_live_look(color, LOST), "that clock runs");
+        assert!(memory.wants_live_look(color, HERE), "the other one does not");
+        memory.look(color, HERE, true, Instant::now());
+        assert!(!memory.wants_live_look(color, HERE), "both run");
+    }
+
+    #[test]
+    fn pods_that_are_late_are_asked_after_some_patience_and_not_too_often() {
+        let start = Instant::now();
+        let mut late = Late::begin(start);
+        assert_eq!(late.ask_in(start), Late::PATIENCE);
+        assert_eq!(late.ask_in(start + Late::PATIENCE), Duration::ZERO);
+        assert_eq!(late.why(), None);
+        late.words = Some((Some("no image".to_owned()), start + Late::PATIENCE));
+        assert_eq!(late.ask_in(start + Late::PATIENCE), Late::FRESH);
+        assert_eq!(late.why().as_deref(), Some("no image"));
+    }
+
+    #[test]
+    fn stores_that_lag_are_given_time_and_no_more_than_that() {
+        let start = Instant::now();
+        let version = |version| Versions::default().with_app(Some(version));
+        let mut memory = Memory::default();
+        assert_eq!(memory.give_time(&version("1"), start), None, "nothing was looked at yet");
+        memory.latest = Some((version("2"), start));
+        assert_eq!(memory.give_time(&version("1"), start + LAG / 4), Some(LAG * 3 / 4));
+        assert_eq!(memory.give_time(&version("2"), start + LAG / 4), None, "it is as new");
+        assert_eq!(memory.give_time(&version("1"), start + LAG), None, "its time is over");
+    }
+
+    #[test]
+    fn an_explanation_is_due_when_that_of_either_color_is() {
+        let start = Instant::now();
+        let mut memory = Memory::default();
+        assert!(!memory.explanation_is_due(start));
+        memory.late.green = Some(Late::begin(start));
+        assert!(!memory.explanation_is_due(start));
+        assert!(memory.explanation_is_due(start + Late::PATIENCE));
+    }
+
+    #[test]
     fn the_clock_belongs_to_one_color() {
         let (mut memory, start) = (Memory::default(), Instant::now());
         memory.look(Some(Color::Green), HERE, true, start);

@@ -92,14 +92,16 @@ pub fn observe(
         Live::Lost(_) | Live::Never => None,
     });
     let colors = PerColor::from_fn(|color| color_facts(seen, token, &service, &status, live, color));
+    let target = app.spec.active;
     let elapsed = Elapsed {
         moved: held.moved,
         cleared: held.cleared,
         switching: status
             .switch
             .as_ref()
-            .filter(|switch| switch.to == app.spec.active)
-            .map(|switch| since(switch.started_at.0, now)),
+            .filter(|switch| switch.to == target)
+            // An edit of the target begins its time anew, or its fix would be called stalled from the start.
+            .map(|switch| since(switch.started_at.0, now).min(edited(seen, &colors, target, now))),
         idle: PerColor::from_fn(|color| idle(seen, &status, &colors, color, now)),
     };
     Observed { service, colors, recorded, elapsed }
@@ -150,7 +152,7 @@ pub fn endpoints(seen: &Snapshot, color: Color) -> Endpoints {
     let live = endpoints::pods(&seen.live_slices);
     let known = endpoints::pods(seen.color_slices.get(color));
     let cleared = live.iter().all(|endpoint| known.iter().any(|k| k.pod == endpoint.pod));
-    let ready = endpoints::ready_pods(&seen.live_slices, |_| true);
+    let ready = endpoints::ready_pods(&seen.live_slices, families(seen.service.as_deref()), |_| true);
     let want = usize::try_from(seen.app.spec.replicas).unwrap_or(usize::MAX);
     Endpoints { moved: cleared && ready >= want, cleared }
 }
@@ -369,7 +371,14 @@ fn progressing(deployment: &Deployment) -> Option<&DeploymentCondition> {
 /// Ready pods behind the color's own Service. A live look counts only pods of the proven ReplicaSet.
 fn ready_endpoints(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> i32 {
     let (slices, counts) = (seen.color_slices.get(color), counted(seen, current, color));
-    i32::try_from(endpoints::ready_pods(slices, counts)).unwrap_or(i32::MAX)
+    let families = families(seen.color_services.get(color).as_deref());
+    i32::try_from(endpoints::ready_pods(slices, families, counts)).unwrap_or(i32::MAX)
+}
+
+/// The address families that a Service has, as EndpointSlices call them.
+fn families(service: Option<&Service>) -> &[String] {
+    let spec = service.and_then(|service| service.spec.as_ref());
+    spec.and_then(|spec| spec.ip_families.as_deref()).unwrap_or_default()
 }
 
 /// Which pods prove that the color is ready.
@@ -398,6 +407,12 @@ fn uncovered(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -
     let live = endpoints::ready_places(&seen.live_slices, |_| true);
     let nodes: BTreeSet<&str> = live.difference(&covered).map(|(_, node)| *node).collect();
     nodes.into_iter().map(str::to_owned).collect()
+}
+
+/// Since a color's newest revision was stored; for ever where there is none.
+fn edited(seen: &Snapshot, colors: &PerColor<ColorFacts>, color: Color, now: Timestamp) -> Duration {
+    let stored = colors.get(color).newest.and_then(|newest| seen.revision_created(color, newest.number));
+    stored.map_or(Duration::MAX, |start| since(start, now))
 }
 
 /// Since when nothing asked for this color: its last edit, or the last switch away from it.

@@ -237,6 +237,14 @@ pub struct Plan {
     pub wake: Option<Duration>,
 }
 
+impl Plan {
+    /// The switch has everything but its record in the status, which comes first: see `steps::switch_now`.
+    pub fn announces(&self, seen: &Observed) -> bool {
+        let ready = matches!(self.stage, Stage::Switching { to } if self.live != Live::Selected(to));
+        self.actions.is_empty() && ready && !seen.recorded.switching
+    }
+}
+
 /// Decides what to do next.
 pub fn plan(intent: &Intent, seen: &Observed) -> Plan {
     let live = live(&seen.service, &seen.recorded);

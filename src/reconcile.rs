@@ -37,6 +37,9 @@ const CONTEST: usize = 4;
 /// A look at the stores costs nothing, so a lost event is never lost for long.
 const RESYNC: Duration = Duration::from_secs(300);
 
+/// How old a look may be when a switch is committed on it: the record in the status may be written in between.
+const FRESH: Duration = Duration::from_millis(250);
+
 /// How long another installation's operator has to report a new generation.
 const YIELD: Duration = Duration::from_secs(5);
 
@@ -151,7 +154,7 @@ async fn pass(app: &Arc<BlueGreenApp>, context: &Context, memory: &mut Memory) -
     if let Some(wait) = memory.give_time(&stores.versions(), Instant::now()) {
         return Ok(wait);
     }
-    let cached = decide(stores, context, memory, false);
+    let mut cached = decide(stores, context, memory, false);
     if let Some(wait) = yields(&cached, memory) {
         return Ok(wait);
     }
@@ -167,7 +170,7 @@ async fn pass(app: &Arc<BlueGreenApp>, context: &Context, memory: &mut Memory) -
         return live_pass(app, context, memory, prove).await;
     }
     if news == News::Progress || memory.explanation_is_due(Instant::now()) {
-        return progress(cached, context, memory).await;
+        return progress(&mut cached, context, memory).await;
     }
     memory.failures = 0;
     publish_gauges(context, &cached.seen.app);
@@ -204,6 +207,7 @@ async fn live_pass(
     let mut conflicts = 0;
     let mut last: Option<(Vec<Action>, usize)> = None;
     for _ in 0..ROUNDS {
+        let (start, proven) = (Instant::now(), prove);
         let read = read::live(&context.client, &namespace, &name, prove);
         let seen = tokio::time::timeout(context.read_deadline, read)
             .await
@@ -223,15 +227,21 @@ async fn live_pass(
         }
         if decision.plan.actions.is_empty() {
             memory.refused = None;
-            if announces(&decision.plan, &decision.facts) {
-                // The announcement is all that the switch still waits for.
-                prove = true;
-                finish(decision, context, memory).await?;
-                continue;
-            }
-            match finish(decision, context, memory).await? {
+            let announces = decision.plan.announces(&decision.facts);
+            match finish(&mut decision, context, memory).await? {
+                Reported::Done(_) if announces => {}
                 Reported::Done(wait) => return Ok(wait),
                 Reported::Stale => continue,
+            }
+            // The announcement is all that the switch still waited for. Nobody has edited the app since it was read, or the
+            // report would have failed: the look is as good as before, if it is not old.
+            prove = true;
+            if !proven || start.elapsed() > FRESH {
+                continue;
+            }
+            decision = decide(decision.seen, context, memory, true);
+            if decision.plan.actions.is_empty() {
+                continue;
             }
         }
         prove = false;
@@ -255,7 +265,7 @@ async fn live_pass(
                 memory.refused = Some(refusal);
                 // A report that is written, or is not needed, is no success of this write.
                 let failures = memory.failures;
-                let _ = finish(decision, context, memory).await?;
+                let _ = finish(&mut decision, context, memory).await?;
                 memory.failures = failures;
                 return Ok(memory.back_off());
             }
@@ -270,12 +280,6 @@ async fn live_pass(
         }
     }
     Ok(memory.back_off())
-}
-
-/// A switch that has everything but its record in the status, which comes first.
-fn announces(plan: &Plan, facts: &Observed) -> bool {
-    let ready = matches!(plan.stage, Stage::Switching { to } if plan.live != Live::Selected(to));
-    ready && !facts.recorded.switching
 }
 
 /// Carries out the plan's actions, which do not depend on each other, at the same time. The gravest outcome

@@ -8,15 +8,17 @@ mod e2e {
     pub mod harness;
 }
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use bluegreen_cluster::{Cluster, Node, Options};
 use bluegreen_operator::api::Color::{Blue, Green};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use e2e::harness::{Kind, Sandbox, app, cluster, pods};
+use e2e::harness::{Kind, Sandbox, app, cluster, pods, setup};
 
 /// How a command ended.
 struct Ended {
@@ -25,12 +27,17 @@ struct Ended {
     all: String,
 }
 
-/// Runs the program in a test's namespace, as a cluster admin.
-async fn bluegreen(sandbox: &Sandbox, arguments: &[&str]) -> Result<Ended> {
+/// The program, which is of another package.
+fn program() -> Result<PathBuf> {
     let folder = Path::new(env!("CARGO_BIN_EXE_bluegreen-operator")).parent().context("folder")?;
     let program = folder.join("kubectl-bluegreen");
     ensure!(program.exists(), "build the program first: cargo build -p kubectl-bluegreen");
-    let output = Command::new(program)
+    Ok(program)
+}
+
+/// Runs the program in a test's namespace, as a cluster admin.
+async fn bluegreen(sandbox: &Sandbox, arguments: &[&str]) -> Result<Ended> {
+    let output = Command::new(program()?)
         .args(["-n", &sandbox.namespace])
         .args(arguments)
         .env("KUBECONFIG", cluster().await?.kubeconfig())
@@ -124,6 +131,118 @@ async fn does_waiting_end_at_a_gate_in_time_or_with_the_cause() -> Result<()> {
     ends(&sandbox, 0, &["rollback", "hello", "--wait", "--timeout", "60s"]).await?;
     assert_eq!(sandbox.guard().switches.len(), 1);
     sandbox.finish().await
+}
+
+#[tokio::test]
+async fn is_a_switch_that_does_not_come_about_taken_back() -> Result<()> {
+    let (sandbox, _operator) = Sandbox::serving("cli-back", &app("hello")).await?;
+    sandbox.edit("hello", pods(json!({"ready": "never"}))).await?;
+    let command = ["switch", "hello", "--tag", "v2", "--wait", "--timeout", "3s", "--rollback-on-failure"];
+    let ended = ends(&sandbox, 3, &command).await?;
+    assert!(ended.all.contains("the switch to green is taken back, blue serves"), "{}", ended.all);
+    let world = sandbox.world();
+    assert_eq!(world.raw(Kind::App, "hello").context("app")?["spec"]["active"], "blue");
+    // And it never comes about by itself, now that it could.
+    sandbox.edit("hello", pods(json!({"ready": null}))).await?;
+    sandbox.until("green is ready", |world| world.says("hello", "StandbyReady").is_some()).await?;
+    assert_eq!(sandbox.world().selects("hello"), "blue");
+    // What nobody deployed is not made live.
+    ends(&sandbox, 1, &["switch", "hello", "--tag", "v9", "--wait", "--rollback-on-failure"]).await?;
+    ends(&sandbox, 0, &["switch", "hello", "--tag", "v2", "--wait", "--timeout", "60s"]).await?;
+    ends(&sandbox, 0, &["rollback", "hello", "--tag", "v2", "--wait", "--timeout", "60s"]).await?;
+    ends(&sandbox, 1, &["rollback", "hello", "--tag", "v2"]).await?;
+    assert_eq!(sandbox.world().selects("hello"), "blue");
+    sandbox.finish().await
+}
+
+/// A program that runs on, with what it printed so far in a file.
+struct Running {
+    child: tokio::process::Child,
+    log: PathBuf,
+}
+
+impl Running {
+    fn start(arguments: &[&str], kubeconfig: &Path, log: PathBuf) -> Result<Self> {
+        let out = std::fs::File::create(&log)?;
+        let child = Command::new(program()?)
+            .args(arguments)
+            .env("KUBECONFIG", kubeconfig)
+            .stdin(Stdio::null())
+            .stdout(out.try_clone()?)
+            .stderr(out)
+            .kill_on_drop(true)
+            .spawn()?;
+        Ok(Self { child, log })
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    async fn says(&mut self, words: &str) -> Result<()> {
+        let start = Instant::now();
+        while !self.text().contains(words) {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("ended with {status}:\n{}", self.text());
+            }
+            ensure!(start.elapsed() < Duration::from_secs(60), "never said {words:?}:\n{}", self.text());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    }
+}
+
+/// A cluster with an app that nobody looks after, and somebody who may see it and no more: right after a restart, the API
+/// server answers an admin sooner than anybody else.
+async fn watched_app(cluster: &Cluster) -> Result<PathBuf> {
+    let user = cluster.user("watcher", &[]).await?;
+    let kubectl = async |arguments: &[&str]| {
+        let mut command = Command::new(cluster.tool("kubectl"));
+        let output = command.arg("--kubeconfig").arg(cluster.kubeconfig()).args(arguments).output().await?;
+        ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    };
+    setup::install(&cluster.client()?).await?;
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("watched.yaml");
+    std::fs::write(&file, serde_json::to_string(&app("hello").object())?)?;
+    kubectl(&["apply", "-f", &file.display().to_string()]).await?;
+    let resources = "--resource=bluegreenapps.bluegreen.dev,services,pods,deployments.apps,replicasets.apps";
+    kubectl(&["create", "role", "see", "--verb=get,list", resources]).await?;
+    kubectl(&["create", "rolebinding", "see", "--role=see", "--user=watcher"]).await?;
+    Ok(user.kubeconfig)
+}
+
+#[tokio::test]
+async fn do_a_watch_and_a_wait_outlive_restarts_of_the_api_server() -> Result<()> {
+    let cluster = Cluster::start(Options { node: Node::None, ..Options::default() }).await?;
+    let kubeconfig = watched_app(&cluster).await?;
+    let log = |name: &str| Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("outlives-{name}.log"));
+    let mut watch = Running::start(&["get", "hello", "-w"], &kubeconfig, log("watch"))?;
+    let command = ["status", "hello", "--for=active=blue", "--timeout=5m"];
+    let mut wait = Running::start(&command, &kubeconfig, log("wait"))?;
+    watch.says("team/hello:v1").await?;
+    wait.says("the operator has not taken note").await?;
+    for _ in 0..3 {
+        cluster.restart_apiserver().await?;
+    }
+    // While it is frozen, requests hang instead of being refused.
+    cluster.pause_apiserver().await?;
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    cluster.resume_apiserver().await?;
+    watch.says("not reached").await?;
+    wait.says("can't reach the cluster").await?;
+
+    let patch = r#"{"spec":{"active":"green"}}"#;
+    let mut command = Command::new(cluster.tool("kubectl"));
+    command.arg("--kubeconfig").arg(cluster.kubeconfig());
+    let patched = command.args(["patch", "bga", "hello", "--type=merge", "-p", patch]).output().await?;
+    ensure!(patched.status.success(), "{}", String::from_utf8_lossy(&patched.stderr));
+    watch.says("desired  green").await?;
+    let ended = tokio::time::timeout(Duration::from_secs(60), wait.child.wait()).await??;
+    assert_eq!(ended.code(), Some(1), "{}", wait.text());
+    assert!(wait.text().contains("nobody has asked for blue"), "{}", wait.text());
+    drop(watch);
+    cluster.stop().await
 }
 
 #[tokio::test]

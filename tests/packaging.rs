@@ -107,3 +107,17 @@ fn the_sample_is_an_app_that_the_operator_understands() {
         serde_yaml_ng::from_str(&text("config/samples/hello.yaml")).expect("a BlueGreenApp");
     assert_eq!(app.metadata.name.as_deref(), Some("hello"));
 }
+
+#[test]
+fn the_gitlab_example_binds_the_pipelines_role_and_adds_nothing_to_it() {
+    let role = yaml("config/rbac/bluegreenapp_pipeline_role.yaml");
+    let binding = yaml("examples/gitlab/role.yaml");
+    assert_eq!(binding["kind"], "RoleBinding", "in one namespace");
+    assert_eq!(
+        (&binding["roleRef"]["kind"], &binding["roleRef"]["name"]),
+        (&role["kind"], &role["metadata"]["name"])
+    );
+    let mut manifest = text("dist/install.yaml");
+    manifest.retain(|c| c != '"');
+    assert!(manifest.contains("name: bluegreenapp-limited-edits"), "the role alone would let it run any pod");
+}

@@ -209,9 +209,15 @@ pub struct DeployArgs {
 pub struct SwitchArgs {
     /// Name of the app
     pub name: String,
-    /// The color; without it, the one that does not serve
+    /// The color; without it, the one that runs the tag; without both, the one that does not serve
     #[arg(id = "to", long = "to", value_name = "COLOR")]
     pub color: Option<ColorArg>,
+    /// Refuse unless the color is to run this image tag: another pipeline may have deployed something else since
+    #[arg(long, value_name = "TAG")]
+    pub tag: Option<String>,
+    /// If the wait does not end well, ask for the color again that was to serve before, and wait for that
+    #[arg(long, requires = "wait")]
+    pub rollback_on_failure: bool,
     /// What all edits have in common.
     #[command(flatten)]
     pub edit: EditArgs,
@@ -222,6 +228,9 @@ pub struct SwitchArgs {
 pub struct RollbackArgs {
     /// Name of the app
     pub name: String,
+    /// Refuse unless this image tag serves: a second rollback would go forth again
+    #[arg(long, value_name = "TAG")]
+    pub tag: Option<String>,
     /// What all edits have in common.
     #[command(flatten)]
     pub edit: EditArgs,

@@ -1,6 +1,6 @@
 //! The way to the cluster, and to one app in it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use bluegreen_operator::api::BlueGreenApp;
@@ -108,6 +108,53 @@ impl RequestError {
     }
 }
 
+/// How long a refusal is doubted.
+const DOUBTED: Duration = Duration::from_secs(30);
+
+/// Tells a refusal that stands from one by an API server that has just started: until that has read who may do what, and
+/// which kinds there are, it refuses what it will allow.
+#[derive(Debug, Default)]
+pub struct Doubt {
+    /// It has answered otherwise before, or could not be reached.
+    grounds: bool,
+    since: Option<Instant>,
+}
+
+impl Doubt {
+    /// The same answer, but a refusal that is doubted counts as passing.
+    ///
+    /// # Errors
+    /// As told by [`RequestError`].
+    pub fn judge<T>(&mut self, answer: Result<T, RequestError>) -> Result<T, RequestError> {
+        match answer {
+            Err(RequestError::Final(kube::Error::Api(status)))
+                if self.grounds && may_change_its_mind(&status) && self.lasts() < DOUBTED =>
+            {
+                Err(RequestError::Passing(status.message))
+            }
+            Err(error @ RequestError::Final(_)) => Err(error),
+            Err(error @ RequestError::Passing(_)) => {
+                self.grounds = true;
+                Err(error)
+            }
+            Ok(answer) => {
+                *self = Self { grounds: true, since: None };
+                Ok(answer)
+            }
+        }
+    }
+
+    fn lasts(&mut self) -> Duration {
+        self.since.get_or_insert_with(Instant::now).elapsed()
+    }
+}
+
+/// No right, or no such kind. That an object is not there is read from the store, and stands.
+fn may_change_its_mind(status: &kube::core::Status) -> bool {
+    let names_an_object = status.details.as_ref().is_some_and(|details| !details.name.is_empty());
+    matches!(status.code, 401 | 403) || (status.code == 404 && !names_an_object)
+}
+
 /// The innermost cause: the outer ones only say that a request failed.
 fn root(error: &kube::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
@@ -125,5 +172,35 @@ pub async fn within<T>(request: impl Future<Output = kube::Result<T>>) -> Result
     match tokio::time::timeout(REQUEST, request).await {
         Ok(answer) => answer.map_err(RequestError::new),
         Err(_) => Err(RequestError::Passing(format!("no answer within {REQUEST:?}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(code: u16, name: &str) -> Result<(), RequestError> {
+        let status = serde_json::json!({"code": code, "message": "no", "details": {"name": name}});
+        let status =
+            serde_json::from_value(status).map_err(|error| RequestError::Passing(error.to_string()))?;
+        Err(RequestError::Final(kube::Error::Api(Box::new(status))))
+    }
+
+    fn is_final(answer: &Result<(), RequestError>) -> bool {
+        matches!(answer, Err(RequestError::Final(_)))
+    }
+
+    #[test]
+    fn a_refusal_is_doubted_only_after_another_answer_and_not_for_ever() {
+        assert!(is_final(&Doubt::default().judge(refusal(403, "hello"))), "the first answer stands");
+        let mut doubt = Doubt::default();
+        assert!(doubt.judge(Ok(())).is_ok());
+        for code in [401, 403] {
+            assert!(!is_final(&doubt.judge(refusal(code, "hello"))), "{code}");
+        }
+        assert!(!is_final(&doubt.judge(refusal(404, ""))), "the kind is not known yet");
+        assert!(is_final(&doubt.judge(refusal(404, "hello"))), "the object was deleted");
+        doubt.since = Instant::now().checked_sub(DOUBTED);
+        assert!(is_final(&doubt.judge(refusal(403, "hello"))), "it lasts");
     }
 }

@@ -12,20 +12,15 @@ use kube::{Api, ResourceExt};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::args::{
-    Cli, Command, DeployArgs, DryRun, EditArgs, Format, GetArgs, Global, LintArgs, ListArgs, PlanArgs,
-    StatusArgs,
-};
-use crate::change::{Changed, change};
-use crate::cluster::{Cluster, RequestError, within};
-use crate::edit::{self, Edit, Refusal};
+use crate::args::{Cli, Command, Format, GetArgs, Global, LintArgs, ListArgs, PlanArgs, StatusArgs};
+use crate::cluster::{Cluster, Doubt, RequestError, within};
 use crate::exit::{End, Failure, Result};
 use crate::goal::Goal;
 use crate::line::{Line, Tone};
 use crate::report::Report;
 use crate::screen::{Look, Screen};
 use crate::wait::wait;
-use crate::{gitedit, lint, look, manifest, manual, plan, progress, table, tree};
+use crate::{lint, look, manifest, manual, plan, progress, release, table, tree};
 
 /// Between two looks of `get -w`.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -40,12 +35,9 @@ pub async fn run(cli: Cli) -> Result {
         Command::Get(args) => get(&global, &args).await,
         Command::List(args) => list(&global, &args).await,
         Command::Status(args) => status(&global, &args).await,
-        Command::Deploy(args) => deploy(&global, &args).await,
-        Command::Switch(args) => {
-            let color = args.color.map(|color| color.0);
-            apply(&global, &args.name, &args.edit, |app| edit::switch(app, color)).await
-        }
-        Command::Rollback(args) => apply(&global, &args.name, &args.edit, edit::rollback).await,
+        Command::Deploy(args) => release::deploy(&global, &args).await,
+        Command::Switch(args) => release::switch(&global, &args).await,
+        Command::Rollback(args) => release::rollback(&global, &args).await,
         Command::Plan(args) => foresee(&global, &args).await,
         Command::Lint(args) => check(&global, &args),
         Command::Completion(args) => {
@@ -64,7 +56,10 @@ pub async fn run(cli: Cli) -> Result {
 }
 
 /// Prints lines for people, or the same as data.
-fn print(
+///
+/// # Errors
+/// When standard output can't be written to.
+pub fn print(
     global: &Global,
     format: Format,
     lines: impl FnOnce(Look) -> Vec<Line>,
@@ -84,11 +79,12 @@ fn print(
 
 async fn get(global: &Global, args: &GetArgs) -> Result {
     let cluster = Cluster::connect(global).await?;
-    let objects = look::objects(&cluster, &args.name).await;
+    let mut doubt = Doubt::default();
+    let objects = doubt.judge(look::objects(&cluster, &args.name).await);
     let objects = objects.map_err(|error| error.in_words(&args.name, &cluster.namespace))?;
     let report = Report::of(&objects, Timestamp::now());
     if args.watch {
-        return watch(&cluster, global, args, report).await;
+        return watch(&cluster, global, args, report, doubt).await;
     }
     print(global, args.output, |look| tree::lines(&report, look.width, Timestamp::now()), &report)?;
     Ok(End::Reached)
@@ -96,7 +92,13 @@ async fn get(global: &Global, args: &GetArgs) -> Result {
 
 /// Shows the app until the program is interrupted, or the app is gone. When the cluster can't be reached, what was seen
 /// last stays, and a line says so.
-async fn watch(cluster: &Cluster, global: &Global, args: &GetArgs, mut report: Report) -> Result {
+async fn watch(
+    cluster: &Cluster,
+    global: &Global,
+    args: &GetArgs,
+    mut report: Report,
+    mut doubt: Doubt,
+) -> Result {
     let mut screen = Screen::new(std::io::stdout());
     let mut lost: Option<(Timestamp, String)> = None;
     let mut said = String::new();
@@ -126,7 +128,7 @@ async fn watch(cluster: &Cluster, global: &Global, args: &GetArgs, mut report: R
             }
         }
         tokio::time::sleep(PAUSE).await;
-        match look::objects(cluster, &args.name).await {
+        match doubt.judge(look::objects(cluster, &args.name).await) {
             Ok(objects) => {
                 report = Report::of(&objects, Timestamp::now());
                 lost = None;
@@ -180,7 +182,10 @@ async fn status(global: &Global, args: &StatusArgs) -> Result {
 }
 
 /// Waits, and says how it ended.
-async fn await_goal(
+///
+/// # Errors
+/// When the app is not there or may not be read.
+pub async fn await_goal(
     cluster: &Cluster,
     global: &Global,
     name: &str,
@@ -204,65 +209,6 @@ async fn await_goal(
         _ => print(global, format, |_| vec![Line::plain(words)], &data)?,
     }
     Ok(waited.end)
-}
-
-async fn deploy(global: &Global, args: &DeployArgs) -> Result {
-    let DeployArgs { name, tag, digest, color, edit } = args;
-    let color = color.map(|color| color.0);
-    apply(global, name, edit, |app| edit::deploy(app, color, tag.as_deref(), digest.as_deref())).await
-}
-
-/// Sends an edit, shows it as one of the manifest, and waits for its effect if asked to.
-async fn apply(
-    global: &Global,
-    name: &str,
-    args: &EditArgs,
-    decide: impl Fn(&BlueGreenApp) -> std::result::Result<Edit, Refusal>,
-) -> Result {
-    let cluster = Cluster::connect(global).await?;
-    let dry_run = args.dry_run == Some(DryRun::Server);
-    let changed = change(&cluster, name, dry_run, decide).await?;
-    print(global, args.output, |_| edit_lines(&cluster, &changed, dry_run), &changed.after)?;
-    if args.wait {
-        // What was edited is printed already; the result of the wait goes where people look.
-        let format = if args.output == Format::Text {
-            Format::Text
-        } else {
-            return wait_quietly(&cluster, global, name, args, &changed).await;
-        };
-        return await_goal(&cluster, global, name, changed.edit.goal, args.patience.timeout, format).await;
-    }
-    Ok(End::Reached)
-}
-
-/// Waits; standard output belongs to the data that is there already.
-async fn wait_quietly(
-    cluster: &Cluster,
-    global: &Global,
-    name: &str,
-    args: &EditArgs,
-    changed: &Changed,
-) -> Result {
-    let waited = wait(cluster, name, changed.edit.goal, args.patience.timeout, global.color).await?;
-    eprintln!("{}", waited.why);
-    Ok(waited.end)
-}
-
-fn edit_lines(cluster: &Cluster, changed: &Changed, dry_run: bool) -> Vec<Line> {
-    let Changed { edit, before, after } = changed;
-    let name = format!("{}/{}", cluster.namespace, after.name_any());
-    if edit.patch.is_none() {
-        return vec![Line::plain(format!("{name}: {}; the spec says so already", edit.what))];
-    }
-    let done = if dry_run { " (dry run: nothing was changed)" } else { "" };
-    let mut lines = vec![
-        Line::new().add(format!("{name}: {}", edit.what), Tone::Strong).add(done, Tone::Busy),
-        Line::new().add("the same edit in Git:", Tone::Dim),
-    ];
-    let after = serde_json::to_value(&after.spec).unwrap_or_default();
-    lines.extend(gitedit::lines(before, &after));
-    lines.extend(edit.note.iter().map(|note| Line::new().add(format!("note: {note}"), Tone::Busy)));
-    lines
 }
 
 async fn foresee(global: &Global, args: &PlanArgs) -> Result {

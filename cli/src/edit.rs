@@ -1,6 +1,6 @@
 //! PURE: which edit of the spec a command is, or why it would be a mistake.
 
-use bluegreen_operator::api::{ActiveUpdatePolicy, BlueGreenApp, BlueGreenAppStatus, Color};
+use bluegreen_operator::api::{ActiveUpdatePolicy, BlueGreenApp, BlueGreenAppStatus, Color, ColorSpec};
 use bluegreen_operator::status::STANDBY_READY;
 use serde_json::{Value, json};
 
@@ -50,15 +50,15 @@ fn status(app: &BlueGreenApp) -> BlueGreenAppStatus {
 /// Puts a version onto a color; without one, onto the idle one.
 ///
 /// # Errors
-/// When that color is live, or it can't be told which is idle.
+/// When that color is live, or it can't be told which is idle, or that version serves already.
 pub fn deploy(
     app: &BlueGreenApp,
-    color: Option<Color>,
+    explicit: Option<Color>,
     tag: Option<&str>,
     digest: Option<&str>,
 ) -> Result<Edit, Refusal> {
     let roles = Roles::of(app);
-    let color = match (color, roles.switching()) {
+    let color = match (explicit, roles.switching()) {
         (Some(color), _) => color,
         (None, None) => roles.wanted.other(),
         (None, Some((from, to))) => {
@@ -78,9 +78,14 @@ pub fn deploy(
     }
     let version = [tag, digest].into_iter().flatten().collect::<Vec<_>>().join("@");
     let block = app.spec.color(color);
-    let is = |block: &bluegreen_operator::api::ColorSpec| {
-        block.tag.as_deref() == tag && block.digest.as_deref() == digest
-    };
+    let is = |block: &ColorSpec| block.tag.as_deref() == tag && block.digest.as_deref() == digest;
+    if explicit.is_none() && serves(app, &roles, is) {
+        let live = color.other();
+        return Err(Refusal(format!(
+            "{live} serves {version} already, and {color} is the way back to what served before; to put it onto \
+             {color} as well, name it with --to"
+        )));
+    }
     // A digest that stays would decide what runs.
     let patch = json!({ color.as_str(): { "tag": tag, "digest": digest } });
     let drains = roles.live.is_some_and(|live| live != color)
@@ -93,12 +98,24 @@ pub fn deploy(
     })
 }
 
-/// Makes a color live; without one, the one that does not serve.
+/// Whether the live color runs a version.
+fn serves(app: &BlueGreenApp, roles: &Roles, is: impl Fn(&ColorSpec) -> bool) -> bool {
+    let Some(live) = roles.live else { return false };
+    // A held edit is in the spec, and does not run.
+    let held = status(app).color(live).is_some_and(|pods| pods.held.is_some());
+    !held && app.spec.color(live).is_some_and(is)
+}
+
+/// Makes a color live; without one, the one that runs the tag; without both, the one that does not serve.
 ///
 /// # Errors
-/// When that color has no block, or it can't be told which one is meant.
-pub fn switch(app: &BlueGreenApp, color: Option<Color>) -> Result<Edit, Refusal> {
+/// When that color has no block or does not run the tag, or it can't be told which one is meant.
+pub fn switch(app: &BlueGreenApp, color: Option<Color>, tag: Option<&str>) -> Result<Edit, Refusal> {
     let roles = Roles::of(app);
+    let color = match tag {
+        Some(tag) => Some(color_with(app, &roles, color, tag)?),
+        None => color,
+    };
     let to = match (color, roles.live, roles.switching()) {
         (Some(color), _, _) => color,
         (None, Some(live), None) => live.other(),
@@ -119,6 +136,39 @@ pub fn switch(app: &BlueGreenApp, color: Option<Color>) -> Result<Edit, Refusal>
     Ok(activate(app, &roles, to))
 }
 
+/// The color that runs a tag: a pipeline must not make live what another one has put there since.
+fn color_with(app: &BlueGreenApp, roles: &Roles, color: Option<Color>, tag: &str) -> Result<Color, Refusal> {
+    let runs = |color: &Color| app.spec.color(*color).and_then(|block| block.tag.as_deref()) == Some(tag);
+    // Where both run it, the one that is asked for already.
+    let either = [roles.wanted, roles.wanted.other()];
+    let among = color.map_or(either.to_vec(), |color| vec![color]);
+    among.iter().copied().find(runs).ok_or_else(|| {
+        let has = |color: &Color| {
+            let block = app.spec.color(*color);
+            let version = block.and_then(|block| block.tag.as_deref().or(block.digest.as_deref()));
+            format!("{color} is to run {}", version.unwrap_or("nothing"))
+        };
+        let found = among.iter().map(has).collect::<Vec<_>>().join(" and ");
+        Refusal(format!(
+            "{found}, not {tag}: something else was deployed since; deploy {tag} and test it again"
+        ))
+    })
+}
+
+/// Takes a switch back that did not come about, unless somebody has asked for something else since.
+#[must_use]
+pub fn take_back(app: &BlueGreenApp, to: Color, before: Color) -> Edit {
+    let roles = Roles::of(app);
+    if roles.wanted != to {
+        let what = format!("{} was asked for meanwhile, the switch to {to} is off", roles.wanted);
+        return Edit { what, patch: None, note: None, goal: Goal::Active(roles.wanted) };
+    }
+    Edit {
+        what: format!("the switch to {to} is taken back, {before} serves"),
+        ..activate(app, &roles, before)
+    }
+}
+
 fn activate(app: &BlueGreenApp, roles: &Roles, to: Color) -> Edit {
     let waits = roles.live.is_some_and(|live| live != to) && !standby_ready(app);
     Edit {
@@ -134,12 +184,21 @@ fn standby_ready(app: &BlueGreenApp) -> bool {
     status(app).condition(STANDBY_READY).is_some_and(|condition| condition.status == "True")
 }
 
-/// Goes back to the color that served before; cancels a switch that is under way.
+/// Goes back to the color that served before; cancels a switch that is under way. With a tag, only away from that one.
 ///
 /// # Errors
-/// When nothing served before, or that color does not run what it ran then.
-pub fn rollback(app: &BlueGreenApp) -> Result<Edit, Refusal> {
+/// When nothing served before, or that color does not run what it ran then, or another tag serves.
+pub fn rollback(app: &BlueGreenApp, tag: Option<&str>) -> Result<Edit, Refusal> {
     let roles = Roles::of(app);
+    if let Some(tag) = tag {
+        let serves = app.spec.color(roles.wanted).and_then(|block| block.tag.as_deref());
+        if serves != Some(tag) {
+            let serves = serves.unwrap_or("another version");
+            return Err(Refusal(format!(
+                "{serves} is to serve, not {tag}: there is nothing of it to roll back"
+            )));
+        }
+    }
     if let Some((from, to)) = roles.switching() {
         let edit = activate(app, &roles, from);
         return Ok(Edit { what: format!("{from} goes on serving, the switch to {to} is canceled"), ..edit });

@@ -7,7 +7,7 @@
 //! | [`goal`]: is what is waited for there? | [`wait`]: looks until it is |
 //! | [`edit`]: which edit of the spec? | [`change`]: sends it, shows the same edit for Git |
 //! | [`report`], [`tree`], [`table`], [`progress`]: objects → lines | [`look`]: reads them |
-//! | [`plan`]: the operator's own planner, played to the end | [`commands`]: joins both |
+//! | [`plan`]: the operator's own planner, played to the end | [`commands`], [`release`]: join both |
 //! | [`lint`]: the rules of admission | [`screen`]: redraws lines on a terminal |
 //!
 //! It writes `spec` and nothing else.
@@ -27,6 +27,7 @@ pub mod manifest;
 pub mod manual;
 pub mod plan;
 pub mod progress;
+pub mod release;
 pub mod report;
 pub mod screen;
 pub mod table;

@@ -85,9 +85,11 @@ const NOTES: &str = "
 | 1 | failed, or it will not come without a change: the app is `Stalled`, nobody has asked for that color, `lint` found something |
 | 2 | wrong arguments |
 | 3 | not reached within `--timeout` |
+| 130 | interrupted with Ctrl-C; an edit that was sent stays |
 
 A wait never hangs: a person's decision that is still to come is an end, not something to wait for, every request has an
-end of its own, and a cluster that can't be reached is asked until the time is up.
+end of its own, and a cluster that can't be reached is asked until the time is up. `get -w` and waits outlive a restart of the
+API server: one that has just started refuses what it will allow, so a refusal after another answer is doubted for 30 seconds.
 
 ## Rights
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bluegreen_operator::api::BlueGreenApp;
 
 use crate::args::When;
-use crate::cluster::{Cluster, within};
+use crate::cluster::{Cluster, Doubt, within};
 use crate::exit::End;
 use crate::goal::{self, Goal, Verdict};
 use crate::progress::{self, Clock};
@@ -44,8 +44,9 @@ pub async fn wait(
     let start = Instant::now();
     let mut teller = Teller::new(goal, when);
     let mut app: Option<BlueGreenApp> = None;
+    let mut doubt = Doubt::default();
     loop {
-        let verdict = match within(cluster.apps().get(name)).await {
+        let verdict = match doubt.judge(within(cluster.apps().get(name)).await) {
             Ok(seen) => {
                 let verdict = goal::verdict(goal, &seen);
                 app = Some(seen);

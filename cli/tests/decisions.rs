@@ -6,7 +6,7 @@ mod fixture;
 
 use bluegreen_operator::api::Color::{Blue, Green};
 use fixture::{app, condition, settled, switching};
-use kubectl_bluegreen::edit::{deploy, rollback, switch};
+use kubectl_bluegreen::edit::{deploy, rollback, switch, take_back};
 use kubectl_bluegreen::goal::{Goal, Verdict, verdict};
 use serde_json::{Value, json};
 
@@ -49,29 +49,75 @@ fn a_deploy_of_what_is_there_changes_nothing() {
 }
 
 #[test]
+fn a_deploy_of_what_serves_keeps_the_way_back() {
+    let words = deploy(&app(settled()), None, Some("v1.0.0"), None).unwrap_err().to_string();
+    assert!(words.contains("blue serves v1.0.0 already"), "{words}");
+    assert!(
+        deploy(&app(settled()), Some(Green), Some("v1.0.0"), None).is_ok(),
+        "who names the color means it"
+    );
+    let mut held = settled();
+    held["spec"]["blue"]["tag"] = json!("v3");
+    held["status"]["blue"]["held"] = json!("registry.example.com/team/hello:v3");
+    assert!(deploy(&app(held), None, Some("v3"), None).is_ok(), "v3 is held, and does not serve");
+}
+
+#[test]
+fn a_switch_with_a_tag_goes_to_the_color_that_runs_it_or_nowhere() {
+    let edit = switch(&app(settled()), None, Some("v2.0.0")).unwrap();
+    assert_eq!(edit.patch, Some(json!({"active": "green"})));
+    assert_eq!(switch(&app(settled()), None, Some("v1.0.0")).unwrap().patch, None, "it serves already");
+    // Another pipeline has put something else there meanwhile.
+    for color in [None, Some(Green)] {
+        let words = switch(&app(settled()), color, Some("v3")).unwrap_err().to_string();
+        assert!(
+            words.contains("green is to run v2.0.0, not v3") || words.contains("and green is"),
+            "{words}"
+        );
+    }
+    assert!(switch(&app(settled()), Some(Blue), Some("v2.0.0")).is_err(), "not onto that color");
+    let twice = with("/spec/green/tag", json!("v1.0.0"));
+    assert_eq!(switch(&app(twice), None, Some("v1.0.0")).unwrap().patch, None, "what serves goes on serving");
+}
+
+#[test]
+fn a_switch_is_taken_back_unless_somebody_asked_for_something_else() {
+    assert_eq!(take_back(&app(switching()), Green, Blue).patch, Some(json!({"active": "blue"})));
+    assert_eq!(take_back(&app(settled()), Green, Blue).patch, None);
+}
+
+#[test]
+fn a_rollback_with_a_tag_goes_away_from_that_one_only() {
+    assert!(rollback(&app(settled()), Some("v1.0.0")).unwrap().patch.is_some());
+    let words = rollback(&app(settled()), Some("v2.0.0")).unwrap_err().to_string();
+    assert!(words.contains("v1.0.0 is to serve, not v2.0.0"), "{words}");
+    assert!(rollback(&app(switching()), Some("v2.0.0")).unwrap().patch.is_some(), "canceled");
+}
+
+#[test]
 fn a_switch_needs_a_block_to_switch_to() {
     let mut alone = settled();
     alone["spec"].as_object_mut().unwrap().remove("green");
-    assert!(switch(&app(alone), None).unwrap_err().to_string().contains("spec.green is not set"));
-    assert_eq!(switch(&app(settled()), Some(Blue)).unwrap().patch, None, "it serves already");
-    assert!(switch(&app(switching()), None).is_err(), "which color is meant?");
+    assert!(switch(&app(alone), None, None).unwrap_err().to_string().contains("spec.green is not set"));
+    assert_eq!(switch(&app(settled()), Some(Blue), None).unwrap().patch, None, "it serves already");
+    assert!(switch(&app(switching()), None, None).is_err(), "which color is meant?");
 }
 
 #[test]
 fn a_rollback_goes_to_the_color_that_served_before() {
-    assert_eq!(rollback(&app(settled())).unwrap().patch, Some(json!({"active": "green"})));
+    assert_eq!(rollback(&app(settled()), None).unwrap().patch, Some(json!({"active": "green"})));
 }
 
 #[test]
 fn a_rollback_during_a_switch_cancels_it() {
-    assert_eq!(rollback(&app(switching())).unwrap().patch, Some(json!({"active": "blue"})));
+    assert_eq!(rollback(&app(switching()), None).unwrap().patch, Some(json!({"active": "blue"})));
 }
 
 #[test]
 fn a_rollback_to_a_color_that_was_deployed_anew_would_be_no_way_back() {
-    let words = rollback(&app(with("/status/green/revision", json!(2)))).unwrap_err().to_string();
+    let words = rollback(&app(with("/status/green/revision", json!(2))), None).unwrap_err().to_string();
     assert!(words.contains("green was deployed anew since it served"), "{words}");
-    assert!(rollback(&app(with("/status/history", json!([])))).is_err());
+    assert!(rollback(&app(with("/status/history", json!([]))), None).is_err());
 }
 
 #[test]

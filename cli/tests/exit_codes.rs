@@ -34,6 +34,7 @@ fn wrong_arguments_are_2() {
         &["deploy", "hello"],
         &["switch", "hello", "--to=red"],
         &["switch", "hello", "--wait", "--dry-run=server"],
+        &["switch", "hello", "--rollback-on-failure"],
         &["lint"],
     ] {
         assert_eq!(code(arguments, ""), 2, "{arguments:?}");
@@ -70,15 +71,33 @@ fn no_cluster_is_1_and_told_in_words() {
     assert!(words.contains("no cluster"), "{words}");
 }
 
-#[test]
-fn a_cluster_that_does_not_answer_is_3_when_the_time_is_up() {
-    let kubeconfig = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("nobody.kubeconfig");
-    // Port 1 of this machine: nobody listens.
+/// Port 1 of this machine, where nobody listens.
+fn nobody(name: &str) -> String {
+    let kubeconfig = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.kubeconfig"));
     let text = "{clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}], users: [{name: u, user: {}}], \
                 contexts: [{name: c, context: {cluster: c, user: u}}], current-context: c}";
     std::fs::write(&kubeconfig, text).unwrap();
-    let output =
-        run(&["status", "hello", "--timeout=1s", "--kubeconfig", &kubeconfig.display().to_string()], "");
+    kubeconfig.display().to_string()
+}
+
+#[test]
+fn interrupted_is_130() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kubectl-bluegreen"))
+        .args(["status", "hello", "--timeout=60s", "--kubeconfig", &nobody("interrupted")])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It has said something: so it waits by now.
+    let mut byte = [0];
+    std::io::Read::read_exact(child.stderr.as_mut().unwrap(), &mut byte).unwrap();
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_cluster_that_does_not_answer_is_3_when_the_time_is_up() {
+    let output = run(&["status", "hello", "--timeout=1s", "--kubeconfig", &nobody("nobody")], "");
     assert_eq!(output.status.code(), Some(3));
     let words = String::from_utf8(output.stderr).unwrap();
     assert!(words.contains("can't reach the cluster"), "{words}");

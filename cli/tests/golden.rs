@@ -42,10 +42,7 @@ fn a_switch_that_waits_as_a_tree() {
 
 #[test]
 fn a_tree_in_colors_is_the_plain_one_but_for_the_colors() {
-    let lines = tree(switching());
-    let colored = render(&lines, WIDTH, true);
-    assert_eq!(anstream::adapter::strip_str(&colored).to_string(), plain(&lines));
-    insta::assert_snapshot!(colored.replace('\x1b', "␛"));
+    insta::assert_snapshot!(colored(&tree(switching())));
 }
 
 #[test]
@@ -72,13 +69,47 @@ fn a_wait_on_a_terminal_tells_what_is_missing_and_how_long() {
     insta::assert_snapshot!(plain(&progress::lines(goal, Some(&app), &verdict(goal, &app), clock, WIDTH)));
 }
 
+/// In colors: the same text, and the colors as they are.
+fn colored(lines: &[Line]) -> String {
+    let colored = render(lines, WIDTH, true);
+    assert_eq!(anstream::adapter::strip_str(&colored).to_string(), plain(lines));
+    colored.replace('\x1b', "␛")
+}
+
+#[test]
+fn apps_as_a_table_in_colors() {
+    insta::assert_snapshot!(colored(&table::lines(&[app(settled()), app(switching())], false, now())));
+}
+
+#[test]
+fn a_wait_in_colors_while_a_switch_is_under_way_and_once_it_is_done() {
+    let clock = Clock { passed: Duration::from_secs(3), limit: Duration::from_secs(300) };
+    let mut text = String::new();
+    for (app, goal) in [(switching(), Goal::Active(Color::Green)), (settled(), Goal::Active(Color::Blue))] {
+        let app = fixture::app(app);
+        text += &colored(&progress::lines(goal, Some(&app), &verdict(goal, &app), clock, WIDTH));
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn an_edit_in_colors() {
+    let app = app(settled());
+    let before = serde_json::to_value(&app.spec).unwrap();
+    let edit = edit::switch(&app, None, None).unwrap();
+    insta::assert_snapshot!(colored(&gitedit::lines(
+        &before,
+        &gitedit::patched(&before, &edit.patch.unwrap())
+    )));
+}
+
 #[test]
 fn an_edit_as_one_of_the_manifest() {
     let app = app(settled());
     let before = serde_json::to_value(&app.spec).unwrap();
     let diff =
         |edit: edit::Edit| plain(&gitedit::lines(&before, &gitedit::patched(&before, &edit.patch.unwrap())));
-    insta::assert_snapshot!(diff(edit::switch(&app, None).unwrap()), @r"
+    insta::assert_snapshot!(diff(edit::switch(&app, None, None).unwrap()), @r"
       spec:
     -   active: blue
     +   active: green

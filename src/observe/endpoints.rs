@@ -36,9 +36,15 @@ pub(super) fn pods(slices: &[Arc<EndpointSlice>]) -> Vec<Endpoint<'_>> {
 }
 
 /// Distinct ready pods that `counts` accepts. A dual-stack pod stands in a slice of each address family: it is
-/// one pod, and it is reachable only when both families list it, so the smallest family counts.
-pub(super) fn ready_pods(slices: &[Arc<EndpointSlice>], counts: impl Fn(&str) -> bool) -> usize {
-    let mut families: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+/// one pod, and it is reachable only when both families list it, so the smallest family counts. `families` are those
+/// that the Service has: the slice of the second one is made a moment after that of the first.
+pub(super) fn ready_pods(
+    slices: &[Arc<EndpointSlice>],
+    families: &[String],
+    counts: impl Fn(&str) -> bool,
+) -> usize {
+    let mut families: BTreeMap<&str, BTreeSet<&str>> =
+        families.iter().map(|family| (family.as_str(), BTreeSet::new())).collect();
     for endpoint in pods(slices) {
         let family = families.entry(endpoint.family).or_default();
         if endpoint.ready && !endpoint.pod.is_empty() && counts(endpoint.pod) {

@@ -62,14 +62,17 @@ fn whose(metadata: Value) -> Child<()> {
 fn a_dual_stack_pod_is_one_pod_and_counts_only_when_both_families_list_it() {
     let v4 = slice("IPv4", &[("a", ready()), ("b", ready())]);
     let v6 = slice("IPv6", &[("a", ready())]);
-    assert_eq!(endpoints::ready_pods(std::slice::from_ref(&v4), |_| true), 2);
-    assert_eq!(endpoints::ready_pods(&[v4, v6], |_| true), 1);
+    assert_eq!(endpoints::ready_pods(std::slice::from_ref(&v4), &[], |_| true), 2);
+    assert_eq!(endpoints::ready_pods(&[v4.clone(), v6], &[], |_| true), 1);
+    // The second family's slice is still to be made.
+    let both = ["IPv4".to_owned(), "IPv6".to_owned()];
+    assert_eq!(endpoints::ready_pods(&[v4], &both, |_| true), 0);
 }
 
 #[test]
 fn a_pod_in_two_slices_is_counted_once() {
     let slices = [slice("IPv4", &[("a", ready())]), slice("IPv4", &[("a", ready()), ("b", ready())])];
-    assert_eq!(endpoints::ready_pods(&slices, |_| true), 2);
+    assert_eq!(endpoints::ready_pods(&slices, &[], |_| true), 2);
 }
 
 #[test]
@@ -81,7 +84,7 @@ fn only_a_plain_yes_is_ready() {
         json!({"ready": true, "terminating": true}),
     ];
     for conditions in doubtful {
-        assert_eq!(endpoints::ready_pods(&[slice("IPv4", &[("a", conditions)])], |_| true), 0);
+        assert_eq!(endpoints::ready_pods(&[slice("IPv4", &[("a", conditions)])], &[], |_| true), 0);
     }
 }
 

@@ -208,7 +208,7 @@ pub struct Elapsed {
     pub moved: Option<Duration>,
     /// Since no endpoint of the other color is in the live slices.
     pub cleared: Option<Duration>,
-    /// Since the switch under way began.
+    /// Since the switch under way began, or its target was last edited, the later.
     pub switching: Option<Duration>,
     /// Since each color was last edited or stopped serving, the later.
     pub idle: PerColor<Duration>,

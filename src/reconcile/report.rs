@@ -1,5 +1,6 @@
 //! The end of a pass: where the app stands, written only when it differs in meaning.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -89,23 +90,23 @@ pub(super) enum Reported {
 
 /// Reports where the app stands after the last step.
 pub(super) async fn finish(
-    mut decision: Decision,
+    decision: &mut Decision,
     context: &Context,
     memory: &mut Memory,
 ) -> Result<Reported, Error> {
-    explain_pods(&mut decision, context, memory).await;
-    let new = report(&decision);
-    if news(&decision, &new) == News::None {
+    explain_pods(decision, context, memory).await;
+    let new = report(decision);
+    if news(decision, &new) == News::None {
         memory.failures = 0;
         publish_gauges(context, &decision.seen.app);
-        return Ok(Reported::Done(wait(&decision, memory)));
+        return Ok(Reported::Done(wait(decision, memory)));
     }
     write_status(decision, new, context, memory).await
 }
 
 /// As [`finish`], for a look at the stores whose news are only numbers: bounded in rate.
 pub(super) async fn progress(
-    mut decision: Decision,
+    decision: &mut Decision,
     context: &Context,
     memory: &mut Memory,
 ) -> Result<Duration, Error> {
@@ -114,10 +115,10 @@ pub(super) async fn progress(
         return Ok(PROGRESS - since);
     }
     memory.progress = Some(Instant::now());
-    explain_pods(&mut decision, context, memory).await;
-    let new = report(&decision);
-    if news(&decision, &new) == News::None {
-        return Ok(wait(&decision, memory).max(PROGRESS));
+    explain_pods(decision, context, memory).await;
+    let new = report(decision);
+    if news(decision, &new) == News::None {
+        return Ok(wait(decision, memory).max(PROGRESS));
     }
     match write_status(decision, new, context, memory).await? {
         Reported::Done(wait) => Ok(wait),
@@ -126,8 +127,9 @@ pub(super) async fn progress(
     }
 }
 
+/// Writes the status; once it is written, the decision's app carries it.
 async fn write_status(
-    decision: Decision,
+    decision: &mut Decision,
     new: BlueGreenAppStatus,
     context: &Context,
     memory: &mut Memory,
@@ -147,7 +149,9 @@ async fn write_status(
             }
             record_switch(context, &old, &new);
             publish_gauges(context, &app);
-            wait(&decision, memory)
+            app.metadata.resource_version = version;
+            decision.seen.app = Arc::new(app);
+            wait(decision, memory)
         }
         Outcome::Stale => return Ok(Reported::Stale),
         Outcome::Gone => RESYNC,

@@ -182,7 +182,10 @@ pub(super) fn stalled(report: &Report) -> Option<Why> {
             let words = "spec.paused holds a change that is not applied; set it to false to go on";
             Some(("Paused", words.to_owned()))
         }
-        Stage::Preparing { target, missing } if missing == Missing::Deadline || too_late => {
+        // What is yet to be stored begins its time then.
+        Stage::Preparing { target, missing }
+            if missing == Missing::Deadline || (too_late && missing != Missing::Revision) =>
+        {
             Some(("ProgressDeadlineExceeded", lacks(report, target, missing)))
         }
         Stage::Unready { missing: missing @ Missing::Deadline } => {
@@ -292,8 +295,11 @@ fn standby(report: &Report) -> (bool, Why) {
         && deployment.matches
         && facts.current.is_some_and(|stored| stored.number == deployment.revision)
         && deployment.updated >= want;
-    if !up_to_date || have < want {
-        let what = format!("{idle} has {have} of {want} pods ready");
+    // Behind the color's Service, they would still answer the tests of the new version.
+    let leaving = deployment.total > deployment.updated;
+    if !up_to_date || have < want || leaving {
+        let old = if leaving && have >= want { ", and pods of the version before" } else { "" };
+        let what = format!("{idle} has {have} of {want} pods ready{old}");
         let words = report.trouble.pods.get(idle).as_ref().map(|why| format!("{what}: {why}"));
         return (false, ("NotReady", words.unwrap_or(what)));
     }

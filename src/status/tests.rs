@@ -88,6 +88,15 @@ fn the_version_before_is_not_told_as_the_standby_that_was_asked_for() {
     };
     let says = |status: &str, reason: &str| Some((status.to_owned(), reason.to_owned()));
     assert_eq!(tell(&seen), says("True", "Warm"));
+    // All new pods are ready, and an old one still answers on the color's own Service.
+    if let Child::Ours(deployment) = &mut seen.colors.green.deployment {
+        (deployment.total, deployment.ready, deployment.available) = (3, 3, 3);
+    }
+    assert_eq!(tell(&seen), says("False", "NotReady"));
+    if let Child::Ours(deployment) = &mut seen.colors.green.deployment {
+        (deployment.total, deployment.ready, deployment.available) = (2, 2, 2);
+    }
+    assert_eq!(tell(&seen), says("True", "Warm"));
     seen.colors.green.newest = Some(Stored { number: 1, change: Change::Block });
     assert_eq!(tell(&seen), says("False", "NotReady"));
 }

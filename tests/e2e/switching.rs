@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bluegreen_operator::api::Color::{self, Blue, Green};
 use bluegreen_operator::api::Phase;
+use bluegreen_proxy::{Effect, Proxy, Request, Rule};
 use serde_json::json;
 
 use crate::harness::{Kind, Sandbox, World, app, pods};
@@ -188,5 +189,47 @@ async fn does_a_switch_wait_until_the_target_covers_the_nodes_that_serve() -> Re
     // Back to pods that have served, which no wait would move: not held up, whatever the nodes.
     sandbox.activate("hello", Blue).await?;
     sandbox.until("blue serves", |world| world.serves("hello", Blue)).await?;
+    sandbox.finish().await
+}
+
+/// The record of a switch in the status comes before it, and may take its time.
+#[tokio::test(flavor = "multi_thread")]
+async fn is_a_target_looked_at_again_when_its_announcement_took_long() -> Result<()> {
+    let patient = ["30s", "20s", "2s", "6s"];
+    let sandbox = Sandbox::new("announced").await?.with_pace(patient);
+    let proxy = Proxy::start(sandbox.user.config.clone(), 1).await?;
+    let _operator = sandbox.operator_behind(&proxy)?;
+    sandbox.apply(&app("hello")).await?;
+    sandbox.until("blue serves, green is warm", |world| world.serves("hello", Blue)).await?;
+    let annotate = async |ready: &str| -> Result<()> {
+        let patch = json!({"metadata": {"annotations": {"test.bluegreen.dev/ready": ready}}});
+        let world = sandbox.world();
+        for (pod, _) in world.all(Kind::Pod).filter(|(name, _)| name.starts_with("hello-green-")) {
+            sandbox.patch(Kind::Pod, pod, patch.clone()).await?;
+        }
+        Ok(())
+    };
+
+    let slow = Duration::from_secs(3);
+    let is_status = |request: &Request| request.is_change() && request.subresource == "status";
+    let delay = proxy.script().add(Rule::new(is_status, Effect::Delay(slow..=slow)).times(1));
+    let before = proxy.log().len();
+    sandbox.activate("hello", Green).await?;
+    // Within the delay: green was ready when the announcement was sent, and is not any more.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    annotate("never").await?;
+    let unready = |world: &World| {
+        let green = world.raw(Kind::Deployment, "hello-green");
+        green.is_some_and(|green| green["status"]["readyReplicas"].as_u64().unwrap_or(0) == 0)
+    };
+    sandbox.until("green is unready", unready).await?;
+    let still = |world: &World| world.selects("hello") == "blue";
+    sandbox.throughout(Duration::from_secs(5), "blue serves", still).await?;
+    let sent = proxy.log().since(before);
+    assert!(sent.iter().any(|record| is_status(&record.request)), "the announcement was sent");
+
+    proxy.script().remove(delay);
+    annotate("true").await?;
+    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
     sandbox.finish().await
 }

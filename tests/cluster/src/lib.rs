@@ -6,12 +6,15 @@
 //! by side, each in a folder of its own (`dir.rs`). Whatever becomes of the process that started one, nothing of it
 //! stays behind (`reap.rs`).
 
+pub mod argocd;
 mod audit;
 mod cgroup;
 mod cluster;
 mod containerd;
 mod control_plane;
+mod debian;
 mod dir;
+mod go;
 mod kubeconfig;
 mod net;
 mod node;
@@ -23,12 +26,14 @@ mod process;
 pub mod prometheus;
 mod reap;
 mod requirements;
+mod say;
 mod simulated;
 mod tools;
 
 pub use audit::{AuditLog, Entry, Offset};
 pub use cluster::{Cluster, DIR, NODE_ADDRESS, down, down_all};
 pub use dir::{DEFAULT, target};
+pub use go::module_folder;
 pub use kubeconfig::UserAccount;
 pub use options::{Node, Options, ProxyMode};
 pub use pause::compile_static;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use bluegreen_cluster::{
-    Cluster, DEFAULT, DIR, Node, Options, ProxyMode, Tools, down, down_all, install_node_dependencies,
-    prometheus, target,
+    Cluster, DEFAULT, DIR, Node, Options, ProxyMode, Tools, argocd, down, down_all,
+    install_node_dependencies, prometheus, target,
 };
 use clap::{Args, Parser, Subcommand};
 
@@ -75,6 +75,9 @@ enum Command {
         /// Also what tests of the chart and of the alerts need: Helm and Prometheus.
         #[arg(long)]
         more: bool,
+        /// Also a real Argo CD and its Redis.
+        #[arg(long)]
+        argocd: bool,
     },
 }
 
@@ -147,12 +150,16 @@ async fn act(command: Command) -> Result<ExitCode> {
             Cluster::real_node_possible().map_err(anyhow::Error::msg)?;
             println!("a real node can run here");
         }
-        Command::Build { more } => {
+        Command::Build { more, argocd } => {
             let target = target()?;
             println!("{}", shown(Tools::ensure(&target)?.folder()));
             if more {
                 println!("{}", shown(&Tools::helm(&target)?));
                 println!("{}", shown(&prometheus::ensure(&target)?));
+            }
+            if argocd {
+                println!("{}", shown(&argocd::program(&target)?));
+                println!("{}", shown(&argocd::redis(&target)?.0));
             }
         }
     }

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::process::run;
-use crate::tools::say;
+use crate::say::say;
 use crate::{cgroup, containerd};
 
 /// Programs that a real node runs, each with its Debian package.

@@ -1,14 +1,14 @@
 //! The programs of Kubernetes, built once from pinned Go modules.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
+use crate::go::Go;
 use crate::process::run;
+use crate::say::say;
 
 /// A Go module of ours: a pinned list of tools without any code.
 struct Module {
@@ -24,24 +24,47 @@ const KWOK: Module =
 const HELM: Module =
     Module { folder: "helm", go_mod: include_str!("../helm/go.mod"), go_sum: include_str!("../helm/go.sum") };
 
+const ARGO_CD: Module = Module {
+    folder: "argocd",
+    go_mod: include_str!("../argocd/go.mod"),
+    go_sum: include_str!("../argocd/go.sum"),
+};
+
 /// Programs that are built together, and found again by all that decides the result.
 struct Set {
     name: &'static str,
+    /// Who builds them.
+    go: fn(&Path) -> Result<Go>,
     modules: &'static [&'static Module],
     tools: &'static [Tool],
     ldflags: fn() -> String,
 }
 
 /// What a cluster consists of.
-const CLUSTER: Set =
-    Set { name: "Kubernetes", modules: &[&KUBERNETES, &KWOK], tools: &TOOLS, ldflags: cluster_ldflags };
+const CLUSTER: Set = Set {
+    name: "Kubernetes",
+    go: usual_go,
+    modules: &[&KUBERNETES, &KWOK],
+    tools: &TOOLS,
+    ldflags: cluster_ldflags,
+};
 
 /// Helm is built only where a test asks for it.
 const CHARTS: Set = Set {
     name: "Helm",
+    go: usual_go,
     modules: &[&HELM],
     tools: &[tool("helm", &HELM, "helm.sh/helm/v4/cmd/helm", 85)],
     ldflags: helm_ldflags,
+};
+
+/// One program that acts by the name it is called by: the CLI, the application controller, the repository server.
+const GITOPS: Set = Set {
+    name: "Argo CD",
+    go: newest_go,
+    modules: &[&ARGO_CD],
+    tools: &[tool("argocd", &ARGO_CD, "github.com/argoproj/argo-cd/v3/cmd", 200)],
+    ldflags: argo_cd_ldflags,
 };
 
 /// One program. A new one is a line in its set and a `tool` line in its module's `go.mod`.
@@ -74,8 +97,14 @@ const VERSION: &str = "v1.35.4";
 /// Helm's own.
 const HELM_VERSION: &str = "v4.3.1";
 
-/// The oldest Go that all modules build with: the highest `go` line of their `go.mod`.
+/// Argo CD's own.
+pub const ARGO_CD_VERSION: &str = "v3.6.1";
+
+/// The oldest Go that all modules build with: the highest `go` line of their `go.mod`, Argo CD's aside.
 const GO: &str = "1.26";
+
+/// The oldest Go that builds Argo CD.
+const ARGO_CD_GO: &str = "1.27";
 
 /// The folder that holds the built programs.
 #[derive(Clone, Debug)]
@@ -95,16 +124,21 @@ impl Tools {
         Ok(Self::of(&CHARTS, target)?.path("helm"))
     }
 
+    /// The same for `argocd`, alone.
+    pub fn argo_cd(target: &Path) -> Result<PathBuf> {
+        Ok(Self::of(&GITOPS, target)?.path("argocd"))
+    }
+
     fn of(set: &Set, target: &Path) -> Result<Self> {
         let base = target.join("cluster-tools");
         fs::create_dir_all(&base)?;
         let hash = hash(set);
-        let go = match go_version() {
+        let go = match (set.go)(target) {
             Ok(go) => go,
             // Built before, and run now where there is no Go, as under sudo.
             Err(error) => return built_before(&base, &hash)?.ok_or(error),
         };
-        let done = base.join(format!("{hash}-{go}"));
+        let done = base.join(format!("{hash}-{}", go.version));
         if done.is_dir() {
             return Ok(Self(done));
         }
@@ -114,7 +148,7 @@ impl Tools {
             lock.lock()?;
         }
         if !done.is_dir() {
-            build(set, &base, &done)?;
+            build(set, &go, &base, &done)?;
         }
         Ok(Self(done))
     }
@@ -130,7 +164,7 @@ impl Tools {
     }
 }
 
-fn build(set: &Set, base: &Path, done: &Path) -> Result<()> {
+fn build(set: &Set, go: &Go, base: &Path, done: &Path) -> Result<()> {
     let temporary = base.join("unfinished");
     // The lock is ours: what lies here was left by a build that was killed.
     let _ = fs::remove_dir_all(&temporary);
@@ -149,7 +183,7 @@ fn build(set: &Set, base: &Path, done: &Path) -> Result<()> {
         let time =
             if *seconds < 60 { format!("{seconds} s") } else { format!("{} min", seconds.div_ceil(60)) };
         say(&format!("building {name} ({} of {}, about {time} on 2 cores) …", index + 1, set.tools.len()));
-        let mut command = go();
+        let mut command = go.command();
         command.current_dir(temporary.join(module.folder)).arg("build").args(flags(set));
         command.arg("-o").arg(out.join(name)).arg(package);
         run(&mut command).with_context(|| format!("cannot build {name}"))?;
@@ -159,11 +193,12 @@ fn build(set: &Set, base: &Path, done: &Path) -> Result<()> {
     Ok(())
 }
 
-fn go() -> Command {
-    let mut command = Command::new("go");
-    // A workspace file somewhere above would replace the pinned module.
-    command.env("GOWORK", "off").env("CGO_ENABLED", "0");
-    command
+fn usual_go(_target: &Path) -> Result<Go> {
+    Go::on_path(GO)
+}
+
+fn newest_go(target: &Path) -> Result<Go> {
+    Go::on_path_or_packaged(ARGO_CD_GO, target)
 }
 
 fn flags(set: &Set) -> [String; 4] {
@@ -179,6 +214,13 @@ fn cluster_ldflags() -> String {
 
 fn helm_ldflags() -> String {
     format!("-s -w -X helm.sh/helm/v4/internal/version.version={HELM_VERSION}")
+}
+
+fn argo_cd_ldflags() -> String {
+    format!(
+        "-s -w -X github.com/argoproj/argo-cd/v3/common.version={}",
+        ARGO_CD_VERSION.trim_start_matches('v')
+    )
 }
 
 /// Tools of the wanted versions, whatever Go they were built with.
@@ -202,62 +244,26 @@ fn hash(set: &Set) -> String {
     hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The version that will build. An older Go is good enough where it fetches newer toolchains by itself.
-fn go_version() -> Result<String> {
-    let help = format!(
-        "the test cluster is built from Go modules and needs Go {GO} or newer: install it from go.dev/dl or with \
-         your package manager, and have `go` on the PATH"
-    );
-    let Ok(answer) = run(go().args(["env", "GOVERSION", "GOTOOLCHAIN"])) else {
-        bail!("no usable Go here: {help}")
-    };
-    let (found, switching) = answer.split_once('\n').unwrap_or((&answer, ""));
-    if !recent(found) && !switching.contains("auto") {
-        bail!("Go is too old ({found}): {help}");
-    }
-    Ok(found.trim().to_owned())
-}
-
-fn recent(version: &str) -> bool {
-    let numbers = |text: &str| -> Vec<u32> {
-        text.trim().trim_start_matches("go").split('.').map_while(|part| part.parse().ok()).take(2).collect()
-    };
-    numbers(version) >= numbers(GO)
-}
-
-/// Progress goes to the terminal even from inside a test, whose own output is captured.
-pub fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn which_go_versions_are_recent_enough() {
-        for (version, enough) in
-            [("go1.26.8\n", true), ("go1.27", true), ("go2.0", true), ("go1.25.9", false), ("devel", false)]
-        {
-            assert_eq!(recent(version), enough, "{version}");
-        }
-    }
-
-    #[test]
     fn does_the_oldest_go_named_to_the_user_satisfy_every_module() {
         for module in [&CLUSTER, &CHARTS].into_iter().flat_map(|set| set.modules) {
             let line = module.go_mod.lines().find_map(|line| line.strip_prefix("go ")).unwrap_or_default();
-            assert!(recent(&format!("go{GO}")) && !line.is_empty());
+            assert!(!line.is_empty());
             assert!(GO >= line.rsplit_once('.').map_or(line, |(minor, _)| minor), "{line}");
         }
     }
 
     #[test]
     fn is_every_tool_pinned_in_its_module() {
-        for tool in [&CLUSTER, &CHARTS].into_iter().flat_map(|set| set.tools) {
+        for tool in [&CLUSTER, &CHARTS, &GITOPS].into_iter().flat_map(|set| set.tools) {
             assert!(tool.module.go_mod.contains(tool.package), "{}", tool.name);
         }
         assert!(HELM.go_mod.contains(&format!("helm.sh/helm/v4 {HELM_VERSION}")));
+        assert!(ARGO_CD.go_mod.contains(&format!("github.com/argoproj/argo-cd/v3 {ARGO_CD_VERSION}")));
         assert!(KUBERNETES.go_mod.contains(&format!("k8s.io/kubernetes {VERSION}")));
     }
 }

@@ -260,6 +260,16 @@ impl Sandbox {
         self.within(PATIENCE, what, holds).await
     }
 
+    /// Waits until that holds; `false` when it does not in time.
+    pub async fn reached(&self, limit: Duration, holds: impl Fn(&World) -> bool) -> Result<bool> {
+        Ok(self.record.until(limit, holds).await?.is_some())
+    }
+
+    /// The writes that were the test's own.
+    pub fn foreign(&self) -> std::collections::BTreeSet<u64> {
+        self.record.foreign()
+    }
+
     /// Waits until that holds.
     pub async fn within(&self, limit: Duration, what: &str, holds: impl Fn(&World) -> bool) -> Result<()> {
         match self.record.until(limit, holds).await? {

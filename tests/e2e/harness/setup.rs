@@ -47,7 +47,8 @@ pub async fn real_node() -> Result<&'static Cluster> {
     started.await
 }
 
-async fn install(client: &Client) -> Result<()> {
+/// The CRD and the operator's ClusterRole, in effect when this returns.
+pub async fn install(client: &Client) -> Result<()> {
     let crd: CustomResourceDefinition = serde_yaml_ng::from_str(CRD)?;
     apply(&Api::all(client.clone()), &crd).await?;
     apply(&Api::all(client.clone()), &role()?).await?;

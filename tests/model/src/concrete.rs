@@ -164,7 +164,7 @@ fn snapshot(objects: &Objects) -> Snapshot {
         let condition =
             json!({ "type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable" });
         body["status"] = json!({
-            "observedGeneration": if d.observed { 2 } else { 1 }, "replicas": d.have, "updatedReplicas": d.have,
+            "observedGeneration": if d.observed { 2 } else { 1 }, "replicas": d.have, "updatedReplicas": facts::updated(&d),
             "readyReplicas": d.have, "availableReplicas": d.have,
             "conditions": if d.rolled { vec![condition] } else { vec![] },
         });

@@ -123,8 +123,36 @@ pub(crate) fn make_plan(
     let broken = broken_by(&decision, seen)
         .or_else(|| done_too_early(&decision, seen, bounds, guards))
         .or_else(|| sleeps_through(&decision, seen, &controller, bounds, guards));
+    let mut broken = broken;
     let mut queue = [None; 4];
-    let asks = decision.plan.actions.iter().flat_map(|action| asks(action, seen, facts::token(&controller)));
+    line_up(&mut queue, &decision.plan, world, &controller);
+    // A deposed leader reports nothing: `Tenure::may_write` is asked before every write. (For all its other writes
+    // the model lets it be frozen right between the question and the write.)
+    let deposed = guards.tenure && controller.term < world.epoch;
+    if decision.plan.actions.is_empty() && decision.status != seen.app.status && !deposed {
+        let valid = controller.fresh & Object::App.bit() != 0;
+        queue[0] = Some(Request { ask: Ask::Status(decision.status, decision.left), valid });
+        if decision.plan.announces(&decision.facts) {
+            // What waited for this record follows on the same look, as in `reconcile::live_pass`.
+            let mut recorded = *seen;
+            recorded.app.status = decision.status;
+            let then = decide(&recorded, &controller, true, bounds, guards);
+            broken = broken.or_else(|| broken_by(&then, &recorded));
+            line_up(&mut queue[1..], &then.plan, world, &controller);
+        }
+    }
+    let controller = &mut next.controllers[k];
+    controller.clocks = decision.clocks;
+    controller.queue = queue;
+    controller.mode = Mode::Acting { unknown: false };
+    settle(controller, guards);
+    (next, broken)
+}
+
+/// Lines up the requests of a plan.
+fn line_up(queue: &mut [Option<Request>], plan: &Plan, world: &World, controller: &Controller) {
+    let seen = &controller.view;
+    let asks = plan.actions.iter().flat_map(|action| asks(action, seen, facts::token(controller)));
     for (slot, ask) in queue.iter_mut().zip(asks) {
         let valid = match ask {
             Ask::Drop(color, number) => {
@@ -134,19 +162,6 @@ pub(crate) fn make_plan(
         };
         *slot = Some(Request { ask, valid });
     }
-    // A deposed leader reports nothing: `Tenure::may_write` is asked before every write. (For all its other writes
-    // the model lets it be frozen right between the question and the write.)
-    let deposed = guards.tenure && controller.term < world.epoch;
-    if decision.plan.actions.is_empty() && decision.status != seen.app.status && !deposed {
-        let valid = controller.fresh & Object::App.bit() != 0;
-        queue[0] = Some(Request { ask: Ask::Status(decision.status, decision.left), valid });
-    }
-    let controller = &mut next.controllers[k];
-    controller.clocks = decision.clocks;
-    controller.queue = queue;
-    controller.mode = Mode::Acting { unknown: false };
-    settle(controller, guards);
-    (next, broken)
 }
 
 /// An empty queue ends the pass.
@@ -170,6 +185,12 @@ fn forget_view(controller: &mut Controller, guards: &Guards) {
     }
 }
 
+/// Nothing of what was lined up was sent.
+pub(crate) fn sent_nothing(controller: &mut Controller) {
+    controller.queue = [None; 4];
+    controller.mode = Mode::Idle;
+}
+
 /// A request was answered: carried out, or refused by its precondition. The controller looks again after either.
 pub(crate) fn answered(controller: &mut Controller, index: usize, guards: &Guards) {
     controller.queue[index] = None;
@@ -177,19 +198,26 @@ pub(crate) fn answered(controller: &mut Controller, index: usize, guards: &Guard
 }
 
 /// Has this request been sent? All are sent at once, except that a color's revisions are deleted one after the other,
-/// after its Deployment.
+/// after its Deployment, and that what follows a report waits for its answer.
 pub(crate) fn is_sent(controller: &Controller, index: usize) -> bool {
     let Some(Request { ask, .. }) = controller.queue[index] else { return false };
-    !matches!(ask, Ask::Drop(..)) || controller.queue[..index].iter().all(Option::is_none)
+    let before = &controller.queue[..index];
+    match ask {
+        Ask::Drop(..) => before.iter().all(Option::is_none),
+        _ => !before.iter().flatten().any(|request| matches!(request.ask, Ask::Status(..))),
+    }
 }
 
 /// A request was refused: what was to follow it is not sent.
-pub(crate) fn refused(controller: &mut Controller, index: usize, guards: &Guards) {
-    abandon(controller, index);
+pub(crate) fn refused(controller: &mut Controller, index: usize, request: Request, guards: &Guards) {
+    abandon(controller, index, request.ask);
     answered(controller, index, guards);
 }
 
-fn abandon(controller: &mut Controller, index: usize) {
+fn abandon(controller: &mut Controller, index: usize, ask: Ask) {
+    if let Ask::Status(..) = ask {
+        controller.queue[index + 1..].fill(None);
+    }
     for later in &mut controller.queue[index + 1..] {
         if matches!(later, Some(Request { ask: Ask::Drop(..), .. })) {
             *later = None;
@@ -198,15 +226,23 @@ fn abandon(controller: &mut Controller, index: usize) {
 }
 
 /// A request got no answer in time.
-pub(crate) fn unanswered(controller: &mut Controller, index: usize, guards: &Guards) {
-    abandon(controller, index);
-    let is_status = matches!(controller.queue[index], Some(Request { ask: Ask::Status(..), .. }));
+pub(crate) fn unanswered(controller: &mut Controller, index: usize, request: Request, guards: &Guards) {
+    abandon(controller, index, request.ask);
+    let is_status = matches!(request.ask, Ask::Status(..));
     controller.queue[index] = None;
     if let Mode::Acting { unknown } = &mut controller.mode {
         // An unknown report bumps nothing: it can't touch a pod.
         *unknown |= !is_status;
     }
     settle(controller, guards);
+}
+
+/// As [`unanswered`], for a request that the model does not know.
+pub(crate) fn unknown_outside(controller: &mut Controller) {
+    match &mut controller.mode {
+        Mode::Acting { unknown } => *unknown = true,
+        Mode::Idle | Mode::Looking => controller.attempt += 1,
+    }
 }
 
 /// A process begins: it remembers nothing.

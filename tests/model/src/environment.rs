@@ -3,7 +3,8 @@
 use bluegreen_operator::api::Color;
 use bluegreen_operator::plan::Selection;
 
-use crate::objects::{Deployment, FOREIGN, FULL, Listed, Object};
+use crate::Scope;
+use crate::objects::{App, Deployment, FOREIGN, FULL, Listed, Object};
 use crate::server;
 use crate::world::{Clock, Mode, World};
 
@@ -48,8 +49,8 @@ pub enum Mishap {
 }
 
 /// Every edit that is possible now. Of the tags never used before, one stands for all.
-pub(crate) fn edits(world: &World) -> Vec<Edit> {
-    let app = &world.objects.app;
+#[must_use]
+pub fn edits(app: &App, scope: Scope) -> Vec<Edit> {
     let tags = |color: Color| {
         let now = *app.tags.get(color);
         // Back to the one before, or on to a new one.
@@ -66,11 +67,26 @@ pub(crate) fn edits(world: &World) -> Vec<Edit> {
         let now = *app.tags.get(idle);
         all.extend([Edit::Return(idle, now), Edit::Return(idle, now + 1)]);
     }
+    match scope {
+        Scope::All => {}
+        Scope::Daily => {
+            all.retain(|edit| {
+                !matches!(edit, Edit::Policy | Edit::Remove(_) | Edit::Leave | Edit::Return(..))
+            });
+        }
+    }
     all
 }
 
 pub(crate) fn edit(world: &mut World, edit: Edit) {
-    let app = &mut world.objects.app;
+    change_spec(&mut world.objects.app, edit);
+    world.least = world.least.min(world.objects.app.replicas);
+    world.edits -= 1;
+    world.touch(Object::App);
+}
+
+/// What the edit makes of the app.
+pub fn change_spec(app: &mut App, edit: Edit) {
     match edit {
         Edit::Active => app.active = app.active.other(),
         Edit::Tag(color, tag) => *app.tags.get_mut(color) = tag,
@@ -90,9 +106,6 @@ pub(crate) fn edit(world: &mut World, edit: Edit) {
         Edit::Pause => app.paused = !app.paused,
     }
     app.status.observed = false;
-    world.least = world.least.min(app.replicas);
-    world.edits -= 1;
-    world.touch(Object::App);
 }
 
 /// Every mishap that is possible now. What a person does to a Deployment in the very moment between the live look
@@ -163,18 +176,53 @@ pub(crate) fn ready(world: &World, color: Color) -> Option<World> {
     Some(next)
 }
 
+/// The Deployment controller says that it has seen this generation, and begins to work. It counts what its ReplicaSets
+/// say, which may not have noticed yet: after a size is lowered and raised again all seems to be there. What Kubernetes
+/// says is true here, too; that pods stand behind it is for their endpoints to prove.
+///
+/// Where the size changes with the template it scales first, and `forgets` only later that it had rolled out.
+pub(crate) fn take_note(world: &World, color: Color, forgets: bool) -> Option<World> {
+    let mut next = *world;
+    let deployment = next.objects.deployments.get_mut(color).as_mut()?;
+    let stale = deployment.rolled && !deployment.current;
+    let done = if forgets { !stale } else { deployment.observed };
+    if done {
+        return None;
+    }
+    deployment.observed = true;
+    deployment.rolled &= !forgets;
+    let complete = deployment.current && deployment.replicas > 0 && deployment.have == deployment.replicas;
+    next.truth.get_mut(color).up |= complete;
+    next.touch(Object::Deployment(color));
+    Some(next)
+}
+
 /// The pods are available, and the Deployment controller says so.
 pub(crate) fn roll(world: &World, color: Color) -> Option<World> {
     let mut next = *world;
     let deployment = next.objects.deployments.get_mut(color).as_mut()?;
-    let counted = deployment.observed && deployment.have == deployment.replicas;
-    if counted || deployment.pods != deployment.replicas {
+    let counted = deployment.have == deployment.replicas && deployment.current;
+    let stale = deployment.rolled && !deployment.current;
+    if counted || stale || !deployment.observed || deployment.pods != deployment.replicas {
         return None;
     }
-    deployment.observed = true;
     deployment.have = deployment.replicas;
-    deployment.rolled |= deployment.replicas > 0;
+    (deployment.current, deployment.rolled) = (true, true);
     next.truth.get_mut(color).up = deployment.replicas > 0;
+    next.touch(Object::Deployment(color));
+    Some(next)
+}
+
+/// The Deployment controller counts again, and finds that not all is there that it had counted: its ReplicaSet had not
+/// noticed yet that its size was lowered, and raised again.
+pub(crate) fn recount(world: &World, color: Color) -> Option<World> {
+    let mut next = *world;
+    let deployment = next.objects.deployments.get_mut(color).as_mut()?;
+    let counts = deployment.observed && deployment.current;
+    if !counts || deployment.pods >= deployment.have.min(deployment.replicas) {
+        return None;
+    }
+    deployment.have = deployment.pods;
     next.touch(Object::Deployment(color));
     Some(next)
 }
@@ -184,7 +232,9 @@ pub(crate) fn list_pods(world: &World, color: Color) -> Option<World> {
     let mut next = *world;
     let own = match world.objects.deployments.get(color) {
         // The pods before still stand there.
-        Some(deployment) if !deployment.observed && deployment.pods < deployment.replicas => return None,
+        Some(d) if !d.current && d.pods < d.replicas && !is_of(d, world.objects.slices.own.get(color)) => {
+            return None;
+        }
         Some(Deployment { revision, content, pods, .. }) if *pods > 0 => {
             Listed { revision: *revision, content: *content, pods: *pods }
         }
@@ -201,7 +251,13 @@ pub(crate) fn list_pods(world: &World, color: Color) -> Option<World> {
     Some(next)
 }
 
-/// The EndpointSlice controller follows the live Service's selector, and the selected pods.
+/// The slices list pods of the Deployment's template.
+fn is_of(deployment: &Deployment, listed: &Listed) -> bool {
+    (listed.revision, listed.content) == (deployment.revision, deployment.content)
+}
+
+/// The EndpointSlice controller follows the live Service's selector, and the selected pods: it may know of ready ones
+/// before the Deployment's status does, and while new ones come the old ones stand there.
 pub(crate) fn move_endpoints(world: &World) -> Option<World> {
     let selected = world.objects.service.and_then(|service| match service.selects {
         Selection::Color(color) => Some(color),
@@ -209,7 +265,7 @@ pub(crate) fn move_endpoints(world: &World) -> Option<World> {
     });
     let live = selected.and_then(|color| {
         let deployment = (*world.objects.deployments.get(color))?;
-        (deployment.replicas > 0).then_some((color, deployment.have))
+        (deployment.replicas > 0).then_some((color, deployment.have.max(deployment.pods)))
     });
     if world.objects.slices.live == live {
         return None;

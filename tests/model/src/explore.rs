@@ -154,7 +154,9 @@ fn expand_one(
         let to = found.get(print).map_or_else(|| To::New(print, Box::new(next.world)), To::Known);
         edges.push(Edge { to, fair: next.fair });
     }
-    let is_end = !nexts.iter().any(|next| next.fair && next.world != *world);
+    // What is late may also be lost: then this is the end, too.
+    let moves = |next: &Next| next.fair && !matches!(next.step, Step::LateCommit(_));
+    let is_end = !nexts.iter().any(|next| moves(next) && next.world != *world);
     let broken = broken.or_else(|| if is_end { liveness::wrong_end(world, bounds) } else { None });
     Expanded { edges, broken, steps: nexts.len() as u64, is_end }
 }

@@ -197,13 +197,18 @@ fn deployment(
         replicas: i32::from(deployment.replicas),
         observed: deployment.observed || !guards.observed_generation,
         total: count,
-        updated: count,
+        updated: i32::from(updated(deployment)),
         ready: count,
         available: count,
         rolled_out: deployment.rolled,
         deadline_exceeded: false,
         proven: true,
     }
+}
+
+/// `status.updatedReplicas`: once a new template was seen, what is counted is of an old one until it has rolled out.
+pub(crate) fn updated(deployment: &Deployment) -> u8 {
+    if deployment.observed && !deployment.current { 0 } else { deployment.have }
 }
 
 /// The revision that a color runs or is to run, as in [`color_facts`].

@@ -17,6 +17,8 @@
 //! | [`explore`] | breadth first over all of them |
 //! | [`liveness`] | does every state lead to what the spec asks for? |
 //! | [`story`] | a path in words |
+//! | [`picture`] | the objects as somebody outside sees them |
+//! | [`replay`] | is what really happened something that these rules allow? |
 //!
 //! resourceVersions are not numbers here: every copy that was read, and every request that carries one, holds a
 //! bit that says whether the object is still the one that was read. That keeps the state space finite without
@@ -31,7 +33,9 @@ mod facts;
 mod fingerprint;
 pub mod liveness;
 pub mod objects;
+pub mod picture;
 mod promises;
+pub mod replay;
 mod report;
 pub mod request;
 mod server;
@@ -44,6 +48,8 @@ pub mod world;
 pub struct Bounds {
     /// Edits of the spec.
     pub edits: u8,
+    /// Which edits.
+    pub scope: Scope,
     /// Things that happen to the children: deletions, foreign edits, pods that turn unready.
     pub mishaps: u8,
     /// Crashes of a controller, and requests whose result stays unknown (and which may commit at any later time).
@@ -60,6 +66,16 @@ pub struct Bounds {
     pub deposed: Deposed,
     /// Starts from an app without children, instead of one in which blue has been serving for long.
     pub from_nothing: bool,
+}
+
+/// Which edits of the spec there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of every day: `active`, either tag, both in one, a shared field, `replicas`, `paused`.
+    #[default]
+    Daily,
+    /// Those, `activeUpdatePolicy`, and the removal and return of a color's block.
+    All,
 }
 
 /// How the idle color is kept.

@@ -92,7 +92,8 @@ pub(crate) fn unconverged(objects: &Objects, standby: Idle) -> Option<Broken> {
     let Some(live) = objects.deployments.get(active) else {
         return Some("nothing left to do, and the live color has no Deployment");
     };
-    if (live.have, live.replicas) != (app.replicas, app.replicas) || !live.observed {
+    let ready = live.observed && live.current;
+    if (live.have, live.replicas) != (app.replicas, app.replicas) || !ready {
         return Some("nothing left to do, and the live color is not fully ready");
     }
     if facts::content(objects, active, facts::served(objects, active)) != Some(live.content) {

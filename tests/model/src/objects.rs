@@ -91,9 +91,11 @@ pub struct Deployment {
     pub token: Token,
     /// The Deployment controller has seen this generation.
     pub observed: bool,
-    /// The counts of the status; of an earlier generation unless `observed`.
+    /// The counts of the status; of an earlier generation unless `observed`, of an earlier template unless `current`.
     pub have: u8,
     /// This template was complete once.
+    pub current: bool,
+    /// The status says of this template, or still of an earlier one, that it was complete once.
     pub rolled: bool,
     /// Ready pods of this template, counted or not (no controller reads this: it reads `have`).
     pub pods: u8,
@@ -262,6 +264,7 @@ pub(crate) fn blue_serves(idle: Idle) -> Objects {
             token,
             observed: true,
             have: size,
+            current: true,
             rolled: true,
             pods: size,
         })

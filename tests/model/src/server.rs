@@ -68,6 +68,7 @@ fn change(world: &mut World, ask: Ask) -> bool {
                 token,
                 observed: false,
                 have: 0,
+                current: false,
                 rolled: false,
                 pods: 0,
             });
@@ -95,12 +96,7 @@ fn change(world: &mut World, ask: Ask) -> bool {
                 *slot = Some(kept);
             }
         }
-        Ask::Drop(color, number) => {
-            if let Some(slot) = slot(world, color, number) {
-                *slot = None;
-            }
-            world.forget_revision(color, number);
-        }
+        Ask::Drop(color, number) => forget(world, color, number),
         Ask::Status(status, left) => {
             world.objects.app.status = status;
             if let Some(color) = left {
@@ -109,6 +105,14 @@ fn change(world: &mut World, ask: Ask) -> bool {
         }
     }
     before != world.objects
+}
+
+/// The revision is gone.
+pub(crate) fn forget(world: &mut World, color: Color, number: u8) {
+    if let Some(slot) = slot(world, color, number) {
+        *slot = None;
+    }
+    world.forget_revision(color, number);
 }
 
 fn slot(world: &mut World, color: Color, number: u8) -> Option<&mut Option<Kept>> {
@@ -130,7 +134,7 @@ pub(crate) fn put_deployment(world: &mut World, color: Color, revision: u8, cont
     let truth = world.truth.get_mut(color);
     if (deployment.revision, deployment.content) != (revision, content) {
         (deployment.revision, deployment.content) = (revision, content);
-        (deployment.pods, deployment.rolled, deployment.observed) = (0, false, false);
+        (deployment.pods, deployment.current, deployment.observed) = (0, false, false);
         truth.up = false;
     }
     if deployment.replicas != replicas {

@@ -4,7 +4,7 @@ use bluegreen_operator::api::Color;
 
 use crate::driver::{self, Broken};
 use crate::environment as env;
-pub use crate::environment::{Edit, Mishap};
+pub use crate::environment::{Edit, Mishap, change_spec, edits};
 use crate::fingerprint::fingerprint;
 use crate::objects::{Object, nothing};
 use crate::request::Request;
@@ -33,14 +33,16 @@ pub enum Step {
     Crash(usize, bool),
     /// A controller takes the lead; the one before does not know yet.
     Takeover(usize),
-    /// A request that was given up commits.
+    /// A request that was given up commits. One that is lost for good is one for which this never happens.
     LateCommit(usize),
-    /// A request that was given up is lost for good.
-    LateLoss(usize),
     /// A color's pods turn ready.
     Ready(Color),
-    /// The Deployment controller counts them, once they are available.
+    /// The Deployment controller has seen the newest generation; it may forget by that that an earlier one had rolled out.
+    TakeNote(Color, bool),
+    /// The Deployment controller counts the pods, once they are available.
     Roll(Color),
+    /// The Deployment controller finds less than it had counted.
+    Recount(Color),
     /// A color's own EndpointSlices follow.
     ListPods(Color),
     /// The live EndpointSlices follow.
@@ -75,8 +77,16 @@ pub fn successors(world: &World, bounds: &Bounds, guards: &Guards, out: &mut Vec
         if let Some(next) = env::ready(world, color) {
             push(Step::Ready(color), next, None, true);
         }
+        for forgets in [false, true] {
+            if let Some(next) = env::take_note(world, color, forgets) {
+                push(Step::TakeNote(color, forgets), next, None, true);
+            }
+        }
         if let Some(next) = env::roll(world, color) {
             push(Step::Roll(color), next, None, true);
+        }
+        if let Some(next) = env::recount(world, color) {
+            push(Step::Recount(color), next, None, true);
         }
         if let Some(next) = env::list_pods(world, color) {
             push(Step::ListPods(color), next, None, true);
@@ -90,14 +100,12 @@ pub fn successors(world: &World, bounds: &Bounds, guards: &Guards, out: &mut Vec
     }
     for (index, request) in world.late.iter().enumerate() {
         let Some(request) = *request else { continue };
-        let mut lost = *world;
-        lost.late[index] = None;
-        let mut committed = lost;
+        let mut committed = *world;
+        committed.late[index] = None;
         let (done, broken) = server::arrive(&mut committed, request, guards);
         if done {
             push(Step::LateCommit(index), committed, broken, true);
         }
-        push(Step::LateLoss(index), lost, None, true);
     }
     for k in 0..2 {
         if world.controllers[k].term > 0 {
@@ -111,7 +119,7 @@ pub fn successors(world: &World, bounds: &Bounds, guards: &Guards, out: &mut Vec
         }
     }
     if world.edits > 0 {
-        for edit in env::edits(world) {
+        for edit in env::edits(&world.objects.app, bounds.scope) {
             let mut next = *world;
             env::edit(&mut next, edit);
             push(Step::Edit(edit), next, None, false);
@@ -173,13 +181,15 @@ fn controller_steps(
                 // Not in the queue any more when it arrives, so that its own change does not outdate it.
                 next.controllers[k].queue[index] = None;
                 let (done, broken) = server::arrive(&mut next, request, guards);
-                let answer = if done { driver::answered } else { driver::refused };
-                answer(&mut next.controllers[k], index, guards);
+                match done {
+                    true => driver::answered(&mut next.controllers[k], index, guards),
+                    false => driver::refused(&mut next.controllers[k], index, request, guards),
+                }
                 push(Step::Write(k, index), next, broken, true);
                 if world.faults > 0 {
                     let mut next = *world;
                     next.faults -= 1;
-                    driver::unanswered(&mut next.controllers[k], index, guards);
+                    driver::unanswered(&mut next.controllers[k], index, request, guards);
                     leave(&mut next, request);
                     push(Step::Timeout(k, index), next, None, false);
                 }

@@ -30,7 +30,7 @@ fn name(k: usize) -> char {
     if k == 0 { 'A' } else { 'B' }
 }
 
-fn words(step: Step, before: &World, after: &World) -> String {
+pub(crate) fn words(step: Step, before: &World, after: &World) -> String {
     let queued =
         |k: usize, index: usize| before.controllers[k].queue[index].map_or_else(String::new, request);
     match step {
@@ -57,11 +57,12 @@ fn words(step: Step, before: &World, after: &World) -> String {
         Step::LateCommit(i) => {
             format!("late, the request to {} commits", before.late[i].map_or_else(String::new, request))
         }
-        Step::LateLoss(i) => {
-            format!("the late request to {} is lost", before.late[i].map_or_else(String::new, request))
-        }
         Step::Ready(color) => format!("{color}'s pods turn ready"),
+        Step::TakeNote(color, _) => {
+            format!("{color}'s Deployment says that it has seen its newest generation")
+        }
         Step::Roll(color) => format!("{color}'s pods are available, and its Deployment says so"),
+        Step::Recount(color) => format!("{color}'s Deployment finds fewer pods than it had counted"),
         Step::ListPods(color) => format!("{color}'s own slices follow its pods"),
         Step::MoveEndpoints => "the live slices follow the Service".to_owned(),
         Step::DrainPassed(k, true) => format!("{}'s drain clocks reach the drain", name(k)),
@@ -100,7 +101,7 @@ fn mishap_words(mishap: Mishap) -> String {
     }
 }
 
-fn object_name(object: Object) -> String {
+pub(crate) fn object_name(object: Object) -> String {
     match object {
         Object::App => "the app".to_owned(),
         Object::Service => "the Service".to_owned(),
@@ -110,7 +111,7 @@ fn object_name(object: Object) -> String {
     }
 }
 
-fn request(request: Request) -> String {
+pub(crate) fn request(request: Request) -> String {
     match request.ask {
         Ask::CreateService(_) => "create the Service".to_owned(),
         Ask::PutService(service, Why::Switch) => format!("switch to {:?}", service.selects),
@@ -150,7 +151,7 @@ fn status_words(status: &Status) -> String {
 }
 
 /// The cluster in one line.
-fn state(world: &World) -> String {
+pub(crate) fn state(world: &World) -> String {
     let objects = &world.objects;
     let mut line = match objects.service {
         Some(s) => format!("Service {:?} {}.{}", s.selects, s.token.epoch, s.token.attempt),

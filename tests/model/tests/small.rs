@@ -1,7 +1,7 @@
 //! Bounds that are small enough for every test run, explored to the end. `make model` explores larger ones.
 
 use bluegreen_model::explore::explore;
-use bluegreen_model::{Bounds, Deposed, Guards, Idle};
+use bluegreen_model::{Bounds, Deposed, Guards, Idle, Scope};
 
 fn holds(bounds: Bounds) {
     let explored = explore(&bounds, &Guards::ALL, usize::MAX, |_, _, _| ());
@@ -14,6 +14,7 @@ fn holds(bounds: Bounds) {
 
 const REDUCED: Bounds = Bounds {
     edits: 0,
+    scope: Scope::All,
     mishaps: 0,
     faults: 0,
     takeovers: 0,

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use bytes::Bytes;
 
 use crate::request::Request;
 
@@ -52,6 +55,12 @@ pub struct Record {
     pub at: Duration,
     /// What became of it.
     pub verdict: Verdict,
+    /// When its sender could have heard that, since the proxy's start.
+    pub ended: Option<Duration>,
+    /// What it said, if bodies are kept.
+    pub sent: Bytes,
+    /// What the API server answered, if bodies are kept; nothing for a watch.
+    pub answer: Bytes,
 }
 
 impl fmt::Display for Record {
@@ -79,6 +88,7 @@ pub struct Log {
     start: Instant,
     records: Mutex<Vec<Record>>,
     frames: Mutex<BTreeMap<String, FrameCounts>>,
+    bodies: AtomicBool,
 }
 
 /// A place in the log.
@@ -87,18 +97,41 @@ pub(crate) struct Slot(usize);
 
 impl Log {
     pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), records: Mutex::default(), frames: Mutex::default() }
+        Self {
+            start: Instant::now(),
+            records: Mutex::default(),
+            frames: Mutex::default(),
+            bodies: AtomicBool::new(false),
+        }
     }
 
-    pub(crate) fn begin(&self, request: Arc<Request>) -> Slot {
+    /// From now on, keeps what is said and answered.
+    pub fn keep_bodies(&self) {
+        self.bodies.store(true, Ordering::Relaxed);
+    }
+
+    fn kept(&self, body: &Bytes) -> Bytes {
+        if self.bodies.load(Ordering::Relaxed) { body.clone() } else { Bytes::new() }
+    }
+
+    pub(crate) fn begin(&self, request: Arc<Request>, body: &Bytes) -> Slot {
+        let (sent, answer) = (self.kept(body), Bytes::new());
         let mut records = locked(&self.records);
-        records.push(Record { request, at: self.start.elapsed(), verdict: Verdict::Pending });
+        let at = self.start.elapsed();
+        records.push(Record { request, at, verdict: Verdict::Pending, ended: None, sent, answer });
         Slot(records.len() - 1)
+    }
+
+    pub(crate) fn answered(&self, Slot(slot): Slot, body: &Bytes) {
+        if let Some(record) = locked(&self.records).get_mut(slot) {
+            record.answer = self.kept(body);
+        }
     }
 
     pub(crate) fn end(&self, Slot(slot): Slot, verdict: Verdict) {
         if let Some(record) = locked(&self.records).get_mut(slot) {
             record.verdict = verdict;
+            record.ended = Some(self.start.elapsed());
         }
     }
 

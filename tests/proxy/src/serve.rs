@@ -90,7 +90,7 @@ async fn handle(shared: Arc<Shared>, incoming: http::Request<Incoming>) -> Reply
     let (head, body) = incoming.into_parts();
     let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
     let request = Arc::new(Request::parse(&head, &body));
-    let slot = shared.log.begin(request.clone());
+    let slot = shared.log.begin(request.clone(), &body);
     // A task of its own: what was sent is carried out though its sender is gone, as on any network.
     let effects = shared.script.for_request(&request);
     let work = Work { shared, request, slot, effects };
@@ -223,7 +223,9 @@ impl Work {
         let body = if self.request.is_watch() && head.status.is_success() {
             watch::pass(self.shared.clone(), self.request.clone(), body)
         } else {
-            whole(body.collect().await.map_err(|_| Cut)?.to_bytes())
+            let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
+            self.shared.log.answered(self.slot, &body);
+            whole(body)
         };
         Ok(Response::from_parts(head, body))
     }

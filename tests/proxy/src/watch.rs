@@ -114,7 +114,7 @@ async fn read(
             let line = Bytes::from(std::mem::replace(&mut pending, rest));
             let (passing, detour) = decide(shared, request, line);
             let sent = match detour {
-                Some(Detour { object, wait }) => detours.send(&queue, passing, object, wait),
+                Some(detour) => detours.send(&queue, passing, detour),
                 None => queue.send(passing).is_ok(),
             };
             if !sent {
@@ -122,7 +122,7 @@ async fn read(
             }
         }
     }
-    while detours.under_way.join_next().await.is_some() {}
+    detours.end().await;
     // No error: who writes has gone before.
     let _ = queue.send(Passing { at: Instant::now(), gates: Vec::new(), arrives: end });
 }
@@ -133,10 +133,10 @@ struct Detour {
     wait: Duration,
 }
 
-/// Frames on detours, which keep their order object by object.
+/// Frames on detours: a line for each object, since only frames of different objects may overtake each other.
 #[derive(Default)]
 struct Detours {
-    due: HashMap<String, Instant>,
+    lines: HashMap<String, mpsc::UnboundedSender<(Instant, Passing)>>,
     under_way: tokio::task::JoinSet<()>,
 }
 
@@ -145,20 +145,29 @@ impl Detours {
         &mut self,
         queue: &mpsc::UnboundedSender<Passing>,
         passing: Passing,
-        object: String,
-        wait: Duration,
+        Detour { object, wait }: Detour,
     ) -> bool {
-        // Timers count milliseconds: two of them keep an order.
-        let after = |last: &Instant| *last + Duration::from_millis(2);
-        let due = (passing.at + wait).max(self.due.get(&object).map_or(passing.at, after));
-        self.due.insert(object, due);
-        let queue = queue.clone();
-        let open = !queue.is_closed();
-        self.under_way.spawn(async move {
-            tokio::time::sleep_until(due).await;
-            let _ = queue.send(passing);
+        let under_way = &mut self.under_way;
+        let line = self.lines.entry(object).or_insert_with(|| {
+            let (line, mut frames) = mpsc::unbounded_channel::<(Instant, Passing)>();
+            let queue = queue.clone();
+            under_way.spawn(async move {
+                while let Some((due, passing)) = frames.recv().await {
+                    tokio::time::sleep_until(due).await;
+                    let _ = queue.send(passing);
+                }
+            });
+            line
         });
-        open
+        // It ends only with `self`.
+        let _ = line.send((passing.at + wait, passing));
+        !queue.is_closed()
+    }
+
+    /// Everything on a detour has arrived.
+    async fn end(mut self) {
+        self.lines.clear();
+        while self.under_way.join_next().await.is_some() {}
     }
 }
 

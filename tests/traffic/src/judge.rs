@@ -114,11 +114,15 @@ impl<'a> Moment<'a> {
         }
     }
 
-    /// The old color answered a new connection later than allowed.
+    /// The old color answered a new connection later than allowed. It may be the new one again: a first packet that is lost
+    /// is sent again a second later, after the next switch.
     fn is_wrong(&self, request: &Request<'_>) -> bool {
+        let answered = self.due + request.latency;
+        let is_next =
+            self.next.is_some_and(|next| answered > next.asked && request.version == Some(version(&next.to)));
         self.last.is_some_and(|last| {
             let old = request.version == Some(version(&last.from));
-            last.from != last.to && old && self.due > last.reference + GRACE
+            last.from != last.to && old && self.due > last.reference + GRACE && !is_next
         })
     }
 }
@@ -218,6 +222,22 @@ mod tests {
         assert!(wrong(14.1, "blue") && wrong(18.9, "blue"));
         assert!(!wrong(18.9, "green") && !wrong(19.5, "green") && !wrong(21.9, "green"));
         assert!(wrong(22.1, "green") && !wrong(22.1, "blue"));
+    }
+
+    #[test]
+    fn is_an_answer_right_that_came_late_enough_to_be_the_next_colors() {
+        let begin = Instant::now();
+        let switches = switches(begin);
+        let wrong = |due: f64, took: f64, color| {
+            let request =
+                Request { latency: Duration::from_secs_f64(took), ..request(color, version(color), "hello") };
+            Moment::of(&switches, begin + Duration::from_secs_f64(due)).is_wrong(&request)
+        };
+        assert!(wrong(18.5, 0.4, "blue"), "answered before the edit");
+        assert!(!wrong(18.5, 1.1, "blue"));
+        assert!(!wrong(18.5, 1.1, "green"));
+        // After the last switch there is no next color.
+        assert!(wrong(23.0, 9.0, "green"));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use crate::judge::{self, Pods};
 use crate::load::Running;
 use crate::results::Entry;
-use crate::rows::Row;
+use crate::rows::{Row, Trouble};
 use crate::run::{Order, begin, in_short};
 use crate::scene::{PATIENCE, namespace};
 use crate::stage::Stage;
@@ -61,7 +61,7 @@ pub async fn run(driver: &Driver, order: &Order) -> Result<()> {
         println!("{}: {name}", driver.name);
         let mut stage = Stage::set(row.shape).await?;
         let port = stage.take_port();
-        let peer = Peer { driver, stage: &stage, namespace: namespace(&stage, name).await?, port, row: name };
+        let peer = Peer { driver, stage: &stage, namespace: namespace(&stage, name).await?, port, row };
         let entry = peer.measure(order).await?;
         order.results.add(&entry)?;
         println!("  {}", in_short(&entry));
@@ -75,12 +75,12 @@ struct Peer<'a> {
     stage: &'a Stage,
     namespace: String,
     port: u16,
-    row: &'a str,
+    row: &'a Row,
 }
 
 impl Peer<'_> {
     async fn measure(&self, order: &Order) -> Result<Entry> {
-        let mut entry = begin(self.row, &self.driver.name, order)?;
+        let mut entry = begin(self.row.name, &self.driver.name, order)?;
         if let Some(install) = &self.driver.install {
             self.must("install", install, &[]).await?;
         }
@@ -99,6 +99,9 @@ impl Peer<'_> {
             let environment = [("FROM", from), ("TO", to), ("TURN", turn.as_str())];
             let asked = Instant::now();
             self.must("switch", &self.driver.switch, &environment).await?;
+            if self.row.trouble == Trouble::ProxyRestarted {
+                self.stage.cluster.restart_kube_proxy().await?;
+            }
             self.until("switched", &self.driver.switched, &environment).await?;
             let moved = Instant::now();
             self.until("settled", &self.driver.settled, &environment).await?;
@@ -137,7 +140,7 @@ impl Peer<'_> {
             .envs(self.stage.cluster.environment()?)
             .env("NAMESPACE", &self.namespace)
             .env("NODE_PORT", self.port.to_string())
-            .env("ROW", self.row)
+            .env("ROW", self.row.name)
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .kill_on_drop(true)

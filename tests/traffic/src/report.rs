@@ -39,6 +39,7 @@ fn markdown(commit: &str, entries: &[Entry], sums: &BTreeMap<(String, String), E
     // A string takes every line, here and below.
     let _ = writeln!(text, "{}\n", totals(commit, entries, &ours));
     text += &matrix(&ours);
+    text += &defects(&ours);
     text += &latencies(&ours);
     text += &peers(sums);
     text += &pictures(&ours);
@@ -92,6 +93,17 @@ fn matrix(ours: &[(&Row, &Entry)]) -> String {
         );
     }
     text + "\n"
+}
+
+/// Why some rows lose requests whoever switches.
+fn defects(ours: &[(&Row, &Entry)]) -> String {
+    let mut text = String::new();
+    for (row, defect) in
+        ours.iter().filter(|(_, entry)| !entry.is_clean()).filter_map(|(row, _)| Some((row, row.defect?)))
+    {
+        let _ = writeln!(text, "**What `{}` loses is lost by Kubernetes itself.** {defect}\n", row.name);
+    }
+    text
 }
 
 /// Lost requests, with their causes.

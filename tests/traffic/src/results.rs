@@ -115,8 +115,13 @@ impl Entry {
 
     /// Whether everything was as promised.
     pub fn is_clean(&self) -> bool {
+        self.lost() == 0 && self.keeps_everything_but_requests()
+    }
+
+    /// Requests may have been lost; nothing else was wrong.
+    pub fn keeps_everything_but_requests(&self) -> bool {
         let Self { old_color, stray, touched_early, broken, .. } = self;
-        self.lost() == 0 && [*old_color, *stray, *touched_early] == [0; 3] && broken.is_empty()
+        [*old_color, *stray, *touched_early] == [0; 3] && broken.is_empty()
     }
 
     /// Adds another turn of the same row.

@@ -64,7 +64,7 @@ pub async fn run(order: &Order) -> Result<bool> {
             }
         };
         order.results.add(&entry)?;
-        clean &= entry.is_clean();
+        clean &= row.accepts(&entry);
         println!("  {}", in_short(&entry));
     }
     if let Some(stage) = stage {

@@ -1,0 +1,313 @@
+//! What the operator read and wrote, from the proxy's log.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bluegreen_model::objects::{Object, Status};
+use bluegreen_model::replay;
+use bluegreen_model::request::Ask;
+use bluegreen_operator::api::Color;
+use bluegreen_proxy::{Record, Verb, Verdict};
+use serde_json::Value;
+
+use crate::read::{self, Reader};
+use crate::trace::Change;
+
+/// How long the operator waits for the answer to a write.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long it waits for a look, less what passes between it and the proxy.
+const READ_DEADLINE: Duration = Duration::from_millis(1_800);
+
+/// One of the reads that make up a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    App,
+    Service,
+    Deployment(bool),
+    Revisions,
+    Slices,
+    /// The colors' own Services, which the model leaves out.
+    Other(bool),
+}
+
+const PARTS: usize = 8;
+
+/// What a read found.
+#[derive(Clone, Copy, Debug)]
+pub enum Reading {
+    /// This version of the object.
+    Version(u64),
+    /// Nothing.
+    Absent,
+    /// A list, as everything was at this version.
+    List(u64),
+}
+
+impl Reading {
+    /// From after which change, until before which, this could be read. `near`: another read of the same look.
+    pub fn span(self, changes: &[Change], object: Object, near: usize) -> Result<(usize, usize)> {
+        let of_it = || changes.iter().enumerate().filter(|(_, change)| change.object == object);
+        let next = |from: usize| of_it().map(|(index, _)| index).find(|index| *index >= from);
+        let end = changes.len();
+        match self {
+            Self::Version(version) => {
+                let (index, _) = of_it()
+                    .find(|(_, change)| change.write.version == version && !change.write.deleted)
+                    .with_context(|| format!("version {version} of {object:?} is not known"))?;
+                Ok((index + 1, next(index + 1).unwrap_or(end)))
+            }
+            Self::List(version) => {
+                let from = changes.iter().take_while(|change| change.write.version <= version).count();
+                Ok((from, next(from).unwrap_or(end)))
+            }
+            // The last time that there was none.
+            Self::Absent => {
+                let gone = of_it().filter(|(_, change)| change.write.deleted).map(|(index, _)| index + 1);
+                let from = gone.take_while(|from| *from <= near).last().unwrap_or(0);
+                Ok((from, next(from).unwrap_or(end)))
+            }
+        }
+    }
+}
+
+/// What became of a request at the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It made this version.
+    Committed(u64),
+    /// It deleted the object.
+    Deleted,
+    /// It was accepted, and everything was so already.
+    Unchanged,
+    Refused,
+    /// It never arrived.
+    Never,
+}
+
+/// A write.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// `None`: the model knows no such requests.
+    pub ask: Option<Ask>,
+    pub fate: Fate,
+    /// The operator heard of that in time.
+    pub heard: bool,
+    pub words: String,
+    /// For a deletion: of what.
+    uid: Value,
+}
+
+impl Sent {
+    /// Is it this object that it deletes?
+    pub fn deletes(&self, object: &Value) -> bool {
+        !self.uid.is_null() && object["metadata"]["uid"] == self.uid
+    }
+}
+
+/// What an app's status said at a version.
+pub type Statuses<'a> = &'a dyn Fn(u64) -> Option<Status>;
+
+/// One look, and what was sent because of it.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// Which process it was, counted from the first that looked.
+    pub process: usize,
+    /// It looked at the owners of the pods too.
+    proved: bool,
+    reads: BTreeMap<Part, Reading>,
+    /// When the first read began and the last ended.
+    span: (Duration, Duration),
+    pub sent: Vec<Sent>,
+}
+
+impl Look {
+    fn is_whole(&self) -> bool {
+        self.reads.len() == PARTS
+    }
+
+    /// What was read of each object.
+    pub fn readings(&self) -> impl Iterator<Item = (Object, Reading)> {
+        self.reads.iter().filter_map(|(part, reading)| {
+            let object = match part {
+                Part::App => Object::App,
+                Part::Service => Object::Service,
+                Part::Deployment(green) => {
+                    Object::Deployment(if *green { Color::Green } else { Color::Blue })
+                }
+                Part::Revisions => Object::Stored,
+                Part::Slices => Object::Slices,
+                Part::Other(_) => return None,
+            };
+            Some((object, *reading))
+        })
+    }
+
+    /// For the replay.
+    pub fn told(&self, last: bool) -> replay::Look {
+        replay::Look {
+            asks: self.sent.iter().filter_map(|sent| sent.ask).collect(),
+            proved: self.proved,
+            outside: self.sent.iter().any(|sent| sent.ask.is_none()),
+            last,
+            slow: self.span.1.saturating_sub(self.span.0) > READ_DEADLINE,
+        }
+    }
+
+    pub fn words(&self) -> String {
+        let reads: Vec<_> = self
+            .readings()
+            .map(|(object, reading)| match reading {
+                Reading::Version(version) | Reading::List(version) => format!("{object:?} {version}"),
+                Reading::Absent => format!("no {object:?}"),
+            })
+            .collect();
+        reads.join(", ")
+    }
+
+    pub fn decision(&self) -> String {
+        let all: Vec<_> = self.sent.iter().map(|sent| sent.words.as_str()).collect();
+        let all = if all.is_empty() { "nothing".to_owned() } else { all.join("; ") };
+        format!("it has read everything, and asks for: {all}")
+    }
+}
+
+/// All looks at one app; `starts` are the places in the log at which another process began.
+pub fn looks(reader: &mut Reader, log: &[Record], starts: &[usize], statuses: Statuses) -> Result<Vec<Look>> {
+    let process = |index: usize| starts.iter().filter(|start| **start <= index).count();
+    let ours: Vec<(usize, &Record)> = log
+        .iter()
+        .enumerate()
+        .filter(|(_, record)| is_about(&reader.name, record))
+        .map(|(i, r)| (process(i), r))
+        .collect();
+    let first = ours.first().map_or(0, |(process, _)| *process);
+    for (process, record) in &ours {
+        let body: Value = serde_json::from_slice(&record.sent).unwrap_or_default();
+        if let Some((epoch, _)) = read::token(&body["metadata"])
+            && record.request.resource != "bluegreenapps"
+        {
+            reader.terms.insert(epoch, u8::try_from(process - first + 1)?);
+        }
+    }
+    let mut looks: Vec<Look> = Vec::new();
+    let mut current: Option<Look> = None;
+    for (process, record) in ours {
+        let process = process - first;
+        if record.request.is_change() {
+            let Some(look) = current.as_mut().filter(|look| look.process == process) else { continue };
+            look.sent.extend(sent(reader, record, statuses)?);
+            continue;
+        }
+        let done = |look: &Look| {
+            let again = part(&reader.name, record).is_some_and(|part| look.reads.contains_key(&part));
+            // All reads of a look are sent together.
+            let over = look.is_whole() && look.span.1 < record.at;
+            look.process != process || again || over || !look.sent.is_empty()
+        };
+        if current.as_ref().is_none_or(done) {
+            looks.extend(current.take());
+            let (reads, sent, span) = (BTreeMap::new(), Vec::new(), (record.at, record.at));
+            current = Some(Look { process, proved: false, reads, span, sent });
+        }
+        let Some(look) = &mut current else { continue };
+        look.span.1 = look.span.1.max(record.ended.unwrap_or(Duration::MAX));
+        look.proved |= record.request.resource == "replicasets";
+        if let (Some(part), Some(reading)) = (part(&reader.name, record), reading(record)) {
+            look.reads.insert(part, reading);
+        }
+    }
+    looks.extend(current);
+    // One that failed leads to nothing.
+    looks.retain(Look::is_whole);
+    Ok(looks)
+}
+
+fn is_about(app: &str, record: &Record) -> bool {
+    let request = &record.request;
+    if request.is_watch()
+        || !matches!(
+            request.resource.as_str(),
+            "bluegreenapps"
+                | "services"
+                | "deployments"
+                | "controllerrevisions"
+                | "endpointslices"
+                | "replicasets"
+        )
+    {
+        return false;
+    }
+    match request.verb {
+        // Stores are filled page by page; live reads ask for all at once.
+        Verb::List => request.uri.contains(app) && !request.uri.contains("limit="),
+        _ => request.name == app || request.name.starts_with(&format!("{app}-")),
+    }
+}
+
+fn part(app: &str, record: &Record) -> Option<Part> {
+    let request = &record.request;
+    let rest = request.name.strip_prefix(app).unwrap_or_default();
+    let green = rest == "-green";
+    Some(match (request.verb, request.resource.as_str()) {
+        (Verb::Get, "bluegreenapps") => Part::App,
+        (Verb::Get, "services") if rest.is_empty() => Part::Service,
+        (Verb::Get, "services") => Part::Other(green),
+        (Verb::Get, "deployments") => Part::Deployment(green),
+        (Verb::List, "controllerrevisions") => Part::Revisions,
+        (Verb::List, "endpointslices") => Part::Slices,
+        _ => return None,
+    })
+}
+
+fn version(answer: &[u8]) -> Option<u64> {
+    let answer: Value = serde_json::from_slice(answer).ok()?;
+    answer["metadata"]["resourceVersion"].as_str()?.parse().ok()
+}
+
+fn reading(record: &Record) -> Option<Reading> {
+    match (record.verdict.actual()?, record.request.verb) {
+        (404, _) => Some(Reading::Absent),
+        (200, Verb::List) => version(&record.answer).map(Reading::List),
+        (200, _) => version(&record.answer).map(Reading::Version),
+        _ => None,
+    }
+}
+
+/// `None` for a status that says nothing new of what the model knows.
+fn sent(reader: &Reader, record: &Record, status_at: Statuses) -> Result<Option<Sent>> {
+    let request = &record.request;
+    let body: Value = serde_json::from_slice(&record.sent).unwrap_or_default();
+    let stamps = request.manager.ends_with("-fence");
+    let ask = reader.ask(request.verb.as_str(), &request.resource, &request.name, stamps, &body);
+    let based_on: Option<u64> = body["metadata"]["resourceVersion"].as_str().and_then(|v| v.parse().ok());
+    if let Some(Ask::Status(new, _)) = ask {
+        let old = status_at(based_on.context("a status without a version")?);
+        if old == Some(new) {
+            return Ok(None);
+        }
+    }
+    let fate = match (record.verdict.actual(), request.verb) {
+        (Some(200..=202), Verb::Delete) => Fate::Deleted,
+        (Some(200 | 201), _) => match version(&record.answer).context("an answer without a version")? {
+            version if Some(version) == based_on => Fate::Unchanged,
+            version => Fate::Committed(version),
+        },
+        (Some(_), _) => Fate::Refused,
+        (None, _) => Fate::Never,
+    };
+    let told = match record.verdict {
+        Verdict::Forwarded(code) | Verdict::Answered(code) | Verdict::AnsweredAfter { told: code, .. } => {
+            Some(code)
+        }
+        Verdict::Pending | Verdict::Cut | Verdict::ReplyLost(_) | Verdict::Unreachable => None,
+    };
+    let took = record.ended.map_or(Duration::MAX, |ended| ended.saturating_sub(record.at));
+    let heard = told.is_some_and(|code| code < 500) && took < WRITE_TIMEOUT;
+    let words = match ask {
+        Some(ask) => format!("{} [{request}, {:?}]", replay::words(ask), record.verdict),
+        None => format!("{request}, {:?}", record.verdict),
+    };
+    Ok(Some(Sent { ask, fate, heard, words, uid: body["preconditions"]["uid"].clone() }))
+}

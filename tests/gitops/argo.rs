@@ -1,0 +1,286 @@
+//! A real Argo CD on loopback, its Redis and a Git server beside it. All of it ends with the cluster.
+
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use bluegreen_cluster::{Cluster, argocd, target};
+use kube::config::Kubeconfig;
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::root;
+
+/// The repository of Argo CD's examples, which is replaced by ours.
+pub const EXAMPLE_REPOSITORY: &str = "https://git.example.com/team/deploy.git";
+
+/// A running Argo CD.
+pub struct Argo {
+    pub cluster: &'static Cluster,
+    /// The CLI.
+    pub program: PathBuf,
+    /// Scratch, in the cluster's own folder.
+    pub folder: PathBuf,
+    /// Where the Git server has the repository.
+    pub repository: String,
+    /// Where its API server listens, once it is started.
+    pub api: String,
+    redis: String,
+    repo_server: String,
+}
+
+impl Argo {
+    /// Starts everything but the API server.
+    pub async fn start(cluster: &'static Cluster) -> Result<Self> {
+        let (program, redis, crds) = tokio::task::spawn_blocking(|| {
+            let target = target()?;
+            anyhow::Ok((argocd::program(&target)?, argocd::redis(&target)?, argocd::crds()?))
+        })
+        .await??;
+        let folder = cluster.dir()?.join("argocd");
+        std::fs::create_dir_all(&folder)?;
+        let [git_port, redis_port, repo_port, api_port] = free_ports()?;
+        let local = |port: u16| format!("127.0.0.1:{port}");
+        let repository = format!("git://{}/deploy.git", local(git_port));
+        let (redis_address, repo_server, api) = (local(redis_port), local(repo_port), local(api_port));
+        let argo = Self { cluster, program, folder, repository, api, redis: redis_address, repo_server };
+        argo.install(&crds).await?;
+        argo.start_redis(redis_port, redis)?;
+        argo.start_git(git_port).await?;
+        argo.start_repo_server(repo_port)?;
+        argo.answers(&argo.redis).await?;
+        argo.answers(&argo.repo_server).await?;
+        argo.start_controller()?;
+        Ok(argo)
+    }
+
+    /// Its kinds, its settings, and the cluster that it deploys to.
+    async fn install(&self, crds: &[PathBuf]) -> Result<()> {
+        for crd in crds {
+            self.kubectl(&["apply", "--server-side", "-f", &crd.display().to_string()]).await?;
+        }
+        let settings = root().join("tests/gitops/argocd.yaml").display().to_string();
+        // A kind is served a moment after its definition is taken.
+        let start = Instant::now();
+        while let Err(error) = self.kubectl(&["apply", "-f", &settings]).await {
+            ensure!(start.elapsed() < Duration::from_secs(60), "{error}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let cluster = self.folder.join("cluster.json");
+        std::fs::write(&cluster, self.cluster_secret()?)?;
+        self.kubectl(&["apply", "-f", &cluster.display().to_string()]).await?;
+        Ok(())
+    }
+
+    fn cluster_secret(&self) -> Result<String> {
+        let config = Kubeconfig::read_from(self.cluster.kubeconfig())?;
+        let config = serde_json::to_value(config)?;
+        let (cluster, user) = (&config["clusters"][0]["cluster"], &config["users"][0]["user"]);
+        let tls = json!({
+            "caData": cluster["certificate-authority-data"],
+            "certData": user["client-certificate-data"],
+            "keyData": user["client-key-data"],
+        });
+        let secret = json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {
+                "name": "in-cluster",
+                "namespace": "argocd",
+                "labels": {"argocd.argoproj.io/secret-type": "cluster"},
+            },
+            "stringData": {
+                "name": "in-cluster",
+                "server": cluster["server"],
+                "config": json!({ "tlsClientConfig": tls }).to_string(),
+            },
+        });
+        Ok(secret.to_string())
+    }
+
+    fn start_redis(&self, port: u16, (program, libraries): (PathBuf, Option<PathBuf>)) -> Result<()> {
+        let port = port.to_string();
+        let arguments = ["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"];
+        let libraries = libraries.unwrap_or_default();
+        self.cluster.start_process("redis", &program, &arguments, &[("LD_LIBRARY_PATH", &libraries)])
+    }
+
+    /// A bare repository `deploy.git`, and a clone of it in `deploy`.
+    async fn start_git(&self, port: u16) -> Result<()> {
+        let served = self.folder.join("git");
+        std::fs::create_dir_all(&served)?;
+        let (bare, clone) = (served.join("deploy.git"), self.folder.join("deploy"));
+        let (bare, clone) = (bare.display().to_string(), clone.display().to_string());
+        self.git(&["init", "--quiet", "--bare", "--initial-branch=main", &bare]).await?;
+        self.git(&["clone", "--quiet", &bare, &clone]).await?;
+        for (key, value) in
+            [("user.name", "a team"), ("user.email", "team@example.com"), ("push.default", "current")]
+        {
+            self.git(&["-C", &clone, "config", key, value]).await?;
+        }
+        self.git(&["-C", &clone, "symbolic-ref", "HEAD", "refs/heads/main"]).await?;
+        let base = format!("--base-path={}", served.display());
+        let port = format!("--port={port}");
+        let arguments = ["daemon", "--reuseaddr", "--export-all", "--listen=127.0.0.1", &port, &base];
+        self.cluster.start_process("git-daemon", Path::new("git"), &arguments, &[])
+    }
+
+    async fn git(&self, arguments: &[&str]) -> Result<()> {
+        let output = Command::new("git").args(arguments).output().await?;
+        ensure!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// The clone, where commits are made.
+    pub fn clone(&self) -> PathBuf {
+        self.folder.join("deploy")
+    }
+
+    fn start_repo_server(&self, port: u16) -> Result<()> {
+        let [metrics] = free_ports()?;
+        let (port, metrics) = (port.to_string(), metrics.to_string());
+        let (programs, temporary) = (self.folder.join("bin"), self.folder.join("tmp"));
+        for folder in [&programs, &temporary] {
+            std::fs::create_dir_all(folder)?;
+        }
+        // It asks for this program where commits are to be signed, and wants it to be there in any case.
+        let verify = programs.join("git-verify-wrapper.sh");
+        std::fs::write(&verify, "#!/bin/sh\nexit 0\n")?;
+        std::fs::set_permissions(&verify, std::fs::Permissions::from_mode(0o755))?;
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = PathBuf::from(std::env::join_paths(
+            std::iter::once(programs).chain(std::env::split_paths(&path)),
+        )?);
+        let arguments = [
+            "--address=127.0.0.1",
+            "--port",
+            &port,
+            "--metrics-address=127.0.0.1",
+            "--metrics-port",
+            &metrics,
+            "--redis",
+            &self.redis,
+        ];
+        let environment = self.environment("argocd-repo-server");
+        let mut environment: Vec<(&str, &Path)> =
+            environment.iter().map(|(key, value)| (*key, value.as_path())).collect();
+        environment.extend([("PATH", path.as_path()), ("TMPDIR", temporary.as_path())]);
+        self.cluster.start_process("argocd-repo-server", &self.program, &arguments, &environment)
+    }
+
+    fn start_controller(&self) -> Result<()> {
+        let [metrics] = free_ports()?;
+        let (metrics, kubeconfig) = (metrics.to_string(), self.cluster.kubeconfig().display().to_string());
+        let arguments = [
+            "--kubeconfig",
+            &kubeconfig,
+            "--namespace=argocd",
+            "--repo-server",
+            &self.repo_server,
+            "--redis",
+            &self.redis,
+            "--metrics-port",
+            &metrics,
+        ];
+        self.start_part("argocd-application-controller", &arguments)
+    }
+
+    /// What a person's clicks reach.
+    pub async fn start_api(&self) -> Result<()> {
+        let [metrics] = free_ports()?;
+        let port = self.api.rsplit(':').next().unwrap_or_default();
+        let (metrics, kubeconfig) = (metrics.to_string(), self.cluster.kubeconfig().display().to_string());
+        let arguments = [
+            "--kubeconfig",
+            &kubeconfig,
+            "--namespace=argocd",
+            "--repo-server",
+            &self.repo_server,
+            "--redis",
+            &self.redis,
+            "--metrics-address=127.0.0.1",
+            "--metrics-port",
+            &metrics,
+            "--address=127.0.0.1",
+            "--port",
+            port,
+            "--insecure",
+            "--disable-auth",
+        ];
+        self.start_part("argocd-server", &arguments)?;
+        self.answers(&self.api).await
+    }
+
+    fn start_part(&self, name: &str, arguments: &[&str]) -> Result<()> {
+        let environment = self.environment(name);
+        let environment: Vec<(&str, &Path)> =
+            environment.iter().map(|(key, value)| (*key, value.as_path())).collect();
+        self.cluster.start_process(name, &self.program, arguments, &environment)
+    }
+
+    /// Nothing outside of the scratch folder is read or written.
+    fn environment(&self, name: &str) -> Vec<(&'static str, PathBuf)> {
+        let scratch = |name: &str| {
+            let folder = self.folder.join(name);
+            let _ = std::fs::create_dir_all(&folder);
+            folder
+        };
+        vec![
+            ("ARGOCD_BINARY_NAME", name.into()),
+            ("ARGOCD_GPG_ENABLED", "false".into()),
+            ("ARGOCD_GNUPGHOME", scratch("gnupg")),
+            ("ARGOCD_GPG_DATA_PATH", scratch("gpg")),
+            ("ARGOCD_TLS_DATA_PATH", scratch("tls")),
+            ("ARGOCD_SSH_DATA_PATH", scratch("ssh")),
+            ("ARGOCD_ASK_PASS_SOCK", self.folder.join("ask-pass.sock")),
+            ("HOME", scratch("home")),
+        ]
+    }
+
+    async fn kubectl(&self, arguments: &[&str]) -> Result<()> {
+        let mut command = Command::new(self.cluster.tool("kubectl"));
+        let output =
+            command.arg("--kubeconfig").arg(self.cluster.kubeconfig()).args(arguments).output().await?;
+        ensure!(
+            output.status.success(),
+            "kubectl {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+
+    async fn answers(&self, address: &str) -> Result<()> {
+        let start = Instant::now();
+        while tokio::net::TcpStream::connect(address).await.is_err() {
+            if start.elapsed() > Duration::from_secs(60) {
+                bail!("nobody answers at {address}\n{}", self.logs()?);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
+    }
+
+    /// The end of each part's log.
+    pub fn logs(&self) -> Result<String> {
+        let mut text = String::new();
+        for name in ["redis", "argocd-repo-server", "argocd-application-controller", "argocd-server"] {
+            let log = std::fs::read_to_string(self.cluster.process_log(name)?).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let last = &lines[lines.len().saturating_sub(25)..];
+            text += &format!("--- {name}\n{}\n", last.join("\n"));
+        }
+        Ok(text)
+    }
+}
+
+fn free_ports<const N: usize>() -> Result<[u16; N]> {
+    let mut listeners = Vec::new();
+    for _ in 0..N {
+        listeners.push(TcpListener::bind("127.0.0.1:0")?);
+    }
+    let ports: Vec<u16> =
+        listeners.iter().map(|listener| Ok(listener.local_addr()?.port())).collect::<Result<_>>()?;
+    ports.try_into().ok().context("ports")
+}

@@ -1,0 +1,136 @@
+//! Every state that an app can be in, and what everybody who waits is told then.
+
+use anyhow::Result;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use crate::reach;
+use crate::stage::Stage;
+use crate::verdict::Verdict::{self, Done, Failed, Waits};
+
+/// A state.
+pub struct Row {
+    /// A short name; its object in `states.yaml` has it.
+    pub name: &'static str,
+    /// For people.
+    pub means: &'static str,
+    /// What kstatus says, and with it Flux, Helm 4 and, by our Lua, Argo CD.
+    pub waits: Verdict,
+    /// Part of `make test`.
+    pub short: bool,
+    /// Brings an app there, and waits until it is.
+    pub reach: Reach,
+}
+
+type Reach = for<'a> fn(&'a mut Stage) -> BoxFuture<'a, Result<()>>;
+
+impl Row {
+    /// `kubectl wait --for=condition=Ready` looks at one condition: it returns when kstatus does, or a little before, and it
+    /// can't fail before its time is up.
+    pub fn kubectl(&self) -> Verdict {
+        match (self.waits, self.name) {
+            (_, "standby-rolls") => Done,
+            (Failed, _) => Waits,
+            (waits, _) => waits,
+        }
+    }
+}
+
+const fn row(name: &'static str, means: &'static str, waits: Verdict, reach: Reach) -> Row {
+    Row { name, means, waits, short: false, reach }
+}
+
+/// The same as part of `make test`.
+const fn short(name: &'static str, means: &'static str, waits: Verdict, reach: Reach) -> Row {
+    Row { name, means, waits, short: true, reach }
+}
+
+/// All of them.
+pub fn rows() -> Vec<Row> {
+    let mut all = on_the_way();
+    all.extend(there());
+    all.extend(stuck());
+    all
+}
+
+fn on_the_way() -> Vec<Row> {
+    vec![
+        row("new", "just created, no operator has looked at it", Waits, |s| reach::new(s).boxed()),
+        row("first-color", "the first color's pods start; nothing serves yet", Waits, |s| {
+            reach::first_color(s).boxed()
+        }),
+        short(
+            "unseen-edit",
+            "an edit that no operator has looked at; the status is of the one before",
+            Waits,
+            |s| reach::unseen_edit(s).boxed(),
+        ),
+        short("target-starts", "`active` is green, green's pods start; blue serves", Waits, |s| {
+            reach::target_starts(s).boxed()
+        }),
+        row("switching", "the Service selects green, its endpoints still list a pod of blue", Waits, |s| {
+            reach::switching(s).boxed()
+        }),
+        row("standby-rolls", "a new tag for the idle color, whose pods start", Waits, |s| {
+            reach::standby_rolls(s).boxed()
+        }),
+        row(
+            "live-rolls",
+            "a new tag for the live color with `activeUpdatePolicy: RollingUpdate`",
+            Waits,
+            |s| reach::live_rolls(s).boxed(),
+        ),
+        row("live-fails", "pods of the live color have turned unready", Waits, |s| {
+            reach::live_fails(s).boxed()
+        }),
+    ]
+}
+
+fn there() -> Vec<Row> {
+    vec![
+        row("draining", "green serves, blue drains", Done, |s| reach::draining(s).boxed()),
+        row("stable", "blue serves, green is warm", Done, |s| reach::stable(s).boxed()),
+        row("one-color", "blue serves, there is no green yet", Done, |s| reach::one_color(s).boxed()),
+        short("waits-for-person", "a new tag is ready on the idle color and waits for a person", Done, |s| {
+            reach::waits_for_person(s).boxed()
+        }),
+        row("standby-asleep", "blue serves, the idle color is scaled to 0", Done, |s| {
+            reach::standby_asleep(s).boxed()
+        }),
+        row("standby-broken", "the idle color's new tag has not got ready within its deadline", Done, |s| {
+            reach::standby_broken(s).boxed()
+        }),
+        row("standby-refused", "the API server refuses the idle color's new pods", Done, |s| {
+            reach::standby_refused(s).boxed()
+        }),
+        row("paused", "paused with nothing to do", Done, |s| reach::paused(s).boxed()),
+    ]
+}
+
+fn stuck() -> Vec<Row> {
+    vec![
+        short("held", "the live color's own block was edited", Failed, |s| reach::held(s).boxed()),
+        row("too-late", "green has not got ready within its deadline; blue serves", Failed, |s| {
+            reach::too_late(s).boxed()
+        }),
+        row("paused-midway", "paused with a switch to be made", Failed, |s| reach::paused_midway(s).boxed()),
+        row("refused", "the API server refuses green's pods; blue serves", Failed, |s| {
+            reach::refused(s).boxed()
+        }),
+        row("port-taken", "the nodePort belongs to another Service", Failed, |s| {
+            reach::port_taken(s).boxed()
+        }),
+        row("name-taken", "a Deployment of a child's name is somebody else's", Failed, |s| {
+            reach::name_taken(s).boxed()
+        }),
+        row("two-operators", "another installation's operator has this app", Failed, |s| {
+            reach::two_operators(s).boxed()
+        }),
+    ]
+}
+
+#[test]
+fn has_every_state_a_name_of_its_own() {
+    let names: std::collections::BTreeSet<_> = rows().iter().map(|row| row.name).collect();
+    assert_eq!(names.len(), rows().len());
+}

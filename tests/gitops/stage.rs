@@ -1,0 +1,105 @@
+//! One app, released by Helm in a namespace of its own, with an operator of its own.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bluegreen_cluster::Cluster;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::e2e::harness::operator::Operator;
+use crate::e2e::harness::{App, Kind, Sandbox, World, setup};
+use crate::helm::{Answer, Helm, RELEASE};
+use crate::root;
+use crate::shell::Shell;
+use crate::verdict::Verdict;
+
+/// Several stages share the machine.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Where a state is brought about.
+pub struct Stage {
+    pub sandbox: Sandbox,
+    pub operator: Option<Operator>,
+    /// A second one, of another installation.
+    pub other: Option<Operator>,
+    pub helm: Helm,
+    cluster: &'static Cluster,
+    spec: Value,
+}
+
+impl Stage {
+    pub async fn new(name: &str) -> Result<Self> {
+        let cluster = setup::cluster().await?;
+        let sandbox = Sandbox::new(name).await?;
+        let helm = Helm::new(cluster, &sandbox.namespace).await?;
+        let operator = Some(sandbox.operator()?);
+        Ok(Self { sandbox, operator, other: None, helm, cluster, spec: Value::Null })
+    }
+
+    /// `helm upgrade --install`, without waiting for anything.
+    pub async fn release(&mut self, app: &App) -> Result<()> {
+        self.spec = app.object()["spec"].clone();
+        self.helm.upgrade(&self.spec, &[]).await?.worked()?;
+        // An edit of nothing: what is concluded from now on knows what Helm wrote.
+        self.sandbox.patch(Kind::App, RELEASE, json!({})).await
+    }
+
+    /// Releases an app and waits until blue serves and whatever else there is, is ready.
+    pub async fn serve(&mut self, app: &App) -> Result<()> {
+        self.release(app).await?;
+        let idle = |world: &World| {
+            world.says(RELEASE, "StandbyReady").is_some()
+                || ["Absent", "ScaledDown"]
+                    .iter()
+                    .any(|reason| world.condition(RELEASE, "StandbyReady", "False", reason))
+        };
+        self.until("the app serves", |world| world.settled(RELEASE) && idle(world)).await
+    }
+
+    /// Waits until that holds.
+    pub async fn until(&self, what: &str, holds: impl Fn(&World) -> bool) -> Result<()> {
+        self.sandbox.within(PATIENCE, what, holds).await
+    }
+
+    /// The app as it is.
+    pub fn object(&self) -> Result<Value> {
+        Ok(self.sandbox.world().raw(Kind::App, RELEASE).context("the app")?.clone())
+    }
+
+    /// The same release once more, with `--wait`.
+    pub async fn helm_waits(&self, seconds: u32) -> Result<Answer> {
+        self.helm.upgrade(&self.spec, &["--wait", "--timeout", &format!("{seconds}s")]).await
+    }
+
+    /// `kubectl wait`.
+    pub async fn kubectl_waits(&self, seconds: u32) -> Result<Verdict> {
+        let output = Command::new(self.cluster.tool("kubectl"))
+            .arg("--kubeconfig")
+            .arg(self.cluster.kubeconfig())
+            .args(["-n", &self.sandbox.namespace, "wait", "bga", RELEASE, "--for=condition=Ready"])
+            .arg(format!("--timeout={seconds}s"))
+            .kill_on_drop(true)
+            .output()
+            .await?;
+        let words = String::from_utf8_lossy(&output.stderr);
+        match output.status.success() {
+            true => Ok(Verdict::Done),
+            false if words.contains("timed out") => Ok(Verdict::Waits),
+            false => anyhow::bail!("kubectl failed otherwise: {words}"),
+        }
+    }
+
+    /// In the repository's root, with kubectl, Helm and this namespace at hand.
+    pub async fn shell(&self) -> Result<Shell> {
+        let kubeconfig = self.helm.folder.join("kubeconfig");
+        std::fs::copy(self.cluster.kubeconfig(), &kubeconfig)?;
+        let folder = |program: &Path| program.parent().map(Path::to_owned).context("its folder");
+        let programs = vec![folder(&self.helm.program)?, folder(&self.cluster.tool("kubectl"))?];
+        let shell = Shell { folder: root().to_owned(), programs, kubeconfig };
+        let context = format!("kubectl config set-context --current --namespace={}", self.sandbox.namespace);
+        shell.run(&context).await?;
+        Ok(shell)
+    }
+}
