@@ -102,7 +102,10 @@ impl Argo {
 
     fn start_redis(&self, port: u16, (program, libraries): (PathBuf, Option<PathBuf>)) -> Result<()> {
         let port = port.to_string();
+        // A title would be written over its environment, by which the cluster's clean-up finds it.
+        let title = ["--set-proc-title", "no"];
         let arguments = ["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"];
+        let arguments = [title.as_slice(), &arguments].concat();
         let libraries = libraries.unwrap_or_default();
         self.cluster.start_process("redis", &program, &arguments, &[("LD_LIBRARY_PATH", &libraries)])
     }
