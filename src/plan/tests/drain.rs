@@ -83,3 +83,17 @@ fn a_color_that_never_served_has_nothing_to_drain() {
     });
     assert_eq!(world.actions(), [store(Green, 2)]);
 }
+
+/// A new leader has no clock of an old drain; the status says that it is over.
+#[test]
+fn a_drain_that_was_recorded_as_over_is_over_though_no_clock_remembers_it() {
+    let mut world = stable();
+    if let Child::Ours(service) = &mut world.seen.service {
+        service.served.green = Some(1);
+    }
+    world.seen.colors.green.served = true;
+    (world.seen.elapsed.moved, world.seen.elapsed.cleared) = (None, None);
+    assert_eq!(world.plan().stage, Stage::Serving);
+    world.seen.recorded.switching = true;
+    assert_ne!(world.plan().stage, Stage::Serving, "it is not recorded as over");
+}
