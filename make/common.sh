@@ -58,6 +58,6 @@ build_images() {
 }
 
 build_operator_image() {
-  say "$1 the operator's image (about 6 min the first time)"
+  say "$1 the operator's image (about 3 min the first time)"
   with_progress make --no-print-directory -s image
 }

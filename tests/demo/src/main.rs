@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use bluegreen_cluster::target;
 use bluegreen_demo::operator::Operator;
 use bluegreen_demo::place::Place;
 use bluegreen_demo::say::{say, step};
@@ -73,16 +72,12 @@ async fn run(arguments: &Arguments) -> Result<ExitCode> {
     };
     let good = matches!(&result, Ok(Ending::Shown(wrong)) if wrong.is_empty());
     if !good && let Some(operator) = &operator {
-        say(format_args!("\nthe operator's log ends with\n{}", operator.tail()));
-        if let Some(log) = operator.log() {
-            // The cluster's folder is about to go, and this with it.
-            let _ = std::fs::copy(log, target()?.join("demo-failed-operator.log"));
-        }
+        say(format_args!("\nthe operator's log ends with\n{}", operator.tail(&place).await));
     }
     let stopped = matches!(result, Ok(Ending::Stopped(_)));
     let keep = arguments.keep && !stopped;
     if let Some(operator) = operator {
-        operator.stop(&place, keep).await?;
+        operator.stop(keep).await?;
     }
     if keep {
         place.keep(address)?;
@@ -121,7 +116,7 @@ async fn enter(arguments: &Arguments) -> Result<Place> {
     let place = Place::create().await?;
     place.kubectl.show(&["get", "nodes"]).await?;
     say(format_args!("  up after {:.0} s", start.elapsed().as_secs_f64()));
-    step("The images of the sample app, onto the node");
+    step("The images of the sample app and of the operator, onto the node");
     place.load_images().await?;
     Ok(place)
 }

@@ -1,4 +1,5 @@
-//! The operator as a process of this machine, with the rights that it would have in a Pod and no more.
+//! The operator: in the demo's own cluster as anybody installs it, in Pods from its image. In the user's cluster, which can't
+//! pull that image, as a process of this machine, with the rights that it would have in a Pod and no more.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -17,7 +18,7 @@ use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
 use crate::kubectl::Kubectl;
-use crate::place::{NAMESPACE, OPERATOR, Place};
+use crate::place::{NAMESPACE, OPERATOR, Place, SYSTEM};
 use crate::say::say;
 
 /// The name of the operator's account.
@@ -26,23 +27,17 @@ const ACCOUNT: &str = "demo-bluegreen-operator";
 /// The name of its Lease.
 pub const LEASE: &str = "bluegreen-operator";
 
-/// A process of the demo's own cluster.
-const PROCESS: &str = "operator";
-
 /// Runs the operator's command, and ends it when standard input ends: with the demo, in whatever way that ends.
 const TIED: &str = r#""$@" & cat; kill "$!"; wait "$!""#;
 
 /// The operator that acts in this demo.
 pub enum Operator {
-    /// Ends with the demo's cluster.
-    OfCluster {
-        /// Its log.
-        log: PathBuf,
-    },
+    /// In Pods of the demo's cluster.
+    InPods,
     /// Beside the user's cluster.
     Beside {
         /// The process, or the shell that ends it.
-        process: Child,
+        process: Box<Child>,
         /// Its log.
         log: PathBuf,
     },
@@ -53,21 +48,22 @@ pub enum Operator {
 impl Operator {
     /// Starts it, unless one is there already. With `keep` it outlives the demo.
     pub async fn start(place: &Place, keep: bool) -> Result<Self> {
+        if place.is_own() {
+            let rollout =
+                ["rollout", "status", "deployment/bluegreen-operator", "--timeout=120s", "-n", SYSTEM];
+            place.kubectl.show(&rollout).await?;
+            return Ok(Self::InPods);
+        }
         if let Some(namespace) = installed(place).await? {
             say(format_args!("  an operator runs here already, in namespace {namespace}: the demo uses it"));
             return Ok(Self::Installed);
         }
         ensure!(!may_do_everything(place).await?, "{ACCOUNT} must not be a cluster admin");
-        let kubeconfig = kubeconfig_path(place)?;
+        let kubeconfig = kubeconfig_path()?;
         write_kubeconfig(&place.kubectl, &kubeconfig).await?;
         let program = std::env::current_exe()?.with_file_name("bluegreen-operator");
         ensure!(program.is_file(), "there is no {}: have it built by `make demo`", program.display());
         let mut arguments = vec!["run", "--lease-namespace", NAMESPACE, "--http-addr", "127.0.0.1:0"];
-        if place.is_own() {
-            let environment = [("KUBECONFIG", kubeconfig.as_path())];
-            place.cluster.start_process(PROCESS, &program, &arguments, &environment)?;
-            return Ok(Self::OfCluster { log: place.cluster.process_log(PROCESS)? });
-        }
         arguments.extend(["--namespace", NAMESPACE]);
         let started = beside(&program, &arguments, &kubeconfig, keep)?;
         if let (Self::Beside { process, .. }, true) = (&started, keep) {
@@ -77,29 +73,24 @@ impl Operator {
         Ok(started)
     }
 
-    /// The log; `None` of one that is not ours.
-    pub fn log(&self) -> Option<&Path> {
-        match self {
-            Self::OfCluster { log } | Self::Beside { log, .. } => Some(log),
-            Self::Installed => None,
-        }
-    }
-
     /// Waits until it may act.
     pub async fn leads(&self, place: &Place) -> Result<()> {
-        if matches!(self, Self::Installed) {
-            return Ok(());
-        }
-        let leases: Api<Lease> = Api::namespaced(place.cluster.client()?, NAMESPACE);
+        let (namespace, rights) = match self {
+            Self::Installed => return Ok(()),
+            Self::InPods => (SYSTEM, "in two Pods, with its own ServiceAccount: ".to_owned()),
+            Self::Beside { .. } => {
+                (NAMESPACE, format!("as {ACCOUNT}, with the rights of {OPERATOR} and no more: "))
+            }
+        };
+        let leases: Api<Lease> = Api::namespaced(place.cluster.client()?, namespace);
         let start = Instant::now();
         loop {
             let lease = leases.get_opt(LEASE).await?;
-            if lease.and_then(|lease| lease.spec?.holder_identity).is_some_and(|holder| !holder.is_empty()) {
-                say(format_args!("  it leads, as {ACCOUNT}, with the rights of {OPERATOR} and no more"));
+            let holder =
+                lease.and_then(|lease| lease.spec?.holder_identity).filter(|holder| !holder.is_empty());
+            if let Some(holder) = holder {
+                say(format_args!("  it runs {rights}{} leads", holder.split('_').next().unwrap_or_default()));
                 return Ok(());
-            }
-            if matches!(self, Self::OfCluster { .. }) {
-                ensure!(place.cluster.process_runs(PROCESS)?, "the operator has ended");
             }
             if start.elapsed() > Duration::from_secs(30) {
                 bail!("the operator does not lead after 30 s");
@@ -108,20 +99,29 @@ impl Operator {
         }
     }
 
-    /// The end of its log, for a person.
-    pub fn tail(&self) -> String {
-        let text = self.log().and_then(|log| fs::read_to_string(log).ok()).unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        let last = lines.get(lines.len().saturating_sub(20)..).unwrap_or_default();
-        last.join("\n")
+    /// The end of its log, for a person; empty of one that is not ours.
+    pub async fn tail(&self, place: &Place) -> String {
+        match self {
+            Self::InPods => {
+                let logs =
+                    ["logs", "-n", SYSTEM, "-l", "app.kubernetes.io/name=bluegreen-operator", "--tail=40"];
+                place.kubectl.quiet(&logs).await.unwrap_or_else(|error| format!("{error:#}"))
+            }
+            Self::Beside { log, .. } => {
+                let text = fs::read_to_string(log).unwrap_or_default();
+                let lines: Vec<&str> = text.lines().collect();
+                lines.get(lines.len().saturating_sub(40)..).unwrap_or_default().join("\n")
+            }
+            Self::Installed => String::new(),
+        }
     }
 
     /// Ends a process that no cluster would end.
-    pub async fn stop(self, place: &Place, keep: bool) -> Result<()> {
+    pub async fn stop(self, keep: bool) -> Result<()> {
         if let (Self::Beside { mut process, .. }, false) = (self, keep) {
             drop(process.stdin.take());
             process.wait().await?;
-            fs::remove_file(kubeconfig_path(place)?)?;
+            fs::remove_file(kubeconfig_path()?)?;
         }
         Ok(())
     }
@@ -147,7 +147,7 @@ fn beside(program: &Path, arguments: &[&str], kubeconfig: &Path, keep: bool) -> 
         .process_group(0)
         .spawn()
         .context("cannot start the operator")?;
-    Ok(Operator::Beside { process, log })
+    Ok(Operator::Beside { process: Box::new(process), log })
 }
 
 /// The namespace of an operator that somebody has installed in the user's cluster and that renews its Lease.
@@ -175,9 +175,8 @@ async fn may_do_everything(place: &Place) -> Result<bool> {
     Ok(answer.status.context("the API server does not say what the operator may do")?.allowed)
 }
 
-fn kubeconfig_path(place: &Place) -> Result<PathBuf> {
-    let folder = if place.is_own() { place.cluster.dir()?.join("config") } else { target()? };
-    Ok(folder.join("demo-operator.kubeconfig"))
+fn kubeconfig_path() -> Result<PathBuf> {
+    Ok(target()?.join("demo-operator.kubeconfig"))
 }
 
 /// A kubeconfig with the account's token and none of the admin's rights.

@@ -13,8 +13,14 @@ use crate::say::say;
 /// The name of the demo's own cluster.
 pub const NAME: &str = "demo";
 
-/// The namespace of the operator's account and Lease; in the user's cluster, of everything.
+/// The namespace of an operator that runs beside a cluster, of its account and Lease; in the user's, of everything.
 pub const NAMESPACE: &str = "bluegreen-demo";
+
+/// The namespace of an operator that is installed.
+pub const SYSTEM: &str = "bluegreen-system";
+
+/// All that installs it.
+const MANIFEST: &str = "dist/install.yaml";
 
 /// The CRD, and the sample app; paths from the root of the repository, so that commands can be repeated as shown.
 pub const CRD: &str = "crds/bluegreen.dev_bluegreenapps.yaml";
@@ -92,20 +98,24 @@ impl Place {
 
     /// Brings the images to the node.
     pub async fn load_images(&self) -> Result<()> {
-        for version in VERSIONS {
-            let archive = format!("target/images/hello-{version}.tar");
+        let operator = format!("bluegreen-operator-{}", env!("CARGO_PKG_VERSION"));
+        for name in VERSIONS.map(|version| format!("hello-{version}")).iter().chain([&operator]) {
+            let archive = format!("target/images/{name}.tar");
             self.cluster
                 .load_image(archive.as_ref())
                 .await
-                .context("have the images made by `make images`")?;
-            say(format_args!("  {IMAGE}:{version}"));
+                .context("have the images made by `make images image`")?;
+            say(format_args!("  {archive}"));
         }
         Ok(())
     }
 
-    /// Installs the CRD, unless somebody else has, and the account of the operator.
+    /// Installs the operator. In the user's cluster, only the CRD, unless somebody else has, and the operator's account.
     pub async fn install(&self) -> Result<()> {
         let kubectl = self.kubectl.everywhere();
+        if self.is_own() {
+            return kubectl.show(&["apply", "--server-side", "-f", MANIFEST]).await;
+        }
         let name = format!("metadata.name={CRD_NAME}");
         let found = async |label: &str| {
             let arguments = ["get", "crd", "--field-selector", &name, "-o", "name", "--selector", label];
