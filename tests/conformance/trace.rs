@@ -5,7 +5,7 @@
 //! became of it. From both the order of everything follows, but for reads: each lies between the write that it saw and
 //! the next one of that object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -133,8 +133,22 @@ impl Builder<'_> {
             .filter(move |slice| slice["metadata"]["labels"]["kubernetes.io/service-name"] == service)
     }
 
+    /// A pod that its color's own slices have dropped already is about to go here too; until it does, the endpoints have
+    /// not moved for the operator, and the model has no such pods.
     fn behind(&self, name: &str) -> Behind {
-        read::behind(name, self.slices(name).flat_map(read::endpoints))
+        let own = Color::ALL.map(|color| names::color_service_name(name, color));
+        let listed: BTreeSet<&str> = own
+            .iter()
+            .flat_map(|service| self.slices(service))
+            .flat_map(read::endpoints)
+            .map(|e| e.1)
+            .collect();
+        let live = || self.slices(name).flat_map(read::endpoints);
+        if live().any(|(_, pod, _)| !listed.contains(pod)) {
+            Behind::Both
+        } else {
+            read::behind(name, live())
+        }
     }
 
     /// Ready pods of the Deployment's template in the color's own slices, that were made after it and are to stay.

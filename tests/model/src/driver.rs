@@ -149,6 +149,17 @@ pub(crate) fn make_plan(
     (next, broken)
 }
 
+/// The same plan where what follows the report is left to another look: this one is not proven, or too old by then.
+pub(crate) fn report_only(planned: &World, k: usize) -> Option<World> {
+    let [report, rest @ ..] = &planned.controllers[k].queue;
+    let reports = matches!(report, Some(Request { ask: Ask::Status(..), .. }));
+    (reports && rest.iter().any(Option::is_some)).then(|| {
+        let mut next = *planned;
+        next.controllers[k].queue[1..].fill(None);
+        next
+    })
+}
+
 /// Lines up the requests of a plan.
 fn line_up(queue: &mut [Option<Request>], plan: &Plan, world: &World, controller: &Controller) {
     let seen = &controller.view;

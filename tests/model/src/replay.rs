@@ -319,11 +319,12 @@ impl<'a> Replay<'a> {
 
     fn planned(&self, world: &World, k: usize, look: &Look) -> Result<Vec<World>, String> {
         let planned = self.one(world, Budget::default(), |step| step == Step::Plan(k))?;
-        let mut fits = Vec::new();
+        let (mut fits, mut differs) = (Vec::new(), None);
         for mut next in planned {
             let queue: Vec<Ask> = next.controllers[k].queue.iter().flatten().map(|r| r.ask).collect();
             if !asked_for(&queue, look) {
-                return Err(difference(&queue, look));
+                differs = Some(difference(&queue, look));
+                continue;
             }
             if !queue.iter().any(|ask| holds(&look.asks, ask)) {
                 // Nothing was sent of what would be sent after one more look.
@@ -331,7 +332,10 @@ impl<'a> Replay<'a> {
             }
             fits.push(next);
         }
-        Ok(fits)
+        match differs {
+            Some(differs) if fits.is_empty() => Err(differs),
+            Some(_) | None => Ok(fits),
+        }
     }
 }
 

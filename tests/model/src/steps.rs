@@ -173,6 +173,9 @@ fn controller_steps(
         }
         Mode::Looking => {
             let (next, broken) = driver::make_plan(world, k, bounds, guards);
+            if let Some(next) = driver::report_only(&next, k) {
+                push(Step::Plan(k), next, None, true);
+            }
             push(Step::Plan(k), next, broken, true);
         }
         Mode::Acting { .. } => {
