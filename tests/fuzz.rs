@@ -42,11 +42,12 @@ impl Counts {
         }
     }
 
-    /// A target that throws nearly all away finds nothing.
+    /// A target that throws nearly all away finds nothing. Of specs into which anything was put about one in five is
+    /// decoded, and half of those are valid.
     fn are_enough(&self) {
         let [all, decoded, valid] = self.0.each_ref().map(Cell::get);
         println!("{all} apps, {decoded} decoded, {valid} valid");
-        assert!(decoded * 5 > all && valid * 20 > all, "{all} apps, {decoded} decoded, {valid} valid");
+        assert!(decoded * 10 > all && valid * 20 > all, "{all} apps, {decoded} decoded, {valid} valid");
     }
 }
 
