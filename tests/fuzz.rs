@@ -59,17 +59,18 @@ fn budget(seconds: u64) -> Duration {
     Duration::from_secs(asked.unwrap_or(seconds))
 }
 
-/// Anything anywhere: in the app, its status, and every child.
-#[test]
-fn is_anything_decoded_planned_and_reported_without_a_panic_and_twice_the_same_way() {
+/// Makes apps and their children, spoils them, and checks what can still be decoded.
+fn try_spoiled(
+    spoil: impl Fn(&mut Objects, &mut Unstructured<'_>) -> Result<()>,
+    check: impl Fn(&Snapshot, &mut Unstructured<'_>) -> Result<()>,
+) {
     let ((least, most), counts) = (SIZE, Counts::default());
     arbtest(|u| {
         let mut objects = Objects::serving(u)?;
-        objects.spoil(u)?;
+        spoil(&mut objects, u)?;
         let snapshot = objects.decode();
         counts.note(snapshot.as_ref());
-        let Some(snapshot) = snapshot else { return Ok(()) };
-        checks::everything(&snapshot, u)
+        snapshot.map_or(Ok(()), |snapshot| check(&snapshot, u))
     })
     .size_min(least)
     .size_max(most)
@@ -78,24 +79,20 @@ fn is_anything_decoded_planned_and_reported_without_a_panic_and_twice_the_same_w
     counts.are_enough();
 }
 
+/// Anything anywhere: in the app, its status, and every child.
+#[test]
+fn is_anything_decoded_planned_and_reported_without_a_panic_and_twice_the_same_way() {
+    try_spoiled(|objects, u| objects.spoil(u), checks::everything);
+}
+
 /// The children are as the operator made them; the spec is whatever somebody made of it.
 #[test]
 fn does_no_spec_at_all_touch_the_color_that_serves() {
-    let ((least, most), counts) = (SIZE, Counts::default());
-    arbtest(|u| {
-        let mut objects = Objects::serving(u)?;
-        objects.spoil_spec(u)?;
-        let snapshot = objects.decode();
-        counts.note(snapshot.as_ref());
-        let Some(snapshot) = snapshot else { return Ok(()) };
-        checks::serving_is_left_alone(&snapshot);
-        checks::everything(&snapshot, u)
-    })
-    .size_min(least)
-    .size_max(most)
-    .budget(budget(3))
-    .run();
-    counts.are_enough();
+    let check = |snapshot: &Snapshot, u: &mut Unstructured<'_>| {
+        checks::serving_is_left_alone(snapshot);
+        checks::everything(snapshot, u)
+    };
+    try_spoiled(|objects, u| objects.spoil_spec(u), check);
 }
 
 /// Text that is no app, or hardly one.
