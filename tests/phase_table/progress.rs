@@ -2,7 +2,7 @@
 
 use bluegreen_operator::plan::Stored;
 
-use crate::fixtures::{FULL, ready};
+use crate::fixtures::{FULL, first_ready, ready};
 use crate::table::Event;
 
 pub fn progress() -> Vec<Event> {
@@ -22,6 +22,13 @@ pub fn progress() -> Vec<Event> {
                 // Late is better than never.
                 ("stalled", "switch b -> switching b"),
             ],
+        },
+        Event {
+            // The operator died before its first report: the next one finds everything made, and ready.
+            name: "what was made for it is ready before anything is reported",
+            happens: |_, _, _| first_ready().unreported(),
+            rule: "",
+            except: &[("new", "switch a -> switching a")],
         },
         Event {
             name: "the live endpoints follow the switch",
