@@ -174,38 +174,14 @@ impl Argo {
     }
 
     fn start_controller(&self) -> Result<()> {
-        let [metrics] = free_ports()?;
-        let (metrics, kubeconfig) = (metrics.to_string(), self.cluster.kubeconfig().display().to_string());
-        let arguments = [
-            "--kubeconfig",
-            &kubeconfig,
-            "--namespace=argocd",
-            "--repo-server",
-            &self.repo_server,
-            "--redis",
-            &self.redis,
-            "--metrics-port",
-            &metrics,
-        ];
-        self.start_part("argocd-application-controller", &arguments)
+        self.start_part("argocd-application-controller", &[])
     }
 
     /// What a person's clicks reach.
     pub async fn start_api(&self) -> Result<()> {
-        let [metrics] = free_ports()?;
         let port = self.api.rsplit(':').next().unwrap_or_default();
-        let (metrics, kubeconfig) = (metrics.to_string(), self.cluster.kubeconfig().display().to_string());
         let arguments = [
-            "--kubeconfig",
-            &kubeconfig,
-            "--namespace=argocd",
-            "--repo-server",
-            &self.repo_server,
-            "--redis",
-            &self.redis,
             "--metrics-address=127.0.0.1",
-            "--metrics-port",
-            &metrics,
             "--address=127.0.0.1",
             "--port",
             port,
@@ -216,11 +192,25 @@ impl Argo {
         self.answers(&self.api).await
     }
 
-    fn start_part(&self, name: &str, arguments: &[&str]) -> Result<()> {
+    /// Starts a part that reads the cluster, with what it wants beyond the others.
+    fn start_part(&self, name: &str, more: &[&str]) -> Result<()> {
+        let [metrics] = free_ports()?;
+        let (metrics, kubeconfig) = (metrics.to_string(), self.cluster.kubeconfig().display().to_string());
+        let common = [
+            "--kubeconfig",
+            &kubeconfig,
+            "--namespace=argocd",
+            "--repo-server",
+            &self.repo_server,
+            "--redis",
+            &self.redis,
+            "--metrics-port",
+            &metrics,
+        ];
         let environment = self.environment(name);
         let environment: Vec<(&str, &Path)> =
             environment.iter().map(|(key, value)| (*key, value.as_path())).collect();
-        self.cluster.start_process(name, &self.program, arguments, &environment)
+        self.cluster.start_process(name, &self.program, &[&common, more].concat(), &environment)
     }
 
     /// Nothing outside of the scratch folder is read or written.

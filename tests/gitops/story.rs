@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bluegreen_cluster::{Cluster, target};
-use bluegreen_load::{Client, Load, Plan};
+use bluegreen_load::{Load, Plan};
 use serde_json::{Value, json};
 
 use crate::application::{Application, Said};
@@ -121,15 +121,7 @@ impl Story {
     async fn traffic(&self) -> Result<Load> {
         let node = self.argo.cluster.node_address().context("a real node")?;
         let address = SocketAddr::new(node, PORT);
-        let start = Instant::now();
-        while tokio::net::TcpStream::connect(address).await.is_err() {
-            ensure!(start.elapsed() < Duration::from_secs(30), "nobody answers at {address}");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        Load::start(Plan {
-            clients: vec![Client::fresh(100.0), Client::keep_alive(100.0)],
-            ..Plan::new(address)
-        })
+        Load::once_answered(Plan::mixed(address)).await
     }
 
     /// The uids of everything that the operator made for the app.

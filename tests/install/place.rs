@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use bluegreen_cluster::{Cluster, Node, Options, Tools, prometheus, target};
-use bluegreen_load::{Client, Load, Plan};
+use bluegreen_load::{Load, Plan};
 
 /// The operator's account, as the API server knows it.
 pub const ACCOUNT: &str = "system:serviceaccount:bluegreen-system:bluegreen-operator";
@@ -51,10 +51,10 @@ impl Place {
         Ok(out.into_owned())
     }
 
-    /// Starts a command line that is to run beside others.
+    /// Starts a command line that is to run beside others; what it complains of stands in the test's output.
     pub fn start(&self, line: &str) -> Result<std::process::Child> {
         println!("$ {line} &");
-        Ok(self.command(line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?)
+        Ok(self.command(line).stdout(Stdio::null()).spawn()?)
     }
 
     fn command(&self, line: &str) -> Command {
@@ -84,16 +84,7 @@ impl Place {
     /// 200 requests a second to the app's NodePort, half of them on new connections.
     pub async fn traffic(&self) -> Result<Load> {
         let address = SocketAddr::new(self.cluster.node_address().context("a real node")?, 30007);
-        // kube-proxy may hear of a Service a second later than its user.
-        let start = Instant::now();
-        while tokio::net::TcpStream::connect(address).await.is_err() {
-            ensure!(start.elapsed() < Duration::from_secs(30), "nobody answers at {address}");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        Load::start(Plan {
-            clients: vec![Client::fresh(100.0), Client::keep_alive(100.0)],
-            ..Plan::new(address)
-        })
+        Load::once_answered(Plan::mixed(address)).await
     }
 
     /// The color that the Service selects.

@@ -10,7 +10,7 @@ use bluegreen_demo::place::Place;
 use bluegreen_demo::say::{say, step};
 use bluegreen_demo::switch::{APP, Stage};
 use bluegreen_demo::{curl, verdict};
-use bluegreen_load::{Client, Load, Plan};
+use bluegreen_load::{Load, Plan};
 use clap::Parser;
 use clap::builder::FalseyValueParser;
 use tokio::signal::unix::{SignalKind, signal};
@@ -147,10 +147,9 @@ async fn show(
 
     step(format_args!("200 requests per second to {address} from here on, half of them on new connections"));
     let plan = Plan {
-        clients: vec![Client::fresh(100.0), Client::keep_alive(100.0)],
         // The user said that this cluster is theirs.
         allow_remote: !place.is_own(),
-        ..Plan::new(address)
+        ..Plan::mixed(address)
     };
     let mut stage = Stage::new(place, address, Load::start(plan)?)?;
     tokio::time::sleep(Duration::from_secs(2)).await;

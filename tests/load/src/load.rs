@@ -8,11 +8,12 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use tokio::{
+    net::TcpStream,
     sync::{oneshot, watch},
     task::JoinSet,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 use crate::{
@@ -67,6 +68,20 @@ impl Load {
             })
             .context("could not start the load's thread")?;
         Ok(Self { plan, started, end, done, store, marks: Mutex::default() })
+    }
+
+    /// Waits until the target takes connections, and starts to send: kube-proxy may hear of a Service a second later
+    /// than its user.
+    ///
+    /// # Errors
+    /// When nobody answers within 30 seconds, or the load can't start.
+    pub async fn once_answered(plan: Plan) -> anyhow::Result<Self> {
+        let start = Instant::now();
+        while TcpStream::connect(plan.target).await.is_err() {
+            ensure!(start.elapsed() < Duration::from_secs(30), "nobody answers at {}", plan.target);
+            sleep(Duration::from_millis(200)).await;
+        }
+        Self::start(plan)
     }
 
     /// Notes that something happens now, and returns how long the load has run.

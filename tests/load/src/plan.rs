@@ -50,6 +50,12 @@ impl Plan {
         }
     }
 
+    /// 200 requests a second, half of them on new connections.
+    #[must_use]
+    pub fn mixed(target: SocketAddr) -> Self {
+        Self { clients: vec![Client::fresh(100.0), Client::keep_alive(100.0)], ..Self::new(target) }
+    }
+
     /// Refuses what can't be carried out.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         ensure!(!self.clients.is_empty(), "a load needs at least one client");

@@ -5,11 +5,11 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bluegreen_cluster::{Cluster, Node, Options, target};
-use bluegreen_load::{Client, Load, Plan};
+use bluegreen_load::{Load, Plan};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -169,14 +169,7 @@ impl Place {
     /// 200 requests a second to the app's NodePort, half of them on new connections.
     pub async fn traffic(&self) -> Result<Load> {
         let address = SocketAddr::new(self.cluster.node_address().context("a real node")?, 30007);
-        // kube-proxy may hear of a Service a second later than its user.
-        let start = Instant::now();
-        while tokio::net::TcpStream::connect(address).await.is_err() {
-            ensure!(start.elapsed() < Duration::from_secs(30), "nobody answers at {address}");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        let clients = vec![Client::fresh(100.0), Client::keep_alive(100.0)];
-        Load::start(Plan { clients, ..Plan::new(address) })
+        Load::once_answered(Plan::mixed(address)).await
     }
 
     /// The environment of a job: that of a runner on the node, and nothing of this machine's.
