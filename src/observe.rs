@@ -335,8 +335,10 @@ fn deployment_facts(
         available: status.available_replicas.unwrap_or(0),
         rolled_out: progressing(deployment)
             .is_some_and(|c| c.reason.as_deref() == Some("NewReplicaSetAvailable")),
-        deadline_exceeded: progressing(deployment)
-            .is_some_and(|c| c.status == "False" && c.reason.as_deref() == Some("ProgressDeadlineExceeded")),
+        deadline_exceeded: deadline_exceeded(
+            deployment,
+            current.and_then(|stored| seen.revision_created(color, stored.number)),
+        ),
         proven: seen.proof.get(color).as_ref().is_none_or(|proof| {
             current.is_some_and(|stored| !proof.replica_sets(deployment, stored.number).is_empty())
         }),
@@ -366,6 +368,23 @@ pub fn running_image(deployment: &Deployment) -> Option<String> {
 fn progressing(deployment: &Deployment) -> Option<&DeploymentCondition> {
     let conditions = deployment.status.as_ref()?.conditions.as_ref()?;
     conditions.iter().find(|condition| condition.type_ == "Progressing")
+}
+
+/// The rollout of a revision that was stored at `created` has passed its deadline.
+///
+/// The Deployment controller carries its verdict on the version before over to the new one, observedGeneration and all,
+/// until pods get ready, where its note that the new ReplicaSet was created meets a conflict (`getNewReplicaSet` and
+/// `syncRolloutStatus` of Kubernetes 1.35). Believed, it would call a fix stalled from the start. So a verdict must be younger
+/// than this revision by half of its deadline: not the whole, since the clocks of two machines wrote the two times.
+fn deadline_exceeded(deployment: &Deployment, created: Option<Timestamp>) -> bool {
+    let Some(verdict) = progressing(deployment) else { return false };
+    if verdict.status != "False" || verdict.reason.as_deref() != Some("ProgressDeadlineExceeded") {
+        return false;
+    }
+    let deadline = deployment.spec.as_ref().and_then(|spec| spec.progress_deadline_seconds).unwrap_or(600);
+    let half = Duration::from_secs(u64::try_from(deadline).unwrap_or(0)) / 2;
+    let written = verdict.last_update_time.as_ref().map(|time| time.0);
+    created.zip(written).is_none_or(|(created, written)| since(created, written) >= half)
 }
 
 /// Ready pods behind the color's own Service. A live look counts only pods of the proven ReplicaSet.

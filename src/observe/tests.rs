@@ -199,3 +199,30 @@ fn a_service_that_forgot_what_served_is_reminded_by_the_status() {
     let facts = observe(&seen, &token, Timestamp::UNIX_EPOCH, |_| Held::default());
     assert_eq!(facts.service.ours().unwrap().served, PerColor { blue: Some(2), green: Some(4) });
 }
+
+/// Kubernetes may carry the verdict on the version before over to a new one.
+#[test]
+fn a_deadline_that_passed_before_a_revision_was_stored_is_not_that_revisions() {
+    let (app, stored_at) = (app(), Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(1));
+    let rendered = desired::render(&app, Color::Green).unwrap();
+    let mut revision = desired::revision(&app, Color::Green, 2, &rendered);
+    revision["metadata"]["creationTimestamp"] = json!(stored_at.to_string());
+    let revision = Arc::new(serde_json::from_value(revision).unwrap());
+    let exceeded = |after: i64| {
+        let stored = desired::Stored { number: 2, rendered: rendered.clone() };
+        let mut deployment = desired::deployment(&app, Color::Green, &stored, 2, "");
+        let written = (stored_at + jiff::SignedDuration::from_secs(after)).to_string();
+        deployment["spec"]["progressDeadlineSeconds"] = json!(30);
+        deployment["status"] = json!({"conditions": [
+            {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "lastUpdateTime": written},
+        ]});
+        let mut seen = snapshot();
+        seen.stored = Snapshot::sort_revisions(&app, [Arc::clone(&revision)]);
+        seen.deployments.green = Some(Arc::new(serde_json::from_value(deployment).unwrap()));
+        let token = Token { operator: String::new(), lease: String::new(), epoch: 1, attempt: 0 };
+        let facts = observe(&seen, &token, stored_at, |_| Held::default());
+        facts.colors.green.deployment.ours().unwrap().deadline_exceeded
+    };
+    assert_eq!([-60, 0, 14].map(exceeded), [false; 3], "the verdict on the version before");
+    assert_eq!([15, 30, 600].map(exceeded), [true; 3], "this version's own");
+}
