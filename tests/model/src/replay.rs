@@ -44,6 +44,8 @@ pub struct Replay<'a> {
     told: Vec<String>,
     /// The most states that were possible at once.
     pub widest: usize,
+    /// The most requests that might still arrive late at once. More than [`LATE`](crate::world::LATE) are forgotten.
+    pub late: usize,
     /// What was explained.
     pub explained: usize,
 }
@@ -53,7 +55,16 @@ impl<'a> Replay<'a> {
     #[must_use]
     pub fn new(bounds: Bounds, guards: Guards, without: &'a dyn Fn(&Step) -> bool) -> Self {
         let first = World::first(&Bounds { from_nothing: true, ..bounds });
-        Self { bounds, guards, without, states: vec![first], told: Vec::new(), widest: 1, explained: 0 }
+        Self {
+            bounds,
+            guards,
+            without,
+            states: vec![first],
+            told: Vec::new(),
+            widest: 1,
+            late: 0,
+            explained: 0,
+        }
     }
 
     /// Replays everything.
@@ -94,6 +105,8 @@ impl<'a> Replay<'a> {
         }
         self.told.push(seen.words.clone());
         self.widest = self.widest.max(states.len());
+        let late = states.iter().map(|world| world.late.iter().flatten().count()).max();
+        self.late = self.late.max(late.unwrap_or(0));
         self.explained += 1;
         self.states = states;
         Ok(())
