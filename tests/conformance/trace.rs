@@ -223,7 +223,7 @@ fn fate(
 ) -> Result<()> {
     let Some(ask) = sent.ask else {
         if !sent.heard {
-            push(plan, Event::UnansweredOutside(0), &sent.words);
+            push(plan, Event::UnansweredOutside(0, sent.removes), &sent.words);
         }
         return Ok(());
     };

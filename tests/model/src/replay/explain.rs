@@ -23,7 +23,7 @@ impl Replay<'_> {
                 Ok(vec![*world])
             }
             Event::Unanswered(k, ask @ Ask::Drop(..)) if queued(&world.controllers[*k], ask).is_err() => {
-                Ok(vec![unknown_outside(world, *k)])
+                Ok(vec![unknown_outside(world, *k, None)])
             }
             Event::Begin(k) => self.one(world, none, |step| step == Step::Begin(*k)),
             Event::Read(k, object) if world.controllers[*k].fresh & object.bit() != 0 => Ok(vec![*world]),
@@ -36,7 +36,7 @@ impl Replay<'_> {
                 let fault = Budget { faults: 1, ..none };
                 self.one(world, fault, |step| step == Step::Timeout(*k, index))
             }
-            Event::UnansweredOutside(k) => Ok(vec![unknown_outside(world, *k)]),
+            Event::UnansweredOutside(k, removed) => Ok(vec![unknown_outside(world, *k, *removed)]),
             Event::Crash(k) => {
                 let fault = Budget { faults: 1, ..none };
                 self.one(world, fault, |step| matches!(step, Step::Crash(who, _) if who == *k))
@@ -139,9 +139,9 @@ fn writes(step: Step, object: Object) -> bool {
 }
 
 /// From now on it knows that something that it sent may still commit.
-fn unknown_outside(world: &World, k: usize) -> World {
+fn unknown_outside(world: &World, k: usize, removed: Option<Color>) -> World {
     let mut next = *world;
-    driver::unknown_outside(&mut next.controllers[k]);
+    driver::unknown_outside(&mut next.controllers[k], removed);
     next
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bluegreen_operator::api::Color;
+
 use super::Look;
 use crate::objects::Object;
 use crate::picture::Picture;
@@ -37,8 +39,9 @@ pub enum Event {
     Unchanged(usize, Ask),
     /// A controller got no answer.
     Unanswered(usize, Ask),
-    /// A controller got no answer to a request that is outside of the model.
-    UnansweredOutside(usize),
+    /// A controller got no answer to a request that is outside of the model: with a color, to the deletion of that color's
+    /// own Service.
+    UnansweredOutside(usize, Option<Color>),
     /// A controller crashed and leads again.
     Crash(usize),
     /// An object was changed.

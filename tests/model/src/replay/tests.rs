@@ -193,6 +193,21 @@ fn can_a_deployment_be_created_late_that_was_deleted_with_its_color() {
     assert_eq!(told.explained(), Ok(told.run.len()));
 }
 
+/// Its own Service goes after the Deployment and before the revisions, which are left when nobody answers about it.
+#[test]
+fn does_a_removal_stop_at_a_service_whose_deletion_is_not_answered() {
+    let mut told = Told::new();
+    told.rests().edit(Edit::Remove(Color::Green));
+    told.until(|world| is_sent(world, |ask| matches!(ask, Ask::DeleteDeployment(_))));
+    let words = "no answer to the deletion of green's Service".to_owned();
+    let event = Event::UnansweredOutside(0, Some(Color::Green));
+    told.run.push(Seen { event, words, after: picture(&told.world.objects) });
+    crate::driver::unknown_outside(&mut told.world.controllers[0], Some(Color::Green));
+    told.rests();
+    assert!(told.world.objects.stored.green[0].is_none(), "it goes on after another look");
+    assert_eq!(told.explained(), Ok(told.run.len()));
+}
+
 /// Only what was asked for can arrive, and only once.
 #[test]
 fn is_a_late_create_that_nobody_sent_still_unexplained() {
