@@ -28,7 +28,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use bluegreen_model::Guards;
-use bluegreen_model::replay::Replay;
+use bluegreen_model::replay::{Event, Replay, Seen, Writer};
+use bluegreen_model::request::Ask;
 use play::{Life, Place};
 use teeth::Tried;
 
@@ -40,7 +41,7 @@ fn number(name: &str) -> Option<u64> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "finds a life now and then that the model can't explain yet: `make conformance`"]
 async fn does_the_model_allow_all_that_really_happens() -> Result<()> {
-    let seconds = Duration::from_secs(number("SECONDS").unwrap_or(20));
+    let seconds = Duration::from_secs(number("SECONDS").unwrap_or(45));
     let (seed, places) = (number("SEED").unwrap_or(1), number("PLACES").unwrap_or(4));
     let lives = play_all(seed, places, seconds).await?;
     let mut failed = Vec::new();
@@ -48,14 +49,15 @@ async fn does_the_model_allow_all_that_really_happens() -> Result<()> {
         let began = Instant::now();
         match Replay::new(life.bounds, Guards::ALL, &|_| false).all(&life.run) {
             Ok(replay) => println!(
-                "life {}: {} edits, {} crashes, {} troubles; {} things seen, all explained, by {} states at the most, in {:.1} s",
+                "life {}: {} edits, {} crashes, {} troubles; {} things seen, all explained, by {} states at the most, in {:.1} s; {} requests on their way at the most",
                 life.seed,
                 life.edits,
                 life.crashes,
                 life.troubles,
                 replay.explained,
                 replay.widest,
-                began.elapsed().as_secs_f64()
+                began.elapsed().as_secs_f64(),
+                replay.late
             ),
             Err(unexplained) => {
                 println!("life {} ({:?}):\n{unexplained}", life.seed, life.bounds.idle);
@@ -65,8 +67,30 @@ async fn does_the_model_allow_all_that_really_happens() -> Result<()> {
     }
     let explained: usize = lives.iter().map(|life| life.run.len()).sum();
     println!("{} lives, {} not explained; {explained} things seen", lives.len(), failed.len());
+    let (late, again) = lives
+        .iter()
+        .flat_map(|life| committed_late(&life.run))
+        .fold((0, 0), |(late, again), is| (late + 1, again + usize::from(is)));
+    println!("{late} requests committed late; {again} of them made again what had been removed");
     ensure!(failed.is_empty(), "the model does not explain the lives {failed:?} of {}", lives.len());
     would_it_notice(&lives)
+}
+
+/// The requests that committed late: did each make again something that had been there and was removed?
+fn committed_late(run: &[Seen]) -> impl Iterator<Item = bool> {
+    run.iter().enumerate().filter_map(|(index, seen)| match seen.event {
+        Event::Changed(_, Writer::Late(ask)) => {
+            let existed = |seen: &Seen| match ask {
+                Ask::Store(color, number, _) => {
+                    seen.after.stored.get(color)[usize::from(number) - 1].is_some()
+                }
+                Ask::CreateDeployment(color, ..) => seen.after.deployments.get(color).is_some(),
+                _ => false,
+            };
+            Some(run[..index].iter().any(existed))
+        }
+        _ => None,
+    })
 }
 
 /// Every lie in every life where it can be told; every rule and guard, where there was need of it.
@@ -105,8 +129,19 @@ async fn play_all(seed: u64, places: u64, time: Duration) -> Result<Vec<Life>> {
             let number = lives.len() as u64;
             lives.push(at.live(seed * 10_000 + place * 1_000 + number).await?);
         }
-        at.finish().await?;
+        if let Err(error) = at.finish().await {
+            tell(&lives, &error.to_string());
+            return Err(error);
+        }
         anyhow::Ok(lives)
     });
     Ok(futures::future::try_join_all(all).await?.into_iter().flatten().collect())
+}
+
+/// All that was seen in those lives that the error names.
+fn tell(lives: &[Life], error: &str) {
+    for life in lives.iter().filter(|life| error.contains(&life.name)) {
+        let run: Vec<_> = life.run.iter().map(|seen| seen.words.as_str()).collect();
+        println!("life {}, of which the guard tells below:\n{}", life.seed, run.join("\n"));
+    }
 }

@@ -95,6 +95,8 @@ pub struct Sent {
     /// The operator heard of that in time.
     pub heard: bool,
     pub words: String,
+    /// The color whose own Service it deletes, which the model leaves out.
+    pub removes: Option<Color>,
     /// For a deletion: of what.
     uid: Value,
 }
@@ -309,5 +311,8 @@ fn sent(reader: &Reader, record: &Record, status_at: Statuses) -> Result<Option<
         Some(ask) => format!("{} [{request}, {:?}]", replay::words(ask), record.verdict),
         None => format!("{request}, {:?}", record.verdict),
     };
-    Ok(Some(Sent { ask, fate, heard, words, uid: body["preconditions"]["uid"].clone() }))
+    let of = request.name.strip_prefix(reader.name.as_str()).and_then(|rest| rest.strip_prefix('-'));
+    let removes = (request.verb == Verb::Delete && request.resource == "services").then_some(of).flatten();
+    let removes = removes.and_then(Color::parse);
+    Ok(Some(Sent { ask, fate, heard, words, removes, uid: body["preconditions"]["uid"].clone() }))
 }

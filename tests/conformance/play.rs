@@ -33,6 +33,8 @@ const RENDERINGS: usize = 4;
 /// One life, as the replay reads it.
 pub struct Life {
     pub seed: u64,
+    /// The app's.
+    pub name: String,
     pub bounds: Bounds,
     pub run: Vec<Seen>,
     pub edits: usize,
@@ -86,7 +88,7 @@ impl Place {
         let run = self.told(&name, events)?;
         self.sandbox.delete(Kind::App, &name).await?;
         let bounds = Bounds { idle, scope: Scope::All, ..Bounds::default() };
-        Ok(Life { seed, bounds, run, edits, crashes, troubles })
+        Ok(Life { seed, name, bounds, run, edits, crashes, troubles })
     }
 
     /// The same for the model. `from`: what was recorded before is about other apps.

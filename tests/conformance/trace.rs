@@ -223,7 +223,7 @@ fn fate(
 ) -> Result<()> {
     let Some(ask) = sent.ask else {
         if !sent.heard {
-            push(plan, Event::UnansweredOutside(0), &sent.words);
+            push(plan, Event::UnansweredOutside(0, sent.removes), &sent.words);
         }
         return Ok(());
     };
@@ -318,7 +318,19 @@ impl Change {
             Writer::Operator(_, ask) => format!("the operator: {}", bluegreen_model::replay::words(*ask)),
             Writer::Late(ask) => format!("late, the operator: {}", bluegreen_model::replay::words(*ask)),
             Writer::Other => "Kubernetes, or nothing that the model knows".to_owned(),
-            Writer::User => "the user".to_owned(),
+            Writer::User => {
+                let App { active, tags, present, shared, replicas, rolling, paused, .. } = self.after.app;
+                let block = |color: Color| {
+                    if *present.get(color) { format!("v{}", tags.get(color)) } else { "none".to_owned() }
+                };
+                format!(
+                    "the user: active {active}, blue {}, green {}, shared {shared}, {replicas} replicas, {}{}",
+                    block(Color::Blue),
+                    block(Color::Green),
+                    if rolling { "RollingUpdate" } else { "Freeze" },
+                    if paused { ", paused" } else { "" }
+                )
+            }
             Writer::Stranger => "somebody".to_owned(),
         };
         let (kind, name) = (self.write.kind, &self.write.name);

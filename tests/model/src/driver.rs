@@ -248,10 +248,18 @@ pub(crate) fn unanswered(controller: &mut Controller, index: usize, request: Req
     settle(controller, guards);
 }
 
-/// As [`unanswered`], for a request that the model does not know.
-pub(crate) fn unknown_outside(controller: &mut Controller) {
+/// As [`unanswered`], for a request that the model does not know: the deletion of the own Service of a color that is
+/// removed, or another. The first comes before the color's revisions, which are then not deleted.
+pub(crate) fn unknown_outside(controller: &mut Controller, removed: Option<Color>) {
     match &mut controller.mode {
-        Mode::Acting { unknown } => *unknown = true,
+        Mode::Acting { unknown } => {
+            *unknown = true;
+            let follows = |ask: Ask| matches!(ask, Ask::Drop(color, _) if Some(color) == removed);
+            for slot in &mut controller.queue {
+                *slot = slot.filter(|request| !follows(request.ask));
+            }
+            settle(controller, &Guards::ALL);
+        }
         Mode::Idle | Mode::Looking => controller.attempt += 1,
     }
 }

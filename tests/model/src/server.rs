@@ -2,13 +2,13 @@
 
 use bluegreen_operator::api::Color;
 
-use crate::Guards;
 use crate::driver::Broken;
 use crate::facts;
-use crate::objects::{Deployment, Kept, Listed, Object};
+use crate::objects::{Deployment, Kept, Listed, Object, Objects};
 use crate::promises;
 use crate::request::{Ask, Request};
-use crate::world::{Truth, World};
+use crate::world::{Controller, Truth, World};
+use crate::{Bounds, Guards, Scope};
 
 /// Carries a request out, if its precondition holds. Says whether it did, and what that broke.
 pub(crate) fn arrive(world: &mut World, request: Request, guards: &Guards) -> (bool, Option<Broken>) {
@@ -38,10 +38,37 @@ pub(crate) fn holds(world: &World, request: Request, guards: &Guards) -> bool {
     if request.ask.creates() { !exists } else { exists && (request.valid || !guards.precondition) }
 }
 
-/// Can it ever be carried out again? What can't is forgotten.
-pub(crate) fn may_hold(world: &World, request: Request, guards: &Guards) -> bool {
+/// Can it ever be carried out again? What can't is forgotten. A create can as soon as its object is gone, however long
+/// that has been there.
+pub(crate) fn may_hold(world: &World, request: Request, bounds: &Bounds, guards: &Guards) -> bool {
     holds(world, request, guards)
-        || (request.ask.creates() && request.ask.object() != Object::Stored && world.mishaps > 0)
+        || match request.ask {
+            Ask::CreateService(_) => world.mishaps > 0,
+            Ask::CreateDeployment(color, ..) => world.mishaps > 0 || may_be_removed(world, color, bounds),
+            Ask::Store(color, ..) => may_be_removed(world, color, bounds),
+            Ask::PutService(..)
+            | Ask::StampService(_)
+            | Ask::PutDeployment(..)
+            | Ask::StampDeployment(..)
+            | Ask::DeleteDeployment(_)
+            | Ask::Drop(..)
+            | Ask::Status(..) => false,
+        }
+}
+
+/// May an operator still delete what a color has? Its block is not in the spec, or may yet go; or somebody has read so,
+/// or has asked for it.
+fn may_be_removed(world: &World, color: Color, bounds: &Bounds) -> bool {
+    let is_absent = |objects: &Objects| !*objects.app.present.get(color);
+    let removes = |request: &Request| match request.ask {
+        Ask::DeleteDeployment(of) | Ask::Drop(of, _) => of == color,
+        _ => false,
+    };
+    let of_controller = |c: &Controller| is_absent(&c.view) || c.queue.iter().flatten().any(removes);
+    (world.edits > 0 && bounds.scope == Scope::All)
+        || is_absent(&world.objects)
+        || world.controllers.iter().any(of_controller)
+        || world.late.iter().flatten().any(removes)
 }
 
 /// Changes the object; false if it was so already (such a write leaves the resourceVersion as it is).

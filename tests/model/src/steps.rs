@@ -9,7 +9,7 @@ use crate::fingerprint::fingerprint;
 use crate::objects::{Object, nothing};
 use crate::request::Request;
 use crate::server;
-use crate::world::{Controller, LATE, Mode, World};
+use crate::world::{Controller, Mode, World};
 use crate::{Bounds, Deposed, Guards};
 
 /// One step.
@@ -254,10 +254,8 @@ fn tidy(world: &mut World, bounds: &Bounds, guards: &Guards) {
             (Deposed::Finishes | Deposed::GoesOn, _) => {}
         }
     }
-    let late = world.late;
-    world.late = [None; LATE];
-    let mut kept = late.into_iter().flatten().filter(|&request| server::may_hold(world, request, guards));
-    let mut kept: [_; LATE] = std::array::from_fn(|_| kept.next());
+    let mut kept =
+        world.late.map(|late| late.filter(|&request| server::may_hold(world, request, bounds, guards)));
     // Their order is nobody's business.
     kept.sort_by_cached_key(|request| request.as_ref().map(fingerprint));
     world.late = kept;
