@@ -85,13 +85,13 @@ bench: preflight ## Measure the operator beside Argo Rollouts on the same work (
 	  $(if $(ALONE),--alone,--write docs/benchmarks.md)
 
 .PHONY: cluster-up
-cluster-up: preflight ## Start a cluster with a real node and leave it running; prints its kubeconfig
-	@$(CARGO) build -q --locked --workspace --bins
-	@$(if $(SIMULATED),,$(CLUSTER_BIN) node-deps --install >&2)
+cluster-up: preflight ## Start a cluster with a real node and leave it running; prints its kubeconfig (NAME=…, SIMULATED=1)
+	@. make/common.sh; build_programs "[1/3]"; $(if $(SIMULATED),,install_node "[2/3]";) build_kubernetes "[3/3]"
 	@$(CLUSTER_BIN) up --name $(NAME) $(if $(SIMULATED),,--real-node)
 
 .PHONY: cluster-load
 cluster-load: ## Import all images of target/images into that cluster
+	@ls target/images/*.tar >/dev/null 2>&1 || { echo "no image in target/images: run \`make images image\` first" >&2; exit 1; }
 	@$(CARGO) build -q --locked --workspace --bins
 	@for image in target/images/*.tar; do echo "$$image"; $(CLUSTER_BIN) load-image --name $(NAME) "$$image"; done
 
@@ -99,6 +99,11 @@ cluster-load: ## Import all images of target/images into that cluster
 cluster-down: ## Remove that cluster with every trace, also after a crash
 	@$(CARGO) build -q --locked --workspace --bins
 	@$(CLUSTER_BIN) down --name $(NAME)
+
+.PHONY: helm
+helm: preflight ## Build the pinned Helm into target (about 2 min, once) and print the line that puts it on the PATH
+	@$(CARGO) build -q --locked --workspace --bins
+	@echo "export PATH=$$($(CLUSTER_BIN) build --helm):\$$PATH"
 
 .PHONY: lint
 lint: ## Formatting, clippy and the supply chain

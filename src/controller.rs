@@ -94,7 +94,13 @@ impl Watches {
                 Ok(Some(event)) => event,
                 Ok(None) => continue,
                 Err(error) => {
-                    tracing::warn!(%error, "watching BlueGreenApps failed; trying again");
+                    if is_missing(&error) {
+                        tracing::warn!(
+                            "this cluster has no BlueGreenApps: the CustomResourceDefinition is not installed; trying again"
+                        );
+                    } else {
+                        tracing::warn!(%error, "watching BlueGreenApps failed; trying again");
+                    }
                     continue;
                 }
             };
@@ -210,6 +216,17 @@ impl Watches {
             () = passes => {}
             () = heartbeat => {}
         }
+    }
+}
+
+/// Whether the kind itself is not there: what the API server answers then ("404 page not found") says nothing of it.
+fn is_missing(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => {
+            matches!(error, kube::Error::Api(status) if status.code == 404)
+        }
+        watcher::Error::WatchError(status) => status.code == 404,
+        watcher::Error::WatchFailed(_) | watcher::Error::NoResourceVersion => false,
     }
 }
 

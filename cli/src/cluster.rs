@@ -95,7 +95,7 @@ impl RequestError {
     #[must_use]
     pub fn in_words(self, name: &str, namespace: &str) -> anyhow::Error {
         match self {
-            Self::Final(kube::Error::Api(status)) if status.code == 404 && status.message.contains(name) => {
+            Self::Final(kube::Error::Api(status)) if status.code == 404 && names_an_object(&status) => {
                 anyhow!("there is no BlueGreenApp {name:?} in namespace {namespace:?}")
             }
             Self::Final(kube::Error::Api(status)) if status.code == 404 => {
@@ -151,8 +151,12 @@ impl Doubt {
 
 /// No right, or no such kind. That an object is not there is read from the store, and stands.
 fn may_change_its_mind(status: &kube::core::Status) -> bool {
-    let names_an_object = status.details.as_ref().is_some_and(|details| !details.name.is_empty());
-    matches!(status.code, 401 | 403) || (status.code == 404 && !names_an_object)
+    matches!(status.code, 401 | 403) || (status.code == 404 && !names_an_object(status))
+}
+
+/// Whether an answer is about one object, not about its kind: what a cluster without the kind answers names none.
+fn names_an_object(status: &kube::core::Status) -> bool {
+    status.details.as_ref().is_some_and(|details| !details.name.is_empty())
 }
 
 /// The innermost cause: the outer ones only say that a request failed.

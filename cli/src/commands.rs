@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::args::{Cli, Command, Format, GetArgs, Global, LintArgs, ListArgs, PlanArgs, StatusArgs};
 use crate::cluster::{Cluster, Doubt, RequestError, within};
 use crate::exit::{End, Failure, Result};
-use crate::goal::Goal;
+use crate::goal::{Goal, NOT_NOTED};
 use crate::line::{Line, Tone};
 use crate::report::Report;
 use crate::screen::{Look, Screen};
@@ -49,7 +49,9 @@ pub async fn run(cli: Cli) -> Result {
             Ok(End::Reached)
         }
         Command::Version => {
-            writeln!(std::io::stdout(), "{VERSION} {REVISION}")?;
+            // Known to an image's build alone.
+            let revision = if REVISION == "unknown" { String::new() } else { format!(" {REVISION}") };
+            writeln!(std::io::stdout(), "{VERSION}{revision}")?;
             Ok(End::Reached)
         }
     }
@@ -168,7 +170,11 @@ async fn list(global: &Global, args: &ListArgs) -> Result {
     let mut apps = found.map_err(|error| error.in_words("", &cluster.namespace))?.items;
     apps.sort_by_key(|app| (app.namespace(), app.name_any()));
     if apps.is_empty() && args.output == Format::Text {
-        eprintln!("no apps found");
+        if args.all_namespaces {
+            eprintln!("no apps found in any namespace");
+        } else {
+            eprintln!("no apps found in namespace {:?}", cluster.namespace);
+        }
         return Ok(End::Reached);
     }
     let data = json!({ "apiVersion": "v1", "kind": "List", "items": apps });
@@ -198,7 +204,11 @@ pub async fn await_goal(
     let words = match waited.end {
         End::Reached => format!("{name} is {goal} after {took}: {}", waited.why),
         End::Failed => format!("{name} will not be {goal} without a change: {}", waited.why),
-        End::TimedOut => format!("{name} is not {goal} after {took}: {}", waited.why),
+        End::TimedOut => {
+            let unseen = waited.why.starts_with(NOT_NOTED);
+            let hint = if unseen { "; is it running, and for this namespace?" } else { "" };
+            format!("{name} is not {goal} after {took}: {}{hint}", waited.why)
+        }
     };
     let data = json!({
         "name": name, "goal": goal.to_string(), "reached": waited.end == End::Reached,

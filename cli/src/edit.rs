@@ -91,7 +91,7 @@ pub fn deploy(
     let drains = roles.live.is_some_and(|live| live != color)
         && status(app).switch.is_some_and(|switch| switch.from == Some(color));
     Ok(Edit {
-        what: format!("{color} runs {version}"),
+        what: format!("{color} is to run {version}"),
         patch: (!block.is_some_and(is)).then_some(patch),
         note: drains.then(|| format!("{color} served until just now; the edit applies after its drain")),
         goal: if color == roles.wanted { Goal::Active(color) } else { Goal::Standby },
@@ -172,7 +172,7 @@ pub fn take_back(app: &BlueGreenApp, to: Color, before: Color) -> Edit {
 fn activate(app: &BlueGreenApp, roles: &Roles, to: Color) -> Edit {
     let waits = roles.live.is_some_and(|live| live != to) && !standby_ready(app);
     Edit {
-        what: format!("{to} serves"),
+        what: format!("{to} is to serve"),
         patch: (roles.wanted != to).then(|| json!({ "active": to })),
         note: (waits && roles.wanted != to)
             .then(|| format!("{to} is not ready yet; the Service moves once it is")),
@@ -224,5 +224,5 @@ pub fn rollback(app: &BlueGreenApp, tag: Option<&str>) -> Result<Edit, Refusal> 
         )));
     }
     let edit = activate(app, &roles, from);
-    Ok(Edit { what: format!("{from} serves again"), ..edit })
+    Ok(Edit { what: format!("{from} is to serve again"), ..edit })
 }

@@ -60,6 +60,9 @@ impl Verdict {
     }
 }
 
+/// How the words begin while no operator has looked; normal for a moment.
+pub const NOT_NOTED: &str = "the operator has not taken note";
+
 /// How far an app is from a goal.
 #[must_use]
 pub fn verdict(goal: Goal, app: &BlueGreenApp) -> Verdict {
@@ -72,8 +75,8 @@ pub fn verdict(goal: Goal, app: &BlueGreenApp) -> Verdict {
     let status = app.status.clone().unwrap_or_default();
     if Some(status.observed_generation) != app.metadata.generation {
         let seen = status.observed_generation >= 0;
-        let words = if seen { "of this edit" } else { "of this app; is it running, and for this namespace?" };
-        return Verdict::Waiting(format!("the operator has not taken note {words}"));
+        let what = if seen { "edit" } else { "app" };
+        return Verdict::Waiting(format!("{NOT_NOTED} of this {what}"));
     }
     if let Some(stalled) = status.condition(STALLED).filter(|condition| condition.status == "True") {
         return Verdict::Failed(format!("{}: {}", stalled.reason, stalled.message));

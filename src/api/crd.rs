@@ -43,6 +43,7 @@ pub fn crd() -> Result<CustomResourceDefinition, CrdError> {
         // that `green: null` and no `green` are the same thing.
         schema.remove("nullable");
         bound_to_i32(schema);
+        unwrap_lines(schema);
     });
     fit_spec(at(root, "/properties/spec/properties")?)?;
     fit_status(at(root, "/properties/status/properties")?);
@@ -93,6 +94,14 @@ fn bound_to_i32(schema: &mut Map<String, Value>) {
     let is_port_or_count = schema.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true));
     if is_port_or_count && schema.get("x-kubernetes-validations").is_some() {
         schema.entry("maximum").or_insert(json!(i32::MAX));
+    }
+}
+
+/// One line for each paragraph: `kubectl explain` breaks lines itself, and keeps those of the source as well.
+fn unwrap_lines(schema: &mut Map<String, Value>) {
+    if let Some(Value::String(words)) = schema.get_mut("description") {
+        let paragraphs: Vec<_> = words.split("\n\n").map(|text| text.replace('\n', " ")).collect();
+        *words = paragraphs.join("\n\n");
     }
 }
 

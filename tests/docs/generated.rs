@@ -18,7 +18,8 @@ pub fn check(name: &str, expected: &str) {
 #[test]
 fn the_metrics_are_documented_as_they_are_exported() {
     let mut text = String::from(
-        "# Metrics\n\nExported on `/metrics`. Generated from the code: `UPDATE_DOCS=1 cargo test --test docs`.\n\n\
+        "# Metrics\n\nExported on `/metrics`, port 8080 ([how to look](operations.md#monitoring)). \
+         Generated from the code: `UPDATE_DOCS=1 cargo test --test docs`.\n\n\
          | series | kind | labels | meaning |\n|---|---|---|---|\n",
     );
     for series in table::ALL {

@@ -72,6 +72,9 @@ enum Command {
     },
     /// Build the programs of Kubernetes, and nothing else; prints their folder.
     Build {
+        /// Only Helm; prints the folder that it is in.
+        #[arg(long, conflicts_with_all = ["more", "argocd"])]
+        helm: bool,
         /// Also what tests of the chart and of the alerts need: Helm and Prometheus.
         #[arg(long)]
         more: bool,
@@ -130,6 +133,9 @@ async fn act(command: Command) -> Result<ExitCode> {
             let (kubeconfig, kubectl) = (cluster.kubeconfig().display(), cluster.tool("kubectl"));
             let tools = kubectl.parent().unwrap_or(&kubectl).display();
             eprintln!("to use it from this shell: export KUBECONFIG={kubeconfig} PATH={tools}:$PATH");
+            if let Some(address) = cluster.node_address() {
+                eprintln!("NodePorts answer on {address}");
+            }
             cluster.keep()?;
         }
         Command::Down { all: true, .. } => eprintln!("{} clusters removed", down_all()?),
@@ -150,7 +156,11 @@ async fn act(command: Command) -> Result<ExitCode> {
             Cluster::real_node_possible().map_err(anyhow::Error::msg)?;
             println!("a real node can run here");
         }
-        Command::Build { more, argocd } => {
+        Command::Build { helm: true, .. } => {
+            let helm = Tools::helm(&target()?)?;
+            println!("{}", helm.parent().unwrap_or(&helm).display());
+        }
+        Command::Build { helm: false, more, argocd } => {
             let target = target()?;
             println!("{}", shown(Tools::ensure(&target)?.folder()));
             if more {

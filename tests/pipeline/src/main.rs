@@ -86,7 +86,6 @@ async fn show(place: &Place, short: bool) -> Result<()> {
     let runner = Runner::new(place, &project).await?;
 
     say("\n== The first version, and the app, by a person");
-    place.run(&format!("kubectl create namespace {}", place::NAMESPACE), &place.root).await?;
     let tag = project.commit("The first version").await?;
     let built = runner.run(place, &project, Some("build"), &[]).await?;
     ensure!(built.code == 0, "{}", built.text);
