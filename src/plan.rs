@@ -28,7 +28,7 @@ pub use facts::{
 };
 
 use crate::api::Color;
-use rules::{drained, holds, left_recently, serving, unfenced, yields};
+use rules::{drained, holds, left_recently, serving, yields};
 pub use rules::{gate, live, outdated};
 use steps::{fence, steps};
 
@@ -251,7 +251,7 @@ pub fn plan(intent: &Intent, seen: &Observed) -> Plan {
     let stage = stage(intent, seen, live);
     let actions = match stage {
         Stage::Yielding | Stage::Paused => Vec::new(),
-        Stage::Pausing => fence(unfenced(seen)),
+        Stage::Pausing => fence(seen).into_iter().collect(),
         Stage::Preparing { .. }
         | Stage::Switching { .. }
         | Stage::Draining { .. }
@@ -267,8 +267,7 @@ fn stage(intent: &Intent, seen: &Observed, live: Live) -> Stage {
         return Stage::Yielding;
     }
     if intent.paused {
-        let (service, colors) = unfenced(seen);
-        let clean = !service && colors.is_empty();
+        let clean = fence(seen).is_none();
         return if clean || seen.recorded.settled { Stage::Paused } else { Stage::Pausing };
     }
     let active = intent.active;

@@ -91,30 +91,59 @@ fn snapshot() -> Snapshot {
     }
 }
 
+/// The API server takes whatever it is sent.
+fn agrees(_: &Value) -> Value {
+    Value::Null
+}
+
+/// The API server will not have it as it is.
+fn refuses(_: &Value) -> Value {
+    json!({ "apiVersion": "v1", "kind": "Status", "status": "Failure", "code": 422, "message": "no" })
+}
+
 /// Carries a job out, and tells what came of it and what was sent.
 async fn carry_out(job: &Job, tenure: Tenure) -> (Outcome, Vec<Value>) {
+    carry_out_on(snapshot(), agrees, job, tenure).await
+}
+
+/// As [`carry_out`], where `refusal` says what the API server has against a request.
+async fn carry_out_on(
+    seen: Snapshot,
+    refusal: fn(&Value) -> Value,
+    job: &Job,
+    tenure: Tenure,
+) -> (Outcome, Vec<Value>) {
     let sent = Sent::default();
     let heard = sent.clone();
     let server = service_fn(move |request: http::Request<Body>| {
         let heard = heard.clone();
         async move {
-            let method = request.method().to_string();
+            let (method, uri) = (request.method().to_string(), request.uri().clone());
             let bytes = request.into_body().collect_bytes().await.unwrap();
             let body: Value = serde_json::from_slice(&bytes).unwrap();
-            heard.lock().unwrap().push(json!({"method": method, "body": body}));
-            let answer =
-                if method == "DELETE" { json!({"kind": "Status", "apiVersion": "v1"}) } else { body };
-            Ok::<_, Infallible>(http::Response::new(Body::from(answer.to_string().into_bytes())))
+            let request =
+                json!({ "method": method, "path": uri.path(), "query": uri.query(), "body": body.clone() });
+            let refusal = refusal(&request);
+            heard.lock().unwrap().push(request);
+            let answer = match &refusal {
+                Value::Null if method == "DELETE" => json!({"kind": "Status", "apiVersion": "v1"}),
+                Value::Null => body,
+                refusal => refusal.clone(),
+            };
+            let code = refusal["code"].as_u64().unwrap_or(200);
+            let answer = http::Response::builder()
+                .status(u16::try_from(code).unwrap())
+                .body(Body::from(answer.to_string().into_bytes()));
+            Ok::<_, Infallible>(answer.unwrap())
         }
     });
     let writer = Writer {
-        client: Client::new(server, "n"),
+        client: Client::new(server, "elsewhere"),
         tenure,
         deadline: Duration::from_secs(5),
         metrics: Metrics::new().unwrap(),
     };
     let token = Token { operator: "system/operator".into(), lease: "0a1b2c3d".into(), epoch: 7, attempt: 0 };
-    let seen = snapshot();
     let facts = observe::observe(&seen, &token, Timestamp::UNIX_EPOCH, |_| Held::default());
     let target = Target { seen: &seen, facts: &facts, token: &token };
     let outcome = match job {
@@ -158,5 +187,129 @@ async fn does_every_write_name_the_very_object_that_was_read() {
             let changes = named["resourceVersion"] == "42" && named["uid"].is_string();
             assert_eq!((creates, changes), (may_only_create, !may_only_create), "{job:?}: {request}");
         }
+    }
+}
+
+/// What was sent, as `METHOD path`, the namespace left out; all of it goes to the app's own.
+fn requests(sent: &[Value]) -> Vec<String> {
+    let in_words = |request: &Value| {
+        let (groups, name) = request["path"].as_str().unwrap().split_once("/namespaces/n/").unwrap();
+        assert!(groups.starts_with("/api"), "{groups}");
+        format!("{} {name}", request["method"].as_str().unwrap())
+    };
+    sent.iter().map(in_words).collect()
+}
+
+#[tokio::test]
+async fn which_objects_does_each_action_write() {
+    let wants: [&[&str]; 13] = [
+        &["PATCH services/hello"],
+        &["PATCH services/hello"],
+        &["PATCH services/hello"],
+        &["PATCH services/hello-blue"],
+        &["PATCH controllerrevisions/hello-green-2"],
+        &["PATCH controllerrevisions/hello-green-1"],
+        &["PATCH services/hello"],
+        &["PATCH deployments/hello-green"],
+        &["PATCH deployments/hello-blue", "PATCH deployments/hello-green", "PATCH services/hello"],
+        &["PATCH services/hello"],
+        &["DELETE controllerrevisions/hello-green-1"],
+        // Its rendering goes last: while it is there, the removal is asked for again.
+        &[
+            "DELETE deployments/hello-green",
+            "DELETE services/hello-green",
+            "DELETE controllerrevisions/hello-green-1",
+        ],
+        &["PUT bluegreenapps/hello/status"],
+    ];
+    assert_eq!(jobs().len(), wants.len());
+    for (job, wants) in jobs().iter().zip(wants) {
+        let (_, sent) = carry_out(job, long()).await;
+        let mut requests = requests(&sent);
+        if matches!(job, Job::Carry(Action::Fence { .. })) {
+            // They are sent together.
+            requests.sort();
+        }
+        assert_eq!(requests, wants, "{job:?}");
+        for request in &sent {
+            let (method, query) = (&request["method"], request["query"].as_str().unwrap_or_default());
+            assert!(method == "DELETE" || query.contains("fieldManager=bluegreen-operator"), "{request}");
+            let of_the_app = request["body"]["metadata"]["ownerReferences"][0]["uid"] == "app";
+            let stamp = query.contains("fieldManager=bluegreen-operator-fence");
+            assert!(method != "PATCH" || stamp || of_the_app, "{request}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_what_is_named_is_stamped() {
+    for (service, colors, wants) in [
+        (true, vec![], vec!["PATCH services/hello"]),
+        (false, vec![Color::Blue], vec!["PATCH deployments/hello-blue"]),
+        (false, vec![Color::Green], vec!["PATCH deployments/hello-green"]),
+    ] {
+        let job = Job::Carry(Action::Fence { service, colors });
+        assert_eq!(requests(&carry_out(&job, long()).await.1), wants, "{job:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_removal_stops_at_the_first_request_that_fails() {
+    let job = Job::Carry(Action::RemoveColor(Color::Green));
+    let (outcome, sent) = carry_out_on(snapshot(), refuses, &job, long()).await;
+    assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
+    assert_eq!(requests(&sent), ["DELETE deployments/hello-green"]);
+}
+
+/// The app as it was reported when its Service had an address.
+fn reported(address: Option<&str>) -> Snapshot {
+    let mut seen = snapshot();
+    let mut app = app();
+    app.status = Some(serde_json::from_value(json!({ "service": { "clusterIP": address } })).unwrap());
+    (seen.app, seen.service) = (Arc::new(app), None);
+    seen
+}
+
+/// Serving at a new address beats not serving.
+#[tokio::test]
+async fn an_address_that_is_taken_is_given_up_and_nothing_else_is_asked_for_twice() {
+    fn is_taken(request: &Value) -> Value {
+        if request["body"]["spec"]["clusterIP"].is_null() { Value::Null } else { refuses(request) }
+    }
+    let job = Job::Carry(Action::CreateService);
+    let address = Some("10.0.0.7");
+    let addresses = |sent: &[Value]| -> Vec<Value> {
+        sent.iter().map(|request| request["body"]["spec"]["clusterIP"].clone()).collect()
+    };
+
+    let (outcome, sent) = carry_out_on(reported(address), agrees, &job, long()).await;
+    assert_eq!((outcome, addresses(&sent)), (Outcome::Done, vec![json!(address)]));
+    let (outcome, sent) = carry_out_on(reported(address), is_taken, &job, long()).await;
+    assert_eq!((outcome, addresses(&sent)), (Outcome::Done, vec![json!(address), Value::Null]));
+    // Another attempt would be the same request.
+    let (outcome, sent) = carry_out_on(reported(None), refuses, &job, long()).await;
+    assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
+    assert_eq!(addresses(&sent), [Value::Null]);
+}
+
+/// A Service that a person handed over serves as it does until a color is selected.
+#[tokio::test]
+async fn whose_selector_does_each_write_declare() {
+    let of = |color: &str| json!({ names::APP: "hello", names::COLOR: color });
+    let by_hand = json!({ "team": "ours" });
+    let handed_over = || {
+        let mut service = serde_json::to_value(snapshot().service.as_deref()).unwrap();
+        service["metadata"]["annotations"] = json!({});
+        service["spec"]["selector"] = by_hand.clone();
+        Snapshot { service: Some(Arc::new(serde_json::from_value(service).unwrap())), ..snapshot() }
+    };
+    for (seen, action, wants) in [
+        (handed_over(), Action::UpdateService, by_hand.clone()),
+        (handed_over(), Action::Restore { to: Color::Blue }, of("blue")),
+        (snapshot(), Action::UpdateService, of("blue")),
+        (snapshot(), Action::Switch { from: Some(Color::Blue), to: Color::Green }, of("green")),
+    ] {
+        let (_, sent) = carry_out_on(seen, agrees, &Job::Carry(action.clone()), long()).await;
+        assert_eq!(sent[0]["body"]["spec"]["selector"], wants, "{action:?}");
     }
 }

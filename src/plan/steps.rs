@@ -41,11 +41,7 @@ fn switch_now(intent: &Intent, seen: &Observed, live: Live) -> Option<Action> {
     if live == Live::Selected(to) || !seen.recorded.switching || gate(intent, seen, to).is_err() {
         return None;
     }
-    let (service, colors) = unfenced(seen);
-    if service || !colors.is_empty() {
-        return Some(Action::Fence { service, colors });
-    }
-    Some(Action::Switch { from: live.color(), to })
+    Some(fence(seen).unwrap_or(Action::Switch { from: live.color(), to }))
 }
 
 /// A lost or edited Service gets its committed color back before anything else.
@@ -87,11 +83,8 @@ fn change(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
     // Fencing while the target still rolls keeps it out of the way of the switch.
     let switching = live != Live::Selected(intent.active);
     let wants_fence = !edits.is_empty() || switching || !seen.recorded.settled;
-    if wants_fence {
-        let (service, colors) = unfenced(seen);
-        if service || !colors.is_empty() {
-            return fence((service, colors));
-        }
+    if wants_fence && let Some(stamps) = fence(seen) {
+        return vec![stamps];
     }
     // The Service must be ours and fenced: otherwise a late switch onto the edited color could still commit.
     let service_held = seen.service.ours().is_some_and(|s| s.fence == Fence::Mine);
@@ -107,8 +100,10 @@ fn change(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
         .collect()
 }
 
-pub(super) fn fence((service, colors): (bool, Vec<Color>)) -> Vec<Action> {
-    if service || !colors.is_empty() { vec![Action::Fence { service, colors }] } else { Vec::new() }
+/// The stamps that are missing; `None` if everything carries this leader's token.
+pub(super) fn fence(seen: &Observed) -> Option<Action> {
+    let (service, colors) = unfenced(seen);
+    (service || !colors.is_empty()).then_some(Action::Fence { service, colors })
 }
 
 /// Brings an existing color to its rendering and size, or removes it; at most one step.

@@ -92,6 +92,27 @@ fn without_a_service_of_ours_no_pod_is_made_unready() {
     assert!(world.actions().is_empty(), "{:?}", world.actions());
 }
 
+/// Without the last line the removal would be asked for at every look, for ever.
+#[test]
+fn of_a_color_that_left_the_spec_whatever_is_left_goes_and_then_nothing() {
+    let gone = stable().without(Green).color(Green, |c| {
+        (c.service, c.deployment) = (Child::Absent, Child::Absent);
+        (c.newest, c.current) = (None, None);
+    });
+    let left: [fn(&mut ColorFacts); 3] = [
+        |c| c.service = Child::Ours(true),
+        |c| c.deployment = Child::Ours(ready(1, FULL)),
+        |c| c.newest = Some(Stored { number: 1, change: Change::Block }),
+    ];
+    for leave in left {
+        assert_eq!(gone.clone().color(Green, leave).actions(), [Action::RemoveColor(Green)]);
+    }
+    let others = gone.clone().color(Green, |c| (c.service, c.deployment) = (Child::Foreign, Child::Foreign));
+    for world in [gone, others] {
+        assert!(world.actions().is_empty(), "{:?}", world.actions());
+    }
+}
+
 /// What the API server refuses is told of the color that it is about: a broken idle color must not stall the app.
 #[test]
 fn which_color_is_an_action_about() {

@@ -137,6 +137,23 @@ fn a_switch_is_recorded_in_the_status_before_it_is_committed() {
     assert_eq!(world.switching().actions(), [switch(Blue, Green)]);
 }
 
+/// The driver looks again at once after that record, and only after that one.
+#[test]
+fn a_status_announces_a_switch_only_where_nothing_but_its_record_is_missing() {
+    let announces = |world: World| world.plan().announces(&world.seen);
+    assert!(announces(stable().active(Green)));
+    for (world, why) in [
+        (stable(), "nothing is to be switched"),
+        (stable().active(Green).unready(Green), "the target is not ready"),
+        (to_green(), "it is recorded"),
+        (to_green().with(|w| w.seen.service = Child::Foreign), "it is recorded, but may not happen"),
+        (stable().active(Green).service(|s| s.current = false), "something else comes first"),
+        (committed().with(|w| w.seen.recorded.switching = false), "it is committed"),
+    ] {
+        assert!(!announces(world), "{why}");
+    }
+}
+
 #[test]
 fn what_is_live_is_what_the_service_selects_as_we_committed_it() {
     let live = |world: World| world.plan().live;

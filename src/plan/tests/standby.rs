@@ -51,3 +51,16 @@ fn a_switch_wakes_it_to_full_size_first() {
     let world = rolled_over().standby(0, 0).sized(Blue, 0).active(Blue);
     assert_eq!(world.actions(), [edit(Blue, FULL)]);
 }
+
+#[test]
+fn only_the_timer_of_a_color_that_is_idle_and_wanted_wakes_the_planner() {
+    let timers = |blue, green| {
+        stable().standby(1, 60).with(|w| {
+            w.seen.elapsed.idle =
+                PerColor { blue: Duration::from_secs(blue), green: Duration::from_secs(green) };
+        })
+    };
+    assert_eq!(timers(0, 20).plan().wake, Some(Duration::from_secs(40)));
+    assert_eq!(timers(0, 60).plan().wake, None, "blue serves");
+    assert_eq!(timers(0, 20).without(Green).plan().wake, None);
+}
