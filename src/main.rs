@@ -51,8 +51,10 @@ async fn run(args: &RunArgs) -> anyhow::Result<()> {
 
     let stop = shutdown.child_token();
     let working = async {
-        watches.synced().await;
-        watches.lead(context, args.concurrency, stop.clone()).await;
+        // For ever where the kind is not installed, or the rights are missing.
+        if stop.run_until_cancelled(watches.synced()).await.is_some() {
+            watches.lead(context, args.concurrency, stop.clone()).await;
+        }
     };
     let lost = tokio::select! {
         () = working => None,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bluegreen_operator::api::Color::{Blue, Green};
+use bluegreen_proxy::{Answer, Effect, Proxy, Request, Rule};
 use serde_json::json;
 
 use crate::harness::{Kind, Sandbox, World, app, pods};
@@ -108,6 +109,21 @@ async fn does_a_leader_that_is_told_to_stop_hand_over_at_once() -> Result<()> {
     // Less than the Lease lasts.
     standby.says("leading", Duration::from_secs(10)).await?;
     sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
+    sandbox.finish().await
+}
+
+/// As where the CustomResourceDefinition is not installed.
+#[tokio::test]
+async fn does_a_leader_that_can_read_no_apps_stop_when_it_is_told_to() -> Result<()> {
+    let sandbox = Sandbox::new("blind").await?;
+    let proxy = Proxy::start(sandbox.user.config.clone(), 0).await?;
+    let of_apps = |request: &Request| request.resource == "bluegreenapps";
+    proxy.script().add(Rule::new(of_apps, Effect::Answer(Answer::code(404))));
+    let operator = sandbox.operator_behind(&proxy)?;
+    operator.says("the CustomResourceDefinition is not installed", LEADS).await?;
+    operator.says("leading", LEADS).await?;
+    let status = operator.terminate().await?;
+    assert!(status.success(), "{status}");
     sandbox.finish().await
 }
 
