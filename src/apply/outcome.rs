@@ -153,4 +153,19 @@ mod tests {
         assert_eq!(Outcome::Gone.gravity(), Outcome::Stale.gravity());
         assert_eq!(refused("a").and(refused("b")), refused("a"));
     }
+
+    #[test]
+    fn what_is_counted() {
+        for (outcome, counted) in [
+            (Outcome::Done, WriteOutcome::Ok),
+            (Outcome::Stale, WriteOutcome::Conflict),
+            (Outcome::Gone, WriteOutcome::Conflict),
+            (refused("a"), WriteOutcome::Rejected),
+            (Outcome::Later(Duration::ZERO), WriteOutcome::Rejected),
+            (Outcome::Unknown("no answer".into()), WriteOutcome::Unknown),
+            (Outcome::NotLeading, WriteOutcome::NotLeader),
+        ] {
+            assert_eq!(outcome.metric(), counted, "{outcome:?}");
+        }
+    }
 }

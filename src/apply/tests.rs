@@ -1,5 +1,7 @@
 //! What is sent, and what never is: each action against an API server that only listens.
 
+mod contents;
+
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -261,55 +263,53 @@ async fn a_removal_stops_at_the_first_request_that_fails() {
     assert_eq!(requests(&sent), ["DELETE deployments/hello-green"]);
 }
 
-/// The app as it was reported when its Service had an address.
-fn reported(address: Option<&str>) -> Snapshot {
+/// The pods' owners were not looked at: a switch would rest on counts alone.
+#[tokio::test]
+async fn no_switch_is_sent_without_a_look_at_the_pods() {
     let mut seen = snapshot();
-    let mut app = app();
-    app.status = Some(serde_json::from_value(json!({ "service": { "clusterIP": address } })).unwrap());
-    (seen.app, seen.service) = (Arc::new(app), None);
-    seen
+    seen.proof.green = None;
+    let job = Job::Carry(Action::Switch { from: Some(Color::Blue), to: Color::Green });
+    assert_eq!(carry_out_on(seen, agrees, &job, long()).await, (Outcome::Stale, vec![]));
 }
 
-/// Serving at a new address beats not serving.
 #[tokio::test]
-async fn an_address_that_is_taken_is_given_up_and_nothing_else_is_asked_for_twice() {
-    fn is_taken(request: &Value) -> Value {
-        if request["body"]["spec"]["clusterIP"].is_null() { Value::Null } else { refuses(request) }
+async fn what_is_gone_already_does_not_stop_a_removal() {
+    fn is_gone(request: &Value) -> Value {
+        let status = json!({ "apiVersion": "v1", "kind": "Status", "status": "Failure", "code": 404, "message": "no" });
+        if request["path"].as_str().unwrap_or_default().contains("deployments") {
+            status
+        } else {
+            Value::Null
+        }
     }
-    let job = Job::Carry(Action::CreateService);
-    let address = Some("10.0.0.7");
-    let addresses = |sent: &[Value]| -> Vec<Value> {
-        sent.iter().map(|request| request["body"]["spec"]["clusterIP"].clone()).collect()
-    };
-
-    let (outcome, sent) = carry_out_on(reported(address), agrees, &job, long()).await;
-    assert_eq!((outcome, addresses(&sent)), (Outcome::Done, vec![json!(address)]));
-    let (outcome, sent) = carry_out_on(reported(address), is_taken, &job, long()).await;
-    assert_eq!((outcome, addresses(&sent)), (Outcome::Done, vec![json!(address), Value::Null]));
-    // Another attempt would be the same request.
-    let (outcome, sent) = carry_out_on(reported(None), refuses, &job, long()).await;
-    assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
-    assert_eq!(addresses(&sent), [Value::Null]);
+    let job = Job::Carry(Action::RemoveColor(Color::Green));
+    let (outcome, sent) = carry_out_on(snapshot(), is_gone, &job, long()).await;
+    assert_eq!((outcome, sent.len()), (Outcome::Done, 3));
+    assert!(sent.iter().all(|request| request["body"]["propagationPolicy"] == "Background"));
 }
 
-/// A Service that a person handed over serves as it does until a color is selected.
 #[tokio::test]
-async fn whose_selector_does_each_write_declare() {
-    let of = |color: &str| json!({ names::APP: "hello", names::COLOR: color });
-    let by_hand = json!({ "team": "ours" });
-    let handed_over = || {
-        let mut service = serde_json::to_value(snapshot().service.as_deref()).unwrap();
-        service["metadata"]["annotations"] = json!({});
-        service["spec"]["selector"] = by_hand.clone();
-        Snapshot { service: Some(Arc::new(serde_json::from_value(service).unwrap())), ..snapshot() }
+async fn what_belongs_to_somebody_else_is_not_removed() {
+    let mut seen = snapshot();
+    let mut deployment = seen.deployments.green.as_deref().unwrap().clone();
+    let mut service = seen.color_services.green.as_deref().unwrap().clone();
+    (deployment.metadata.owner_references, service.metadata.owner_references) = (None, None);
+    (seen.deployments.green, seen.color_services.green) =
+        (Some(Arc::new(deployment)), Some(Arc::new(service)));
+    let job = Job::Carry(Action::RemoveColor(Color::Green));
+    let (_, sent) = carry_out_on(seen, agrees, &job, long()).await;
+    assert_eq!(requests(&sent), ["DELETE controllerrevisions/hello-green-1"]);
+}
+
+/// It may have been carried out.
+#[tokio::test]
+async fn a_write_without_an_answer_is_of_unknown_result() {
+    let silent = |_: http::Request<Body>| std::future::pending::<Result<http::Response<Body>, Infallible>>();
+    let writer = Writer {
+        client: Client::new(service_fn(silent), "n"),
+        tenure: long(),
+        deadline: Duration::from_millis(50),
+        metrics: Metrics::new().unwrap(),
     };
-    for (seen, action, wants) in [
-        (handed_over(), Action::UpdateService, by_hand.clone()),
-        (handed_over(), Action::Restore { to: Color::Blue }, of("blue")),
-        (snapshot(), Action::UpdateService, of("blue")),
-        (snapshot(), Action::Switch { from: Some(Color::Blue), to: Color::Green }, of("green")),
-    ] {
-        let (_, sent) = carry_out_on(seen, agrees, &Job::Carry(action.clone()), long()).await;
-        assert_eq!(sent[0]["body"]["spec"]["selector"], wants, "{action:?}");
-    }
+    assert!(matches!(writer.status(&app()).await.0, Outcome::Unknown(_)));
 }

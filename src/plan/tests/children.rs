@@ -51,10 +51,19 @@ fn a_lost_deployment_comes_back_from_its_stored_rendering() {
 }
 
 #[test]
+fn without_the_rendering_that_it_is_to_run_no_deployment_is_made() {
+    let world = stable().color(Blue, |c| (c.current, c.deployment) = (None, Child::Absent));
+    assert!(world.actions().is_empty(), "{:?}", world.actions());
+}
+
+#[test]
 fn a_lost_rendering_is_recovered_from_what_runs() {
     for color in Color::ALL {
         let world = stable().color(color, |c| (c.newest, c.current) = (None, None));
         assert_eq!(world.actions(), [Action::RecoverRevision { color, number: 1 }]);
+        // Somebody took the number off the pods.
+        let bare = world.deployment(color, |d| d.revision = 0);
+        assert_eq!(bare.actions(), [Action::RecoverRevision { color, number: 1 }]);
     }
 }
 

@@ -97,3 +97,33 @@ fn a_drain_that_was_recorded_as_over_is_over_though_no_clock_remembers_it() {
     world.seen.recorded.switching = true;
     assert_ne!(world.plan().stage, Stage::Serving, "it is not recorded as over");
 }
+
+/// The new color is broken, and no endpoint of the old one is left.
+#[test]
+fn only_a_newer_rendering_reaches_an_old_color_before_its_drain_has_passed() {
+    let broken = committed().unready(Green);
+    let stored = broken.clone().stored(Blue, 2);
+    assert!(stored.clone().cleared(29).actions().is_empty());
+    assert_eq!(stored.standby(1, 0).cleared(30).actions(), [edit(Blue, 1)]);
+    let drifted = broken.deployment(Blue, |d| d.matches = false).cleared(30);
+    assert!(drifted.actions().is_empty(), "{:?}", drifted.actions());
+}
+
+#[test]
+fn the_old_color_is_known_without_a_service_of_ours() {
+    let world = draining().edited(Blue).with(|w| w.seen.service = Child::Foreign);
+    assert!(world.actions().is_empty(), "{:?}", world.actions());
+}
+
+#[test]
+fn the_planner_is_woken_when_the_first_clock_has_run_out() {
+    let seconds = |seconds| Some(Duration::from_secs(seconds));
+    let both = |moved, cleared| draining().cleared(cleared).with(|w| w.seen.elapsed.moved = seconds(moved));
+    assert_eq!(committed().cleared(10).plan().wake, seconds(20));
+    assert_eq!(both(10, 25).plan().wake, seconds(5));
+    assert_eq!(both(10, 40).plan().wake, seconds(20));
+    assert_eq!(stable().moved(10).plan().wake, None, "nothing drains");
+    let slow = |world: World| world.with(|w| w.seen.elapsed.switching = seconds(100));
+    assert_eq!(slow(stable().active(Green).unready(Green)).plan().wake, seconds(500), "it may stall");
+    assert_eq!(slow(draining()).plan().wake, seconds(20));
+}

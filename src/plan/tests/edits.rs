@@ -126,3 +126,28 @@ fn a_shared_edit_does_not_keep_a_rolling_live_color_from_its_own() {
     let world = stable().rolling_update().color(Blue, |c| c.newest = Some(edited_again));
     assert_eq!(world.actions(), [store(Blue, 3)]);
 }
+
+/// Such as after a policy was changed back, or with a block that left the spec, between the rendering and its turn.
+#[test]
+fn a_rendering_that_is_no_longer_wanted_is_not_promoted() {
+    let rendered = |change| move |c: &mut ColorFacts| c.newest = Some(Stored { number: 2, change });
+    let frozen = stable().color(Blue, rendered(Change::None));
+    let left = stable().rolling_update().without(Blue).color(Blue, rendered(Change::Block));
+    for world in [frozen, left] {
+        assert!(world.actions().is_empty(), "{:?}", world.actions());
+    }
+}
+
+#[test]
+fn a_number_that_pods_carry_is_not_given_to_another_rendering() {
+    let world = stable().edited(Green).deployment(Green, |d| d.revision = 5);
+    assert_eq!(world.actions(), [store(Green, 6)]);
+}
+
+/// The live color stays as it is: that its block left is held like any edit of it.
+#[test]
+fn a_live_color_whose_block_left_serves_on() {
+    let plan = stable().without(Blue).plan();
+    assert_eq!((plan.actions, plan.stage), (vec![], Stage::Serving));
+    assert_eq!(plan.held, Some(Blue));
+}

@@ -55,17 +55,33 @@ fn no_old_pod_is_told_as_one_of_the_new_revision() {
 }
 
 #[test]
+fn how_many_new_pods_are_told_is_never_too_many_and_never_less_than_none() {
+    for ([total, updated, ready, available], have) in [
+        ([FULL, FULL, FULL, 1], 1),
+        ([FULL, FULL, 1, FULL], 1),
+        ([FULL + 1, 1, 0, 0], 0),
+        // Counts that are not of one moment.
+        ([1, 1, FULL, FULL], 1),
+        ([1, -1, FULL, FULL], 0),
+    ] {
+        let counts = DeploymentFacts { total, updated, ready, available, ..super::fixtures::ready(1, FULL) };
+        assert_eq!(counts.newest_available(), have, "{counts:?}");
+    }
+}
+
+#[test]
 fn each_other_proof_is_asked_for_by_name() {
     let cases = [
         (to_green().deployment(Green, |d| d.deadline_exceeded = true), Missing::Deadline),
         (to_green().deployment(Green, |d| d.proven = false), Missing::ReplicaSet),
         (to_green().color(Green, |c| c.endpoints = 2), Missing::Endpoints { have: 2, want: FULL }),
+        (to_green().deployment(Green, |d| d.revision = 2), Missing::Rollout),
         (to_green().color(Green, |c| c.deployment = Child::Collecting), Missing::Deployment),
         (to_green().color(Green, |c| c.deployment = Child::Foreign), Missing::Deployment),
     ];
     for (world, expected) in cases {
         assert_eq!(missing(&world), expected);
-        assert!(world.actions().is_empty(), "{expected:?}");
+        assert!(!world.actions().contains(&switch(Blue, Green)), "{expected:?}");
     }
 }
 
@@ -148,7 +164,7 @@ fn a_status_announces_a_switch_only_where_nothing_but_its_record_is_missing() {
         (to_green(), "it is recorded"),
         (to_green().with(|w| w.seen.service = Child::Foreign), "it is recorded, but may not happen"),
         (stable().active(Green).service(|s| s.current = false), "something else comes first"),
-        (committed().with(|w| w.seen.recorded.switching = false), "it is committed"),
+        (committed().with(|w| w.seen.recorded = stable().seen.recorded), "it is committed"),
     ] {
         assert!(!announces(world), "{why}");
     }
@@ -187,5 +203,15 @@ fn a_target_is_selected_only_with_its_newest_rendering() {
     let other = to_green().color(Green, |c| c.current = stored(1, Change::Block));
     for world in [lost, other] {
         assert_eq!(gate(&world.intent, &world.seen, Green), Err(Missing::Revision));
+    }
+}
+
+#[test]
+fn without_a_service_of_ours_nothing_is_switched() {
+    let lost = first_ready().with(|w| w.seen.service = Child::Absent);
+    assert_eq!(lost.actions(), [Action::CreateService]);
+    for held in [Child::Foreign, Child::Collecting] {
+        let world = to_green().with(|w| w.seen.service = held);
+        assert!(world.actions().is_empty(), "{:?}", world.actions());
     }
 }

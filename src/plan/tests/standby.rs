@@ -44,6 +44,7 @@ fn without_a_timer_an_edited_color_stays_up_to_be_looked_at() {
 #[test]
 fn a_standby_larger_than_the_app_is_the_app() {
     assert!(rolled_over().standby(9, 0).actions().is_empty());
+    assert!(stable().standby(9, 0).actions().is_empty(), "also where it never served");
 }
 
 #[test]
@@ -63,4 +64,7 @@ fn only_the_timer_of_a_color_that_is_idle_and_wanted_wakes_the_planner() {
     assert_eq!(timers(0, 20).plan().wake, Some(Duration::from_secs(40)));
     assert_eq!(timers(0, 60).plan().wake, None, "blue serves");
     assert_eq!(timers(0, 20).without(Green).plan().wake, None);
+    let both = timers(30, 20).with(|w| w.seen.service = first_ready().seen.service);
+    let both = both.with(|w| w.seen.recorded.active = None);
+    assert_eq!(both.plan().wake, Some(Duration::from_secs(30)), "the first of the two");
 }
