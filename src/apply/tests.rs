@@ -139,12 +139,7 @@ async fn carry_out_on(
             Ok::<_, Infallible>(answer.unwrap())
         }
     });
-    let writer = Writer {
-        client: Client::new(server, "elsewhere"),
-        tenure,
-        deadline: Duration::from_secs(5),
-        metrics: Metrics::new().unwrap(),
-    };
+    let writer = writer(Client::new(server, "elsewhere"), tenure, Duration::from_secs(5));
     let token = Token { operator: "system/operator".into(), lease: "0a1b2c3d".into(), epoch: 7, attempt: 0 };
     let facts = observe::observe(&seen, &token, Timestamp::UNIX_EPOCH, |_| Held::default());
     let target = Target { seen: &seen, facts: &facts, token: &token };
@@ -236,6 +231,9 @@ async fn which_objects_does_each_action_write() {
         for request in &sent {
             let (method, query) = (&request["method"], request["query"].as_str().unwrap_or_default());
             assert!(method == "DELETE" || query.contains("fieldManager=bluegreen-operator"), "{request}");
+            assert!(method != "PATCH" || query.contains("force=true"), "{request}");
+            let name = request["path"].as_str().unwrap().rsplit('/').next();
+            assert!(method != "PATCH" || request["body"]["metadata"]["name"].as_str() == name, "{request}");
             let of_the_app = request["body"]["metadata"]["ownerReferences"][0]["uid"] == "app";
             let stamp = query.contains("fieldManager=bluegreen-operator-fence");
             assert!(method != "PATCH" || stamp || of_the_app, "{request}");
@@ -252,6 +250,25 @@ async fn only_what_is_named_is_stamped() {
     ] {
         let job = Job::Carry(Action::Fence { service, colors });
         assert_eq!(requests(&carry_out(&job, long()).await.1), wants, "{job:?}");
+    }
+}
+
+/// What follows rests on all of them.
+#[tokio::test]
+async fn of_several_stamps_each_counts() {
+    fn refuses_for(request: &Value, name: &str) -> Value {
+        if request["body"]["metadata"]["name"] == name { refuses(request) } else { agrees(request) }
+    }
+    let fails: [fn(&Value) -> Value; 3] = [
+        |request| refuses_for(request, "hello"),
+        |request| refuses_for(request, "hello-blue"),
+        |request| refuses_for(request, "hello-green"),
+    ];
+    for fails in fails {
+        let job = Job::Carry(Action::Fence { service: true, colors: Color::ALL.to_vec() });
+        let (outcome, sent) = carry_out_on(snapshot(), fails, &job, long()).await;
+        assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
+        assert_eq!(sent.len(), 3);
     }
 }
 
@@ -301,15 +318,31 @@ async fn what_belongs_to_somebody_else_is_not_removed() {
     assert_eq!(requests(&sent), ["DELETE controllerrevisions/hello-green-1"]);
 }
 
+fn writer(client: Client, tenure: Tenure, deadline: Duration) -> Writer {
+    Writer { client, tenure, deadline, metrics: Metrics::new().unwrap() }
+}
+
 /// It may have been carried out.
 #[tokio::test]
 async fn a_write_without_an_answer_is_of_unknown_result() {
     let silent = |_: http::Request<Body>| std::future::pending::<Result<http::Response<Body>, Infallible>>();
-    let writer = Writer {
-        client: Client::new(service_fn(silent), "n"),
-        tenure: long(),
-        deadline: Duration::from_millis(50),
-        metrics: Metrics::new().unwrap(),
-    };
+    let writer = writer(Client::new(service_fn(silent), "n"), long(), Duration::from_millis(50));
     assert!(matches!(writer.status(&app()).await.0, Outcome::Unknown(_)));
+}
+
+#[tokio::test]
+async fn a_report_says_its_version_and_every_write_is_counted() {
+    let answers = |_: http::Request<Body>| async {
+        Ok::<_, Infallible>(http::Response::new(Body::from(serde_json::to_vec(&app()).unwrap())))
+    };
+    let client = Client::new(service_fn(answers), "n");
+    for (tenure, version, counted) in
+        [(long(), Some("42"), WriteOutcome::Ok), (Tenure::for_tests(None), None, WriteOutcome::NotLeader)]
+    {
+        let writer = writer(client.clone(), tenure, Duration::from_secs(5));
+        assert_eq!(writer.status(&app()).await.1.as_deref(), version);
+        let metrics = writer.metrics.render().unwrap();
+        let counts = |line: &str| line.contains(&format!("\"{}\"", counted.as_str())) && line.ends_with(" 1");
+        assert!(metrics.lines().any(counts), "{metrics}");
+    }
 }

@@ -1,12 +1,17 @@
 //! What does each write say?
 
 use super::*;
+use crate::api::ServiceType;
 
 /// The app as it was reported when its Service had an address.
 fn reported(address: Option<&str>) -> Snapshot {
     let mut seen = snapshot();
     let mut app = app();
-    app.status = Some(serde_json::from_value(json!({ "service": { "clusterIP": address } })).unwrap());
+    app.spec.service.type_ = ServiceType::NodePort;
+    let port = address.map(|_| 30007);
+    app.status = Some(
+        serde_json::from_value(json!({ "service": { "clusterIP": address, "nodePort": port } })).unwrap(),
+    );
     (seen.app, seen.service) = (Arc::new(app), None);
     seen
 }
@@ -25,6 +30,7 @@ async fn an_address_that_is_taken_is_given_up_and_nothing_else_is_asked_for_twic
 
     let (outcome, sent) = carry_out_on(reported(address), agrees, &job, long()).await;
     assert_eq!((outcome, addresses(&sent)), (Outcome::Done, vec![json!(address)]));
+    assert_eq!(sent[0]["body"]["spec"]["ports"][0]["nodePort"], 30007);
     let (outcome, sent) = carry_out_on(reported(address), is_taken, &job, long()).await;
     assert_eq!((outcome, addresses(&sent)), (Outcome::Done, vec![json!(address), Value::Null]));
     // Another attempt would be the same request.
@@ -107,4 +113,14 @@ async fn a_deployment_is_written_with_its_size_its_stored_rendering_and_the_toke
     let edit = Job::Carry(Action::EditDeployment { color: Color::Green, replicas: 5 });
     let lost = carry_out_on(seen, agrees, &edit, long()).await;
     assert_eq!(lost, (Outcome::Stale, vec![]), "there is nothing to render it from");
+}
+
+/// A Deployment's label tells the terms of one Lease apart; the Service also says whose Lease it is.
+#[tokio::test]
+async fn the_stamp_of_the_service_names_the_operator() {
+    let fence = Job::Carry(Action::Fence { service: true, colors: vec![] });
+    let (_, sent) = carry_out(&fence, long()).await;
+    let metadata = &sent[0]["body"]["metadata"];
+    assert_eq!(metadata["annotations"], json!({ names::OPERATOR: "system/operator" }));
+    assert_eq!(metadata["labels"], json!({ names::FENCE: "0a1b2c3d.7.0" }));
 }
