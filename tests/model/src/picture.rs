@@ -5,7 +5,7 @@
 
 use bluegreen_operator::api::{Color, PerColor};
 
-use crate::objects::{App, Kept, Listed, Objects, REVISIONS, Service, Token};
+use crate::objects::{App, Deployment, Kept, Listed, Objects, REVISIONS, Service, Token};
 
 /// A Deployment, as far as decisions tell it apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,22 @@ pub struct Deployed {
     pub complete: bool,
     /// Condition `Progressing` tells of a complete rollout.
     pub rolled: bool,
+}
+
+impl Deployed {
+    /// As the model's Deployment looks.
+    pub(crate) fn of(d: &Deployment) -> Self {
+        Self {
+            revision: d.revision,
+            content: d.content,
+            spec: d.spec,
+            replicas: d.replicas,
+            token: d.token,
+            observed: d.observed,
+            complete: d.observed && d.have == d.replicas && (d.current || d.replicas == 0),
+            rolled: d.rolled,
+        }
+    }
 }
 
 /// What stands behind the live Service.
@@ -57,20 +73,25 @@ pub struct Picture {
     pub own: PerColor<u8>,
 }
 
+/// Ready pods of the Deployment's template behind the color's own Service.
+pub(crate) fn listed(objects: &Objects, color: Color) -> u8 {
+    let own = objects.slices.own.get(color);
+    objects.deployments.get(color).map_or(0, |d| {
+        let of_this = Listed { revision: d.revision, content: d.content, pods: own.pods } == *own;
+        if of_this { own.pods } else { 0 }
+    })
+}
+
 impl Picture {
     /// Is this what the model's objects look like? `Err` says what is not.
     pub fn agrees(&self, with: &Objects) -> Result<(), String> {
-        let Objects { app, service, deployments, stored, stored_long_ago: _, slices } = with;
+        let Objects { app, service, deployments: _, stored, stored_long_ago: _, slices: _ } = with;
         same("the app", &App { left_long_ago: self.app.left_long_ago, ..*app }, &self.app)?;
         same("the Service", service, &self.service)?;
         same("the revisions", stored, &self.stored)?;
         for color in Color::ALL {
             let size = self.deployment(color, with)?;
-            let own = slices.own.get(color);
-            let listed = deployments.get(color).map_or(0, |d| {
-                let of_this = Listed { revision: d.revision, content: d.content, pods: own.pods } == *own;
-                if of_this { own.pods } else { 0 }
-            });
+            let listed = listed(with, color);
             same_ready(&format!("{color}'s own slices"), listed, *self.own.get(color), size)?;
         }
         self.live_slices(with)
@@ -78,19 +99,10 @@ impl Picture {
 
     /// Returns its size.
     fn deployment(&self, color: Color, with: &Objects) -> Result<u8, String> {
-        let model = with.deployments.get(color).map(|d| Deployed {
-            revision: d.revision,
-            content: d.content,
-            spec: d.spec,
-            replicas: d.replicas,
-            token: d.token,
-            observed: d.observed,
-            complete: d.observed && d.have == d.replicas && (d.current || d.replicas == 0),
-            // Until it is observed, this is about an earlier generation.
-            rolled: d.rolled && d.observed,
-        });
-        let seen =
-            self.deployments.get(color).map(|seen| Deployed { rolled: seen.rolled && seen.observed, ..seen });
+        // Until it is observed, what a rollout came to is about an earlier generation.
+        let told = |d: Deployed| Deployed { rolled: d.rolled && d.observed, ..d };
+        let model = with.deployments.get(color).as_ref().map(Deployed::of).map(told);
+        let seen = self.deployments.get(color).map(told);
         same(&format!("{color}'s Deployment"), &model, &seen)?;
         Ok(model.map_or(0, |d| d.replicas))
     }

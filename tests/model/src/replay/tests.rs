@@ -4,7 +4,7 @@ use bluegreen_operator::api::{Color, PerColor};
 
 use super::{Event, Look, Replay, Seen, Writer};
 use crate::objects::{Object, Objects};
-use crate::picture::{Behind, Deployed, Picture};
+use crate::picture::{Behind, Deployed, Picture, listed};
 use crate::request::Ask;
 use crate::steps::{Edit, Next, Step, successors};
 use crate::world::{Mode, World};
@@ -28,26 +28,10 @@ fn picture(objects: &Objects) -> Picture {
     Picture {
         app,
         service,
-        deployments: deployments.map(|d| {
-            d.map(|d| Deployed {
-                revision: d.revision,
-                content: d.content,
-                spec: d.spec,
-                replicas: d.replicas,
-                token: d.token,
-                observed: d.observed,
-                complete: d.observed && d.have == d.replicas && (d.current || d.replicas == 0),
-                rolled: d.rolled,
-            })
-        }),
+        deployments: deployments.map(|d| d.as_ref().map(Deployed::of)),
         stored,
         live: slices.live.map_or(Behind::Nothing, |(color, ready)| Behind::Pods(color, ready)),
-        own: PerColor::from_fn(|color| {
-            let own = slices.own.get(color);
-            let is_of =
-                |d: &crate::objects::Deployment| (d.revision, d.content) == (own.revision, own.content);
-            deployments.get(color).filter(is_of).map_or(0, |_| own.pods)
-        }),
+        own: PerColor::from_fn(|color| listed(objects, color)),
     }
 }
 
