@@ -374,8 +374,9 @@ fn progressing(deployment: &Deployment) -> Option<&DeploymentCondition> {
 ///
 /// The Deployment controller carries its verdict on the version before over to the new one, observedGeneration and all,
 /// until pods get ready, where its note that the new ReplicaSet was created meets a conflict (`getNewReplicaSet` and
-/// `syncRolloutStatus` of Kubernetes 1.35). Believed, it would call a fix stalled from the start. So a verdict must be younger
-/// than this revision by half of its deadline: not the whole, since the clocks of two machines wrote the two times.
+/// `syncRolloutStatus` of Kubernetes 1.35). Believed, it would call a fix stalled from the start. So a verdict must be
+/// younger than this revision by half of its deadline: not the whole, since the clocks of two machines wrote the two
+/// times.
 fn deadline_exceeded(deployment: &Deployment, created: Option<Timestamp>) -> bool {
     let Some(verdict) = progressing(deployment) else { return false };
     if verdict.status != "False" || verdict.reason.as_deref() != Some("ProgressDeadlineExceeded") {
