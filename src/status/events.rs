@@ -69,8 +69,11 @@ fn switch_events(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Vec<Note
             let serving =
                 new.active.map_or_else(|| "nothing serves".to_owned(), |c| format!("{c} keeps serving"));
             notes.push(normal("SwitchCanceled", format!("{to} is no longer asked for; {serving}")));
-        } else if target(new).is_none() {
-            notes.push(normal("Drained", format!("{} may now be scaled down or changed", to.other())));
+        } else if target(new).is_none()
+            // The first activation leaves no color behind.
+            && let Some(from) = old.switch.as_ref().and_then(|switch| switch.from)
+        {
+            notes.push(normal("Drained", format!("{from} may now be scaled down or changed")));
         }
     }
     notes

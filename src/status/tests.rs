@@ -32,6 +32,7 @@ fn color(served: bool) -> ColorFacts {
         obsolete: Vec::new(),
         deployment: Child::Ours(DeploymentFacts {
             revision: 1,
+            stored: true,
             matches: true,
             fence: Fence::Mine,
             replicas: 2,
@@ -299,7 +300,10 @@ fn canceling_a_switch_to_a_color_that_served_before_is_told_as_a_cancel() {
     let drains = with(Some(switch(Color::Green, Color::Blue)));
     let reasons = |old, new| events(old, new).into_iter().map(|note| note.reason).collect::<Vec<_>>();
     assert_eq!(reasons(&asked, &drains), ["SwitchCanceled"]);
-    assert_eq!(reasons(&drains, &with(None)), ["Drained"]);
+    let over = with(None);
+    assert_eq!(reasons(&drains, &over), ["Drained"]);
+    let first = with(Some(SwitchStatus { from: None, ..switch(Color::Green, Color::Blue) }));
+    assert!(reasons(&first, &over).is_empty(), "no color was left by a first activation");
 }
 
 /// The user went to green and back to blue, and blue's pods turned unready in the very moment in which it was
