@@ -262,7 +262,7 @@ fn color_facts(
         stored.iter().find(|revision| live.color() == Some(color) && Some(revision.number) == served);
     let current = serving.or(newest);
     let deployment = owned(app, seen.deployments.get(color).as_deref(), |deployment: &Deployment| {
-        deployment_facts(seen, token, deployment, current, color)
+        deployment_facts(seen, token, deployment, &stored, current, color)
     });
     let running = deployment.ours().map(|d| d.revision);
     let keep = [newest.map(|r| r.number), current.map(|r| r.number), running];
@@ -303,6 +303,7 @@ fn deployment_facts(
     seen: &Snapshot,
     token: &Token,
     deployment: &Deployment,
+    stored: &[desired::Stored],
     current: Option<&desired::Stored>,
     color: Color,
 ) -> DeploymentFacts {
@@ -323,8 +324,10 @@ fn deployment_facts(
         }
         covered(&declared, deployment)
     });
+    let revision = running_revision(deployment).unwrap_or(0);
     DeploymentFacts {
-        revision: running_revision(deployment).unwrap_or(0),
+        revision,
+        stored: stored.iter().any(|stored| stored.number == revision),
         matches,
         fence: token.compare(fence, None),
         replicas,

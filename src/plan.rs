@@ -9,7 +9,7 @@
 //! |---|---|
 //! | what is live | [`live`] |
 //! | which color may be touched, and how large it is | `rules::role`, `rules::size` |
-//! | when a color's pods may change | `rules::needs_revision`, `steps::upkeep` |
+//! | when a color's pods may change | `rules::needs_revision`, `rules::in_place`, `steps::upkeep` |
 //! | when a color may be selected | [`gate`] |
 //! | when the old color may be touched | `rules::drained` |
 //! | what must be fenced first | `rules::unfenced` |
@@ -62,11 +62,12 @@ pub enum Action {
         /// The number that its pods carry.
         number: i64,
     },
-    /// Record on the Service that the live color now runs a newer revision (in-place update).
+    /// Record on the Service which revision the live color is to run: a newer one (in-place update), or the one that its
+    /// pods still have, where that update never began and nobody asks for it any more.
     Promote {
         /// The live color.
         color: Color,
-        /// Its newest revision.
+        /// That revision.
         number: i64,
     },
     /// Create a color's Deployment.

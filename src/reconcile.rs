@@ -283,14 +283,17 @@ async fn live_pass(
 }
 
 /// Carries out the plan's actions, which do not depend on each other, at the same time. The gravest outcome
-/// counts, with the color that it is about.
+/// counts, with the color that it is about: one that the app waits for before one that only concerns its standby.
 async fn act(decision: &Decision, context: &Context, memory: &Memory) -> (Outcome, Option<Color>) {
     let token = context.token(memory);
     let target = Target { seen: &decision.seen, facts: &decision.facts, token: &token };
     let outcomes = decision.plan.actions.iter().map(|action| act_once(&target, context, action));
     let outcomes = futures::future::join_all(outcomes).await;
-    let gravest =
-        outcomes.into_iter().zip(&decision.plan.actions).max_by_key(|(outcome, _)| outcome.gravity());
+    let idle = decision.seen.app.spec.active.other();
+    let gravest = outcomes
+        .into_iter()
+        .zip(&decision.plan.actions)
+        .max_by_key(|(outcome, action)| (outcome.gravity(), action.color() != Some(idle)));
     gravest.map_or((Outcome::Done, None), |(outcome, action)| (outcome, action.color()))
 }
 

@@ -131,6 +131,8 @@ pub enum Change {
 pub struct DeploymentFacts {
     /// The revision that its pod template carries.
     pub revision: i64,
+    /// The rendering of that revision is still stored.
+    pub stored: bool,
     /// Every field that we declare, compared with the stored revision (never a hash of it alone).
     pub matches: bool,
     /// Whose token it carries.

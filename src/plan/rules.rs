@@ -172,7 +172,10 @@ pub(super) fn needs_revision(intent: &Intent, seen: &Observed, live: Live, color
     };
     let next = newest.number.max(running).saturating_add(1);
     let allowed = match role(intent, seen, live, color) {
-        Role::Live => intent.policy == ActiveUpdatePolicy::RollingUpdate && newest.change == Change::Block,
+        Role::Live => {
+            let edited = newest.change == Change::Block || never_began(facts);
+            intent.policy == ActiveUpdatePolicy::RollingUpdate && edited
+        }
         Role::Draining => newest.change == Change::Block && cleared(intent, seen),
         // The target of a switch back may still be draining: its block is edited only after that.
         Role::Target => !left_recently(seen, live, color) || cleared(intent, seen),
@@ -181,11 +184,35 @@ pub(super) fn needs_revision(intent: &Intent, seen: &Observed, live: Live, color
     (outdated(newest, facts) && allowed).then_some(next)
 }
 
+/// Which revision should the live color run instead of the one that is recorded for it?
+///
+/// The newest, if it may be updated in place. An update that was recorded but has not begun is taken back once the
+/// spec asks for something else: the API server may refuse it for ever, and the edit that mends it would be held.
+pub(super) fn in_place(intent: &Intent, facts: &ColorFacts) -> Option<i64> {
+    let (current, newest) = (facts.current?, facts.newest?);
+    if intent.policy == ActiveUpdatePolicy::RollingUpdate
+        && newest.number > current.number
+        // A shared field that was edited since concerns the next rendering, not whether this one is wanted.
+        && newest.change != Change::Block
+    {
+        return Some(newest.number);
+    }
+    let unwanted = never_began(facts) && current.change != Change::None;
+    facts.deployment.ours().filter(|_| unwanted).map(|running| running.revision)
+}
+
+/// The revision that is recorded as serving never ran: the pods are of the one before. So it is under an update in
+/// place, until the Deployment is edited.
+fn never_began(facts: &ColorFacts) -> bool {
+    let running = facts.deployment.ours().filter(|deployment| deployment.stored);
+    running.zip(facts.current).is_some_and(|(running, current)| running.revision < current.number)
+}
+
 /// Would the spec render this color differently now, in a way that concerns it?
 pub fn outdated(newest: Stored, facts: &ColorFacts) -> bool {
     match newest.change {
         Change::None => false,
-        Change::Shared => !facts.served,
+        Change::Shared => !facts.served || never_began(facts),
         Change::Block => true,
     }
 }

@@ -1,8 +1,10 @@
 //! The next steps, in order of urgency.
 
-use super::rules::{Role, cleared, gate, left_recently, needs_revision, role, size, standby_size, unfenced};
-use super::{Action, Change, Child, ColorFacts, Fence, Intent, Live, Observed};
-use crate::api::{ActiveUpdatePolicy, Color};
+use super::rules::{
+    Role, cleared, gate, in_place, left_recently, needs_revision, role, size, standby_size, unfenced,
+};
+use super::{Action, Child, ColorFacts, Fence, Intent, Live, Observed};
+use crate::api::Color;
 
 /// What to do, in order of urgency. A step that needs the cluster to settle first comes alone.
 pub(super) fn steps(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
@@ -114,14 +116,10 @@ fn upkeep(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Option<
         return has_anything(facts).then_some(Action::RemoveColor(color));
     }
     let current = facts.current?;
-    let newest = facts.newest?;
     if role == Role::Live
-        && intent.policy == ActiveUpdatePolicy::RollingUpdate
-        && newest.number > current.number
-        // A shared field that was edited since concerns the next rendering, not whether this one is wanted.
-        && newest.change != Change::Block
+        && let Some(number) = in_place(intent, facts)
     {
-        return Some(Action::Promote { color, number: newest.number });
+        return Some(Action::Promote { color, number });
     }
     let deployment = facts.deployment.ours()?;
     let edited = current.number != deployment.revision || !deployment.matches;

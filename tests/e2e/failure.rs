@@ -163,6 +163,44 @@ async fn does_an_idle_color_whose_template_is_refused_trouble_only_the_standby()
     sandbox.finish().await
 }
 
+/// `make hostile` found it: the update stayed wanted, and the edit that undid it was held behind it for ever.
+#[tokio::test]
+async fn is_a_refused_update_in_place_taken_back_when_the_policy_is_freeze_again() -> Result<()> {
+    let (sandbox, _operator) = Sandbox::serving("refused-live", &app("hello")).await?;
+    let pods = sandbox.world().pods("hello", Blue);
+    let edit = json!({
+        "activeUpdatePolicy": "RollingUpdate", "blue": {"tag": "v9"}, "template": refused(),
+    });
+    sandbox.edit("hello", edit).await?;
+    sandbox.until("it is refused", |world| world.stalled("hello", "Refused")).await?;
+    sandbox
+        .edit("hello", json!({"activeUpdatePolicy": "Freeze", "blue": {"tag": "v1"}, "template": null}))
+        .await?;
+    sandbox.until("all is well", |world| world.serves("hello", Blue)).await?;
+    assert_eq!(sandbox.world().pods("hello", Blue), pods, "nothing was rolled");
+    for color in [Green, Blue] {
+        sandbox.edit("hello", json!({"active": color})).await?;
+        sandbox.until("it serves", |world| world.serves("hello", color)).await?;
+    }
+    sandbox.finish().await
+}
+
+/// What the colors share may be what refuses it: mending that is enough.
+#[tokio::test]
+async fn does_a_refused_update_in_place_go_on_when_a_shared_field_is_mended() -> Result<()> {
+    let rolling = app("hello").with(json!({"activeUpdatePolicy": "RollingUpdate"}));
+    let (sandbox, _operator) = Sandbox::serving("mended-live", &rolling).await?;
+    sandbox.edit("hello", json!({"blue": {"tag": "v9"}, "template": refused()})).await?;
+    sandbox.until("it is refused", |world| world.stalled("hello", "Refused")).await?;
+    sandbox.edit("hello", json!({"template": accepted()})).await?;
+    sandbox
+        .until("blue runs it", |world| {
+            world.serves("hello", Blue) && world.image("hello", Blue).as_deref() == Some("team/hello:v9")
+        })
+        .await?;
+    sandbox.finish().await
+}
+
 #[tokio::test]
 async fn does_a_node_port_that_is_taken_stall_until_it_is_free() -> Result<()> {
     let sandbox = Sandbox::new("node-port").await?;

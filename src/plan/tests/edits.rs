@@ -127,6 +127,35 @@ fn a_shared_edit_does_not_keep_a_rolling_live_color_from_its_own() {
     assert_eq!(world.actions(), [store(Blue, 3)]);
 }
 
+/// An update in place that the API server refuses must not stand in the way of the edit that undoes it.
+#[test]
+fn an_update_in_place_that_never_began_and_is_not_wanted_any_more_is_taken_back() {
+    let refused = |change| {
+        stable().stored(Blue, 2).color(Blue, move |c| {
+            let stored = Some(Stored { number: 2, change });
+            (c.newest, c.current, c.served) = (stored, stored, true);
+        })
+    };
+    let back = vec![Action::Promote { color: Blue, number: 1 }];
+    assert_eq!(refused(Change::Block).actions(), back);
+    // Also where no update would follow it: the color's block left the spec.
+    assert_eq!(refused(Change::Block).rolling_update().without(Blue).actions(), back);
+    // What refuses it may be a field that both colors share.
+    assert_eq!(refused(Change::Shared).actions(), back);
+    // What is still asked for is still tried.
+    assert_eq!(refused(Change::None).actions(), [edit(Blue, FULL)]);
+    // It has begun.
+    let begun = refused(Change::Block).deployment(Blue, |d| d.revision = 2);
+    assert_eq!(begun.actions(), [edit(Blue, FULL)]);
+    // What the pods run is not known any more.
+    let lost = refused(Change::Block).deployment(Blue, |d| d.stored = false);
+    assert_eq!(lost.actions(), [edit(Blue, FULL)]);
+    // The newest edit comes first.
+    for change in [Change::Block, Change::Shared] {
+        assert_eq!(refused(change).rolling_update().actions(), [store(Blue, 3)]);
+    }
+}
+
 /// Such as after a policy was changed back, or with a block that left the spec, between the rendering and its turn.
 #[test]
 fn a_rendering_that_is_no_longer_wanted_is_not_promoted() {

@@ -23,6 +23,7 @@ pub struct World {
 pub fn ready(revision: i64, replicas: i32) -> DeploymentFacts {
     DeploymentFacts {
         revision,
+        stored: true,
         matches: true,
         fence: Fence::Mine,
         replicas,

@@ -377,7 +377,9 @@ fn broken_by(decision: &Decision, seen: &Objects) -> Option<Broken> {
             {
                 return Some("a guarded action was planned without the token on every object");
             }
-            Action::Promote { .. } if !seen.app.rolling => {
+            Action::Promote { color, number }
+                if !seen.app.rolling && number > i64::from(facts::served(seen, color)) =>
+            {
                 return Some("an update in place was planned under the policy Freeze");
             }
             Action::RemoveColor(color) if *seen.app.present.get(color) => {

@@ -192,6 +192,7 @@ fn deployment(
     let count = i32::from(deployment.have);
     DeploymentFacts {
         revision: i64::from(deployment.revision),
+        stored: content(seen, color, deployment.revision).is_some(),
         matches: matches || !guards.fields,
         fence: if guards.deployment_fence { compare(mine, deployment.token) } else { Fence::Mine },
         replicas: i32::from(deployment.replicas),

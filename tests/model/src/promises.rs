@@ -96,8 +96,14 @@ fn by_switch(world: &World, service: &Service) -> Option<Broken> {
 
 fn by_promotion(world: &World, service: &Service) -> Option<Broken> {
     let now = world.objects.service?;
-    (now.selects != service.selects || now.committed != service.committed)
-        .then_some("an update in place moved the selector")
+    if now.selects != service.selects || now.committed != service.committed {
+        return Some("an update in place moved the selector");
+    }
+    let taken_back = |color: &Color| {
+        let (serves, deployment) = (*service.served.get(*color), world.objects.deployments.get(*color));
+        serves < *now.served.get(*color) && deployment.is_some_and(|deployment| deployment.revision != serves)
+    };
+    Color::ALL.iter().any(taken_back).then_some("an update in place was taken back that had begun")
 }
 
 /// What a request does to a Deployment.
