@@ -2,7 +2,8 @@
 //!
 //! Sequences of random edits, some meaningful and some from the CRD's own schema (see `hostile/`), each on an app of
 //! its own, dozens side by side, under one real operator on a real API server with simulated nodes. After the last edit,
-//! a good one, the app must recover with no help. A guard replays every change; the audit log says how much was written.
+//! a good one, the app must recover with no help; only if it holds that edit, and names the one that lets it pass, is it
+//! given that too. A guard replays every change; the audit log says how much was written.
 //!
 //! `SEQUENCES=n`, from `SEED=n` on; the one that failed is played alone by `SEQUENCES=1 SEED=its`. `PARALLEL=n` of them
 //! are played side by side.
@@ -156,6 +157,7 @@ async fn report(played: &[Played], writes: Writes, took: Duration) -> Result<()>
         .filter(|played| played.result.as_ref().is_err_and(|error| error.to_string().contains("DISTURBED")));
     let edits: usize = ended.iter().map(|ended| ended.edits).sum();
     let refused: usize = ended.iter().map(|ended| ended.refused).sum();
+    let named = ended.iter().filter(|ended| ended.by_named_edit).count();
     let longest = ended.iter().map(|ended| ended.recovered_in).max().unwrap_or_default();
     let most = played.iter().map(|played| (of(played.seed), played.seed)).max().unwrap_or_default();
     println!("{edits} edits, {refused} of them refused at admission; longest recovery {longest:.1?}");
@@ -166,9 +168,10 @@ async fn report(played: &[Played], writes: Writes, took: Duration) -> Result<()>
         most.1
     );
     println!(
-        "{} sequences, {} recovered, {} disturbances, in {:.0} s",
+        "{} sequences, {} recovered, of which {} by the edit that the app named, {} disturbances, in {:.0} s",
         played.len(),
         ended.len(),
+        named,
         disturbed.count(),
         took.as_secs_f64()
     );

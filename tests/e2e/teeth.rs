@@ -65,6 +65,47 @@ impl History {
         self.add(second, Kind::Service, "hello", json!({"spec": {"selector": selector}}));
     }
 
+    /// The policy from then on, and nothing else.
+    fn policy(&mut self, second: u64, policy: &str) {
+        let app = json!({
+            "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "metadata": {"name": "hello"},
+            "spec": {
+                "active": "blue", "image": "hello", "blue": {"tag": "v1"}, "green": {"tag": "v2"},
+                "replicas": 2, "port": 8888, "drainSeconds": 5, "activeUpdatePolicy": policy,
+            },
+        });
+        self.add(second, Kind::App, "hello", app);
+    }
+
+    /// The live Service selects blue and records this revision of it.
+    fn record(&mut self, second: u64, revision: &str) {
+        let selector = json!({"bluegreen.dev/app": "hello", "bluegreen.dev/color": "blue"});
+        let annotations = json!({"bluegreen.dev/served-blue": revision});
+        let service = json!({"metadata": {"annotations": annotations}, "spec": {"selector": selector}});
+        self.add(second, Kind::Service, "hello", service);
+    }
+
+    /// Blue's pods are of this revision.
+    fn roll(&mut self, second: u64, revision: &str, tag: &str) {
+        let mut rolled = deployment(2, 2, tag);
+        rolled["spec"]["template"]["metadata"] = json!({"labels": {"bluegreen.dev/revision": revision}});
+        self.add(second, Kind::Deployment, "hello-blue", rolled);
+    }
+
+    /// Revision 1 of blue has served from the first second, and is on record.
+    fn recorded() -> Self {
+        let mut history = Self::new();
+        history.roll(0, "1", "v1");
+        history.record(1, "1");
+        history.slice(1, "hello", "blue", 2);
+        history
+    }
+
+    fn broken_with_grace(&self, seconds: u64) -> Vec<Rule> {
+        let found = replay_with_grace(&self.events, &self.foreign, Duration::from_secs(seconds));
+        found.broken.into_iter().map(|broken| broken.rule).collect()
+    }
+
     fn slice(&mut self, second: u64, service: &str, color: &str, pods: usize) {
         let endpoint = |number: usize| {
             json!({
@@ -161,6 +202,73 @@ fn is_a_live_color_noticed_that_lost_its_size_or_its_template() {
     history.add(3, Kind::Deployment, "hello-blue", deployment(2, 1, "v9"));
     history.add(4, Kind::Deployment, "hello-blue", deployment(2, 2, "v1"));
     assert_eq!(history.broken(), []);
+}
+
+#[test]
+fn is_an_update_in_place_judged_by_the_policy_when_it_was_put_on_record() {
+    // However long after that the Deployment follows.
+    let mut history = History::recorded();
+    history.policy(2, "RollingUpdate");
+    history.record(3, "2");
+    history.policy(4, "Freeze");
+    history.roll(60, "2", "v9");
+    assert_eq!(history.broken(), []);
+
+    for (second, broken) in [(5, vec![]), (9, vec![Rule::LiveKeepsItsTemplate])] {
+        let mut history = History::recorded();
+        history.policy(2, "RollingUpdate");
+        history.policy(4, "Freeze");
+        history.record(second, "2");
+        history.roll(second + 1, "2", "v9");
+        assert_eq!(history.broken_with_grace(3), broken, "put on record in the {second}th");
+        assert_eq!(history.broken(), [Rule::LiveKeepsItsTemplate], "without grace");
+    }
+}
+
+#[test]
+fn is_a_live_color_noticed_that_runs_what_is_not_on_record() {
+    // Under a policy that allows updates, and never promoted; promoted to another; another template of the same one.
+    for (recorded, number, tag) in [("1", "2", "v9"), ("2", "3", "v9"), ("1", "1", "v9")] {
+        let mut history = History::recorded();
+        history.policy(2, "RollingUpdate");
+        history.record(3, recorded);
+        history.roll(4, number, tag);
+        assert_eq!(history.broken(), [Rule::LiveKeepsItsTemplate], "{number} with {recorded} on record");
+    }
+    // Said of it when it was selected, and not what passed the gate.
+    let mut history = History::new();
+    history.roll(0, "1", "v1");
+    history.record(1, "2");
+    history.roll(2, "2", "v9");
+    assert_eq!(history.broken(), [Rule::LiveKeepsItsTemplate]);
+}
+
+#[test]
+fn is_a_record_that_moves_noticed_unless_the_pods_are_what_it_names() {
+    let mut history = History::recorded();
+    history.record(2, "2");
+    assert_eq!(history.broken(), [Rule::LiveKeepsItsTemplate], "before any pod changes");
+
+    // Promoted, never rolled, and taken back: that needs no policy, and allows nothing.
+    let mut history = History::recorded();
+    history.policy(2, "RollingUpdate");
+    history.record(3, "2");
+    history.policy(4, "Freeze");
+    history.record(5, "1");
+    assert_eq!(history.broken(), []);
+    history.roll(6, "2", "v9");
+    assert_eq!(history.broken(), [Rule::LiveKeepsItsTemplate]);
+
+    // By hand, and put right; and lost with the Service, which is created anew.
+    let mut history = History::recorded();
+    history.record(2, "7");
+    history.by_the_test();
+    history.record(3, "1");
+    history.select(4, "blue");
+    history.record(5, "1");
+    assert_eq!(history.broken(), []);
+    history.roll(6, "7", "v9");
+    assert_eq!(history.broken(), [Rule::LiveKeepsItsTemplate]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
-//! One sequence: an app, edits one upon the other, and at last a good one, from which it must recover by itself.
+//! One sequence: an app, edits one upon the other, and at last a good one, from which it must recover by itself, or by
+//! the one further edit that it names.
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -27,6 +29,8 @@ pub struct Ended {
     /// Refused at admission.
     pub refused: usize,
     pub recovered_in: Duration,
+    /// The last edit was one of the live color's block, which is held, and the edit that the app named let it pass.
+    pub by_named_edit: bool,
 }
 
 /// A sequence, known by its seed.
@@ -73,7 +77,8 @@ impl<'a> Sequence<'a> {
             self.think(&record, &name, &mut random).await?;
         }
         self.explained(&record, &name).await?;
-        ended.recovered_in = self.recover(&api, &record, &name, &base, &mut random).await?;
+        (ended.recovered_in, ended.by_named_edit) =
+            self.recover(&api, &record, &name, &base, &mut random).await?;
         undisturbed(&record)?;
         api.delete(&name, &DeleteParams::background()).await?;
         let gone = |world: &World| world.children(&name).is_empty() && world.all(Kind::Pod).next().is_none();
@@ -141,7 +146,8 @@ impl<'a> Sequence<'a> {
         wait(record, "it says how it is", name, explained).await
     }
 
-    /// A good edit, and nothing else.
+    /// A good edit, and nothing else. If it changes the block of the color that serves, the app holds that by design
+    /// and names the edit that lets it pass: that one then, too. Also returns whether it was needed.
     async fn recover(
         &mut self,
         api: &Api<DynamicObject>,
@@ -149,7 +155,7 @@ impl<'a> Sequence<'a> {
         name: &str,
         base: &Value,
         random: &mut Random,
-    ) -> Result<Duration> {
+    ) -> Result<(Duration, bool)> {
         let color = if random.below(2) == 0 { Color::Blue } else { Color::Green };
         let mut spec = base.clone();
         spec["active"] = json!(color);
@@ -157,14 +163,81 @@ impl<'a> Sequence<'a> {
         let edited =
             api.patch(name, &PatchParams::default(), &replace(&spec)?).await.context("the good edit")?;
         let (start, generation) = (Instant::now(), edited.metadata.generation);
-        let recovered = |world: &World| {
-            world.app(name).is_some_and(|app| app.metadata.generation >= generation)
-                && world.serves(name, color)
-                && Color::ALL.into_iter().all(|color| runs(world, name, color, &spec))
+        let words = OnceCell::new();
+        let either = |world: &World| {
+            let held = || held(world, name, &spec, color).is_some_and(|says| words.set(says).is_ok());
+            arrived(world, name, generation) && (recovered(world, name, &spec, color) || held())
         };
-        wait(record, &format!("{color} serves"), name, recovered).await?;
-        Ok(start.elapsed())
+        wait(record, &format!("{color} serves, or its edit is held"), name, either).await?;
+        let Some(words) = words.into_inner() else { return Ok((start.elapsed(), false)) };
+
+        self.story.push(format!("the app says: {words}"));
+        ensure!(spec["activeUpdatePolicy"] != "RollingUpdate", "held, and the policy allows it: {words}");
+        ensure!(from_another_block(record, name, color), "held, and {color} runs what is asked for: {words}");
+        for named in
+            [format!("spec.{color} changed"), "set spec.activeUpdatePolicy to RollingUpdate".to_owned()]
+        {
+            ensure!(words.contains(&named), "the app does not say {named:?}: {words}");
+        }
+        let policy = Patch::Merge(json!({"spec": {"activeUpdatePolicy": "RollingUpdate"}}));
+        let generation = api.patch(name, &PatchParams::default(), &policy).await?.metadata.generation;
+        let recovered =
+            |world: &World| arrived(world, name, generation) && recovered(world, name, &spec, color);
+        wait(record, &format!("{color} serves after the edit that the app named"), name, recovered).await?;
+        Ok((start.elapsed(), true))
     }
+}
+
+/// Is the app of this generation, or of a later one?
+fn arrived(world: &World, name: &str, generation: Option<i64>) -> bool {
+    world.app(name).is_some_and(|app| app.metadata.generation >= generation)
+}
+
+/// All is as the spec asks for.
+fn recovered(world: &World, name: &str, spec: &Value, active: Color) -> bool {
+    world.serves(name, active) && Color::ALL.into_iter().all(|color| runs(world, name, color, spec))
+}
+
+/// The app's words, if it holds an edit of the live color, which serves in full, and the other color is as it should
+/// be.
+fn held(world: &World, name: &str, spec: &Value, live: Color) -> Option<String> {
+    let (reason, words) = world.says(name, "Stalled")?;
+    let full = spec["replicas"].as_i64()?;
+    let ready = world.endpoints(name).iter().filter(|endpoint| endpoint.ready).count();
+    let serves = world.selects(name) == live.as_str()
+        && world.size(name, live).map(i64::from) == Some(full)
+        && world.rolled_out(name, live)
+        && i64::try_from(ready).is_ok_and(|ready| ready >= full);
+    (reason == "LiveColorEditHeld" && serves && runs(world, name, live.other(), spec)).then_some(words)
+}
+
+/// Did the spec ask for another block than now when what this color runs was stored? Told by the order of writes, not
+/// by what the operator noted down.
+fn from_another_block(record: &Record, name: &str, color: Color) -> bool {
+    let (events, world) = (record.events(), record.world());
+    let block = |app: &Value| app["spec"][color.as_str()].clone();
+    let (Some(app), Some(deployment)) =
+        (world.raw(Kind::App, name), world.raw(Kind::Deployment, &format!("{name}-{color}")))
+    else {
+        return false;
+    };
+    let labels = &deployment["spec"]["template"]["metadata"]["labels"];
+    let revision =
+        format!("{name}-{color}-{}", labels["bluegreen.dev/revision"].as_str().unwrap_or_default());
+    let Some(stored) = events.iter().find(|event| event.kind == Kind::Revision && event.name == revision)
+    else {
+        return false;
+    };
+    // What was asked for at that moment, and until shortly before it: the operator may not have seen the last edit.
+    let mut until = None;
+    let specs = events.iter().rev().filter(|event| event.kind == Kind::App && event.version < stored.version);
+    specs
+        .take_while(|event| {
+            let counts = until.is_none_or(|until| stored.at.saturating_duration_since(until) < GRACE);
+            until = Some(event.at);
+            counts
+        })
+        .any(|event| block(&event.object) != block(app))
 }
 
 /// As the spec asks for, both of them.

@@ -19,7 +19,8 @@ pub enum Rule {
     ReadyBeforeSelected,
     /// A selected color is never made smaller than `spec.replicas`.
     LiveKeepsItsSize,
-    /// A selected color's pod template never changes, unless `activeUpdatePolicy` is `RollingUpdate`.
+    /// A selected color's pod template changes only to the revision that the live Service records as the one that
+    /// serves, and that record moves only while `activeUpdatePolicy` is `RollingUpdate`.
     LiveKeepsItsTemplate,
     /// The color that served before is not touched before its last endpoint has been gone for `drainSeconds`.
     OldIsDrained,
@@ -67,11 +68,24 @@ struct Track {
     committed: Option<Color>,
     /// The committed color's pod template.
     template: Value,
+    /// The revision that it may be brought to: the one that was selected, or what an update in place put on record.
+    named: Option<String>,
     draining: Option<Draining>,
     /// The Service had a ready endpoint.
     filled: bool,
     /// The test interfered, so that outages are its own.
     disturbed: bool,
+}
+
+impl Track {
+    /// May the committed color be brought to this? To what it was, or to another revision, if that is on record; one
+    /// revision has one template.
+    fn allows(&self, template: &Value) -> bool {
+        let number = revision(template);
+        let promoted =
+            number.is_some() && number == self.named.as_deref() && number != revision(&self.template);
+        *template == self.template || promoted
+    }
 }
 
 /// What promises depend on.
@@ -184,6 +198,9 @@ impl Replay<'_> {
         if !self.tracks.contains_key(&name) {
             return;
         }
+        if !foreign && !event.deleted {
+            self.promotion(event, before);
+        }
         let now = if event.deleted { "missing" } else { selection(&event.object, &name) };
         if now == before.map_or("missing", |service| selection(service, &name)) {
             return;
@@ -207,8 +224,34 @@ impl Replay<'_> {
         self.found.switches.push(Switch { to: color, image });
         if let Some(track) = self.tracks.get_mut(&name) {
             track.committed = Some(color);
+            // Not what the Service says of it: only what was ready has passed.
+            track.named = revision(&template).map(str::to_owned);
             track.template = template;
             track.draining = from.map(|color| Draining { color, left: None });
+        }
+    }
+
+    /// The record of the revision that serves moves, which begins an update in place: the Deployment follows when it
+    /// can, perhaps long after the policy has changed again.
+    fn promotion(&mut self, event: &Event, before: Option<&Value>) {
+        let Some((track, color)) = self.tracks.get(&event.name).and_then(|t| Some((t, t.committed?))) else {
+            return;
+        };
+        // A record that is lost names nothing: the one before stands.
+        let Some(number) = served(&event.object, color) else { return };
+        let was = before.and_then(|service| served(service, color));
+        if [was, track.named.as_deref()].contains(&Some(number)) {
+            return;
+        }
+        // A record that goes back to what the pods are allows no change of them.
+        let harmless = revision(&track.template) == Some(number);
+        let rolls = self.asked(event, &event.name).iter().any(|asked| asked.rolls);
+        if !harmless && !rolls {
+            let words = format!("{}: {color} is live and was promoted to {number} under Freeze", event.name);
+            self.breaks(event, Rule::LiveKeepsItsTemplate, words);
+        }
+        if let Some(track) = self.tracks.get_mut(&event.name) {
+            track.named = Some(number.to_owned());
         }
     }
 
@@ -269,9 +312,7 @@ impl Replay<'_> {
             if event.deleted || (lowered && is.replicas < i64::from(smallest)) {
                 return Some((Rule::LiveKeepsItsSize, "is live and was made smaller".to_owned()));
             }
-            let rolls = asked.iter().any(|asked| asked.rolls);
-            let differs = changed && *is.template != track.template && !rolls;
-            return differs.then(|| {
+            return (changed && !track.allows(is.template)).then(|| {
                 let difference = difference(&track.template, is.template);
                 (Rule::LiveKeepsItsTemplate, format!("is live and its template changed:\n{difference}"))
             });
@@ -318,6 +359,16 @@ impl Replay<'_> {
         let at = self.start.map_or(Duration::ZERO, |start| event.at.saturating_duration_since(start));
         self.found.timeline.push(format!("{:8.3} s  {}  {words}", at.as_secs_f64(), event.version));
     }
+}
+
+/// The revision that the pods of this template carry.
+fn revision(template: &Value) -> Option<&str> {
+    template["metadata"]["labels"]["bluegreen.dev/revision"].as_str()
+}
+
+/// The revision of that color that a live Service records as the one that served last.
+fn served(service: &Value, color: Color) -> Option<&str> {
+    service["metadata"]["annotations"][format!("bluegreen.dev/served-{color}")].as_str()
 }
 
 fn fully_ready(deployment: &Deployment, wanted: i32) -> Result<(), String> {
