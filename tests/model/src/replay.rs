@@ -9,6 +9,10 @@
 //! steps may happen before anything that is seen. A write that changes nothing of what the model tells apart still moves
 //! a resourceVersion, so it outdates copies, and does nothing else.
 //!
+//! Pods that only one of a color's two Services lists, because one slice is written before the other, are not in the model,
+//! where both are one step. The operator takes such endpoints for ones that have not moved: the replay tells its look so,
+//! and lets a look at the caches stop the drain clocks by it.
+//!
 //! | file | holds |
 //! |---|---|
 //! | `seen` | what happened, as the run tells it |
@@ -24,9 +28,11 @@ mod tests;
 use std::collections::{BTreeMap, HashSet};
 
 use crate::fingerprint::fingerprint;
+use crate::objects::Object;
+use crate::picture::Behind;
 use crate::steps::{Next, Step, successors};
 use crate::story;
-use crate::world::World;
+use crate::world::{LATE, World};
 use crate::{Bounds, Guards};
 pub use look::{Look, object, words};
 pub use seen::{Event, Seen, Unexplained, Writer};
@@ -42,6 +48,14 @@ pub struct Replay<'a> {
     without: &'a dyn Fn(&Step) -> bool,
     states: Vec<World>,
     told: Vec<String>,
+    /// The live slices, as they are now, hold pods of both colors, or pods that no color's own slices list.
+    mixed: bool,
+    /// So they were since the last live look began: a cache may still say so.
+    mixed_lately: bool,
+    /// So they were when the look that is under way read them.
+    mixed_view: bool,
+    /// Requests may have been forgotten, since too many were on their way.
+    full: bool,
     /// The most states that were possible at once.
     pub widest: usize,
     /// The most requests that might still arrive late at once. More than [`LATE`](crate::world::LATE) are forgotten.
@@ -61,6 +75,10 @@ impl<'a> Replay<'a> {
             without,
             states: vec![first],
             told: Vec::new(),
+            mixed: false,
+            mixed_lately: false,
+            mixed_view: false,
+            full: false,
             widest: 1,
             late: 0,
             explained: 0,
@@ -107,6 +125,8 @@ impl<'a> Replay<'a> {
         self.widest = self.widest.max(states.len());
         let late = states.iter().map(|world| world.late.iter().flatten().count()).max();
         self.late = self.late.max(late.unwrap_or(0));
+        self.full |= self.late == LATE;
+        self.look_at_slices(seen);
         self.explained += 1;
         self.states = states;
         Ok(())
@@ -115,6 +135,11 @@ impl<'a> Replay<'a> {
     fn unexplained(&self, seen: &Seen, before: &[World], reasons: BTreeMap<String, usize>) -> Unexplained {
         let mut reasons: Vec<_> = reasons.into_iter().collect();
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        if self.full {
+            let words =
+                format!("{LATE} requests were on their way at once: the model may have forgotten others");
+            reasons.insert(0, (words, 0));
+        }
         Unexplained {
             before: self.told[self.told.len().saturating_sub(12)..].to_vec(),
             words: seen.words.clone(),
@@ -123,10 +148,29 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// Takes note of whether the live slices are mixed, for whoever looks.
+    fn look_at_slices(&mut self, seen: &Seen) {
+        self.mixed = seen.after.live == Behind::Both;
+        self.mixed_lately |= self.mixed;
+        match seen.event {
+            Event::Begin(_) => (self.mixed_view, self.mixed_lately) = (self.mixed, self.mixed),
+            Event::Read(_, Object::Slices) => self.mixed_view = self.mixed,
+            _ => {}
+        }
+    }
+
     /// The states, and those to which unseen steps lead from them.
     fn with_unseen(&self) -> Vec<World> {
         let mut all = self.states.clone();
         let mut known: HashSet<u128> = all.iter().map(fingerprint).collect();
+        if self.mixed_lately {
+            for world in &self.states {
+                let next = explain::stopped(world);
+                if known.insert(fingerprint(&next)) {
+                    all.push(next);
+                }
+            }
+        }
         let mut at = 0;
         while at < all.len() && all.len() < MOST {
             for next in self.steps(&all[at], Budget::default()) {
