@@ -9,19 +9,20 @@
 //! steps may happen before anything that is seen. A write that changes nothing of what the model tells apart still moves
 //! a resourceVersion, so it outdates copies, and does nothing else.
 //!
-//! Pods that only one of a color's two Services lists, because one slice is written before the other, are not in the model,
-//! where both are one step. The operator takes such endpoints for ones that have not moved: the replay tells its look so,
-//! and lets a look at the caches stop the drain clocks by it.
+//! Slices know of states that the model leaves out, between none and all of the pods, or while one slice is written and the
+//! other is not. They stop a drain clock of the operator, or keep a color from being ready: `slices` says so to its looks.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `seen` | what happened, as the run tells it |
 //! | `explain` | the steps of the model that may be just that |
+//! | `slices` | what a look sees of slices that the model tells otherwise |
 //! | `look` | is what a controller asked for what the model would ask for? |
 
 mod explain;
 mod look;
 mod seen;
+mod slices;
 #[cfg(test)]
 mod tests;
 
@@ -29,13 +30,13 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::fingerprint::fingerprint;
 use crate::objects::Object;
-use crate::picture::Behind;
 use crate::steps::{Next, Step, successors};
 use crate::story;
 use crate::world::{LATE, World};
 use crate::{Bounds, Guards};
 pub use look::{Look, object, words};
 pub use seen::{Event, Seen, Unexplained, Writer};
+use slices::Slices;
 
 /// States that are kept at once, at the most.
 const MOST: usize = 20_000;
@@ -48,12 +49,10 @@ pub struct Replay<'a> {
     without: &'a dyn Fn(&Step) -> bool,
     states: Vec<World>,
     told: Vec<String>,
-    /// The live slices, as they are now, hold pods of both colors, or pods that no color's own slices list.
-    mixed: bool,
-    /// So they were since the last live look began: a cache may still say so.
-    mixed_lately: bool,
-    /// So they were when the look that is under way read them.
-    mixed_view: bool,
+    /// What the slices were like when the look that is under way read them.
+    read: Slices,
+    /// What they have been like since it began, and are now: a cache may still say so.
+    lately: Vec<Slices>,
     /// Requests may have been forgotten, since too many were on their way.
     full: bool,
     /// The most states that were possible at once.
@@ -75,9 +74,8 @@ impl<'a> Replay<'a> {
             without,
             states: vec![first],
             told: Vec::new(),
-            mixed: false,
-            mixed_lately: false,
-            mixed_view: false,
+            read: Slices::default(),
+            lately: Vec::new(),
             full: false,
             widest: 1,
             late: 0,
@@ -148,14 +146,16 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// Takes note of whether the live slices are mixed, for whoever looks.
+    /// Takes note of what the slices are like, for whoever looks.
     fn look_at_slices(&mut self, seen: &Seen) {
-        self.mixed = seen.after.live == Behind::Both;
-        self.mixed_lately |= self.mixed;
+        let now = Slices { live: seen.after.live, own: seen.after.own };
         match seen.event {
-            Event::Begin(_) => (self.mixed_view, self.mixed_lately) = (self.mixed, self.mixed),
-            Event::Read(_, Object::Slices) => self.mixed_view = self.mixed,
+            Event::Begin(_) => (self.read, self.lately) = (now, Vec::new()),
+            Event::Read(_, Object::Slices) => self.read = now,
             _ => {}
+        }
+        if !self.lately.contains(&now) {
+            self.lately.push(now);
         }
     }
 
@@ -163,13 +163,9 @@ impl<'a> Replay<'a> {
     fn with_unseen(&self) -> Vec<World> {
         let mut all = self.states.clone();
         let mut known: HashSet<u128> = all.iter().map(fingerprint).collect();
-        if self.mixed_lately {
-            for world in &self.states {
-                let next = explain::stopped(world);
-                if known.insert(fingerprint(&next)) {
-                    all.push(next);
-                }
-            }
+        for world in &self.states {
+            let stopped = self.lately.iter().filter_map(|slices| slices.stop(world));
+            all.extend(stopped.filter(|next| known.insert(fingerprint(next))));
         }
         let mut at = 0;
         while at < all.len() && all.len() < MOST {

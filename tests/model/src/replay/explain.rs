@@ -11,7 +11,7 @@ use crate::request::{Ask, Request};
 use crate::server;
 use crate::steps::Step;
 use crate::story;
-use crate::world::{Clocks, Controller, Mode, World};
+use crate::world::World;
 
 impl Replay<'_> {
     /// The states to which this may have led from here.
@@ -105,20 +105,11 @@ impl Replay<'_> {
         Ok(next)
     }
 
-    /// Makes it see endpoints that are not all of the color that is selected.
-    fn unmove(&self, controller: &mut Controller) {
-        let selected = facts::selected(&controller.view, facts::token(controller), &self.guards);
-        if let Some(color) = selected {
-            controller.view.slices.live = Some((color.other(), 0));
-        }
-    }
-
     fn planned(&self, world: &World, k: usize, look: &Look) -> Result<Vec<World>, String> {
-        let mut world = *world;
-        if self.mixed_view {
-            self.unmove(&mut world.controllers[k]);
+        let mut planned = Vec::new();
+        for world in self.read.as_read(world, k, &self.guards) {
+            planned.extend(self.one(&world, Budget::default(), |step| step == Step::Plan(k))?);
         }
-        let planned = self.one(&world, Budget::default(), |step| step == Step::Plan(k))?;
         let (mut fits, mut differs) = (Vec::new(), None);
         for mut next in planned {
             let queue: Vec<Ask> = next.controllers[k].queue.iter().flatten().map(|r| r.ask).collect();
@@ -137,15 +128,6 @@ impl Replay<'_> {
             Some(_) | None => Ok(fits),
         }
     }
-}
-
-/// A look at the caches saw that the endpoints have not moved: it stops both clocks.
-pub(super) fn stopped(world: &World) -> World {
-    let mut next = *world;
-    for controller in next.controllers.iter_mut().filter(|controller| controller.mode == Mode::Idle) {
-        controller.clocks = Clocks::default();
-    }
-    next
 }
 
 /// Steps of Kubernetes' own controllers that write this object.
