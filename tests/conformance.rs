@@ -61,6 +61,7 @@ async fn does_the_model_allow_all_that_really_happens() -> Result<()> {
             ),
             Err(unexplained) => {
                 println!("life {} ({:?}):\n{unexplained}", life.seed, life.bounds.idle);
+                println!("all of it: {}", keep(life)?.display());
                 failed.push(life.seed);
             }
         }
@@ -136,6 +137,17 @@ async fn play_all(seed: u64, places: u64, time: Duration) -> Result<Vec<Life>> {
         anyhow::Ok(lives)
     });
     Ok(futures::future::try_join_all(all).await?.into_iter().flatten().collect())
+}
+
+/// Writes down all that was seen in a life, to find out why it is not explained.
+fn keep(life: &Life) -> Result<std::path::PathBuf> {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("conformance");
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join(format!("{}.txt", life.seed));
+    let run =
+        life.run.iter().map(|seen| format!("{}\n    {:?}\n    {:?}\n", seen.words, seen.event, seen.after));
+    std::fs::write(&file, run.collect::<String>())?;
+    Ok(file)
 }
 
 /// All that was seen in those lives that the error names.

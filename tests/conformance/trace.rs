@@ -202,8 +202,13 @@ pub fn tell(changes: &[Change], looks: &[Look]) -> Result<Vec<Seen>> {
         }
         let last = looks.get(index + 1).is_some_and(|next| next.process != look.process);
         push(times.plan, Event::Plan(0, look.told(last)), &look.decision());
+        // What follows a report is sent only when that has been answered.
+        let mut after = times.plan;
         for sent in &look.sent {
-            fate(sent, changes, times.plan, &mut writers, &mut open, &mut push)?;
+            let written = fate(sent, changes, after, &mut writers, &mut open, &mut push)?;
+            if let (Some(Ask::Status(..)), Some(index), true) = (sent.ask, written, sent.heard) {
+                after = after.max(index + 1);
+            }
         }
     }
     for (event, words) in open {
@@ -212,44 +217,43 @@ pub fn tell(changes: &[Change], looks: &[Look]) -> Result<Vec<Seen>> {
     merge(changes, items, &writers)
 }
 
-/// What became of a request: either it is one of the changes, or something is heard of it.
+/// What became of a request that was sent after so many changes: either it is one of them, which is returned, or
+/// something is heard of it.
 fn fate(
     sent: &Sent,
     changes: &[Change],
-    plan: usize,
+    after: usize,
     writers: &mut BTreeMap<usize, Writer>,
     open: &mut Vec<(Event, String)>,
     push: &mut impl FnMut(usize, Event, &str),
-) -> Result<()> {
+) -> Result<Option<usize>> {
     let Some(ask) = sent.ask else {
         if !sent.heard {
-            push(plan, Event::UnansweredOutside(0, sent.removes), &sent.words);
+            push(after, Event::UnansweredOutside(0, sent.removes), &sent.words);
         }
-        return Ok(());
+        return Ok(None);
     };
     if !sent.heard {
-        push(plan, Event::Unanswered(0, ask), &format!("no answer to {}", sent.words));
+        push(after, Event::Unanswered(0, ask), &format!("no answer to {}", sent.words));
     }
+    let is_it = |change: &Change| match sent.fate {
+        Fate::Committed(version) => change.write.version == version && is_about(ask, change),
+        Fate::Deleted => change.write.deleted && sent.deletes(&change.write.object),
+        Fate::Unchanged | Fate::Refused | Fate::Never => false,
+    };
     match sent.fate {
-        Fate::Committed(version) => {
+        Fate::Committed(_) | Fate::Deleted => {
             let writer = if sent.heard { Writer::Operator(0, ask) } else { Writer::Late(ask) };
-            let is_it = |change: &Change| change.write.version == version && is_about(ask, change);
             let index = changes.iter().position(is_it);
-            writers
-                .insert(index.with_context(|| format!("{} is not among the changes", sent.words))?, writer);
-        }
-        Fate::Deleted => {
-            let writer = if sent.heard { Writer::Operator(0, ask) } else { Writer::Late(ask) };
-            let is_it = |change: &Change| change.write.deleted && sent.deletes(&change.write.object);
-            let index = changes.iter().position(is_it);
-            writers
-                .insert(index.with_context(|| format!("{} is not among the changes", sent.words))?, writer);
+            let index = index.with_context(|| format!("{} is not among the changes", sent.words))?;
+            writers.insert(index, writer);
+            return Ok(Some(index));
         }
         Fate::Unchanged if sent.heard => open.push((Event::Unchanged(0, ask), sent.words.clone())),
         Fate::Refused if sent.heard => open.push((Event::Refused(0, ask), sent.words.clone())),
         Fate::Unchanged | Fate::Refused | Fate::Never => {}
     }
-    Ok(())
+    Ok(None)
 }
 
 fn is_about(ask: Ask, change: &Change) -> bool {

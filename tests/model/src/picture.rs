@@ -102,7 +102,13 @@ impl Picture {
         // Until it is observed, what a rollout came to is about an earlier generation.
         let told = |d: Deployed| Deployed { rolled: d.rolled && d.observed, ..d };
         let model = with.deployments.get(color).as_ref().map(Deployed::of).map(told);
+        // The model has no pods that are not available. A real Deployment whose pods were not all available yet and that
+        // goes to zero counts them: its controller scales the ReplicaSet and counts by what that had said before. No
+        // decision reads the counts at that size. At any other, and where the model still counts some, they are compared.
+        let empty = model.is_some_and(|model| model.complete && model.replicas == 0);
         let seen = self.deployments.get(color).map(told);
+        let seen =
+            seen.map(|d| Deployed { complete: d.complete || (empty && d.observed && d.replicas == 0), ..d });
         same(&format!("{color}'s Deployment"), &model, &seen)?;
         Ok(model.map_or(0, |d| d.replicas))
     }

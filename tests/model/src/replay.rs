@@ -9,27 +9,34 @@
 //! steps may happen before anything that is seen. A write that changes nothing of what the model tells apart still moves
 //! a resourceVersion, so it outdates copies, and does nothing else.
 //!
+//! Slices know of states that the model leaves out, between none and all of the pods, or while one slice is written and the
+//! other is not. They stop a drain clock of the operator, or keep a color from being ready: `slices` says so to its looks.
+//!
 //! | file | holds |
 //! |---|---|
 //! | `seen` | what happened, as the run tells it |
 //! | `explain` | the steps of the model that may be just that |
+//! | `slices` | what a look sees of slices that the model tells otherwise |
 //! | `look` | is what a controller asked for what the model would ask for? |
 
 mod explain;
 mod look;
 mod seen;
+mod slices;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashSet};
 
 use crate::fingerprint::fingerprint;
+use crate::objects::Object;
 use crate::steps::{Next, Step, successors};
 use crate::story;
-use crate::world::World;
+use crate::world::{LATE, World};
 use crate::{Bounds, Guards};
 pub use look::{Look, object, words};
 pub use seen::{Event, Seen, Unexplained, Writer};
+use slices::Slices;
 
 /// States that are kept at once, at the most.
 const MOST: usize = 20_000;
@@ -42,6 +49,12 @@ pub struct Replay<'a> {
     without: &'a dyn Fn(&Step) -> bool,
     states: Vec<World>,
     told: Vec<String>,
+    /// What the slices were like when the look that is under way read them.
+    read: Slices,
+    /// What they have been like since it began, and are now: a cache may still say so.
+    lately: Vec<Slices>,
+    /// Requests may have been forgotten, since too many were on their way.
+    full: bool,
     /// The most states that were possible at once.
     pub widest: usize,
     /// The most requests that might still arrive late at once. More than [`LATE`](crate::world::LATE) are forgotten.
@@ -61,6 +74,9 @@ impl<'a> Replay<'a> {
             without,
             states: vec![first],
             told: Vec::new(),
+            read: Slices::default(),
+            lately: Vec::new(),
+            full: false,
             widest: 1,
             late: 0,
             explained: 0,
@@ -107,6 +123,8 @@ impl<'a> Replay<'a> {
         self.widest = self.widest.max(states.len());
         let late = states.iter().map(|world| world.late.iter().flatten().count()).max();
         self.late = self.late.max(late.unwrap_or(0));
+        self.full |= self.late == LATE;
+        self.look_at_slices(seen);
         self.explained += 1;
         self.states = states;
         Ok(())
@@ -115,6 +133,11 @@ impl<'a> Replay<'a> {
     fn unexplained(&self, seen: &Seen, before: &[World], reasons: BTreeMap<String, usize>) -> Unexplained {
         let mut reasons: Vec<_> = reasons.into_iter().collect();
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        if self.full {
+            let words =
+                format!("{LATE} requests were on their way at once: the model may have forgotten others");
+            reasons.insert(0, (words, 0));
+        }
         Unexplained {
             before: self.told[self.told.len().saturating_sub(12)..].to_vec(),
             words: seen.words.clone(),
@@ -123,10 +146,27 @@ impl<'a> Replay<'a> {
         }
     }
 
+    /// Takes note of what the slices are like, for whoever looks.
+    fn look_at_slices(&mut self, seen: &Seen) {
+        let now = Slices { live: seen.after.live, own: seen.after.own };
+        match seen.event {
+            Event::Begin(_) => (self.read, self.lately) = (now, Vec::new()),
+            Event::Read(_, Object::Slices) => self.read = now,
+            _ => {}
+        }
+        if !self.lately.contains(&now) {
+            self.lately.push(now);
+        }
+    }
+
     /// The states, and those to which unseen steps lead from them.
     fn with_unseen(&self) -> Vec<World> {
         let mut all = self.states.clone();
         let mut known: HashSet<u128> = all.iter().map(fingerprint).collect();
+        for world in &self.states {
+            let stopped = self.lately.iter().filter_map(|slices| slices.stop(world));
+            all.extend(stopped.filter(|next| known.insert(fingerprint(next))));
+        }
         let mut at = 0;
         while at < all.len() && all.len() < MOST {
             for next in self.steps(&all[at], Budget::default()) {

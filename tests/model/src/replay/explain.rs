@@ -106,7 +106,10 @@ impl Replay<'_> {
     }
 
     fn planned(&self, world: &World, k: usize, look: &Look) -> Result<Vec<World>, String> {
-        let planned = self.one(world, Budget::default(), |step| step == Step::Plan(k))?;
+        let mut planned = Vec::new();
+        for world in self.read.as_read(world, k, &self.guards) {
+            planned.extend(self.one(&world, Budget::default(), |step| step == Step::Plan(k))?);
+        }
         let (mut fits, mut differs) = (Vec::new(), None);
         for mut next in planned {
             let queue: Vec<Ask> = next.controllers[k].queue.iter().flatten().map(|r| r.ask).collect();

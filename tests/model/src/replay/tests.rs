@@ -3,11 +3,11 @@
 use bluegreen_operator::api::{Color, PerColor};
 
 use super::{Event, Look, Replay, Seen, Writer};
-use crate::objects::{Object, Objects};
+use crate::objects::{Object, Objects, blue_serves};
 use crate::picture::{Behind, Deployed, Picture, listed};
 use crate::request::Ask;
 use crate::steps::{Edit, Next, Step, successors};
-use crate::world::{Mode, World};
+use crate::world::{Clock, Clocks, Mode, World};
 use crate::{Bounds, Guards, Idle, Scope, story};
 
 const BOUNDS: Bounds = Bounds {
@@ -210,6 +210,70 @@ fn is_a_late_create_that_nobody_sent_still_unexplained() {
     let mut twice = told.run.clone();
     twice.push(told.run[late].clone());
     assert!(refused(twice));
+}
+
+/// Pods that are not available yet are counted by a Deployment that goes to zero, and are not in the model.
+#[test]
+fn may_a_deployment_count_more_than_the_model_only_at_size_zero() {
+    let mut objects = blue_serves(Idle::Timed);
+    let agrees = |objects: &Objects, color: Color, complete: bool| {
+        let mut seen = picture(objects);
+        seen.deployments.get_mut(color).as_mut().unwrap().complete = complete;
+        seen.agrees(objects).is_ok()
+    };
+    assert_eq!(objects.deployments.green.map(|d| (d.replicas, d.have)), Some((0, 0)));
+    assert!(agrees(&objects, Color::Green, true));
+    assert!(agrees(&objects, Color::Green, false));
+    assert!(!agrees(&objects, Color::Blue, false), "decisions read its counts");
+    objects.deployments.green.as_mut().unwrap().have = 1;
+    assert!(!agrees(&objects, Color::Green, true), "the model counts some that are not there");
+    assert!(agrees(&objects, Color::Green, false));
+}
+
+impl Told {
+    /// The live slices are written, and what the model does not tell is `live`.
+    fn slices_written(&mut self, live: Option<Behind>) {
+        self.world.touch(Object::Slices);
+        let mut after = picture(&self.world.objects);
+        after.live = live.unwrap_or(after.live);
+        let event = Event::Changed(Object::Slices, Writer::Other);
+        self.run.push(Seen { event, words: "the slices are written".to_owned(), after });
+    }
+}
+
+/// The drain is over, and old pods go, when a pod is in the live slices that its color's own ones do not list any more.
+fn drained_and_mixed(live: Option<Behind>) -> Told {
+    let mut told = Told::new();
+    told.rests().edit(Edit::Active);
+    let resized = |ask: &Ask| matches!(ask, Ask::PutDeployment(Color::Blue, ..));
+    // Known by what it asks for: the drain has passed.
+    told.until(|world| {
+        world.controllers[0].clocks.moved == Clock::Passed && world.controllers[0].mode != Mode::Looking
+    });
+    told.until(|world| is_sent(world, |ask| matches!(ask, Ask::PutDeployment(Color::Blue, ..))));
+    told.step(|world, next| match next.step {
+        Step::Write(k, index) => world.controllers[k].queue[index].is_some_and(|r| resized(&r.ask)),
+        _ => false,
+    });
+    assert_eq!(told.world.objects.app.status.switch.map(|(_, to)| to), Some(Color::Green));
+    told.slices_written(live);
+    // A look at the caches meanwhile.
+    told.world.controllers[0].clocks = Clocks::default();
+    told.slices_written(None);
+    told.rests();
+    told
+}
+
+#[test]
+fn do_the_drain_clocks_stop_at_a_pod_that_only_one_slice_lists() {
+    // And at a count between none and all, which the model does not know either.
+    for live in [Behind::Both, Behind::Pods(Color::Green, 1)] {
+        let told = drained_and_mixed(Some(live));
+        assert_eq!(told.explained(), Ok(told.run.len()), "{live:?}");
+    }
+    // Without such a pod there was no reason.
+    let told = drained_and_mixed(None);
+    assert!(told.explained().is_err());
 }
 
 /// Numbers that look random and are the same each time.

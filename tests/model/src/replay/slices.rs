@@ -1,0 +1,69 @@
+//! What a look sees of slices that the model tells otherwise.
+//!
+//! The model's pods come and go all at once, and a color's own slices and the live ones never contradict each other. Real
+//! ones do for a moment: a pod that is taken away leaves one slice before the other. A look at such a moment finds
+//! endpoints that have not moved, or too few, and by that stops a drain clock or takes a color for unready.
+
+use bluegreen_operator::api::{Color, PerColor};
+
+use crate::Guards;
+use crate::facts;
+use crate::picture::{Behind, listed};
+use crate::world::{Clock, Clocks, Mode, World};
+
+/// What somebody sees of the slices who watches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Slices {
+    /// What stands behind the live Service.
+    pub live: Behind,
+    /// Ready pods of each Deployment's template behind the color's own Service.
+    pub own: PerColor<u8>,
+}
+
+impl Slices {
+    /// What this controller has read, if its slices were these: in the model's terms, with real counts where they are
+    /// in between.
+    pub(super) fn as_read(&self, world: &World, k: usize, guards: &Guards) -> Vec<World> {
+        let mut world = *world;
+        let controller = &mut world.controllers[k];
+        if self.live == Behind::Both
+            && let Some(color) = facts::selected(&controller.view, facts::token(controller), guards)
+        {
+            // Not all of the color that is selected: `cleared` holds for no color.
+            controller.view.slices.live = Some((color.other(), 0));
+        }
+        let mut counted = world;
+        let view = &mut counted.controllers[k].view;
+        if let (Some((color, ready)), Behind::Pods(of, seen)) = (&mut view.slices.live, self.live)
+            && *color == of
+        {
+            *ready = seen;
+        }
+        for color in Color::ALL {
+            let (all, seen) = (listed(view, color), *self.own.get(color));
+            if seen > 0 && seen < all {
+                view.slices.own.get_mut(color).pods = seen;
+            }
+        }
+        if counted == world { vec![world] } else { vec![world, counted] }
+    }
+
+    /// The state after a look at caches that hold these slices, if that stops a clock.
+    pub(super) fn stop(&self, world: &World) -> Option<World> {
+        let mut next = *world;
+        let wanted = world.objects.app.replicas;
+        for controller in next.controllers.iter_mut().filter(|controller| controller.mode == Mode::Idle) {
+            match self.live {
+                Behind::Both => controller.clocks = Clocks::default(),
+                Behind::Pods(color, ready) if controller.clocks.color == Some(color) && ready < wanted => {
+                    controller.clocks.moved = Clock::Stopped;
+                }
+                Behind::Pods(..) | Behind::Nothing => {}
+            }
+            if controller.clocks.cleared == Clock::Stopped && controller.clocks.moved == Clock::Stopped {
+                controller.clocks.color = None;
+            }
+        }
+        (next != *world).then_some(next)
+    }
+}
