@@ -60,6 +60,13 @@ impl History {
         });
     }
 
+    fn remove(&mut self, second: u64, kind: Kind, name: &str) {
+        self.add(second, kind, name, json!({}));
+        if let Some(event) = self.events.last_mut() {
+            event.deleted = true;
+        }
+    }
+
     fn select(&mut self, second: u64, color: &str) {
         let selector = json!({"bluegreen.dev/app": "hello", "bluegreen.dev/color": color});
         self.add(second, Kind::Service, "hello", json!({"spec": {"selector": selector}}));
@@ -288,6 +295,19 @@ fn is_an_old_color_noticed_that_was_touched_in_its_drain() {
 fn is_a_service_noticed_that_lost_its_last_endpoint() {
     let mut history = History::serving();
     history.slice(2, "hello", "blue", 0);
+    assert_eq!(history.broken(), [Rule::NeverEmpty]);
+
+    // What an app that was deleted leaves behind goes, also when one of its name is there already.
+    let mut history = History::serving();
+    history.remove(2, Kind::App, "hello");
+    history.policy(3, "Freeze");
+    history.slice(4, "hello", "blue", 2);
+    history.remove(4, Kind::Service, "hello");
+    history.slice(5, "hello", "blue", 0);
+    assert_eq!(history.broken(), []);
+    history.select(6, "blue");
+    history.slice(7, "hello", "blue", 2);
+    history.slice(8, "hello", "blue", 0);
     assert_eq!(history.broken(), [Rule::NeverEmpty]);
 }
 

@@ -334,7 +334,8 @@ impl Replay<'_> {
             let live = endpoints.iter().any(|endpoint| endpoint.pod.starts_with(&prefix));
             draining.left = if live { None } else { draining.left.or(Some(event.at)) };
         }
-        let filled = endpoints.iter().any(|endpoint| endpoint.ready);
+        // Until this app has committed a color, what is there was left by one of the same name, and goes.
+        let filled = track.committed.is_some() && endpoints.iter().any(|endpoint| endpoint.ready);
         let emptied = track.filled && !filled && !track.disturbed;
         track.filled = filled;
         if emptied {
