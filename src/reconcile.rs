@@ -250,7 +250,7 @@ async fn live_pass(
         if times > CONTEST {
             // The write is accepted and its effect is gone again: somebody takes the field back each time.
             context.events.contested(&decision.seen.app, &decision.plan.actions);
-            return Ok(memory.back_off());
+            return tell_and_back_off(&mut decision, context, memory).await;
         }
         last = Some((decision.plan.actions.clone(), times));
         let (outcome, color) = act(&decision, context, memory).await;
@@ -263,11 +263,7 @@ async fn live_pass(
                 let refusal = Refusal { color, words };
                 decision.trouble.refused = Some(refusal.clone());
                 memory.refused = Some(refusal);
-                // A report that is written, or is not needed, is no success of this write.
-                let failures = memory.failures;
-                let _ = finish(&mut decision, context, memory).await?;
-                memory.failures = failures;
-                return Ok(memory.back_off());
+                return tell_and_back_off(&mut decision, context, memory).await;
             }
             Outcome::Unknown(words) => {
                 // It may still commit: from now on nothing happens before everything is fenced anew.
@@ -279,6 +275,19 @@ async fn live_pass(
             Outcome::NotLeading => return Err(Error::NotLeading),
         }
     }
+    Ok(memory.back_off())
+}
+
+/// Says how the app is, though what it needs could not be done: who waits for it must not wait for ever.
+async fn tell_and_back_off(
+    decision: &mut Decision,
+    context: &Context,
+    memory: &mut Memory,
+) -> Result<Duration, Error> {
+    // A report that is written, or is not needed, is no success of the writes.
+    let failures = memory.failures;
+    let _ = finish(decision, context, memory).await?;
+    memory.failures = failures;
     Ok(memory.back_off())
 }
 

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use super::quantity::same_amount;
+use super::quantity::is_stored_as;
 
 /// The first declared field whose live value differs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +64,34 @@ const ZERO_IS_ABSENT: [&str; 16] = [
     "tty",
 ];
 
+/// Plain fields of core/v1 whose zero the API server replaces by this default; in which one, `imagePullPolicy` depends on
+/// the image's tag.
+fn is_default(key: &str, live: &Value) -> bool {
+    match live {
+        Value::String(live) => match key {
+            "apiVersion" => live == "v1",
+            "dnsPolicy" => live == "ClusterFirst",
+            "imagePullPolicy" => matches!(live.as_str(), "Always" | "IfNotPresent"),
+            "path" => live == "/",
+            "protocol" => live == "TCP",
+            "restartPolicy" => live == "Always",
+            "schedulerName" => live == "default-scheduler",
+            "scheme" => live == "HTTP",
+            "sessionAffinity" => live == "None",
+            "terminationMessagePath" => live == "/dev/termination-log",
+            "terminationMessagePolicy" => live == "File",
+            _ => false,
+        },
+        Value::Number(live) => match key {
+            "failureThreshold" => live.as_u64() == Some(3),
+            "periodSeconds" => live.as_u64() == Some(10),
+            "successThreshold" | "timeoutSeconds" => live.as_u64() == Some(1),
+            _ => false,
+        },
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
+    }
+}
+
 /// Is every declared field equal in `live`?
 ///
 /// Defaults that the API server added, and fields of others, don't matter; nor does anything that is
@@ -113,6 +141,10 @@ fn vanishes(key: &str, declared: &Value) -> bool {
     }
 }
 
+fn is_zero(declared: &Value) -> bool {
+    declared.as_str() == Some("") || declared.as_f64() == Some(0.0)
+}
+
 fn same(path: &str, key: &str, declared: &Value, live: &Value) -> Result<(), Difference> {
     let equal = match (declared, live) {
         (Value::Object(declared), Value::Object(live)) => return fields(path, key, declared, live),
@@ -123,7 +155,11 @@ fn same(path: &str, key: &str, declared: &Value, live: &Value) -> Result<(), Dif
         }
         (declared, live) => declared == live,
     };
-    if equal { Ok(()) } else { Err(difference(path, declared, Some(live))) }
+    if equal || (is_zero(declared) && is_default(key, live)) {
+        Ok(())
+    } else {
+        Err(difference(path, declared, Some(live)))
+    }
 }
 
 fn fields(
@@ -138,7 +174,7 @@ fn fields(
         if is_amount(key, name)
             && let (Some(value), Some(live)) = (text(value), live.and_then(text))
         {
-            if !same_amount(&value, &live) {
+            if !is_stored_as(&value, &live) {
                 return Err(difference(&path, &value.into(), Some(&live.into())));
             }
             continue;
@@ -202,9 +238,10 @@ fn list_keys(key: &str, declared: &[Value]) -> Option<&'static [&'static str]> {
 fn identity(keys: &[&str], item: &Value) -> Vec<String> {
     keys.iter()
         .map(|key| match item.get(*key) {
-            Some(Value::String(text)) => text.clone(),
+            Some(Value::String(text)) if !text.is_empty() => text.clone(),
+            None | Some(Value::String(_)) if *key == "protocol" => "TCP".to_owned(),
+            Some(Value::String(_)) => String::new(),
             Some(other) => other.to_string(),
-            None if *key == "protocol" => "TCP".to_owned(),
             None => String::new(),
         })
         .collect()

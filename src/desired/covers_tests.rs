@@ -23,12 +23,24 @@ fn what_the_api_server_adds_or_rewrites_is_no_difference() {
         (json!({"env": [{"name": "A", "value": ""}]}), json!({"env": [{"name": "A"}]})),
         (json!({"labels": {}, "args": [], "x": null}), json!({})),
         (json!({"containers": [{"name": "app", "tty": false}]}), json!({"containers": [{"name": "app"}]})),
+        // Zeros that the API server replaces by a default.
+        (json!({"httpGet": {"path": "", "scheme": ""}}), json!({"httpGet": {"path": "/", "scheme": "HTTP"}})),
+        (
+            json!({"livenessProbe": {"periodSeconds": 0, "timeoutSeconds": 0, "failureThreshold": 0}}),
+            json!({"livenessProbe": {"periodSeconds": 10, "timeoutSeconds": 1, "failureThreshold": 3}}),
+        ),
+        (json!({"dnsPolicy": "", "x": ""}), json!({"dnsPolicy": "ClusterFirst"})),
+        (
+            json!({"ports": [{"containerPort": 1, "protocol": ""}]}),
+            json!({"ports": [{"containerPort": 1, "protocol": "TCP"}]}),
+        ),
         // Quantities.
         (
             json!({"resources": {"limits": {"cpu": "0.5", "memory": "1024Mi"}, "requests": {"cpu": 1}}}),
             json!({"resources": {"limits": {"cpu": "500m", "memory": "1Gi"}, "requests": {"cpu": "1"}}}),
         ),
         (json!({"emptyDir": {"sizeLimit": "1024Ki"}}), json!({"emptyDir": {"sizeLimit": "1Mi"}})),
+        (json!({"requests": {"cpu": "100u"}}), json!({"requests": {"cpu": "1m"}})),
         // Lists by key: order and items of others.
         (
             json!({"containers": [{"name": "b"}, {"name": "a", "image": "x"}]}),
@@ -94,6 +106,18 @@ fn what_somebody_changed_is_a_difference() {
         (json!({"containers": [{"name": "app"}]}), json!({"containers": [{"name": "x"}]}), "containers[app]"),
         (json!({"args": ["a", "b"]}), json!({"args": ["b", "a"]}), "args[0]"),
         (json!({"args": ["a"]}), json!({"args": ["a", "b"]}), "args"),
+        // A zero that is not what the default came from, and one that has no default.
+        (json!({"httpGet": {"path": ""}}), json!({"httpGet": {"path": "/healthz"}}), ".path"),
+        (
+            json!({"readinessProbe": {"periodSeconds": 0}}),
+            json!({"readinessProbe": {"periodSeconds": 5}}),
+            "Seconds",
+        ),
+        (
+            json!({"env": [{"name": "A", "value": ""}]}),
+            json!({"env": [{"name": "A", "value": "x"}]}),
+            ".value",
+        ),
         // One key more narrows a selector.
         (json!({"selector": {"a": "b"}}), json!({"selector": {"a": "b", "c": "d"}}), "selector.c"),
         (json!({"selector": {"a": "b"}}), json!({"selector": {"a": "c"}}), "selector.a"),

@@ -13,10 +13,39 @@ pub fn is_quantity(text: &str) -> bool {
     split(text).is_some()
 }
 
-/// Do both texts mean the same amount, such as `0.5` and `500m`?
+/// Is what was declared what is there? The same amount, such as `0.5` and `500m`, or rounded up to a thousandth, as the
+/// API server does with resources (`SetDefaults_ResourceList` of Kubernetes).
 #[must_use]
-pub(super) fn same_amount(one: &str, other: &str) -> bool {
-    one == other || amount(one).is_some_and(|one| Some(one) == amount(other))
+pub(super) fn is_stored_as(declared: &str, live: &str) -> bool {
+    let (Some(declared), Some(live)) = (amount(declared), amount(live)) else { return declared == live };
+    declared == live || declared.rounded_up() == live
+}
+
+/// The finest part that the API server keeps of a resource, as a power of ten.
+const MILLI: i32 = -3;
+
+impl Amount {
+    fn rounded_up(self) -> Self {
+        let Self { mut digits, mut exponent } = self;
+        // What is left is 0 or 1 in the end, however small it was.
+        while exponent < MILLI && !(0..=1).contains(&digits) {
+            digits = digits.div_euclid(10) + i128::from(digits.rem_euclid(10) != 0);
+            exponent += 1;
+        }
+        Self { digits, exponent: exponent.max(MILLI) }.without_zeros()
+    }
+
+    fn without_zeros(self) -> Self {
+        let Self { mut digits, mut exponent } = self;
+        if digits == 0 {
+            return Self { digits, exponent: 0 };
+        }
+        while digits % 10 == 0 {
+            digits /= 10;
+            exponent = exponent.saturating_add(1);
+        }
+        Self { digits, exponent }
+    }
 }
 
 /// The parts of a quantity.
@@ -85,14 +114,7 @@ fn amount(text: &str) -> Option<Amount> {
         Suffix::Decimal(power) => exponent = exponent.checked_add(power)?,
         Suffix::Binary(power) => digits = digits.checked_mul(1024_i128.checked_pow(power)?)?,
     }
-    if digits == 0 {
-        return Some(Amount { digits, exponent: 0 });
-    }
-    while digits % 10 == 0 {
-        digits /= 10;
-        exponent = exponent.checked_add(1)?;
-    }
-    Some(Amount { digits, exponent })
+    Some(Amount { digits, exponent }.without_zeros())
 }
 
 #[cfg(test)]
@@ -114,12 +136,24 @@ mod tests {
             ("-0", "0"),
             ("0Ki", "0"),
         ] {
-            assert!(same_amount(one, other), "{one} = {other}");
-            assert!(same_amount(other, one), "{other} = {one}");
+            assert!(is_stored_as(one, other), "{one} = {other}");
+            assert!(is_stored_as(other, one), "{other} = {one}");
         }
         for (one, other) in [("1", "2"), ("1M", "1Mi"), ("1m", "1"), ("-1", "1"), ("1G", "1000Mi")] {
-            assert!(!same_amount(one, other), "{one} ≠ {other}");
+            assert!(!is_stored_as(one, other), "{one} ≠ {other}");
         }
+    }
+
+    #[test]
+    fn a_resource_is_rounded_up_to_a_thousandth() {
+        for (declared, live) in
+            [("100u", "1m"), ("1n", "1m"), ("1.0005", "1001m"), ("0.9999", "1"), ("1e-2000000000", "1m")]
+        {
+            assert!(is_stored_as(declared, live), "{declared} as {live}");
+            assert!(!is_stored_as(live, declared), "{live} as {declared}");
+        }
+        assert!(!is_stored_as("100u", "2m"));
+        assert!(!is_stored_as("1.0005", "1"));
     }
 
     #[test]

@@ -52,3 +52,24 @@ async fn does_an_app_of_one_color_serve_and_say_that_there_is_no_standby() -> Re
     sandbox.throughout(Duration::from_secs(1), "blue serves on", |world| world.ready("hello")).await?;
     sandbox.finish().await
 }
+
+/// `make hostile` found it: declared again and again, since it never came to be what was declared.
+#[tokio::test]
+async fn is_an_app_content_with_the_defaults_that_replace_its_zeros() -> Result<()> {
+    let probe = json!({"httpGet": {"path": "", "port": 8888}});
+    let container = json!({
+        "name": "app", "imagePullPolicy": "", "terminationMessagePath": "", "terminationMessagePolicy": "",
+        "resources": {"requests": {"cpu": "100u"}, "limits": {"cpu": "1.0005"}},
+        "livenessProbe": {
+            "httpGet": {"path": "", "port": 8888, "scheme": ""},
+            "periodSeconds": 0, "timeoutSeconds": 0, "successThreshold": 0, "failureThreshold": 0,
+        },
+        "ports": [{"containerPort": 9999, "name": "other", "protocol": ""}],
+    });
+    let pods = json!({"containers": [container], "dnsPolicy": "", "schedulerName": ""});
+    let zeros = app("hello").with(json!({"readinessProbe": probe, "template": {"spec": pods}}));
+    let (sandbox, operator) = Sandbox::serving("zeros", &zeros).await?;
+    sandbox.until("all is well", |world| world.serves("hello", Blue) && world.settled("hello")).await?;
+    assert!(!operator.log(10_000).contains("EditDeployment"), "{}", operator.log(10_000));
+    sandbox.finish().await
+}
