@@ -199,14 +199,13 @@ fn recovered(world: &World, name: &str, spec: &Value, active: Color) -> bool {
 }
 
 /// The app's words, if it holds an edit of the live color, which serves in full, and the other color is as it should
-/// be.
+/// be. Its pods may be those from before an update in place that does not get on: the named edit must mend that, too.
 fn held(world: &World, name: &str, spec: &Value, live: Color) -> Option<String> {
     let (reason, words) = world.says(name, "Stalled")?;
     let full = spec["replicas"].as_i64()?;
     let ready = world.endpoints(name).iter().filter(|endpoint| endpoint.ready).count();
     let serves = world.selects(name) == live.as_str()
         && world.size(name, live).map(i64::from) == Some(full)
-        && world.rolled_out(name, live)
         && i64::try_from(ready).is_ok_and(|ready| ready >= full);
     (reason == "LiveColorEditHeld" && serves && runs(world, name, live.other(), spec)).then_some(words)
 }
@@ -242,7 +241,6 @@ fn from_another_block(record: &Record, name: &str, color: Color) -> bool {
 
 /// As the spec asks for, both of them.
 fn runs(world: &World, name: &str, color: Color, spec: &Value) -> bool {
-    let image = format!("team/hello:{}", spec[color.as_str()]["tag"].as_str().unwrap_or_default());
     let full = spec["replicas"].as_i64().unwrap_or(1);
     let size = world.size(name, color).map_or(-1, i64::from);
     let sized = match spec.pointer("/standby/replicas").and_then(Value::as_i64) {
@@ -251,7 +249,23 @@ fn runs(world: &World, name: &str, color: Color, spec: &Value) -> bool {
         _ => size == full,
     };
     let rests = if size == 0 { world.pods(name, color).is_empty() } else { world.rolled_out(name, color) };
-    world.image(name, color) == Some(image) && sized && rests
+    runs_its_tag(world, name, color, spec) && sized && rests
+}
+
+/// A color that has served keeps the shared fields that it served with until its own block changes, the image's name
+/// among them.
+fn runs_its_tag(world: &World, name: &str, color: Color, spec: &Value) -> bool {
+    let tag = spec[color.as_str()]["tag"].as_str().unwrap_or_default();
+    let Some(image) = world.image(name, color) else { return false };
+    let revision = world.deployment(name, color).and_then(|deployment| {
+        let labels = deployment.spec?.template.metadata?.labels?;
+        labels.get("bluegreen.dev/revision").cloned()
+    });
+    let on_record = world.service(name).and_then(|service| {
+        service.metadata.annotations?.get(&format!("bluegreen.dev/served-{color}")).cloned()
+    });
+    image == format!("team/hello:{tag}")
+        || (revision.is_some() && revision == on_record && image.ends_with(&format!(":{tag}")))
 }
 
 /// The whole spec at once, whatever is there.
