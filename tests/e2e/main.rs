@@ -11,6 +11,7 @@ mod harness;
 
 mod activation;
 mod conflicts;
+mod contested;
 mod edits;
 mod escalation;
 mod failure;
@@ -26,3 +27,4 @@ mod rights;
 mod standby;
 mod switching;
 mod teeth;
+mod tls;

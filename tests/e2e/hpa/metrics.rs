@@ -2,12 +2,11 @@
 //!
 //! The API server forwards `metrics.k8s.io` to it as to any other extension, through an APIService.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
@@ -18,13 +17,9 @@ use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio_rustls::server::TlsStream;
+
+use crate::tls::Tls;
 
 const API: &str = "v1beta1.metrics.k8s.io";
 
@@ -46,7 +41,7 @@ impl Metrics {
     /// Starts it, registers it with the API server and waits until it is reached that way.
     pub async fn start(client: &Client, namespace: &str) -> Result<Self> {
         let listener = Tls::bind().await?;
-        let port = listener.tcp.local_addr()?.port();
+        let port = listener.port()?;
         let shared =
             Arc::new(Shared { client: client.clone(), load: AtomicU64::new(0), asked: Mutex::default() });
         let routes = Router::new()
@@ -154,44 +149,4 @@ async fn pods(
         "metadata": {},
         "items": pods.iter().map(usage).collect::<Vec<_>>(),
     })))
-}
-
-/// A listener for axum; the API server insists on TLS.
-struct Tls {
-    tcp: TcpListener,
-    acceptor: TlsAcceptor,
-}
-
-impl Tls {
-    async fn bind() -> Result<Self> {
-        let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pair.signing_key.serialize_der()));
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(vec![pair.cert.der().clone()], key)
-            .context("the certificate")?;
-        let tcp = TcpListener::bind("localhost:0").await?;
-        Ok(Self { tcp, acceptor: TlsAcceptor::from(Arc::new(config)) })
-    }
-}
-
-impl axum::serve::Listener for Tls {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            // Whoever does not get as far as a handshake is of no interest.
-            if let Ok((stream, address)) = self.tcp.accept().await
-                && let Ok(stream) = self.acceptor.accept(stream).await
-            {
-                return (stream, address);
-            }
-        }
-    }
-
-    fn local_addr(&self) -> std::io::Result<Self::Addr> {
-        self.tcp.local_addr()
-    }
 }
