@@ -271,6 +271,24 @@ proptest! {
         }
     }
 
+    /// A look by name takes these from an earlier one.
+    #[test]
+    fn a_step_of_a_switch_turns_on_nothing_that_a_look_by_name_leaves_out(
+        world in any_world(),
+        endpoints in any_count(),
+        [moved, cleared] in [(); 2].map(|()| proptest::option::of(any_time())),
+        proven in any::<bool>(),
+    ) {
+        let plan = world.plan();
+        let Some(to) = plan.moves_to(&world.seen) else { return Ok(()) };
+        let other = world
+            .color(to.other(), |facts| facts.endpoints = endpoints)
+            .deployment(to.other(), |deployment| deployment.proven = proven)
+            .with(|world| (world.seen.elapsed.moved, world.seen.elapsed.cleared) = (moved, cleared));
+        prop_assert_eq!(other.plan().moves_to(&other.seen), Some(to));
+        prop_assert_eq!(Plan { wake: plan.wake, ..other.plan() }, plan);
+    }
+
     #[test]
     fn a_pause_allows_nothing_but_stamps(world in any_world()) {
         let world = World { intent: Intent { paused: true, ..world.intent }, ..world };
