@@ -34,6 +34,9 @@ enum Part {
 
 const PARTS: usize = 8;
 
+/// Those of a look by name: its revisions and slices are no lists.
+const NAMED: usize = PARTS - 1;
+
 /// What a read found.
 #[derive(Clone, Copy, Debug)]
 pub enum Reading {
@@ -116,6 +119,8 @@ pub struct Look {
     pub process: usize,
     /// It looked at the owners of the pods too.
     proved: bool,
+    /// It read by name, to confirm a switch to this color.
+    pub confirms: Option<Color>,
     reads: BTreeMap<Part, Reading>,
     /// When the first read began and the last ended.
     span: (Duration, Duration),
@@ -124,7 +129,12 @@ pub struct Look {
 
 impl Look {
     fn is_whole(&self) -> bool {
-        self.reads.len() == PARTS
+        self.reads.len() == if self.confirms.is_some() { NAMED } else { PARTS }
+    }
+
+    /// One by name that led to nothing was followed by one at everything.
+    fn counts(&self) -> bool {
+        self.is_whole() && (self.confirms.is_none() || !self.sent.is_empty())
     }
 
     /// What was read of each object.
@@ -200,6 +210,14 @@ pub fn looks(reader: &mut Reader, log: &[Record], starts: &[usize], statuses: St
             look.sent.extend(sent(reader, record, statuses)?);
             continue;
         }
+        if is_by_name(record) && record.request.resource == "replicasets" {
+            // Asked for when the pods have told which.
+            if let Some(look) = current.as_mut().filter(|look| look.process == process) {
+                look.proved = true;
+                look.span.1 = look.span.1.max(record.ended.unwrap_or(Duration::MAX));
+            }
+            continue;
+        }
         let done = |look: &Look| {
             let again = part(&reader.name, record).is_some_and(|part| look.reads.contains_key(&part));
             // All reads of a look are sent together.
@@ -209,19 +227,31 @@ pub fn looks(reader: &mut Reader, log: &[Record], starts: &[usize], statuses: St
         if current.as_ref().is_none_or(done) {
             looks.extend(current.take());
             let (reads, sent, span) = (BTreeMap::new(), Vec::new(), (record.at, record.at));
-            current = Some(Look { process, proved: false, reads, span, sent });
+            current = Some(Look { process, proved: false, confirms: None, reads, span, sent });
         }
         let Some(look) = &mut current else { continue };
         look.span.1 = look.span.1.max(record.ended.unwrap_or(Duration::MAX));
         look.proved |= record.request.resource == "replicasets";
+        if is_by_name(record) && record.request.resource == "endpointslices" {
+            look.confirms = of_color(&reader.name, &record.request.name);
+        }
         if let (Some(part), Some(reading)) = (part(&reader.name, record), reading(record)) {
             look.reads.insert(part, reading);
         }
     }
     looks.extend(current);
     // One that failed leads to nothing.
-    looks.retain(Look::is_whole);
+    looks.retain(Look::counts);
     Ok(looks)
+}
+
+fn is_by_name(record: &Record) -> bool {
+    record.request.verb == Verb::Get
+}
+
+/// Whose slice it is, by its name: that of its Service, and something random.
+fn of_color(app: &str, slice: &str) -> Option<Color> {
+    Color::ALL.into_iter().find(|color| slice.starts_with(&format!("{app}-{color}-")))
 }
 
 fn is_about(app: &str, record: &Record) -> bool {
@@ -257,6 +287,7 @@ fn part(app: &str, record: &Record) -> Option<Part> {
         (Verb::Get, "deployments") => Part::Deployment(green),
         (Verb::List, "controllerrevisions") => Part::Revisions,
         (Verb::List, "endpointslices") => Part::Slices,
+        (Verb::Get, "endpointslices") if of_color(app, &request.name).is_some() => Part::Slices,
         _ => return None,
     })
 }

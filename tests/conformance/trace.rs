@@ -196,7 +196,11 @@ pub fn tell(changes: &[Change], looks: &[Look]) -> Result<Vec<Seen>> {
         for _ in before..look.process {
             push(times.begin, Event::Crash(0), "the operator is killed, and leads again");
         }
-        push(times.begin, Event::Begin(0), &format!("the operator begins to read ({})", look.words()));
+        let (begins, how) = match look.confirms {
+            Some(to) => (Event::Confirm(0, to), " by name"),
+            None => (Event::Begin(0), ""),
+        };
+        push(times.begin, begins, &format!("the operator begins to read{how} ({})", look.words()));
         for (at, object) in &times.reads {
             push(*at, Event::Read(0, *object), &format!("it reads {object:?}"));
         }

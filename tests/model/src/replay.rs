@@ -52,6 +52,8 @@ pub enum Writer {
 pub enum Event {
     /// A controller begins to read.
     Begin(usize),
+    /// It begins to read by name, to confirm a switch to this color.
+    Confirm(usize, Color),
     /// It reads an object that has changed since.
     Read(usize, Object),
     /// It has read everything, and decides.
@@ -238,6 +240,7 @@ impl<'a> Replay<'a> {
                 Ok(vec![unknown_outside(world, *k)])
             }
             Event::Begin(k) => self.one(world, none, |step| step == Step::Begin(*k)),
+            Event::Confirm(k, to) => self.one(world, none, |step| step == Step::Confirm(*k, *to)),
             Event::Read(k, object) if world.controllers[*k].fresh & object.bit() != 0 => Ok(vec![*world]),
             Event::Read(k, object) => self.one(world, none, |step| step == Step::Refresh(*k, *object)),
             Event::Plan(k, look) => self.planned(world, *k, look),
@@ -354,8 +357,10 @@ fn is_unseen(step: Step) -> bool {
         | Step::CachedLook(_)
         | Step::DrainPassed(..)
         | Step::StandbyTimer(_)
+        | Step::Deliver(..)
         | Step::Notice(_) => true,
         Step::Begin(_)
+        | Step::Confirm(..)
         | Step::Refresh(..)
         | Step::Plan(_)
         | Step::Write(..)

@@ -20,6 +20,7 @@ const REDUCED: Bounds = Bounds {
     takeovers: 0,
     idle: Idle::Reduced,
     prompted: false,
+    narrow: false,
     deposed: Deposed::Sends,
     from_nothing: false,
 };

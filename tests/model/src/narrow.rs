@@ -1,0 +1,149 @@
+//! A look by name, as `observe::narrow` and `reconcile::look` do it: to confirm a switch that the caches ask for. Which
+//! revisions and pods it reads is what the caches know, however old that is; the live slices and the other color's are
+//! as old as the caches.
+
+use bluegreen_operator::api::{Color, PerColor};
+
+use crate::driver::{self, Broken};
+use crate::facts;
+use crate::objects::{Kept, Listed, Object, Objects, REVISIONS, Slices};
+use crate::world::{Cache, Controller, Mode, World};
+use crate::{Bounds, Guards};
+
+type Stored = PerColor<[Option<Kept>; REVISIONS]>;
+
+/// Begins to read by name. `None`: not everything is as the caches say, so that everything has to be read.
+pub(crate) fn begin(world: &World, k: usize, to: Color, guards: &Guards) -> Option<World> {
+    let mut next = *world;
+    let controller = &mut next.controllers[k];
+    // The names are asked for now, whatever the watches tell meanwhile.
+    let Cache { stored, slices } = controller.cache;
+    let now = &world.objects;
+    controller.cache = Cache { stored: stored.or(Some(now.stored)), slices: slices.or(Some(now.slices)) };
+    controller.mode = Mode::Confirming(to);
+    controller.view = *now;
+    controller.fresh = 63;
+    read(controller, to, Object::Stored, now, guards)?;
+    read(controller, to, Object::Slices, now, guards)?;
+    Some(next)
+}
+
+/// Reads an object that has changed since.
+pub(crate) fn refresh(world: &World, k: usize, to: Color, object: Object, guards: &Guards) -> Option<World> {
+    let mut next = *world;
+    let controller = &mut next.controllers[k];
+    read(controller, to, object, &world.objects, guards)?;
+    controller.fresh |= object.bit();
+    Some(next)
+}
+
+fn read(
+    controller: &mut Controller,
+    to: Color,
+    object: Object,
+    now: &Objects,
+    guards: &Guards,
+) -> Option<()> {
+    controller.view.read(object, now);
+    let Cache { stored, slices } = controller.cache;
+    match object {
+        Object::Stored => controller.view.stored = revisions(&stored?, &now.stored, guards)?,
+        Object::Slices => controller.view.slices = listed(slices?, &now.slices, to, guards),
+        Object::App | Object::Service | Object::Deployment(_) => {}
+    }
+    Some(())
+}
+
+/// The known ones have to be there, and the next one not.
+fn revisions(known: &Stored, now: &Stored, guards: &Guards) -> Option<Stored> {
+    if !guards.narrow_revisions {
+        return Some(*known);
+    }
+    let mut read = Stored::default();
+    for color in Color::ALL {
+        let (known, now) = (known.get(color), now.get(color));
+        for (index, slot) in read.get_mut(color).iter_mut().enumerate() {
+            if known[index].is_some() {
+                *slot = Some(now[index]?);
+            }
+        }
+        let next = facts::newest(known).map_or(0, usize::from);
+        if now.get(next).is_some_and(Option::is_some) {
+            return None;
+        }
+    }
+    Some(read)
+}
+
+/// The target's own slices as they are, of which those pods count whose names the caches knew.
+fn listed(known: Slices, now: &Slices, to: Color, guards: &Guards) -> Slices {
+    let mut slices = known;
+    if guards.narrow_slices {
+        let (knew, is) = (*known.own.get(to), *now.own.get(to));
+        let same = (knew.revision, knew.content) == (is.revision, is.content);
+        let pods = if same { knew.pods.min(is.pods) } else { 0 };
+        *slices.own.get_mut(to) = if pods > 0 { Listed { pods, ..is } } else { Listed::default() };
+    }
+    slices
+}
+
+/// Plans on that. What leads to anything but a step of that switch is not acted on: everything is read after all.
+pub(crate) fn plan(
+    world: &World,
+    k: usize,
+    to: Color,
+    bounds: &Bounds,
+    guards: &Guards,
+) -> (World, Option<Broken>) {
+    let controller = &world.controllers[k];
+    let live_read = !guards.narrow_clock;
+    let decision = driver::decide(&controller.view, controller, live_read, bounds, guards);
+    let confirmed = decision.plan.moves_to(&decision.facts) == Some(to);
+    let (mut next, broken) = if confirmed || !guards.narrow_alone {
+        driver::make_plan(world, k, live_read, bounds, guards)
+    } else {
+        let mut next = *world;
+        next.controllers[k].clocks = decision.clocks;
+        (driver::begin(&next, k, guards), None)
+    };
+    catch_up(&mut next, k);
+    (next, broken)
+}
+
+/// Caches that are as new as they can be are not told apart.
+fn catch_up(world: &mut World, k: usize) {
+    let Cache { stored, slices } = &mut world.controllers[k].cache;
+    *stored = stored.filter(|stored| *stored != world.objects.stored);
+    *slices = slices.filter(|slices| *slices != world.objects.slices);
+}
+
+/// The watches tell the rest of it.
+pub(crate) fn delivered(world: &World, k: usize) -> impl Iterator<Item = (Object, World)> + use<> {
+    let world = *world;
+    let Cache { stored, slices } = world.controllers[k].cache;
+    let with = move |object, cache| {
+        let mut next = world;
+        next.controllers[k].cache = cache;
+        (object, next)
+    };
+    let revisions = stored.map(|_| with(Object::Stored, Cache { stored: None, slices }));
+    let endpoints = slices.map(|_| with(Object::Slices, Cache { stored, slices: None }));
+    revisions.into_iter().chain(endpoints)
+}
+
+/// The same step, of which the watches of a controller have not told yet.
+pub(crate) fn untold(before: &World, after: &World, k: usize) -> Option<World> {
+    let mut next = *after;
+    let controller = &mut next.controllers[k];
+    if controller.term == 0 || controller.term != before.controllers[k].term {
+        return None;
+    }
+    let (was, is, cache) = (&before.objects, &after.objects, &mut controller.cache);
+    if was.stored != is.stored && cache.stored.is_none() {
+        cache.stored = Some(was.stored);
+    }
+    if was.slices != is.slices && cache.slices.is_none() {
+        cache.slices = Some(was.slices);
+    }
+    (next != *after).then_some(next)
+}
