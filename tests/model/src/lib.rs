@@ -169,15 +169,16 @@ impl Guards {
         narrow_revisions: true,
     };
 
-    /// Every guard by name, with the guards that remain without it and a bound in which that shows.
+    /// Every guard by name (but `narrow_revisions`, for which it takes more edits than can be explored: it has a test of its
+    /// own), with the guards that remain without it and a bound in which that shows.
     #[must_use]
     pub fn each_removed() -> Vec<(&'static str, Self, Bounds)> {
         let all = Self::ALL;
         let reduced = Bounds { edits: 2, idle: Idle::Reduced, ..Bounds::default() };
         let fault = Bounds { faults: 1, ..reduced };
         let mishap = Bounds { mishaps: 1, ..reduced };
-        let narrow = Bounds { narrow: true, ..reduced };
-        let flips = Bounds { edits: 5, scope: Scope::Flips, ..narrow };
+        let flips = Bounds { scope: Scope::Flips, narrow: true, ..reduced };
+        let many = Bounds { edits: 3, ..flips };
         vec![
             ("observed generation", Self { observed_generation: false, ..all }, reduced),
             ("fence of the Service", Self { service_fence: false, ..all }, fault),
@@ -189,10 +190,9 @@ impl Guards {
             ("comparison of every field", Self { fields: false, ..all }, mishap),
             ("new attempt after an unknown result", Self { attempt: false, ..all }, fault),
             ("record before the switch", Self { record: false, ..all }, reduced),
-            ("look by name for a switch alone", Self { narrow_alone: false, ..all }, narrow),
-            ("clock that stands at a look by name", Self { narrow_clock: false, ..all }, flips),
-            ("target's slices in a look by name", Self { narrow_slices: false, ..all }, narrow),
-            ("revisions in a look by name", Self { narrow_revisions: false, ..all }, narrow),
+            ("look by name for a switch alone", Self { narrow_alone: false, ..all }, flips),
+            ("clock that stands at a look by name", Self { narrow_clock: false, ..all }, many),
+            ("target's slices in a look by name", Self { narrow_slices: false, ..all }, flips),
             (
                 "question for one's tenure before a report",
                 Self { tenure: false, ..all },

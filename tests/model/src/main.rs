@@ -166,6 +166,12 @@ fn standard() -> Vec<Bounds> {
         // What happens to the children.
         Bounds { mishaps: 1, ..one },
         Bounds { mishaps: 1, faults: 1, ..one },
+        // Switches that are confirmed by name, while the caches lag as long as they may.
+        Bounds { narrow: true, ..two },
+        Bounds { narrow: true, takeovers: 1, faults: 1, ..one },
+        Bounds { narrow: true, takeovers: 1, faults: 1, idle: Idle::Warm, ..one },
+        Bounds { narrow: true, mishaps: 1, ..one },
+        Bounds { narrow: true, edits: 5, scope: Scope::Flips, ..two },
         // The first activation.
         Bounds { faults: 1, from_nothing: true, ..one },
     ]

@@ -7,7 +7,7 @@ use bluegreen_operator::api::{Color, PerColor};
 use crate::driver::{self, Broken};
 use crate::facts;
 use crate::objects::{Kept, Listed, Object, Objects, REVISIONS, Slices};
-use crate::world::{Cache, Controller, Mode, World};
+use crate::world::{Cache, Clock, Controller, Mode, World};
 use crate::{Bounds, Guards};
 
 type Stored = PerColor<[Option<Kept>; REVISIONS]>;
@@ -106,8 +106,22 @@ pub(crate) fn plan(
         next.controllers[k].clocks = decision.clocks;
         (driver::begin(&next, k, guards), None)
     };
+    if live_read {
+        started_too_early(&mut next, k);
+    }
     catch_up(&mut next, k);
     (next, broken)
+}
+
+/// A clock that runs although the other color is in the live slices, of which the caches did not know.
+fn started_too_early(world: &mut World, k: usize) {
+    let clocks = &mut world.controllers[k].clocks;
+    let is_other = world.objects.slices.live.is_some_and(|(color, _)| Some(color) != clocks.color);
+    for clock in [&mut clocks.moved, &mut clocks.cleared] {
+        if let Clock::Running { returned } = clock {
+            *returned |= is_other;
+        }
+    }
 }
 
 /// Caches that are as new as they can be are not told apart.
@@ -146,4 +160,92 @@ pub(crate) fn untold(before: &World, after: &World, k: usize) -> Option<World> {
         cache.slices = Some(was.slices);
     }
     (next != *after).then_some(next)
+}
+
+#[cfg(test)]
+mod tests {
+    use bluegreen_operator::plan::Selection;
+
+    use super::*;
+    use crate::Idle;
+    use crate::request::{Ask, Why};
+    use crate::server;
+
+    const BOUNDS: Bounds = Bounds {
+        edits: 0,
+        scope: crate::Scope::All,
+        mishaps: 0,
+        faults: 0,
+        takeovers: 0,
+        idle: Idle::Warm,
+        prompted: false,
+        narrow: true,
+        deposed: crate::Deposed::Sends,
+        from_nothing: false,
+    };
+
+    /// Green is asked for, ready, and recorded as the next to serve.
+    fn about_to_switch() -> World {
+        let mut world = World::first(&BOUNDS);
+        world.objects.app.active = Color::Green;
+        world.objects.app.status.reconciling = true;
+        world.objects.app.status.switch = Some((Some(Color::Blue), Color::Green));
+        world
+    }
+
+    fn confirmed(world: &World, guards: &Guards) -> Option<World> {
+        let looking = begin(world, 0, Color::Green, guards)?;
+        let (next, broken) = plan(&looking, 0, Color::Green, &BOUNDS, guards);
+        assert_eq!(broken, None);
+        (next.controllers[0].mode != Mode::Looking).then_some(next)
+    }
+
+    fn switched(mut world: World, guards: &Guards) -> (World, Option<Broken>) {
+        let request = world.controllers[0].queue[0].take().unwrap();
+        assert!(matches!(request.ask, Ask::PutService(_, Why::Switch)), "{request:?}");
+        let (done, broken) = server::arrive(&mut world, request, guards);
+        assert!(done);
+        (world, broken)
+    }
+
+    #[test]
+    fn a_ready_target_is_switched_to() {
+        let next = confirmed(&about_to_switch(), &Guards::ALL).expect("it is all there");
+        let (world, broken) = switched(next, &Guards::ALL);
+        assert_eq!(broken, None);
+        assert_eq!(world.objects.service.map(|s| s.selects), Some(Selection::Color(Color::Green)));
+    }
+
+    /// Too many edits for an exploration: green was taken out of the spec and came back with another tag and then the first
+    /// one again, while a request to create its Deployment was late.
+    #[test]
+    fn a_revision_that_was_made_anew_is_read() {
+        let mut world = about_to_switch();
+        world.controllers[0].cache.stored = Some(world.objects.stored);
+        world.objects.stored.green[0] = Some(Kept { content: 2, spec: 2 });
+        assert!(confirmed(&world, &Guards::ALL).is_none());
+
+        let without = Guards { narrow_revisions: false, ..Guards::ALL };
+        let (_, broken) = switched(confirmed(&world, &without).expect("the caches say so"), &without);
+        assert!(broken.is_some_and(|words| words.contains("something else than the stored revision")));
+    }
+
+    #[test]
+    fn a_revision_that_is_gone_or_newer_is_noticed() {
+        let mut world = about_to_switch();
+        world.controllers[0].cache.stored = Some(world.objects.stored);
+        world.objects.stored.green[1] = Some(Kept { content: 2, spec: 2 });
+        assert!(begin(&world, 0, Color::Green, &Guards::ALL).is_none(), "the next number is taken");
+        world.objects.stored.green = [None; REVISIONS];
+        assert!(begin(&world, 0, Color::Green, &Guards::ALL).is_none(), "the known one is gone");
+    }
+
+    #[test]
+    fn slices_that_the_caches_have_not_heard_of_count_for_nothing() {
+        let mut world = about_to_switch();
+        let mut known = world.objects.slices;
+        known.own.green = Listed::default();
+        world.controllers[0].cache.slices = Some(known);
+        assert!(confirmed(&world, &Guards::ALL).is_none());
+    }
 }

@@ -49,6 +49,14 @@ fn an_edit_and_a_mishap() {
 }
 
 #[test]
+fn a_switch_that_is_confirmed_by_name() {
+    let narrow = Bounds { narrow: true, ..REDUCED };
+    holds(Bounds { edits: 1, faults: 1, ..narrow });
+    holds(Bounds { edits: 1, faults: 1, idle: Idle::Warm, ..narrow });
+    holds(Bounds { edits: 3, scope: Scope::Flips, ..narrow });
+}
+
+#[test]
 fn a_new_app() {
     holds(Bounds { from_nothing: true, ..REDUCED });
     holds(Bounds { edits: 1, from_nothing: true, ..REDUCED });
