@@ -19,6 +19,7 @@ use kube::api::{ListParams, PartialObjectMeta};
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 
 use super::keeps_to_nodes;
 use super::read::{Proof, Snapshot, of_color, of_service};
@@ -28,24 +29,27 @@ use crate::desired::names;
 /// Pods that are read one by one; more are listed.
 const FEW: usize = 16;
 
-/// Confirms, object by object, what `known` says of a switch to the color `to`: the app, its Services and Deployments, the
-/// stored revisions and the numbers after them, and the target's EndpointSlices, pods and ReplicaSets. The live Service's
-/// slices and the other color's are those of `known`.
+/// Requests at the same time: as many as a whole look makes, so that there are connections for them.
+const AT_ONCE: usize = 8;
+
+/// Confirms, object by object, what `known` says of a switch to the color `to`: the app, the live Service, both Deployments,
+/// and of the target its own Service, its stored revisions and the number after them, its EndpointSlices, pods and
+/// ReplicaSets. The live Service's slices, and the other color's, its Service and its revisions, are those of `known`.
 ///
 /// # Errors
 /// Any read that fails; `Ok(None)` when this look can't tell, so that everything has to be read.
 pub async fn read(client: &Client, known: &Snapshot, to: Color) -> kube::Result<Option<Snapshot>> {
     let Some(names) = Names::of(known, to) else { return Ok(None) };
     let reads = Reads::new(client, known, to);
-    let (objects, slices, pods) =
-        futures::try_join!(reads.objects(&names), reads.slices(&names.slices), reads.pods(&names.pods))?;
-    let (Some(mut seen), true) = objects else { return Ok(None) };
-    let (replica_sets, unchanged) = futures::try_join!(reads.replica_sets(&pods), reads.are_still(&slices))?;
-    if !unchanged || keeps_to_nodes(&seen) {
+    // In this order, since what comes last waits for those that are to be followed.
+    let (owners, slices, seen) =
+        futures::try_join!(reads.owners(&names.pods), reads.slices(&names.slices), reads.objects(&names),)?;
+    let (Some(slices), Some(mut seen)) = (slices, seen) else { return Ok(None) };
+    if keeps_to_nodes(&seen) {
         return Ok(None);
     }
     *seen.color_slices.get_mut(to) = of_service(&slices, &reads.of_color);
-    *seen.proof.get_mut(to) = Some(Proof { replica_sets, pods });
+    *seen.proof.get_mut(to) = Some(owners);
     Ok(Some(seen))
 }
 
@@ -53,8 +57,8 @@ pub async fn read(client: &Client, known: &Snapshot, to: Color) -> kube::Result<
 struct Names {
     /// The revisions that must be there.
     revisions: Vec<String>,
-    /// Those that must not be there: they would be newer.
-    next: Vec<String>,
+    /// The one that must not be there: it would be newer. (A Deployment that runs a newer one is not what is asked for.)
+    next: String,
     slices: Vec<String>,
     pods: Vec<String>,
 }
@@ -68,21 +72,15 @@ impl Names {
         let (app, slices) = (known.app.name_any(), known.color_slices.get(to));
         let endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
         let targets = endpoints.map(|endpoint| endpoint.target_ref.as_ref()?.name.clone());
-        let revisions = |color: Color| known.stored.get(color).iter().map(move |r| (color, r.stored.number));
-        let named = |(color, number): (Color, i64)| names::revision_name(&app, color, number);
+        let numbers = || known.stored.get(to).iter().map(|revision| revision.stored.number);
+        let named = |number: i64| names::revision_name(&app, to, number);
         Some(Self {
-            revisions: Color::ALL.into_iter().flat_map(revisions).map(named).collect(),
-            next: Color::ALL.into_iter().map(|color| (color, next(known, color))).map(named).collect(),
+            revisions: numbers().map(named).collect(),
+            next: named(numbers().max().unwrap_or(0).saturating_add(1)),
             slices: slices.iter().map(|slice| slice.name_any()).collect(),
             pods: targets.collect::<Option<BTreeSet<_>>>()?.into_iter().collect(),
         })
     }
-}
-
-/// The number that a newer revision would have. (A Deployment that runs a newer one already is not what is asked for.)
-fn next(known: &Snapshot, color: Color) -> i64 {
-    let stored = known.stored.get(color).iter().map(|revision| revision.stored.number);
-    stored.max().unwrap_or(0).saturating_add(1)
 }
 
 /// How one app's objects are asked for.
@@ -94,13 +92,14 @@ struct Reads<'a> {
     to: Color,
     /// The target's own Service.
     of_color: String,
+    slots: Semaphore,
 }
 
 impl<'a> Reads<'a> {
     fn new(client: &'a Client, known: &'a Snapshot, to: Color) -> Self {
         let (namespace, app) = (known.app.namespace().unwrap_or_default(), known.app.name_any());
         let of_color = names::color_service_name(&app, to);
-        Self { client, known, namespace, app, to, of_color }
+        Self { client, known, namespace, app, to, of_color, slots: Semaphore::new(AT_ONCE) }
     }
 
     fn api<K>(&self) -> Api<K>
@@ -110,11 +109,18 @@ impl<'a> Reads<'a> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
+    /// Never fails to get its turn: the slots are not closed.
+    async fn in_turn<T>(&self, request: impl Future<Output = T>) -> T {
+        let _slot = self.slots.acquire().await;
+        request.await
+    }
+
     async fn get<K>(&self, name: &str) -> kube::Result<Option<Arc<K>>>
     where
         K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
     {
-        Ok(self.api().get_opt(name).await?.map(Arc::new))
+        let api: Api<K> = self.api();
+        Ok(self.in_turn(api.get_opt(name)).await?.map(Arc::new))
     }
 
     async fn get_all<K>(&self, names: &[String]) -> kube::Result<Vec<Option<Arc<K>>>>
@@ -124,55 +130,57 @@ impl<'a> Reads<'a> {
         try_join_all(names.iter().map(|name| self.get(name))).await
     }
 
-    async fn per_color<K>(&self, name: fn(&str, Color) -> String) -> kube::Result<PerColor<Option<Arc<K>>>>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
-    {
-        let (blue, green) = (name(&self.app, Color::Blue), name(&self.app, Color::Green));
-        let (blue, green) = futures::try_join!(self.get(&blue), self.get(&green))?;
-        Ok(PerColor { blue, green })
-    }
-
-    /// The objects of which there is one, and the revisions; `false` if those are not the known ones.
-    async fn objects(&self, names: &Names) -> kube::Result<(Option<Snapshot>, bool)> {
-        let (app, service, color_services, deployments, revisions, next) = futures::try_join!(
+    /// The objects of which there is one, and the revisions; `None` if those are not the known ones.
+    async fn objects(&self, names: &Names) -> kube::Result<Option<Snapshot>> {
+        let deployment = |color| names::deployment_name(&self.app, color);
+        let (blue, green) = (deployment(Color::Blue), deployment(Color::Green));
+        let (app, service, blue, green, color_service, revisions, next) = futures::try_join!(
             self.get::<BlueGreenApp>(&self.app),
             self.get::<Service>(&self.app),
-            self.per_color::<Service>(names::color_service_name),
-            self.per_color::<Deployment>(names::deployment_name),
+            self.get::<Deployment>(&blue),
+            self.get::<Deployment>(&green),
+            self.get::<Service>(&self.of_color),
             self.get_all::<ControllerRevision>(&names.revisions),
-            self.get_all::<ControllerRevision>(&names.next),
+            self.get::<ControllerRevision>(&names.next),
         )?;
-        let Some(app) = app else { return Ok((None, false)) };
-        let as_known = revisions.iter().all(Option::is_some) && next.iter().all(Option::is_none);
-        let seen = Snapshot {
-            stored: Snapshot::sort_revisions(&app, revisions.into_iter().flatten()),
-            app,
-            service,
-            color_services,
-            deployments,
-            live_slices: self.known.live_slices.clone(),
-            color_slices: self.known.color_slices.clone(),
-            proof: PerColor::default(),
+        let (Some(app), Some(revisions), None) =
+            (app, revisions.into_iter().collect::<Option<Vec<_>>>(), next)
+        else {
+            return Ok(None);
         };
-        Ok((Some(seen), as_known))
+        let mut seen = Snapshot { app, service, deployments: PerColor { blue, green }, ..self.known.clone() };
+        *seen.color_services.get_mut(self.to) = color_service;
+        let mut stored = Snapshot::sort_revisions(&seen.app, revisions);
+        *seen.stored.get_mut(self.to) = std::mem::take(stored.get_mut(self.to));
+        seen.proof = PerColor::default();
+        Ok(Some(seen))
     }
 
-    async fn slices(&self, names: &[String]) -> kube::Result<Vec<Arc<EndpointSlice>>> {
-        Ok(self.get_all(names).await?.into_iter().flatten().collect())
-    }
-
-    /// Several slices are a picture of one moment only if none of them has changed by the time that all were read.
-    async fn are_still(&self, slices: &[Arc<EndpointSlice>]) -> kube::Result<bool> {
-        if slices.len() < 2 {
-            return Ok(true);
+    /// The target's slices; `None` if they are not of one moment. Several are only if none of them has changed by the time
+    /// that all were read.
+    async fn slices(&self, names: &[String]) -> kube::Result<Option<Vec<Arc<EndpointSlice>>>> {
+        let slices = self.get_all(names).await?;
+        if names.len() > 1 {
+            let again = self.get_all(names).await?;
+            let version =
+                |slice: &Option<Arc<EndpointSlice>>| slice.as_ref().map(|s| (s.uid(), s.resource_version()));
+            if !slices.iter().map(version).eq(again.iter().map(version)) {
+                return Ok(None);
+            }
         }
-        let names: Vec<String> = slices.iter().map(|slice| slice.name_any()).collect();
-        let again = self.slices(&names).await?;
-        let versions = |slices: &[Arc<EndpointSlice>]| -> Vec<_> {
-            slices.iter().map(|slice| (slice.uid(), slice.resource_version())).collect()
-        };
-        Ok(versions(&again) == versions(slices))
+        Ok(Some(slices.into_iter().flatten().collect()))
+    }
+
+    /// The pods, and the ReplicaSets that they say are theirs.
+    async fn owners(&self, names: &[String]) -> kube::Result<Proof> {
+        let pods = self.pods(names).await?;
+        let owners = pods.iter().flat_map(|pod| pod.owner_references());
+        let owners = owners.filter(|owner| owner.controller == Some(true) && owner.kind == "ReplicaSet");
+        let names: BTreeSet<&str> = owners.map(|owner| owner.name.as_str()).collect();
+        let api: Api<ReplicaSet> = self.api();
+        let sets = names.iter().map(|name| self.in_turn(api.get_metadata_opt(name)));
+        let replica_sets = self.ours(try_join_all(sets).await?);
+        Ok(Proof { replica_sets, pods })
     }
 
     async fn pods(&self, names: &[String]) -> kube::Result<Vec<PartialObjectMeta<Pod>>> {
@@ -181,21 +189,8 @@ impl<'a> Reads<'a> {
             let ours = ListParams::default().labels(&format!("{}={}", names::APP, self.app));
             return Ok(of_color(&api.list_metadata(&ours).await?.items, self.to));
         }
-        let pods = try_join_all(names.iter().map(|name| api.get_metadata_opt(name))).await?;
-        Ok(self.ours(pods))
-    }
-
-    /// The ReplicaSets that these pods say are theirs.
-    async fn replica_sets(
-        &self,
-        pods: &[PartialObjectMeta<Pod>],
-    ) -> kube::Result<Vec<PartialObjectMeta<ReplicaSet>>> {
-        let owners = pods.iter().flat_map(|pod| pod.owner_references());
-        let owners = owners.filter(|owner| owner.controller == Some(true) && owner.kind == "ReplicaSet");
-        let names: BTreeSet<&str> = owners.map(|owner| owner.name.as_str()).collect();
-        let api: Api<ReplicaSet> = self.api();
-        let sets = try_join_all(names.iter().map(|name| api.get_metadata_opt(name))).await?;
-        Ok(self.ours(sets))
+        let pods = names.iter().map(|name| self.in_turn(api.get_metadata_opt(name)));
+        Ok(self.ours(try_join_all(pods).await?))
     }
 
     /// Those that carry the labels by which everything would have been listed.

@@ -145,7 +145,7 @@ pub struct Guards {
     pub narrow_clock: bool,
     /// A look by name reads the target's slices.
     pub narrow_slices: bool,
-    /// A look by name reads the revisions that it knows of, and asks for the next ones.
+    /// A look by name reads the target's revisions that it knows of, and asks for the next one.
     pub narrow_revisions: bool,
 }
 

@@ -142,6 +142,7 @@ fn larger() -> Vec<Bounds> {
         Bounds { takeovers: 1, faults: 2, idle: Idle::Timed, ..three },
         Bounds { takeovers: 1, edits: 2, deposed: Deposed::Finishes, ..three },
         Bounds { mishaps: 1, takeovers: 1, faults: 1, edits: 2, ..three },
+        Bounds { narrow: true, mishaps: 1, edits: 1, ..three },
     ]
 }
 
@@ -170,7 +171,6 @@ fn standard() -> Vec<Bounds> {
         Bounds { narrow: true, ..two },
         Bounds { narrow: true, takeovers: 1, faults: 1, ..one },
         Bounds { narrow: true, takeovers: 1, faults: 1, idle: Idle::Warm, ..one },
-        Bounds { narrow: true, mishaps: 1, ..one },
         Bounds { narrow: true, edits: 5, scope: Scope::Flips, ..two },
         // The first activation.
         Bounds { faults: 1, from_nothing: true, ..one },

@@ -47,27 +47,24 @@ fn read(
     controller.view.read(object, now);
     let Cache { stored, slices } = controller.cache;
     match object {
-        Object::Stored => controller.view.stored = revisions(&stored?, &now.stored, guards)?,
+        Object::Stored => controller.view.stored = revisions(&stored?, &now.stored, to, guards)?,
         Object::Slices => controller.view.slices = listed(slices?, &now.slices, to, guards),
         Object::App | Object::Service | Object::Deployment(_) => {}
     }
     Some(())
 }
 
-/// The known ones have to be there, and the next one not.
-fn revisions(known: &Stored, now: &Stored, guards: &Guards) -> Option<Stored> {
-    if !guards.narrow_revisions {
-        return Some(*known);
-    }
-    let mut read = Stored::default();
-    for color in Color::ALL {
-        let (known, now) = (known.get(color), now.get(color));
-        for (index, slot) in read.get_mut(color).iter_mut().enumerate() {
-            if known[index].is_some() {
-                *slot = Some(now[index]?);
+/// Of the target, the known ones have to be there, and the next one not; the other color's are as the caches say.
+fn revisions(known: &Stored, now: &Stored, to: Color, guards: &Guards) -> Option<Stored> {
+    let mut read = *known;
+    if guards.narrow_revisions {
+        let now = now.get(to);
+        for (slot, now) in read.get_mut(to).iter_mut().zip(now) {
+            if slot.is_some() {
+                *slot = Some((*now)?);
             }
         }
-        let next = facts::newest(known).map_or(0, usize::from);
+        let next = facts::newest(known.get(to)).map_or(0, usize::from);
         if now.get(next).is_some_and(Option::is_some) {
             return None;
         }
