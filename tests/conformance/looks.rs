@@ -34,8 +34,8 @@ enum Part {
 
 const PARTS: usize = 8;
 
-/// Those of a look by name: its revisions and slices are no lists.
-const NAMED: usize = PARTS - 1;
+/// Those of a look by name: it has no list of revisions, and only the target's own Service.
+const NAMED: usize = PARTS - 2;
 
 /// What a read found.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +73,22 @@ impl Reading {
             }
         }
     }
+}
+
+/// As [`Reading::span`], of one slice among several.
+pub fn span_of_slice(reading: Reading, changes: &[Change]) -> Result<(usize, usize)> {
+    let version = match reading {
+        Reading::Version(version) => version,
+        other @ (Reading::Absent | Reading::List(_)) => {
+            return other.span(changes, Object::Slices, changes.len());
+        }
+    };
+    let of_slices = |change: &Change| change.object == Object::Slices;
+    let is_it = |change: &Change| of_slices(change) && change.write.version == version;
+    let index = changes.iter().position(is_it).with_context(|| format!("no slice of version {version}"))?;
+    let same = |change: &Change| of_slices(change) && change.write.name == changes[index].write.name;
+    let next = changes.iter().skip(index + 1).position(same);
+    Ok((index + 1, next.map_or(changes.len(), |next| index + 1 + next)))
 }
 
 /// What became of a request at the API server.
