@@ -226,10 +226,11 @@ pub fn looks(reader: &mut Reader, log: &[Record], starts: &[usize], statuses: St
             look.sent.extend(sent(reader, record, statuses)?);
             continue;
         }
-        if is_by_name(record) && record.request.resource == "replicasets" {
-            // Asked for when the pods have told which.
+        let resource = record.request.resource.as_str();
+        if is_by_name(record) && matches!(resource, "replicasets" | "controllerrevisions") {
+            // They wait for their turn, the first for the pods to tell which: all else may have been read by then.
             if let Some(look) = current.as_mut().filter(|look| look.process == process) {
-                look.proved = true;
+                look.proved |= resource == "replicasets";
                 look.span.1 = look.span.1.max(record.ended.unwrap_or(Duration::MAX));
             }
             continue;
