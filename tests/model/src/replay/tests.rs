@@ -20,6 +20,7 @@ const BOUNDS: Bounds = Bounds {
     prompted: true,
     deposed: crate::Deposed::Sends,
     from_nothing: true,
+    narrow: true,
 };
 
 /// What somebody sees who watches.
@@ -41,6 +42,7 @@ fn event(before: &World, Next { step, world: after, .. }: &Next) -> Option<Event
     let changed = before.objects != after.objects;
     Some(match *step {
         Step::Begin(k) => Event::Begin(k),
+        Step::Confirm(k, to) => Event::Confirm(k, to),
         Step::Refresh(k, object) => Event::Read(k, object),
         Step::Plan(k) => {
             let asks = after.controllers[k].queue.iter().flatten().map(|request| request.ask).collect();
@@ -74,6 +76,7 @@ fn event(before: &World, Next { step, world: after, .. }: &Next) -> Option<Event
         | Step::CachedLook(_)
         | Step::DrainPassed(..)
         | Step::StandbyTimer(_)
+        | Step::Deliver(..)
         | Step::Notice(_) => return None,
     })
 }
