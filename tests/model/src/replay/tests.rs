@@ -20,7 +20,7 @@ const BOUNDS: Bounds = Bounds {
     prompted: true,
     deposed: crate::Deposed::Sends,
     from_nothing: true,
-    narrow: true,
+    narrow: false,
 };
 
 /// What somebody sees who watches.
@@ -42,7 +42,6 @@ fn event(before: &World, Next { step, world: after, .. }: &Next) -> Option<Event
     let changed = before.objects != after.objects;
     Some(match *step {
         Step::Begin(k) => Event::Begin(k),
-        Step::Confirm(k, to) => Event::Confirm(k, to),
         Step::Refresh(k, object) => Event::Read(k, object),
         Step::Plan(k) => {
             let asks = after.controllers[k].queue.iter().flatten().map(|request| request.ask).collect();
@@ -71,12 +70,13 @@ fn event(before: &World, Next { step, world: after, .. }: &Next) -> Option<Event
         }
         Step::ListPods(_) | Step::MoveEndpoints => Event::Changed(Object::Slices, Writer::Other),
         Step::Edit(_) => Event::Changed(Object::App, Writer::User),
-        Step::Mishap(_) | Step::Takeover(_) => unreachable!("out of bounds"),
+        Step::Confirm(..) | Step::Deliver(..) | Step::Mishap(_) | Step::Takeover(_) => {
+            unreachable!("out of bounds")
+        }
         Step::Ready(_)
         | Step::CachedLook(_)
         | Step::DrainPassed(..)
         | Step::StandbyTimer(_)
-        | Step::Deliver(..)
         | Step::Notice(_) => return None,
     })
 }
