@@ -13,7 +13,7 @@ use bluegreen_operator::http::{self, Health, HealthLimits};
 use bluegreen_operator::leader::{self, Leadership, Term};
 use bluegreen_operator::metrics::Metrics;
 use bluegreen_operator::reconcile::Context;
-use bluegreen_operator::{api, telemetry};
+use bluegreen_operator::{api, client, telemetry};
 use clap::Parser;
 use kube::Client;
 use tokio::signal::unix::{SignalKind, signal};
@@ -91,7 +91,7 @@ fn context(
     watches: &Watches,
     metrics: Metrics,
 ) -> anyhow::Result<Context> {
-    let client = Client::try_from(config::for_decisions(kube.clone(), args.write_timeout))?;
+    let client = client::prompt(config::for_decisions(kube.clone(), args.write_timeout))?;
     let writer = Writer {
         client: client.clone(),
         tenure: leadership.tenure(),

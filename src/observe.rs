@@ -1,9 +1,11 @@
 //! IN: Kubernetes objects → plain facts, once. Nothing after this module needs to know how a Deployment says
 //! that it is ready.
 //!
-//! `observe` is pure; [`read`] fills a [`Snapshot`], from the stores or by live reads.
+//! `observe` is pure; [`read`] fills a [`Snapshot`], from the stores or by live reads, and [`narrow`] by as few of them as a
+//! switch needs.
 
 mod endpoints;
+pub mod narrow;
 pub mod read;
 #[cfg(test)]
 mod tests;
@@ -417,13 +419,18 @@ fn counted<'a>(
     move |uid| pods.as_ref().is_none_or(|pods| pods.contains(uid))
 }
 
-/// Nodes that serve now and would not with this color: empty unless traffic stays on the node that it came to.
-fn uncovered(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> Vec<String> {
+/// Traffic stays on the node that it came to, or is asked to.
+fn keeps_to_nodes(seen: &Snapshot) -> bool {
     let wanted = seen.app.spec.service.external_traffic_policy == Some(TrafficPolicy::Local);
     let service = seen.service.as_ref().and_then(|service| service.spec.as_ref());
     // As it is, too: a policy that has just been edited is applied after the switch.
     let is = service.and_then(|spec| spec.external_traffic_policy.as_deref()) == Some("Local");
-    if !wanted && !is {
+    wanted || is
+}
+
+/// Nodes that serve now and would not with this color: empty unless traffic stays on the node that it came to.
+fn uncovered(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> Vec<String> {
+    if !keeps_to_nodes(seen) {
         return Vec::new();
     }
     let covered = endpoints::ready_places(seen.color_slices.get(color), counted(seen, current, color));

@@ -244,6 +244,19 @@ impl Plan {
         let ready = matches!(self.stage, Stage::Switching { to } if self.live != Live::Selected(to));
         self.actions.is_empty() && ready && !seen.recorded.switching
     }
+
+    /// The color that the Service is about to move to from the other one, if this is a step of that and nothing else: its
+    /// record in the status, the fence before it, or the switch itself. Where nothing serves yet, the record would also
+    /// say how the other color is.
+    pub fn moves_to(&self, seen: &Observed) -> Option<Color> {
+        let Stage::Switching { to } = self.stage else { return None };
+        let is_step = match self.actions.as_slice() {
+            [] => self.announces(seen),
+            [Action::Fence { .. } | Action::Switch { .. }] => true,
+            _ => false,
+        };
+        (is_step && self.live == Live::Selected(to.other())).then_some(to)
+    }
 }
 
 /// Decides what to do next.

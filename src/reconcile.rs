@@ -1,6 +1,7 @@
 //! The driver: one pass over one app. Plan on the stores to see whether there is anything to do; plan again on
-//! live reads to do it; report when nothing is left to do.
+//! live reads to do it (`look` says how much is read); report when nothing is left to do.
 
+mod look;
 mod report;
 
 use std::collections::HashMap;
@@ -18,11 +19,11 @@ use crate::events::Publisher;
 use crate::fence::Token;
 use crate::memory::{Late, Memory, Refusal};
 use crate::metrics::{Metrics, ReconcileResult};
-use crate::observe::read;
 use crate::observe::{self, Snapshot};
-use crate::plan::{self, Action, Fence, Live, Observed, Plan, Stage};
+use crate::plan::{self, Action, Fence, Live, Observed, Plan};
 use crate::status::Trouble;
 use crate::validate;
+use look::{How, Look, is_switching, look};
 use report::{News, Reported, finish, news, progress, publish_gauges, report, wait};
 
 /// Steps of one pass; an app that needs more goes to the end of the queue, so that it cannot starve others.
@@ -166,8 +167,8 @@ async fn pass(app: &Arc<BlueGreenApp>, context: &Context, memory: &mut Memory) -
         || news == News::Claim
         || (endpoints_moved && drains(&cached));
     if must_look {
-        let prove = matches!(cached.plan.stage, Stage::Switching { .. });
-        return live_pass(app, context, memory, prove).await;
+        let how = if behind { How::Whole { prove: is_switching(&cached) } } else { How::after(cached) };
+        return live_pass(app, context, memory, how).await;
     }
     if news == News::Progress || memory.explanation_is_due(Instant::now()) {
         return progress(&mut cached, context, memory).await;
@@ -201,28 +202,15 @@ async fn live_pass(
     app: &Arc<BlueGreenApp>,
     context: &Context,
     memory: &mut Memory,
-    mut prove: bool,
+    mut how: How,
 ) -> Result<Duration, Error> {
-    let (namespace, name) = (app.namespace().unwrap_or_default(), app.name_any());
     let mut conflicts = 0;
     let mut last: Option<(Vec<Action>, usize)> = None;
     for _ in 0..ROUNDS {
-        let (start, proven) = (Instant::now(), prove);
-        let read = read::live(&context.client, &namespace, &name, prove);
-        let seen = tokio::time::timeout(context.read_deadline, read)
-            .await
-            .map_err(|_| Error::ReadTimeout(context.read_deadline))??;
-        let Some(seen) = seen else {
-            context.forget(app);
-            return Ok(RESYNC);
-        };
-        if is_leaving(&seen.app) {
-            return Ok(RESYNC);
-        }
-        memory.latest = Some((seen.versions(), Instant::now()));
-        let mut decision = decide(seen, context, memory, true);
-        if decision.plan.actions.iter().any(|action| matches!(action, Action::Switch { .. })) && !prove {
-            prove = true;
+        let Some(look) = look(app, how, context, memory).await? else { return Ok(RESYNC) };
+        let Look { mut decision, proven, live_read, start } = look;
+        if decision.plan.actions.iter().any(|action| matches!(action, Action::Switch { .. })) && !proven {
+            how = How::after(decision);
             continue;
         }
         if decision.plan.actions.is_empty() {
@@ -231,20 +219,20 @@ async fn live_pass(
             match finish(&mut decision, context, memory).await? {
                 Reported::Done(_) if announces => {}
                 Reported::Done(wait) => return Ok(wait),
-                Reported::Stale => continue,
+                Reported::Stale => {
+                    how = How::Whole { prove: proven };
+                    continue;
+                }
             }
             // The announcement is all that the switch still waited for. Nobody has edited the app since it was read, or the
             // report would have failed: the look is as good as before, if it is not old.
-            prove = true;
-            if !proven || start.elapsed() > FRESH {
-                continue;
-            }
-            decision = decide(decision.seen, context, memory, true);
-            if decision.plan.actions.is_empty() {
+            decision = decide(decision.seen, context, memory, live_read);
+            if !proven || start.elapsed() > FRESH || decision.plan.actions.is_empty() {
+                how = How::after(decision);
                 continue;
             }
         }
-        prove = false;
+        how = How::Whole { prove: false };
         let times =
             last.take().filter(|(actions, _)| *actions == decision.plan.actions).map_or(1, |(_, n)| n + 1);
         if times > CONTEST {

@@ -253,7 +253,7 @@ async fn read_proof(
     }))
 }
 
-fn of_color<K: ResourceExt + Clone>(objects: &[K], color: Color) -> Vec<K> {
+pub(super) fn of_color<K: ResourceExt + Clone>(objects: &[K], color: Color) -> Vec<K> {
     let colored = |object: &&K| object.labels().get(names::COLOR).map(String::as_str) == Some(color.as_str());
     objects.iter().filter(colored).cloned().collect()
 }

@@ -34,6 +34,9 @@ enum Part {
 
 const PARTS: usize = 8;
 
+/// Those of a look by name: it has no list of revisions, and only the target's own Service.
+const NAMED: usize = PARTS - 2;
+
 /// What a read found.
 #[derive(Clone, Copy, Debug)]
 pub enum Reading {
@@ -70,6 +73,22 @@ impl Reading {
             }
         }
     }
+}
+
+/// As [`Reading::span`], of one slice among several.
+pub fn span_of_slice(reading: Reading, changes: &[Change]) -> Result<(usize, usize)> {
+    let version = match reading {
+        Reading::Version(version) => version,
+        other @ (Reading::Absent | Reading::List(_)) => {
+            return other.span(changes, Object::Slices, changes.len());
+        }
+    };
+    let of_slices = |change: &Change| change.object == Object::Slices;
+    let is_it = |change: &Change| of_slices(change) && change.write.version == version;
+    let index = changes.iter().position(is_it).with_context(|| format!("no slice of version {version}"))?;
+    let same = |change: &Change| of_slices(change) && change.write.name == changes[index].write.name;
+    let next = changes.iter().skip(index + 1).position(same);
+    Ok((index + 1, next.map_or(changes.len(), |next| index + 1 + next)))
 }
 
 /// What became of a request at the API server.
@@ -118,6 +137,8 @@ pub struct Look {
     pub process: usize,
     /// It looked at the owners of the pods too.
     proved: bool,
+    /// It read by name, to confirm a switch to this color.
+    pub confirms: Option<Color>,
     reads: BTreeMap<Part, Reading>,
     /// When the first read began and the last ended.
     span: (Duration, Duration),
@@ -126,7 +147,12 @@ pub struct Look {
 
 impl Look {
     fn is_whole(&self) -> bool {
-        self.reads.len() == PARTS
+        self.reads.len() == if self.confirms.is_some() { NAMED } else { PARTS }
+    }
+
+    /// One by name that led to nothing was followed by one at everything.
+    fn counts(&self) -> bool {
+        self.is_whole() && (self.confirms.is_none() || !self.sent.is_empty())
     }
 
     /// What was read of each object.
@@ -202,6 +228,15 @@ pub fn looks(reader: &mut Reader, log: &[Record], starts: &[usize], statuses: St
             look.sent.extend(sent(reader, record, statuses)?);
             continue;
         }
+        let resource = record.request.resource.as_str();
+        if is_by_name(record) && matches!(resource, "replicasets" | "controllerrevisions") {
+            // They wait for their turn, the first for the pods to tell which: all else may have been read by then.
+            if let Some(look) = current.as_mut().filter(|look| look.process == process) {
+                look.proved |= resource == "replicasets";
+                look.span.1 = look.span.1.max(record.ended.unwrap_or(Duration::MAX));
+            }
+            continue;
+        }
         let done = |look: &Look| {
             let again = part(&reader.name, record).is_some_and(|part| look.reads.contains_key(&part));
             // All reads of a look are sent together.
@@ -211,19 +246,31 @@ pub fn looks(reader: &mut Reader, log: &[Record], starts: &[usize], statuses: St
         if current.as_ref().is_none_or(done) {
             looks.extend(current.take());
             let (reads, sent, span) = (BTreeMap::new(), Vec::new(), (record.at, record.at));
-            current = Some(Look { process, proved: false, reads, span, sent });
+            current = Some(Look { process, proved: false, confirms: None, reads, span, sent });
         }
         let Some(look) = &mut current else { continue };
         look.span.1 = look.span.1.max(record.ended.unwrap_or(Duration::MAX));
         look.proved |= record.request.resource == "replicasets";
+        if is_by_name(record) && record.request.resource == "endpointslices" {
+            look.confirms = of_color(&reader.name, &record.request.name);
+        }
         if let (Some(part), Some(reading)) = (part(&reader.name, record), reading(record)) {
             look.reads.insert(part, reading);
         }
     }
     looks.extend(current);
     // One that failed leads to nothing.
-    looks.retain(Look::is_whole);
+    looks.retain(Look::counts);
     Ok(looks)
+}
+
+fn is_by_name(record: &Record) -> bool {
+    record.request.verb == Verb::Get
+}
+
+/// Whose slice it is, by its name: that of its Service, and something random.
+fn of_color(app: &str, slice: &str) -> Option<Color> {
+    Color::ALL.into_iter().find(|color| slice.starts_with(&format!("{app}-{color}-")))
 }
 
 fn is_about(app: &str, record: &Record) -> bool {
@@ -259,6 +306,7 @@ fn part(app: &str, record: &Record) -> Option<Part> {
         (Verb::Get, "deployments") => Part::Deployment(green),
         (Verb::List, "controllerrevisions") => Part::Revisions,
         (Verb::List, "endpointslices") => Part::Slices,
+        (Verb::Get, "endpointslices") if of_color(app, &request.name).is_some() => Part::Slices,
         _ => return None,
     })
 }

@@ -87,7 +87,7 @@ impl Place {
         let Player { edits, crashes, troubles, .. } = life;
         let run = self.told(&name, events)?;
         self.sandbox.delete(Kind::App, &name).await?;
-        let bounds = Bounds { idle, scope: Scope::All, ..Bounds::default() };
+        let bounds = Bounds { idle, scope: Scope::All, narrow: true, ..Bounds::default() };
         Ok(Life { seed, name, bounds, run, edits, crashes, troubles })
     }
 

@@ -95,7 +95,7 @@ fn asked(run: &mut [Seen], change: impl Fn(&mut Vec<Ask>) -> bool) -> bool {
 /// An edit and the look that saw it, the other way round.
 fn known_too_early(run: &mut [Seen]) -> bool {
     let at = run.windows(3).position(|seen| match [&seen[0].event, &seen[1].event, &seen[2].event] {
-        [Event::Changed(_, Writer::User), Event::Begin(_), Event::Plan(_, look)] => {
+        [Event::Changed(_, Writer::User), Event::Begin(_) | Event::Confirm(..), Event::Plan(_, look)] => {
             // Otherwise it may have had nothing to do with the edit.
             look.asks.iter().any(|ask| matches!(ask, Ask::Store(..) | Ask::Status(..)))
         }

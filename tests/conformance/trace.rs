@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::e2e::harness::Kind;
 use crate::e2e::harness::record::Event as Write;
-use crate::looks::{Fate, Look, Sent};
+use crate::looks::{Fate, Look, Sent, span_of_slice};
 use crate::read::{self, Reader};
 
 /// One write that the model knows of, and what everything looks like after it.
@@ -196,7 +196,11 @@ pub fn tell(changes: &[Change], looks: &[Look]) -> Result<Vec<Seen>> {
         for _ in before..look.process {
             push(times.begin, Event::Crash(0), "the operator is killed, and leads again");
         }
-        push(times.begin, Event::Begin(0), &format!("the operator begins to read ({})", look.words()));
+        let (begins, how) = match look.confirms {
+            Some(to) => (Event::Confirm(0, to), " by name"),
+            None => (Event::Begin(0), ""),
+        };
+        push(times.begin, begins, &format!("the operator begins to read{how} ({})", look.words()));
         for (at, object) in &times.reads {
             push(*at, Event::Read(0, *object), &format!("it reads {object:?}"));
         }
@@ -264,9 +268,16 @@ fn is_about(ask: Ask, change: &Change) -> bool {
 fn times(changes: &[Change], look: &Look) -> Result<Times> {
     let mut spans = Vec::new();
     let (_, slices) = look.readings().find(|(object, _)| *object == Object::Slices).context("no slices")?;
-    let (near, _) = slices.span(changes, Object::Slices, changes.len())?;
+    let slices = match look.confirms {
+        Some(_) => span_of_slice(slices, changes)?,
+        None => slices.span(changes, Object::Slices, changes.len())?,
+    };
     for (object, reading) in look.readings() {
-        spans.push((object, reading.span(changes, object, near)?));
+        let span = match object {
+            Object::Slices => slices,
+            _ => reading.span(changes, object, slices.0)?,
+        };
+        spans.push((object, span));
     }
     let begin = spans.iter().map(|(_, (_, until))| *until).min().context("no reads")?;
     let plan = spans.iter().map(|(_, (from, _))| *from).max().context("no reads")?;

@@ -18,6 +18,7 @@ mod failure;
 mod healing;
 mod hpa;
 mod input;
+mod looks;
 mod midway;
 mod policy;
 mod processes;

@@ -215,3 +215,25 @@ fn without_a_service_of_ours_nothing_is_switched() {
         assert!(world.actions().is_empty(), "{:?}", world.actions());
     }
 }
+
+/// Only such a plan may rest on a look that reads by name alone.
+#[test]
+fn a_step_of_a_switch_is_told_from_everything_else() {
+    let to = |world: &World| world.plan().moves_to(&world.seen);
+    assert_eq!(to(&stable().active(Green)), Some(Green), "its record");
+    assert_eq!(to(&to_green().unfenced()), Some(Green), "the fence before it");
+    assert_eq!(to(&to_green()), Some(Green), "the switch");
+    assert_eq!(to(&to_green().service(|s| s.current = false)), Some(Green), "which goes before the rest");
+    let others = [
+        ("nothing to do", stable()),
+        ("a target that is not ready", to_green().unready(Green)),
+        ("a fence for another reason", stable().stored(Green, 2).unfenced()),
+        ("something to do first", stable().active(Green).service(|s| s.current = false)),
+        ("the end of a switch", committed()),
+        ("a selector that somebody edited", to_green().service(|s| s.selects = Selection::Edited)),
+        ("a first activation, whose record tells of both colors", first_ready()),
+    ];
+    for (what, world) in others {
+        assert_eq!(to(&world), None, "{what}");
+    }
+}

@@ -187,6 +187,25 @@ fn drained(world: &World) -> (bool, bool) {
     (moved, moved || passed(world.seen.elapsed.cleared))
 }
 
+/// What a look by name takes from an earlier one was different then.
+fn as_seen_earlier(mut world: World, color: Color, bits: u8) -> World {
+    let facts = world.seen.colors.get_mut(color);
+    let is = |bit: u8| bits & bit == 0;
+    facts.endpoints = if is(1) { 0 } else { FULL };
+    facts.service = if is(2) { Child::Absent } else { Child::Ours(false) };
+    facts.newest = is(4).then_some(Stored { number: 7, change: Change::Block });
+    facts.current = if is(8) { facts.newest } else { None };
+    facts.served = is(4);
+    facts.obsolete = vec![5];
+    if let Child::Ours(deployment) = &mut facts.deployment {
+        // Compared with a revision.
+        (deployment.proven, deployment.matches) = (is(8), is(4));
+    }
+    let time = |bit: u8| is(bit).then_some(Duration::MAX);
+    (world.seen.elapsed.moved, world.seen.elapsed.cleared) = (time(16), time(32));
+    world
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
@@ -272,6 +291,22 @@ proptest! {
                 && *replicas >= deployment.replicas;
             // Only its own block's edit, or an enlargement for a switch back.
             prop_assert!(cleared || keeps, "{:?}", action);
+        }
+    }
+
+    #[test]
+    fn whether_to_switch_turns_on_nothing_that_a_look_by_name_leaves_out(world in any_world()) {
+        let plan = world.plan();
+        let Some(to) = plan.moves_to(&world.seen) else { return Ok(()) };
+        for bits in 0..64 {
+            let other = as_seen_earlier(world.clone(), to.other(), bits);
+            let then = other.plan();
+            prop_assert_eq!(gate(&other.intent, &other.seen, to), Ok(()));
+            prop_assert_eq!((then.stage, then.live), (plan.stage, plan.live));
+            // Before it is recorded, there may be something else to do first.
+            if world.seen.recorded.switching {
+                prop_assert_eq!(then.actions, plan.actions.clone());
+            }
         }
     }
 

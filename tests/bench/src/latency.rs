@@ -31,7 +31,7 @@ pub struct Latency {
 /// Deploys and goes back, with a new app for each turn: no two turns are different.
 pub async fn measure(side: &dyn Side, cluster: &Cluster, turns: usize) -> Result<Latency> {
     let (user, observer) = (User::new(side, cluster)?, Observer::start(&cluster.client()?, side));
-    let (mut available, mut back) = (Vec::new(), Vec::new());
+    let (mut available, mut back) = (Vec::<Duration>::new(), Vec::<Duration>::new());
     let (mut deploy_writes, mut back_writes) = Default::default();
     for turn in 0..turns {
         let app = format!("one-{turn}");
@@ -53,6 +53,8 @@ pub async fn measure(side: &dyn Side, cluster: &Cluster, turns: usize) -> Result
         let sent = Instant::now();
         user.edit(&app, side.back()).await?;
         back.push(moved_since(&observer, &app, &before, sent).await?);
+        // One by one too, so that runs that take turns can be put together.
+        eprintln!("{app}: available -> moved {:.1?}, back -> moved {:.1?}", available.last(), back.last());
         tokio::time::sleep(REST).await;
         back_writes = user.writes(mark)?;
         user.delete(&app).await?;

@@ -8,7 +8,7 @@ use crate::liveness;
 use crate::objects::{Kept, Object, Objects, REVISIONS, Service, Status, Token, nothing, rendering};
 use crate::report::{left, report};
 use crate::request::{Ask, Request, Why};
-use crate::world::{Clock, Clocks, Controller, Mode, World};
+use crate::world::{Cache, Clock, Clocks, Controller, Mode, World};
 use crate::{Bounds, Guards};
 
 /// A promise that was broken, in words.
@@ -113,13 +113,14 @@ pub(crate) fn refresh(world: &World, k: usize, object: Object) -> World {
 pub(crate) fn make_plan(
     world: &World,
     k: usize,
+    live_read: bool,
     bounds: &Bounds,
     guards: &Guards,
 ) -> (World, Option<Broken>) {
     let mut next = *world;
     let controller = world.controllers[k];
     let seen = &controller.view;
-    let decision = decide(seen, &controller, true, bounds, guards);
+    let decision = decide(seen, &controller, live_read, bounds, guards);
     let broken = broken_by(&decision, seen)
         .or_else(|| done_too_early(&decision, seen, bounds, guards))
         .or_else(|| sleeps_through(&decision, seen, &controller, bounds, guards));
@@ -136,7 +137,7 @@ pub(crate) fn make_plan(
             // What waited for this record follows on the same look, as in `reconcile::live_pass`.
             let mut recorded = *seen;
             recorded.app.status = decision.status;
-            let then = decide(&recorded, &controller, true, bounds, guards);
+            let then = decide(&recorded, &controller, live_read, bounds, guards);
             broken = broken.or_else(|| broken_by(&then, &recorded));
             line_up(&mut queue[1..], &then.plan, world, &controller);
         }
@@ -260,7 +261,7 @@ pub(crate) fn unknown_outside(controller: &mut Controller, removed: Option<Color
             }
             settle(controller, &Guards::ALL);
         }
-        Mode::Idle | Mode::Looking => controller.attempt += 1,
+        Mode::Idle | Mode::Looking | Mode::Confirming(_) => controller.attempt += 1,
     }
 }
 
@@ -273,6 +274,7 @@ pub(crate) fn start(controller: &mut Controller, term: u8, now: &Objects, guards
         mode: Mode::Idle,
         view: if guards.live_look { nothing() } else { *now },
         fresh: if guards.live_look || term == 0 { 0 } else { 63 },
+        cache: Cache::default(),
         queue: [None; 4],
     };
     if term == 0 {

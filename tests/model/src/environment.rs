@@ -74,6 +74,7 @@ pub fn edits(app: &App, scope: Scope) -> Vec<Edit> {
                 !matches!(edit, Edit::Policy | Edit::Remove(_) | Edit::Leave | Edit::Return(..))
             });
         }
+        Scope::Flips => all.retain(|edit| matches!(edit, Edit::Active)),
     }
     all
 }

@@ -14,7 +14,7 @@ struct Arguments {
     /// Edits of the spec.
     #[arg(long)]
     edits: Option<u8>,
-    /// Which edits: daily, or all.
+    /// Which edits: daily, all, or flips of `active` alone.
     #[arg(long, default_value = "daily", value_parser = scope)]
     scope: Scope,
     /// Deletions, foreign edits and failures of children.
@@ -35,6 +35,9 @@ struct Arguments {
     /// Let a look begin only when up-to-date caches give a reason for it, not at any time.
     #[arg(long)]
     prompted: bool,
+    /// Let a switch be confirmed by a look by name, too.
+    #[arg(long)]
+    narrow: bool,
     /// Start from an app that has no children yet.
     #[arg(long)]
     from_nothing: bool,
@@ -44,6 +47,9 @@ struct Arguments {
     /// Only take out each guard and tell what happens.
     #[arg(long)]
     guards: bool,
+    /// Take out this guard, in the bounds given.
+    #[arg(long, value_name = "GUARD", value_parser = guard)]
+    without: Option<Guards>,
 }
 
 fn deposed(word: &str) -> Result<Deposed, String> {
@@ -55,11 +61,18 @@ fn deposed(word: &str) -> Result<Deposed, String> {
     }
 }
 
+fn guard(name: &str) -> Result<Guards, String> {
+    let all = Guards::each_removed();
+    let found = all.iter().find(|(known, ..)| *known == name).map(|(_, guards, _)| *guards);
+    found.ok_or_else(|| format!("none of {:?}", all.iter().map(|(known, ..)| *known).collect::<Vec<_>>()))
+}
+
 fn scope(word: &str) -> Result<Scope, String> {
     match word {
         "daily" => Ok(Scope::Daily),
         "all" => Ok(Scope::All),
-        other => Err(format!("`{other}` is none of daily, all")),
+        "flips" => Ok(Scope::Flips),
+        other => Err(format!("`{other}` is none of daily, all, flips")),
     }
 }
 
@@ -82,24 +95,38 @@ fn main() -> ExitCode {
         deposed,
         idle,
         prompted,
+        narrow,
         from_nothing,
         most,
         guards,
+        without,
     } = Arguments::parse();
     if guards {
         return remove_guards(most);
     }
     let runs = match edits {
         Some(edits) => {
-            vec![Bounds { edits, scope, mishaps, faults, takeovers, deposed, idle, prompted, from_nothing }]
+            vec![Bounds {
+                edits,
+                scope,
+                mishaps,
+                faults,
+                takeovers,
+                deposed,
+                idle,
+                prompted,
+                narrow,
+                from_nothing,
+            }]
         }
         None => standard(),
     };
+    let guards = without.unwrap_or(Guards::ALL);
     // Each is told as it ends.
-    let holds = runs.iter().filter(|bounds| run(bounds, most, true)).count();
+    let holds = runs.iter().filter(|bounds| run(bounds, &guards, most, true)).count();
     println!("{holds} of {} bounds: explored to the end, nothing broken, every run converges", runs.len());
     let deep = if edits.is_none() { larger() } else { Vec::new() };
-    let intact = deep.iter().filter(|bounds| run(bounds, LARGER, false)).count();
+    let intact = deep.iter().filter(|bounds| run(bounds, &guards, LARGER, false)).count();
     println!("{intact} of {} larger bounds: nothing broken as deep as they were explored", deep.len());
     if holds == runs.len() && intact == deep.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -115,6 +142,7 @@ fn larger() -> Vec<Bounds> {
         Bounds { takeovers: 1, faults: 2, idle: Idle::Timed, ..three },
         Bounds { takeovers: 1, edits: 2, deposed: Deposed::Finishes, ..three },
         Bounds { mishaps: 1, takeovers: 1, faults: 1, edits: 2, ..three },
+        Bounds { narrow: true, mishaps: 1, edits: 1, ..three },
     ]
 }
 
@@ -139,16 +167,21 @@ fn standard() -> Vec<Bounds> {
         // What happens to the children.
         Bounds { mishaps: 1, ..one },
         Bounds { mishaps: 1, faults: 1, ..one },
+        // Switches that are confirmed by name, while the caches lag as long as they may.
+        Bounds { narrow: true, ..two },
+        Bounds { narrow: true, takeovers: 1, faults: 1, ..one },
+        Bounds { narrow: true, takeovers: 1, faults: 1, idle: Idle::Warm, ..one },
+        Bounds { narrow: true, edits: 5, scope: Scope::Flips, ..two },
         // The first activation.
         Bounds { faults: 1, from_nothing: true, ..one },
     ]
 }
 
-fn run(bounds: &Bounds, most: usize, to_the_end: bool) -> bool {
+fn run(bounds: &Bounds, guards: &Guards, most: usize, to_the_end: bool) -> bool {
     let began = Instant::now();
     let mut told = Instant::now();
     println!("{bounds:?}");
-    let explored = explore(bounds, &Guards::ALL, most, |states, depth, left| {
+    let explored = explore(bounds, guards, most, |states, depth, left| {
         if told.elapsed().as_secs() >= 15 {
             told = Instant::now();
             eprintln!("{states} states, depth {depth}, {left} to go, {} s", began.elapsed().as_secs());

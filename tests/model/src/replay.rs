@@ -224,8 +224,10 @@ fn is_unseen(step: Step) -> bool {
         | Step::CachedLook(_)
         | Step::DrainPassed(..)
         | Step::StandbyTimer(_)
+        | Step::Deliver(..)
         | Step::Notice(_) => true,
         Step::Begin(_)
+        | Step::Confirm(..)
         | Step::Refresh(..)
         | Step::Plan(_)
         | Step::Write(..)

@@ -6,10 +6,11 @@ use crate::driver::{self, Broken};
 use crate::environment as env;
 pub use crate::environment::{Edit, Mishap, change_spec, edits};
 use crate::fingerprint::fingerprint;
+use crate::narrow;
 use crate::objects::{Object, nothing};
 use crate::request::Request;
 use crate::server;
-use crate::world::{Controller, Mode, World};
+use crate::world::{Cache, Controller, Mode, World};
 use crate::{Bounds, Deposed, Guards};
 
 /// One step.
@@ -17,6 +18,10 @@ use crate::{Bounds, Deposed, Guards};
 pub enum Step {
     /// A controller begins to read.
     Begin(usize),
+    /// It begins to read by name what a switch to this color turns on.
+    Confirm(usize, Color),
+    /// A watch of it tells all that there is to tell of revisions, or of slices.
+    Deliver(usize, Object),
     /// It reads an object that changed after it began.
     Refresh(usize, Object),
     /// It plans on what it has read.
@@ -132,8 +137,24 @@ pub fn successors(world: &World, bounds: &Bounds, guards: &Guards, out: &mut Vec
             push(Step::Mishap(mishap), next, None, false);
         }
     }
+    if bounds.narrow {
+        miss(world, out);
+    }
     for next in out.iter_mut() {
         tidy(&mut next.world, bounds, guards);
+    }
+}
+
+/// Each step again, as one of which a controller's watches have not told yet.
+fn miss(world: &World, out: &mut Vec<Next>) {
+    for k in 0..2 {
+        for index in 0..out.len() {
+            let Next { step, world: after, broken, fair } = &out[index];
+            if let Some(untold) = narrow::untold(world, after, k) {
+                let next = Next { step: *step, world: untold, broken: *broken, fair: *fair };
+                out.push(next);
+            }
+        }
     }
 }
 
@@ -165,6 +186,18 @@ fn controller_steps(
             if reason || !bounds.prompted {
                 push(Step::Begin(k), driver::begin(world, k, guards), None, reason && leads);
             }
+            if bounds.narrow {
+                // Watches that lag for ever are nothing that goes well.
+                let fair = reason && leads && controller.cache == Cache::default();
+                for to in Color::ALL {
+                    if let Some(next) = narrow::begin(world, k, to, guards) {
+                        push(Step::Confirm(k, to), next, None, fair);
+                    }
+                }
+                for (object, next) in narrow::delivered(world, k) {
+                    push(Step::Deliver(k, object), next, None, true);
+                }
+            }
             if !leads {
                 let mut next = *world;
                 driver::start(&mut next.controllers[k], 0, &world.objects, guards);
@@ -172,7 +205,19 @@ fn controller_steps(
             }
         }
         Mode::Looking => {
-            let (next, broken) = driver::make_plan(world, k, bounds, guards);
+            let (next, broken) = driver::make_plan(world, k, true, bounds, guards);
+            if let Some(next) = driver::report_only(&next, k) {
+                push(Step::Plan(k), next, None, true);
+            }
+            push(Step::Plan(k), next, broken, true);
+        }
+        Mode::Confirming(to) => {
+            for object in Object::ALL.into_iter().filter(|object| controller.fresh & object.bit() == 0) {
+                if let Some(next) = narrow::refresh(world, k, to, object, guards) {
+                    push(Step::Refresh(k, object), next, None, true);
+                }
+            }
+            let (next, broken) = narrow::plan(world, k, to, bounds, guards);
             if let Some(next) = driver::report_only(&next, k) {
                 push(Step::Plan(k), next, None, true);
             }
@@ -268,7 +313,8 @@ fn bury(world: &mut World, k: usize) {
     if controller.term == 0 || controller.term == world.epoch {
         return;
     }
-    let read = if controller.mode == Mode::Looking { &controller.view } else { &world.objects };
+    let looks = matches!(controller.mode, Mode::Looking | Mode::Confirming(_));
+    let read = if looks { &controller.view } else { &world.objects };
     // A Deployment may be removed with its token, the Service stays.
     if read.service.is_some_and(|service| service.token.epoch > controller.term) {
         retire(world, k);

@@ -2,7 +2,7 @@
 
 use bluegreen_operator::api::{Color, PerColor};
 
-use crate::objects::{FULL, Object, Objects, blue_serves, nothing};
+use crate::objects::{FULL, Kept, Object, Objects, REVISIONS, Slices, blue_serves, nothing};
 use crate::request::{Ask, Request};
 use crate::{Bounds, Idle};
 
@@ -42,11 +42,23 @@ pub enum Mode {
     Idle,
     /// It has begun to read; each object is read at some moment until it plans.
     Looking,
+    /// As that, but by name, and only what a switch to this color turns on.
+    Confirming(Color),
     /// It carries out a plan: all requests are sent together.
     Acting {
         /// One of them got no answer.
         unknown: bool,
     },
+}
+
+/// What the watches have told so far of what a look by name does not read anew; `None`: all that there is. (Whatever else is
+/// in the caches only gives a reason to look.)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Cache {
+    /// The stored revisions.
+    pub stored: Option<PerColor<[Option<Kept>; REVISIONS]>>,
+    /// The EndpointSlices.
+    pub slices: Option<Slices>,
 }
 
 /// One of the two operators.
@@ -64,6 +76,8 @@ pub struct Controller {
     pub view: Objects,
     /// Which of that is still so.
     pub fresh: u8,
+    /// What its watches are behind with.
+    pub cache: Cache,
     /// What it is about to send.
     pub queue: [Option<Request>; 4],
 }
@@ -120,6 +134,7 @@ impl World {
             mode: Mode::Idle,
             view: nothing(),
             fresh: 0,
+            cache: Cache::default(),
             queue: [None; 4],
         };
         let ready = !bounds.from_nothing;

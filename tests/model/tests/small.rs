@@ -20,6 +20,7 @@ const REDUCED: Bounds = Bounds {
     takeovers: 0,
     idle: Idle::Reduced,
     prompted: false,
+    narrow: false,
     deposed: Deposed::Sends,
     from_nothing: false,
 };
@@ -45,6 +46,14 @@ fn an_edit_while_two_controllers_act() {
 #[test]
 fn an_edit_and_a_mishap() {
     holds(Bounds { edits: 1, mishaps: 1, ..REDUCED });
+}
+
+#[test]
+fn a_switch_that_is_confirmed_by_name() {
+    let narrow = Bounds { narrow: true, ..REDUCED };
+    holds(Bounds { edits: 1, faults: 1, ..narrow });
+    holds(Bounds { edits: 1, faults: 1, idle: Idle::Warm, ..narrow });
+    holds(Bounds { edits: 3, scope: Scope::Flips, ..narrow });
 }
 
 #[test]

@@ -26,6 +26,7 @@ impl Replay<'_> {
                 Ok(vec![unknown_outside(world, *k, None)])
             }
             Event::Begin(k) => self.one(world, none, |step| step == Step::Begin(*k)),
+            Event::Confirm(k, to) => self.one(world, none, |step| step == Step::Confirm(*k, *to)),
             Event::Read(k, object) if world.controllers[*k].fresh & object.bit() != 0 => Ok(vec![*world]),
             Event::Read(k, object) => self.one(world, none, |step| step == Step::Refresh(*k, *object)),
             Event::Plan(k, look) => self.planned(world, *k, look),

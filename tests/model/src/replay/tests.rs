@@ -20,6 +20,7 @@ const BOUNDS: Bounds = Bounds {
     prompted: true,
     deposed: crate::Deposed::Sends,
     from_nothing: true,
+    narrow: false,
 };
 
 /// What somebody sees who watches.
@@ -69,7 +70,9 @@ fn event(before: &World, Next { step, world: after, .. }: &Next) -> Option<Event
         }
         Step::ListPods(_) | Step::MoveEndpoints => Event::Changed(Object::Slices, Writer::Other),
         Step::Edit(_) => Event::Changed(Object::App, Writer::User),
-        Step::Mishap(_) | Step::Takeover(_) => unreachable!("out of bounds"),
+        Step::Confirm(..) | Step::Deliver(..) | Step::Mishap(_) | Step::Takeover(_) => {
+            unreachable!("out of bounds")
+        }
         Step::Ready(_)
         | Step::CachedLook(_)
         | Step::DrainPassed(..)
