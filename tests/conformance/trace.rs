@@ -186,8 +186,11 @@ pub fn tell(changes: &[Change], looks: &[Look]) -> Result<Vec<Seen>> {
     let mut items = Vec::new();
     let mut writers = BTreeMap::new();
     let mut open: Vec<(Event, String)> = Vec::new();
+    let mut planned = 0;
     for (index, look) in looks.iter().enumerate() {
-        let times = times(changes, look).with_context(|| format!("look {index}: {}", look.words()))?;
+        let times =
+            times(changes, look, planned).with_context(|| format!("look {index}: {}", look.words()))?;
+        planned = times.plan;
         let mut push = |at, event, words: &str| items.push(Item { at, event, words: words.to_owned() });
         for (event, words) in open.drain(..) {
             push(times.begin, event, &words);
@@ -264,8 +267,8 @@ fn is_about(ask: Ask, change: &Change) -> bool {
     bluegreen_model::replay::object(ask) == change.object
 }
 
-/// When it was read, given which versions.
-fn times(changes: &[Change], look: &Look) -> Result<Times> {
+/// When it was read, given which versions, and after how many changes the look before it was planned on.
+fn times(changes: &[Change], look: &Look, planned: usize) -> Result<Times> {
     let mut spans = Vec::new();
     let (_, slices) = look.readings().find(|(object, _)| *object == Object::Slices).context("no slices")?;
     let slices = match look.confirms {
@@ -280,7 +283,8 @@ fn times(changes: &[Change], look: &Look) -> Result<Times> {
         spans.push((object, span));
     }
     let begin = spans.iter().map(|(_, (_, until))| *until).min().context("no reads")?;
-    let plan = spans.iter().map(|(_, (from, _))| *from).max().context("no reads")?;
+    // One look follows the other. The versions alone do not tell: one by name may read what has not changed for long.
+    let plan = spans.iter().map(|(_, (from, _))| *from).max().context("no reads")?.max(planned);
     // At once, if it could have been.
     let begin = begin.min(plan);
     let mut reads: Vec<_> = spans
