@@ -64,33 +64,25 @@ const ZERO_IS_ABSENT: [&str; 16] = [
     "tty",
 ];
 
-/// Plain fields of core/v1 whose zero the API server replaces by this default; in which one, `imagePullPolicy` depends on
-/// the image's tag.
-fn is_default(key: &str, live: &Value) -> bool {
-    match live {
-        Value::String(live) => match key {
-            "apiVersion" => live == "v1",
-            "dnsPolicy" => live == "ClusterFirst",
-            "imagePullPolicy" => matches!(live.as_str(), "Always" | "IfNotPresent"),
-            "path" => live == "/",
-            "protocol" => live == "TCP",
-            "restartPolicy" => live == "Always",
-            "schedulerName" => live == "default-scheduler",
-            "scheme" => live == "HTTP",
-            "sessionAffinity" => live == "None",
-            "terminationMessagePath" => live == "/dev/termination-log",
-            "terminationMessagePolicy" => live == "File",
-            _ => false,
-        },
-        Value::Number(live) => match key {
-            "failureThreshold" => live.as_u64() == Some(3),
-            "periodSeconds" => live.as_u64() == Some(10),
-            "successThreshold" | "timeoutSeconds" => live.as_u64() == Some(1),
-            _ => false,
-        },
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
-    }
-}
+/// Plain fields of core/v1 whose zero the API server replaces by a default (which of two depends on the image's tag).
+const ZERO_BECOMES: [(&str, &str); 16] = [
+    ("apiVersion", "v1"),
+    ("dnsPolicy", "ClusterFirst"),
+    ("failureThreshold", "3"),
+    ("imagePullPolicy", "Always"),
+    ("imagePullPolicy", "IfNotPresent"),
+    ("path", "/"),
+    ("periodSeconds", "10"),
+    ("protocol", "TCP"),
+    ("restartPolicy", "Always"),
+    ("schedulerName", "default-scheduler"),
+    ("scheme", "HTTP"),
+    ("sessionAffinity", "None"),
+    ("successThreshold", "1"),
+    ("terminationMessagePath", "/dev/termination-log"),
+    ("terminationMessagePolicy", "File"),
+    ("timeoutSeconds", "1"),
+];
 
 /// Is every declared field equal in `live`?
 ///
@@ -141,8 +133,10 @@ fn vanishes(key: &str, declared: &Value) -> bool {
     }
 }
 
-fn is_zero(declared: &Value) -> bool {
-    declared.as_str() == Some("") || declared.as_f64() == Some(0.0)
+/// Would the API server replace this value by just that default?
+fn becomes(key: &str, declared: &Value, live: &Value) -> bool {
+    let is_zero = declared.as_str() == Some("") || declared.as_f64() == Some(0.0);
+    is_zero && text(live).is_some_and(|live| ZERO_BECOMES.contains(&(key, live.as_str())))
 }
 
 fn same(path: &str, key: &str, declared: &Value, live: &Value) -> Result<(), Difference> {
@@ -155,11 +149,7 @@ fn same(path: &str, key: &str, declared: &Value, live: &Value) -> Result<(), Dif
         }
         (declared, live) => declared == live,
     };
-    if equal || (is_zero(declared) && is_default(key, live)) {
-        Ok(())
-    } else {
-        Err(difference(path, declared, Some(live)))
-    }
+    if equal || becomes(key, declared, live) { Ok(()) } else { Err(difference(path, declared, Some(live))) }
 }
 
 fn fields(
@@ -237,11 +227,10 @@ fn list_keys(key: &str, declared: &[Value]) -> Option<&'static [&'static str]> {
 /// What an item is known by, in a list that is kept by key.
 fn identity(keys: &[&str], item: &Value) -> Vec<String> {
     keys.iter()
-        .map(|key| match item.get(*key) {
-            Some(Value::String(text)) if !text.is_empty() => text.clone(),
-            None | Some(Value::String(_)) if *key == "protocol" => "TCP".to_owned(),
-            Some(Value::String(_)) => String::new(),
+        .map(|key| match item.get(*key).filter(|value| value.as_str() != Some("")) {
+            Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),
+            None if *key == "protocol" => "TCP".to_owned(),
             None => String::new(),
         })
         .collect()
