@@ -226,3 +226,25 @@ fn a_deadline_that_passed_before_a_revision_was_stored_is_not_that_revisions() {
     assert_eq!([-60, 0, 14].map(exceeded), [false; 3], "the verdict on the version before");
     assert_eq!([15, 30, 600].map(exceeded), [true; 3], "this version's own");
 }
+
+/// An update in place is taken back only to what is still known: the record would name nothing, and be written again and
+/// again.
+#[test]
+fn what_a_deployment_runs_is_stored_or_is_lost() {
+    let app = app();
+    let rendered = desired::render(&app, Color::Green).unwrap();
+    let stored = |number| {
+        let revision = desired::revision(&app, Color::Green, number, &rendered);
+        Arc::new(serde_json::from_value(revision).unwrap())
+    };
+    let runs = desired::Stored { number: 2, rendered: rendered.clone() };
+    let deployment = desired::deployment(&app, Color::Green, &runs, 2, "");
+    for (numbers, is_stored) in [(vec![], false), (vec![2], true), (vec![3], false), (vec![2, 3], true)] {
+        let mut seen = snapshot();
+        seen.stored = Snapshot::sort_revisions(&app, numbers.iter().copied().map(stored));
+        seen.deployments.green = Some(Arc::new(serde_json::from_value(deployment.clone()).unwrap()));
+        let token = Token { operator: String::new(), lease: String::new(), epoch: 1, attempt: 0 };
+        let facts = observe(&seen, &token, Timestamp::UNIX_EPOCH, |_| Held::default());
+        assert_eq!(facts.colors.green.deployment.ours().unwrap().stored, is_stored, "{numbers:?}");
+    }
+}
