@@ -177,21 +177,44 @@ pub(crate) fn ready(world: &World, color: Color) -> Option<World> {
     Some(next)
 }
 
+/// What a Deployment's status says when its controller has seen the newest generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Note {
+    /// What it counts, and what it said of earlier generations.
+    Sees,
+    /// No longer that an earlier template had rolled out.
+    Forgets,
+    /// A pod too many: it was larger for a moment, and that pod is on its way out.
+    CountsLeaving,
+}
+
+impl Note {
+    pub(crate) const ALL: [Self; 3] = [Self::Sees, Self::Forgets, Self::CountsLeaving];
+}
+
 /// The Deployment controller says that it has seen this generation, and begins to work. It counts what its ReplicaSets
 /// say, which may not have noticed yet: after a size is lowered and raised again all seems to be there. What Kubernetes
 /// says is true here, too; that pods stand behind it is for their endpoints to prove.
 ///
-/// Where the size changes with the template it scales first, and `forgets` only later that it had rolled out.
-pub(crate) fn take_note(world: &World, color: Color, forgets: bool) -> Option<World> {
+/// Where the size changes with the template it scales first, and [forgets](Note::Forgets) only later that it had rolled out.
+pub(crate) fn take_note(world: &World, color: Color, note: Note) -> Option<World> {
     let mut next = *world;
     let deployment = next.objects.deployments.get_mut(color).as_mut()?;
-    let stale = deployment.rolled && !deployment.current;
-    let done = if forgets { !stale } else { deployment.observed };
-    if done {
+    let is_possible = match note {
+        Note::Sees => !deployment.observed,
+        Note::Forgets => deployment.rolled && !deployment.current,
+        // There is no pod beyond full size.
+        Note::CountsLeaving => {
+            let all_there = deployment.current && deployment.have == deployment.replicas;
+            !deployment.observed && all_there && (1..FULL).contains(&deployment.replicas)
+        }
+    };
+    if !is_possible {
         return None;
     }
     deployment.observed = true;
-    deployment.rolled &= !forgets;
+    deployment.rolled &= note != Note::Forgets;
+    deployment.have += u8::from(note == Note::CountsLeaving);
     let complete = deployment.current && deployment.replicas > 0 && deployment.have == deployment.replicas;
     next.truth.get_mut(color).up |= complete;
     next.touch(Object::Deployment(color));

@@ -4,7 +4,7 @@ use bluegreen_operator::api::Color;
 
 use crate::driver::{self, Broken};
 use crate::environment as env;
-pub use crate::environment::{Edit, Mishap, change_spec, edits};
+pub use crate::environment::{Edit, Mishap, Note, change_spec, edits};
 use crate::fingerprint::fingerprint;
 use crate::narrow;
 use crate::objects::{Object, nothing};
@@ -42,8 +42,8 @@ pub enum Step {
     LateCommit(usize),
     /// A color's pods turn ready.
     Ready(Color),
-    /// The Deployment controller has seen the newest generation; it may forget by that that an earlier one had rolled out.
-    TakeNote(Color, bool),
+    /// The Deployment controller has seen the newest generation.
+    TakeNote(Color, Note),
     /// The Deployment controller counts the pods, once they are available.
     Roll(Color),
     /// The Deployment controller finds less than it had counted.
@@ -82,9 +82,9 @@ pub fn successors(world: &World, bounds: &Bounds, guards: &Guards, out: &mut Vec
         if let Some(next) = env::ready(world, color) {
             push(Step::Ready(color), next, None, true);
         }
-        for forgets in [false, true] {
-            if let Some(next) = env::take_note(world, color, forgets) {
-                push(Step::TakeNote(color, forgets), next, None, true);
+        for note in Note::ALL {
+            if let Some(next) = env::take_note(world, color, note) {
+                push(Step::TakeNote(color, note), next, None, true);
             }
         }
         if let Some(next) = env::roll(world, color) {

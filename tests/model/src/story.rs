@@ -7,7 +7,7 @@ use bluegreen_operator::api::Color;
 use crate::explore::Counterexample;
 use crate::objects::{Object, Status};
 use crate::request::{Ask, Request, Why};
-use crate::steps::{Edit, Mishap, Step};
+use crate::steps::{Edit, Mishap, Note, Step};
 use crate::world::{Clock, World};
 
 impl fmt::Display for Counterexample {
@@ -60,6 +60,9 @@ pub(crate) fn words(step: Step, before: &World, after: &World) -> String {
             format!("late, the request to {} commits", before.late[i].map_or_else(String::new, request))
         }
         Step::Ready(color) => format!("{color}'s pods turn ready"),
+        Step::TakeNote(color, Note::CountsLeaving) => {
+            format!("{color}'s Deployment has seen its newest generation, and still counts a pod that leaves")
+        }
         Step::TakeNote(color, _) => {
             format!("{color}'s Deployment says that it has seen its newest generation")
         }
