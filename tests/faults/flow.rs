@@ -80,9 +80,8 @@ pub fn at_rest(world: &World, color: Color) -> bool {
 
 fn rests(world: &World, color: Color) -> bool {
     match world.size(APP, color) {
-        None => true,
-        // Counts of nothing are left out.
-        Some(0) => world.pods(APP, color).is_empty(),
+        // Counts of nothing are left out; of a Deployment that is gone, the pods go when Kubernetes has the time.
+        None | Some(0) => world.pods(APP, color).is_empty(),
         Some(_) => world.rolled_out(APP, color),
     }
 }
