@@ -10,9 +10,9 @@
 //!   (or one that says "released"). Any renewal it did not see makes that claim fail; any renewal it did see
 //!   started before it was seen, so its validity has run out.
 //!
-//! A candidate that saw the Lease disappear, or come back as another object, waits a full duration too. A
-//! process that starts right after a deletion can't know of it: it may overlap with the old leader until that
-//! one's next renewal fails. Terms differ even then, by the Lease's uid.
+//! A candidate that saw the Lease disappear, or come back as another object, waits a full duration too, whatever
+//! becomes of the new one meanwhile. A process that starts right after a deletion can't know of it: it may overlap
+//! with the old leader until that one's next renewal fails. Terms differ even then, by the Lease's uid.
 //!
 //! Not covered: a machine that stops without its monotonic clock noticing (a suspended VM). That is why the
 //! term's epoch is stamped on what the operator writes; the Lease alone is not a fence.
@@ -101,6 +101,8 @@ pub struct Candidate {
     sight: Sight,
     /// When the Lease as last seen may be claimed.
     free_at: Instant,
+    /// Until then whoever held a Lease that is gone may still lead, whatever becomes of the next one.
+    bereft_until: Instant,
     /// Start of the current attempt; the next one starts `retry_period` later.
     started: Instant,
     /// A claim was sent at some time. A holder of our own name is then a claim whose answer was lost.
@@ -156,7 +158,13 @@ impl Leader {
 impl State {
     /// A process that has seen nothing yet.
     pub fn new(now: Instant) -> Self {
-        Self::Candidate(Candidate { sight: Sight::Nothing, free_at: now, started: now, claimed: false })
+        Self::Candidate(Candidate {
+            sight: Sight::Nothing,
+            free_at: now,
+            bereft_until: now,
+            started: now,
+            claimed: false,
+        })
     }
 }
 
@@ -198,22 +206,30 @@ impl Candidate {
 
     /// Compare with what was seen before, and set the time from which the Lease may be claimed.
     fn look(&mut self, cfg: &LeaseConfig, lease: Option<Snapshot>, now: Instant) {
+        let is_gone = match (&self.sight, &lease) {
+            (Sight::Nothing, _) | (Sight::Gone, None) => false,
+            // Others may have come and gone unseen since.
+            (Sight::Gone, Some(_)) | (Sight::Lease(_), None) => true,
+            (Sight::Lease(old), Some(new)) => old.uid != new.uid,
+        };
+        if is_gone {
+            // Whoever led may not have noticed yet that the Lease was deleted or replaced.
+            self.bereft_until = now + cfg.duration;
+        }
         let (sight, wait) = match (&self.sight, lease) {
             (Sight::Nothing, None) => (Sight::Nothing, Duration::ZERO),
-            (Sight::Gone, None) => return,
-            // Whoever led may not have noticed yet that the Lease was deleted or replaced.
-            (Sight::Lease(_), None) => (Sight::Gone, cfg.duration),
-            (Sight::Gone, Some(new)) => (Sight::Lease(new), cfg.duration),
-            (Sight::Lease(old), Some(new)) if old.uid != new.uid => (Sight::Lease(new), cfg.duration),
-            (Sight::Lease(old), Some(new)) if old.resource_version == new.resource_version => return,
-            (Sight::Nothing | Sight::Lease(_), Some(new)) => {
+            (Sight::Gone | Sight::Lease(_), None) => (Sight::Gone, Duration::ZERO),
+            (Sight::Lease(old), Some(new)) if !is_gone && old.resource_version == new.resource_version => {
+                return;
+            }
+            (_, Some(new)) => {
                 let nobody = new.holder.is_empty() || (self.claimed && new.holder == cfg.identity);
                 let wait = if nobody { Duration::ZERO } else { cfg.duration.max(new.declared) };
                 (Sight::Lease(new), wait)
             }
         };
         self.sight = sight;
-        self.free_at = now + wait;
+        self.free_at = self.bereft_until.max(now + wait);
     }
 
     fn claim_or_wait(mut self, cfg: &LeaseConfig, now: Instant) -> (State, Command) {

@@ -164,6 +164,25 @@ fn a_replaced_lease_is_waited_for_even_when_nobody_holds_it() {
     assert_eq!(play.at(17.0, read(replaced.clone())), claim(replaced));
 }
 
+/// Found by [`sim`](super::sim): a create whose answer was lost made the Lease anew after it had been deleted, and
+/// somebody's label on it ended the wait for the leader before.
+#[test]
+fn a_wait_for_whoever_held_a_lease_that_is_gone_is_not_ended_by_a_change_of_the_new_one() {
+    let made_late =
+        |resource_version| Snapshot { uid: "uid-2".to_owned(), ..held_by("me", resource_version) };
+    let released = Snapshot { uid: "uid-2".to_owned(), ..held_by("", "3") };
+    let mut play = Play::candidate();
+    play.at(0.0, Observation::Wake);
+    assert_eq!(play.at(0.0, Observation::Read(None)), Command::Create);
+    play.at(2.0, Observation::Unknown);
+    assert!(matches!(play.at(2.0, read(held_by("other", RV))), Command::Wait(_)));
+    assert!(matches!(play.at(6.0, read(made_late("1"))), Command::Wait(_)));
+    for changed in [made_late("2"), released.clone()] {
+        assert!(matches!(play.at(8.0, read(changed)), Command::Wait(_)));
+    }
+    assert_eq!(play.at(21.0, read(released.clone())), claim(released));
+}
+
 #[test]
 fn a_lost_race_is_followed_by_a_pause_and_a_new_look() {
     let mut play = Play::candidate();
