@@ -207,29 +207,25 @@ impl Candidate {
     /// Compare with what was seen before, and set the time from which the Lease may be claimed.
     fn look(&mut self, cfg: &LeaseConfig, lease: Option<Snapshot>, now: Instant) {
         let is_gone = match (&self.sight, &lease) {
-            (Sight::Nothing, _) | (Sight::Gone, None) => false,
+            (Sight::Lease(old), Some(new)) if old.uid != new.uid => true,
+            (Sight::Lease(old), Some(new)) if old.resource_version == new.resource_version => return,
             // Others may have come and gone unseen since.
             (Sight::Gone, Some(_)) | (Sight::Lease(_), None) => true,
-            (Sight::Lease(old), Some(new)) => old.uid != new.uid,
+            (Sight::Lease(_), Some(_)) | (Sight::Nothing, _) | (Sight::Gone, None) => false,
         };
         if is_gone {
             // Whoever led may not have noticed yet that the Lease was deleted or replaced.
             self.bereft_until = now + cfg.duration;
         }
-        let (sight, wait) = match (&self.sight, lease) {
-            (Sight::Nothing, None) => (Sight::Nothing, Duration::ZERO),
-            (Sight::Gone | Sight::Lease(_), None) => (Sight::Gone, Duration::ZERO),
-            (Sight::Lease(old), Some(new)) if !is_gone && old.resource_version == new.resource_version => {
-                return;
-            }
-            (_, Some(new)) => {
-                let nobody = new.holder.is_empty() || (self.claimed && new.holder == cfg.identity);
-                let wait = if nobody { Duration::ZERO } else { cfg.duration.max(new.declared) };
-                (Sight::Lease(new), wait)
-            }
-        };
-        self.sight = sight;
+        let is_mine = |lease: &Snapshot| self.claimed && lease.holder == cfg.identity;
+        let held = lease.as_ref().filter(|lease| !lease.holder.is_empty() && !is_mine(lease));
+        let wait = held.map_or(Duration::ZERO, |held| cfg.duration.max(held.declared));
         self.free_at = self.bereft_until.max(now + wait);
+        self.sight = match lease {
+            Some(lease) => Sight::Lease(lease),
+            None if self.sight == Sight::Nothing => Sight::Nothing,
+            None => Sight::Gone,
+        };
     }
 
     fn claim_or_wait(mut self, cfg: &LeaseConfig, now: Instant) -> (State, Command) {

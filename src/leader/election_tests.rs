@@ -164,6 +164,18 @@ fn a_replaced_lease_is_waited_for_even_when_nobody_holds_it() {
     assert_eq!(play.at(17.0, read(replaced.clone())), claim(replaced));
 }
 
+#[test]
+fn a_lease_that_came_back_is_waited_for_from_when_it_is_seen() {
+    let back = Snapshot { uid: "uid-2".to_owned(), ..held_by("", "1") };
+    let mut play = Play::candidate();
+    play.at(0.0, read(held_by("other", RV)));
+    play.at(2.0, Observation::Read(None));
+    // Whoever made it may have led since, unseen.
+    assert!(matches!(play.at(16.0, read(back.clone())), Command::Wait(_)));
+    assert!(matches!(play.at(30.9, read(back.clone())), Command::Wait(_)));
+    assert_eq!(play.at(31.0, read(back.clone())), claim(back));
+}
+
 /// Found by [`sim`](super::sim): a create whose answer was lost made the Lease anew after it had been deleted, and
 /// somebody's label on it ended the wait for the leader before.
 #[test]
