@@ -196,7 +196,8 @@ impl Note {
 /// say, which may not have noticed yet: after a size is lowered and raised again all seems to be there. What Kubernetes
 /// says is true here, too; that pods stand behind it is for their endpoints to prove.
 ///
-/// Where the size changes with the template it scales first, and [forgets](Note::Forgets) only later that it had rolled out.
+/// Where the size changes with the template it scales first, and [forgets](Note::Forgets) only later that it had rolled
+/// out.
 pub(crate) fn take_note(world: &World, color: Color, note: Note) -> Option<World> {
     let mut next = *world;
     let deployment = next.objects.deployments.get_mut(color).as_mut()?;
