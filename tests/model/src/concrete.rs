@@ -232,7 +232,8 @@ fn compare(controller: &Controller, objects: &Objects) {
         epoch: i64::from(controller.term),
         attempt: u32::from(controller.attempt),
     };
-    let real = observe::observe(&snapshot(objects), &mine, now(), |_| Held::default());
+    let seen = snapshot(objects);
+    let real = observe::observe(&seen, observe::routing(&seen, &mine), &mine, Held::default(), now());
     let model = facts::observe(objects, controller, &Clocks::default(), &Guards::ALL);
     assert_eq!(comparable(model, objects), comparable(real, objects), "{objects:#?}");
     assert_eq!(facts::intent(&objects.app, Idle::Warm), observe::intent(&app(&objects.app)));
