@@ -4,6 +4,10 @@
 //! take what is applied to them, pods become ready, endpoints follow, time passes. So this says what happens when nothing
 //! fails, in which order, and what each step waits for.
 
+mod merge;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 mod words;
 mod world;
 
