@@ -41,7 +41,7 @@ fn an_edit_that_came_with_the_loss_of_the_revision_is_rolled_out() {
         .map(|step| step.what.as_str())
         .collect();
     let position = |words: &str| steps.iter().position(|step| step.contains(words));
-    let order = ["was lost", "revision 2", "rolls Deployment hello-green to revision 2"].map(position);
+    let order = ["was lost", "revision 2", "updates Deployment hello-green to revision 2"].map(position);
     assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{order:?}: {steps:#?}");
 }
 

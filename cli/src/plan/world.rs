@@ -1,4 +1,4 @@
-//! The cluster, played: objects as they would be, and what Kubernetes does with them when nothing fails.
+//! A simulated cluster: its objects, and what Kubernetes does with them when nothing fails.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,15 +19,15 @@ use serde_json::{Value, json};
 use super::merge::merge;
 use super::{Who, runs};
 
-/// The owner of all objects of an app that is not in a cluster.
+/// The uid of an app that is not in a cluster.
 const UID: &str = "not-in-a-cluster";
 
-/// The objects, and what time it is.
+/// The objects and the time.
 pub struct World {
     pub seen: Snapshot,
     token: Token,
     now: Timestamp,
-    /// Since when the live endpoints are as they should be, for this color.
+    /// The color that the live Service's endpoints belong to, and since when.
     held: Option<(Color, Timestamp)>,
 }
 
@@ -50,7 +50,7 @@ impl World {
         Self::seen(seen, now)
     }
 
-    /// Objects as they were read. The operator that holds them is the one that goes on.
+    /// The objects as they were read. The operator whose token they carry goes on.
     pub fn seen(seen: Snapshot, now: Timestamp) -> Self {
         let held = |service: &Arc<Service>| {
             let label = service.labels().get(names::FENCE)?;
@@ -65,7 +65,7 @@ impl World {
         Self { seen, token, now, held: None }
     }
 
-    /// The edit.
+    /// Applies an edit of the spec.
     pub fn edit(&mut self, spec: BlueGreenAppSpec) {
         let app = Arc::make_mut(&mut self.seen.app);
         if app.spec != spec {
@@ -74,11 +74,11 @@ impl World {
         }
     }
 
-    /// What serves.
-    pub fn serves(&self) -> String {
-        let Some(color) = self.status().active else { return "nothing serves".to_owned() };
+    /// What is live, in words.
+    pub fn live(&self) -> String {
+        let Some(color) = self.status().active else { return "no color is live".to_owned() };
         let image = self.seen.deployments.get(color).as_ref().and_then(|d| observe::running_image(d));
-        format!("{} serves", runs(color, image.as_deref()))
+        format!("{} is live", runs(color, image.as_deref()))
     }
 
     pub fn status(&self) -> BlueGreenAppStatus {
@@ -98,7 +98,7 @@ impl World {
         (facts, plan)
     }
 
-    /// Writes the status, if it says something new.
+    /// Writes the status, and returns true if it has changed.
     pub fn reports(&mut self, facts: &Observed, plan: &Plan) -> bool {
         let trouble = Trouble {
             conflicts: observe::conflicts(&self.seen, facts),
@@ -129,7 +129,7 @@ impl World {
 
     /// Does to the objects what the operator's requests would do.
     pub fn act(&mut self, facts: &Observed, action: &Action) {
-        // The played pods are their Deployment's, so a switch needs no look at who owns them.
+        // Every simulated pod belongs to its Deployment, so a switch needs no read of the pods' owners.
         let seen = Snapshot { proof: PerColor::from_fn(|_| Some(Proof::default())), ..self.seen.clone() };
         let target = Target { seen: &seen, facts, token: &self.token };
         // An action that does not fit the objects is not sent, as in the operator.
@@ -138,7 +138,7 @@ impl World {
         }
     }
 
-    /// The next thing that happens by itself; `None` when nothing is to be waited for.
+    /// The next thing that happens without the operator; `None` if there is nothing to wait for.
     pub fn goes_on(&mut self, plan: &Plan) -> Option<(Who, String)> {
         if let Live::Selected(color) = plan.live
             && let Some(words) = self.endpoints_follow(color)
@@ -153,7 +153,7 @@ impl World {
         Some((Who::Clock, format!("{} s pass", wake.as_secs().max(1))))
     }
 
-    /// The live Service's endpoints become those of the color that it selects, and the clock of the drain starts.
+    /// The live Service's endpoints become the pods of the color that it selects, and the drain starts.
     fn endpoints_follow(&mut self, color: Color) -> Option<String> {
         if self.held.map(|(color, _)| color) == Some(color) {
             return None;
@@ -163,10 +163,10 @@ impl World {
             return None;
         }
         self.held = Some((color, self.now));
-        Some(format!("the endpoints of Service {} are {color}'s pods alone", self.seen.app.name_any()))
+        Some(format!("the endpoints of Service {} are only {color}'s pods now", self.seen.app.name_any()))
     }
 
-    /// Brings a color's Deployment to the end of its roll-out.
+    /// Completes the rollout of a color's Deployment.
     fn roll_out(&mut self, color: Color) -> Option<String> {
         let app = self.seen.app.name_any();
         let deployment = self.seen.deployments.get_mut(color).as_mut()?;
@@ -203,9 +203,9 @@ impl World {
             self.seen.live_slices.clone_from(self.seen.color_slices.get(color));
         }
         Some(match replicas {
-            0 => format!("{color}'s pods end"),
-            1 => format!("{color}'s pod becomes ready, and its Service lists it"),
-            _ => format!("{color}'s {replicas} pods become ready, and its Service lists them"),
+            0 => format!("{color}'s pods are terminated"),
+            1 => format!("{color}'s pod is ready, and is an endpoint of Service {app}-{color}"),
+            _ => format!("{color}'s {replicas} pods are ready, and are endpoints of Service {app}-{color}"),
         })
     }
 }
