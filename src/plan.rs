@@ -19,6 +19,7 @@ mod rules;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod writes;
 
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ use crate::api::Color;
 use rules::{drained, holds, left_recently, serving, yields};
 pub use rules::{gate, live, outdated};
 use steps::{fence, steps};
+pub use writes::{Inventory, Mismatch, ServiceWrite, Source, Write, writes};
 
 /// One request to the API server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
