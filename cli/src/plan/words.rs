@@ -85,7 +85,7 @@ pub fn gate(app: &BlueGreenApp, plan: &Plan) -> Option<String> {
             "{} s for requests that {old} still has; {old} is left as it is",
             app.spec.drain_seconds
         )),
-        Stage::Yielding | Stage::Paused | Stage::Pausing | Stage::Serving => None,
+        Stage::Yielding | Stage::Invalid | Stage::Paused | Stage::Pausing | Stage::Serving => None,
     }
 }
 
