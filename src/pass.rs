@@ -40,6 +40,7 @@ pub use memory::Memory;
 pub use observer::{Decision, Known, News, Observer};
 
 use crate::api::Color;
+use crate::drain::Drain;
 use crate::plan::{Action, Live};
 use commands::{After, Rounds, Telling};
 
@@ -143,19 +144,8 @@ impl<'a, O: Observer> Pass<'a, O> {
         YIELD.checked_sub(now.uptime.saturating_sub(since)).filter(|left| !left.is_zero())
     }
 
-    /// Facts and plan of one snapshot. The drain clock is advanced first: any read stops it, a live one starts it.
     fn decide(&mut self, snapshot: O::Snapshot, basis: Basis, now: Now) -> Decision<O> {
-        let routing = self.observer.routing(&snapshot, self.memory.attempt);
-        let selected = match routing.live() {
-            Live::Selected(color) => Some(color),
-            Live::Lost(_) | Live::Never => None,
-        };
-        let endpoints = selected.map(|color| (color, self.observer.endpoints(&snapshot, color)));
-        self.memory.drain.update(endpoints, basis.starts_clocks(), now.uptime);
-        let held = self.memory.drain.held(selected, now.uptime);
-        let facts = self.observer.observe(&snapshot, routing, self.memory.attempt, held, now);
-        let plan = self.observer.plan(&snapshot, &facts);
-        Decision { snapshot, facts, plan, endpoints }
+        decide(self.observer, &mut self.memory.drain, self.memory.attempt, snapshot, basis, now)
     }
 
     fn known(&self) -> Known<'_> {
@@ -233,4 +223,27 @@ impl<'a, O: Observer> Pass<'a, O> {
         let wanted = self.observer.intent(&decision.snapshot).wanted;
         timers::wait(decision, wanted, self.memory, now.uptime)
     }
+}
+
+/// Facts and plan of one snapshot. The drain clocks are advanced first: any read stops them, a live one starts them.
+/// `attempt` counts this term's writes of unknown result.
+pub fn decide<O: Observer>(
+    observer: &O,
+    drain: &mut Drain,
+    attempt: u32,
+    snapshot: O::Snapshot,
+    basis: Basis,
+    now: Now,
+) -> Decision<O> {
+    let routing = observer.routing(&snapshot, attempt);
+    let selected = match routing.live() {
+        Live::Selected(color) => Some(color),
+        Live::Lost(_) | Live::Never => None,
+    };
+    let endpoints = selected.map(|color| (color, observer.endpoints(&snapshot, color)));
+    drain.update(endpoints, basis.starts_clocks(), now.uptime);
+    let held = drain.held(selected, now.uptime);
+    let facts = observer.observe(&snapshot, routing, attempt, held, now);
+    let plan = observer.plan(&snapshot, &facts);
+    Decision { snapshot, facts, plan, endpoints }
 }
