@@ -8,6 +8,6 @@ mod send;
 #[cfg(test)]
 mod tests;
 
-pub use outcome::Outcome;
+pub use outcome::{Outcome, Refusal};
 pub use requests::{Object, Only, Request, Target, Verb, requests};
 pub use send::Writer;
