@@ -9,6 +9,7 @@ mod fencing;
 mod gate;
 mod properties;
 mod standby;
+mod waits;
 
 use super::*;
 use crate::api::{ActiveUpdatePolicy, PerColor};
