@@ -22,6 +22,7 @@ mod steps;
 #[cfg(test)]
 mod tests;
 mod waits;
+mod writes;
 
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ pub use rules::{gate, live, outdated};
 use steps::{fence, steps};
 use waits::waits;
 pub use waits::{Holder, Waits};
+pub use writes::{Inventory, Mismatch, ServiceWrite, Source, Write, writes};
 
 /// One request to the API server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -10,6 +10,7 @@ mod gate;
 mod properties;
 mod standby;
 mod waits;
+mod writes;
 
 use super::*;
 use crate::api::{ActiveUpdatePolicy, PerColor};

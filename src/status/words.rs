@@ -33,7 +33,7 @@ pub fn waits(app: &BlueGreenApp, seen: &Observed, plan: &Plan, because: &Because
         }
         Stage::Switching { to } => Some(switching(plan.live.color(), to)),
         Stage::Draining { old } => Some(format!(
-            "{old} drains for {} seconds; until then its pods stay as they are",
+            "{old} drains for {} seconds; its pods stay as they are to finish their requests",
             app.spec.drain_seconds
         )),
         Stage::Unready { missing } => Some(lacks_because(&name, seen, app.spec.active, missing, because)),
