@@ -9,6 +9,7 @@ mod fencing;
 mod gate;
 mod properties;
 mod standby;
+mod waits;
 mod writes;
 
 use super::*;
