@@ -91,7 +91,7 @@ fn context(
     watches: &Watches,
     metrics: Metrics,
 ) -> anyhow::Result<Context> {
-    let client = client::prompt(config::for_decisions(kube.clone(), args.write_timeout))?;
+    let client = client::low_latency_client(client::for_decisions(kube.clone(), args.write_timeout))?;
     let writer = Writer {
         client: client.clone(),
         tenure: leadership.tenure(),
