@@ -1,7 +1,5 @@
 //! Watches: what happened → which app to look at. The queue and the one-pass-per-app rule are kube's.
 
-pub mod cache;
-
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,11 +19,11 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use self::cache::{ByApp, Cache, Key};
 use crate::api::BlueGreenApp;
 use crate::desired::names;
 use crate::http::Health;
 use crate::metrics::Metrics;
+use crate::observe::stores::{ByApp, Cache, Key};
 use crate::reconcile::{Context, Error, reconcile};
 
 /// Kinds that must be listed once before this replica is ready: the app and its four kinds of children.

@@ -14,11 +14,11 @@ use kube::{Client, ResourceExt};
 
 use crate::api::{BlueGreenApp, Color, PerColor};
 use crate::apply::{Outcome, Target, Writer};
-use crate::controller::cache::Cache;
 use crate::events::Publisher;
 use crate::fence::Token;
 use crate::memory::{Late, Memory, Refusal};
 use crate::metrics::{Metrics, ReconcileResult};
+use crate::observe::stores::Cache;
 use crate::observe::{self, Snapshot};
 use crate::plan::{self, Action, Fence, Live, Observed, Plan};
 use crate::status::Trouble;
