@@ -24,6 +24,7 @@ pub mod metrics;
 pub mod observe;
 pub mod plan;
 pub mod reconcile;
+pub mod shutdown;
 pub mod status;
 pub mod telemetry;
 pub mod validate;

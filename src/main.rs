@@ -9,14 +9,13 @@ use bluegreen_operator::config::{self, Cli, Command, RunArgs};
 use bluegreen_operator::controller::Watches;
 use bluegreen_operator::events::Publisher;
 use bluegreen_operator::fence::Token;
-use bluegreen_operator::http::{self, Health, HealthLimits};
+use bluegreen_operator::http::{self, Health, HealthLimits, Limits};
 use bluegreen_operator::leader::{self, Leadership, Term};
 use bluegreen_operator::metrics::Metrics;
 use bluegreen_operator::reconcile::Context;
-use bluegreen_operator::{api, client, telemetry};
+use bluegreen_operator::{api, client, shutdown, telemetry};
 use clap::Parser;
 use kube::Client;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
@@ -37,10 +36,12 @@ async fn run(args: &RunArgs) -> anyhow::Result<()> {
     args.check()?;
     telemetry::init(&args.log)?;
     let shutdown = CancellationToken::new();
-    tokio::spawn(cancel_on_signal(shutdown.clone()));
+    tokio::spawn(end_on_signals(shutdown.clone()));
     let kube = args.cluster.kube_config().await?;
     let (health, metrics) = (Health::new(HealthLimits::default()), Metrics::new()?);
-    let (_, server) = http::serve(args.http_addr, health.clone(), metrics.clone(), shutdown.clone()).await?;
+    let (_, server) =
+        http::serve(args.http_addr, Limits::default(), health.clone(), metrics.clone(), shutdown.clone())
+            .await?;
     let server = tokio::spawn(server);
 
     let watches = Watches::start(&Client::try_from(kube.clone())?, args.namespace(), health, metrics.clone());
@@ -67,7 +68,7 @@ async fn run(args: &RunArgs) -> anyhow::Result<()> {
     }
     leadership.release().await;
     shutdown.cancel();
-    server.await.context("the HTTP server panicked")?
+    server.await.context("the HTTP server panicked")
 }
 
 async fn lead(
@@ -116,22 +117,8 @@ fn token(term: &Term) -> Token {
     }
 }
 
-async fn cancel_on_signal(shutdown: CancellationToken) {
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "SIGTERM is not handled");
-                std::future::pending::<()>().await;
-            }
-        }
-    };
-    tokio::select! {
-        () = terminate => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    tracing::info!("shutting down");
-    shutdown.cancel();
+/// Ends the process: in order at the first signal, at once at the second.
+async fn end_on_signals(token: CancellationToken) {
+    shutdown::follow(shutdown::signals(), token).await;
+    std::process::exit(1);
 }
