@@ -1,4 +1,4 @@
-//! Entry point: arguments, telemetry, and the joining of HTTP, leadership and controller.
+//! The entry point: reads the arguments and connects the HTTP server, the leader election and the controller.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -44,15 +44,33 @@ async fn run(args: &RunArgs) -> anyhow::Result<()> {
             .await?;
     let server = tokio::spawn(server);
 
-    let watches = Watches::start(&Client::try_from(kube.clone())?, args.namespace(), health, metrics.clone());
-    let Some(leadership) = lead(args, &kube, &shutdown).await? else { return Ok(()) };
+    let (watches, mut tasks) = Watches::start(&Client::try_from(kube.clone())?, args.namespace(), health);
+    let apps = watches.clone();
+    metrics.export_apps(move || apps.apps())?;
+    // Without its watches this process would act on stores that never change again, and look healthy. It ends in the middle of
+    // whatever it does, and does not release its Lease: a write may still be under way.
+    let acting = act(args, &kube, &shutdown, &watches, &metrics);
+    tasks.run_while_watching(acting).await.inspect_err(|ended| tracing::error!("{ended}"))??;
+    shutdown.cancel();
+    server.await.context("the HTTP server panicked")
+}
+
+/// Waits for the leadership, then reconciles until `shutdown`.
+async fn act(
+    args: &RunArgs,
+    kube: &kube::Config,
+    shutdown: &CancellationToken,
+    watches: &Watches,
+    metrics: &Metrics,
+) -> anyhow::Result<()> {
+    let Some(leadership) = lead(args, kube, shutdown).await? else { return Ok(()) };
     metrics.set_leader(true);
     tracing::info!(epoch = leadership.term.epoch, lease = leadership.term.lease_name, "leading");
-    let context = Arc::new(context(args, &kube, &leadership, &watches, metrics.clone())?);
+    let context = Arc::new(context(args, kube, &leadership, watches, metrics.clone())?);
 
     let stop = shutdown.child_token();
     let working = async {
-        // For ever where the kind is not installed, or the rights are missing.
+        // For ever, if the CustomResourceDefinition is not installed or rights are missing.
         if stop.run_until_cancelled(watches.synced()).await.is_some() {
             watches.lead(context, args.concurrency, stop.clone()).await;
         }
@@ -67,8 +85,7 @@ async fn run(args: &RunArgs) -> anyhow::Result<()> {
         anyhow::bail!("leadership lost: {reason}");
     }
     leadership.release().await;
-    shutdown.cancel();
-    server.await.context("the HTTP server panicked")
+    Ok(())
 }
 
 async fn lead(

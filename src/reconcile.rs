@@ -24,7 +24,7 @@ use crate::plan::{self, Action, Fence, Live, Observed, Plan};
 use crate::status::Trouble;
 use crate::validate;
 use look::{How, Look, is_switching, look};
-use report::{News, Reported, finish, news, progress, publish_gauges, report, wait};
+use report::{News, Reported, finish, news, progress, report, wait};
 
 /// Steps of one pass; an app that needs more goes to the end of the queue, so that it cannot starve others.
 const ROUNDS: usize = 12;
@@ -104,10 +104,10 @@ impl Context {
         memories.entry(uid.to_owned()).or_default().clone()
     }
 
-    fn forget(&self, app: &BlueGreenApp) {
+    /// Drops what is remembered of an app that is deleted. The watch of the apps calls this, too.
+    pub fn forget(&self, app: &BlueGreenApp) {
         let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
         memories.remove(&app.uid().unwrap_or_default());
-        self.metrics.forget_app(&app.namespace().unwrap_or_default(), &app.name_any());
     }
 
     fn token(&self, memory: &Memory) -> Token {
@@ -174,7 +174,6 @@ async fn pass(app: &Arc<BlueGreenApp>, context: &Context, memory: &mut Memory) -
         return progress(&mut cached, context, memory).await;
     }
     memory.failures = 0;
-    publish_gauges(context, &cached.seen.app);
     Ok(wait(&cached, memory))
 }
 

@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
 use super::{Context, Decision, Error, RESYNC};
-use crate::api::{BlueGreenApp, BlueGreenAppStatus, Color, PerColor};
+use crate::api::{BlueGreenAppStatus, Color, PerColor};
 use crate::apply::Outcome;
 use crate::explain::explain;
 use crate::memory::{Late, Memory};
@@ -98,7 +98,6 @@ pub(super) async fn finish(
     let new = report(decision);
     if news(decision, &new) == News::None {
         memory.failures = 0;
-        publish_gauges(context, &decision.seen.app);
         return Ok(Reported::Done(wait(decision, memory)));
     }
     write_status(decision, new, context, memory).await
@@ -148,7 +147,6 @@ async fn write_status(
                 context.events.publish(&app, note);
             }
             record_switch(context, &old, &new);
-            publish_gauges(context, &app);
             app.metadata.resource_version = version;
             decision.seen.app = Arc::new(app);
             wait(decision, memory)
@@ -241,13 +239,4 @@ fn record_switch(context: &Context, old: &BlueGreenAppStatus, new: &BlueGreenApp
             took(switch),
         );
     }
-}
-
-pub(super) fn publish_gauges(context: &Context, app: &BlueGreenApp) {
-    let Some(status) = &app.status else { return };
-    let conditions: Vec<(&str, &str)> =
-        status.conditions.iter().map(|c| (c.type_.as_str(), c.status.as_str())).collect();
-    let active = status.active.map_or("none", Color::as_str);
-    let namespace = app.namespace().unwrap_or_default();
-    context.metrics.set_app(&namespace, &app.name_any(), active, app.spec.active.as_str(), &conditions);
 }
