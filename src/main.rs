@@ -66,9 +66,10 @@ async fn act(
     let Some(leadership) = lead(args, kube, shutdown).await? else { return Ok(()) };
     metrics.set_leader(true);
     tracing::info!(epoch = leadership.term.epoch, lease = leadership.term.lease_name, "leading");
-    let context = Arc::new(context(args, kube, &leadership, watches, metrics.clone())?);
-
     let stop = shutdown.child_token();
+    let context = context(args, kube, &leadership, watches, metrics.clone())?.with_stop(stop.clone());
+    let context = Arc::new(context);
+
     let working = async {
         // For ever, if the CustomResourceDefinition is not installed or rights are missing.
         if stop.run_until_cancelled(watches.synced()).await.is_some() {

@@ -170,13 +170,12 @@ impl Metrics {
         self.inner.registry.register(Box::new(apps))
     }
 
-    /// Counts a switch that ended. `from` is `none` for the first activation; `took` is the time since its start.
-    pub fn record_switch(&self, from: &str, to: &str, result: SwitchResult, took: Duration) {
+    /// Counts a switch that ended. `from` is `none` for the first activation. `took` is the time from its beginning to its
+    /// end; `None` where that is unknown, or says nothing, as of a switch that was canceled.
+    pub fn record_switch(&self, from: &str, to: &str, result: SwitchResult, took: Option<Duration>) {
         self.inner.switches.with_label_values(&[from, to, result.as_str()]).inc();
-        match result {
-            SwitchResult::Succeeded => self.inner.switch_duration.observe(took.as_secs_f64()),
-            // The time until somebody canceled it says nothing about how fast switches are.
-            SwitchResult::Canceled => {}
+        if let Some(took) = took {
+            self.inner.switch_duration.observe(took.as_secs_f64());
         }
     }
 

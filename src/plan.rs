@@ -19,18 +19,20 @@ mod rules;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod writes;
 
 use std::time::Duration;
 
 pub use facts::{
-    Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Observed, Recorded, Selection,
-    ServiceFacts, Standby, Stored,
+    Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Observed, Recorded, Routing,
+    Selection, ServiceFacts, Standby, Stored,
 };
 
 use crate::api::Color;
 use rules::{drained, holds, left_recently, serving, yields};
 pub use rules::{gate, live, outdated};
 use steps::{fence, steps};
+pub use writes::{Inventory, Mismatch, ServiceWrite, Source, Write, writes};
 
 /// One request to the API server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -4,14 +4,26 @@ mod contents;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::core::v1::Service;
+use kube::Client;
 use kube::client::Body;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use tower::service_fn;
 
+use super::requests::NO_SUCH_VERSION;
 use super::*;
-use crate::observe::{self, Held, Proof};
+use crate::api::{BlueGreenApp, Color, PerColor};
+use crate::desired::{self, LiveService, names};
+use crate::fence::Token;
+use crate::leader::Tenure;
+use crate::metrics::{Metrics, WriteOutcome};
+use crate::observe::{self, Held, Proof, Snapshot};
+use crate::plan::Action;
 
 type Sent = Arc<Mutex<Vec<Value>>>;
 
@@ -141,7 +153,13 @@ async fn carry_out_on(
     });
     let writer = writer(Client::new(server, "elsewhere"), tenure, Duration::from_secs(5));
     let token = Token { operator: "system/operator".into(), lease: "0a1b2c3d".into(), epoch: 7, attempt: 0 };
-    let facts = observe::observe(&seen, &token, Timestamp::UNIX_EPOCH, |_| Held::default());
+    let facts = observe::observe(
+        &seen,
+        observe::routing(&seen, &token),
+        &token,
+        Held::default(),
+        Timestamp::UNIX_EPOCH,
+    );
     let target = Target { seen: &seen, facts: &facts, token: &token };
     let outcome = match job {
         Job::Report => writer.status(&seen.app).await.0,

@@ -43,7 +43,7 @@ fn with_store(apps: Vec<Arc<BlueGreenApp>>) -> (Metrics, Arc<Mutex<Vec<Arc<BlueG
 
 fn filled() -> Metrics {
     let (metrics, _) = with_store(vec![hello()]);
-    metrics.record_switch("blue", "green", SwitchResult::Succeeded, Duration::from_millis(40));
+    metrics.record_switch("blue", "green", SwitchResult::Succeeded, Some(Duration::from_millis(40)));
     metrics.record_write("Service", WriteOutcome::Ok);
     metrics.reconcile_timer().finish(ReconcileResult::Success);
     metrics
@@ -156,7 +156,7 @@ fn a_pass_does_not_wait_for_a_scrape() {
         scope.spawn(move || {
             metrics.reconcile_timer().finish(ReconcileResult::Success);
             metrics.record_write("Service", WriteOutcome::Ok);
-            metrics.record_switch("blue", "green", SwitchResult::Succeeded, Duration::from_millis(40));
+            metrics.record_switch("blue", "green", SwitchResult::Succeeded, Some(Duration::from_millis(40)));
             metrics.set_leader(true);
             done.send(()).unwrap();
         });
@@ -185,7 +185,7 @@ fn switches_are_exported_before_the_first_one() {
 #[test]
 fn only_successful_switches_count_toward_the_duration() {
     let metrics = filled();
-    metrics.record_switch("green", "blue", SwitchResult::Canceled, Duration::from_secs(300));
+    metrics.record_switch("green", "blue", SwitchResult::Canceled, None);
     assert_eq!(
         lines(&metrics, "bluegreenapp_switch_duration_seconds_count"),
         ["bluegreenapp_switch_duration_seconds_count 1"]

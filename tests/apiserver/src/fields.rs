@@ -1,0 +1,122 @@
+//! Who owns which field: the part of server-side apply that the operator depends on.
+//!
+//! A field set holds the paths of leaves, and of the items of lists that are merged by key. A manager that applies owns
+//! what it declares; what it declared before and no longer declares is removed, unless another manager owns it too.
+
+mod path;
+mod schema;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+pub(crate) use path::Path;
+use path::{Step, paths};
+use schema::Shape;
+
+use crate::kind::Kind;
+
+/// The fields of each manager.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Owners(BTreeMap<String, BTreeSet<Path>>);
+
+/// Fields that another manager owns with another value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Conflicts(pub Vec<String>);
+
+impl Owners {
+    /// The object after a server-side apply of `declared`; the owners follow.
+    pub fn apply(
+        &mut self,
+        kind: Kind,
+        object: &Value,
+        manager: &str,
+        declared: &Value,
+        force: bool,
+    ) -> Result<Value, Conflicts> {
+        let fields = paths(kind, declared);
+        let differs = |path: &Path| path.get(object) != path.get(declared);
+        let foreign: Vec<String> = self
+            .0
+            .iter()
+            .filter(|(other, _)| *other != manager)
+            .flat_map(|(other, owned)| {
+                owned
+                    .intersection(&fields)
+                    .filter(|path| differs(path))
+                    .map(move |path| format!("{other}: {path}"))
+            })
+            .collect();
+        if !foreign.is_empty() && !force {
+            return Err(Conflicts(foreign));
+        }
+        for (_, owned) in self.0.iter_mut().filter(|(other, _)| *other != manager) {
+            owned.retain(|path| !(fields.contains(path) && differs(path)));
+        }
+        let before = self.0.insert(manager.to_owned(), fields.clone()).unwrap_or_default();
+        let mut merged = object.clone();
+        merge(kind, &mut Vec::new(), &mut merged, declared);
+        // Items before what they hold: most of it goes with them.
+        for path in before.difference(&fields).filter(|path| !self.owned(path)) {
+            path.remove(&mut merged);
+        }
+        Ok(merged)
+    }
+
+    /// Takes note of an edit that was no server-side apply: who changes a field owns it from then on, alone.
+    pub fn update(&mut self, kind: Kind, manager: &str, before: &Value, after: &Value) {
+        let fields = paths(kind, after);
+        let changed: BTreeSet<Path> =
+            fields.iter().filter(|path| path.get(before) != path.get(after)).cloned().collect();
+        for owned in self.0.values_mut() {
+            owned.retain(|path| fields.contains(path) && !changed.contains(path));
+        }
+        self.0.entry(manager.to_owned()).or_default().extend(changed);
+    }
+
+    fn owned(&self, path: &Path) -> bool {
+        self.0.values().any(|owned| owned.contains(path))
+    }
+}
+
+/// Puts what is declared into the object.
+fn merge(kind: Kind, at: &mut Vec<String>, object: &mut Value, declared: &Value) {
+    match (schema::shape(kind, at), declared) {
+        (Shape::Granular, Value::Object(fields)) if !fields.is_empty() => merge_map(kind, at, object, fields),
+        (Shape::Granular, Value::Object(_)) if object.is_object() => {}
+        (Shape::KeyedBy(keys), Value::Array(items)) => merge_list(kind, at, object, keys, items),
+        _ => *object = declared.clone(),
+    }
+}
+
+fn merge_map(kind: Kind, at: &mut Vec<String>, object: &mut Value, declared: &Map<String, Value>) {
+    if !object.is_object() {
+        *object = Value::Object(Map::new());
+    }
+    for (key, value) in declared {
+        at.push(key.clone());
+        merge(kind, at, &mut object[key.as_str()], value);
+        at.pop();
+    }
+}
+
+fn merge_list(kind: Kind, at: &mut Vec<String>, object: &mut Value, keys: &[&str], declared: &[Value]) {
+    if !object.is_array() {
+        *object = Value::Array(Vec::new());
+    }
+    let list = object.as_array_mut().expect("an array");
+    for item in declared {
+        let step = Step::item(keys, item);
+        let index = list.iter().position(|other| step.is(other)).unwrap_or_else(|| {
+            list.push(Value::Null);
+            list.len() - 1
+        });
+        match item {
+            Value::Object(fields) => merge_map(kind, at, &mut list[index], fields),
+            _ => list[index] = item.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Paths of fields.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde_json::Value;
+
+use super::schema::{self, Shape};
+use crate::kind::Kind;
+
+/// One step into a value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Step {
+    /// A field of a map.
+    Field(String),
+    /// The item of a list whose fields have these values.
+    Item(Vec<(String, String)>),
+}
+
+impl Step {
+    /// The step to this item of a list.
+    pub fn item(keys: &[&str], item: &Value) -> Self {
+        Self::Item(keys.iter().map(|key| ((*key).to_owned(), key_value(key, item))).collect())
+    }
+
+    /// Whether it leads to this item.
+    pub fn is(&self, item: &Value) -> bool {
+        match self {
+            Self::Item(keys) => keys.iter().all(|(key, value)| key_value(key, item) == *value),
+            Self::Field(_) => false,
+        }
+    }
+}
+
+fn key_value(key: &str, item: &Value) -> String {
+    match (&item[key], key) {
+        // The default that Kubernetes' schema gives this key.
+        (Value::Null, "protocol") => "TCP".to_owned(),
+        (Value::String(text), _) => text.clone(),
+        (other, _) => other.to_string(),
+    }
+}
+
+/// The way to a field, or to an item of a list.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Path(Vec<Step>);
+
+impl Path {
+    /// What is there; for the item of a list, only that it is there.
+    pub fn get<'a>(&self, value: &'a Value) -> Option<&'a Value> {
+        let found = self.0.iter().try_fold(value, |value, step| match step {
+            Step::Field(key) => value.get(key),
+            Step::Item(_) => value.as_array()?.iter().find(|item| step.is(item)),
+        })?;
+        match self.0.last() {
+            Some(Step::Item(_)) => Some(&Value::Null),
+            Some(Step::Field(_)) | None => Some(found),
+        }
+    }
+
+    /// Takes the field away, and what is empty without it.
+    pub fn remove(&self, value: &mut Value) {
+        remove(&self.0, value);
+    }
+}
+
+fn remove(steps: &[Step], value: &mut Value) {
+    let Some((step, rest)) = steps.split_first() else { return };
+    match (step, value) {
+        (Step::Field(key), Value::Object(fields)) => {
+            if let Some(inner) = fields.get_mut(key) {
+                remove(rest, inner);
+                let is_empty = match &*inner {
+                    Value::Object(fields) => fields.is_empty(),
+                    Value::Array(items) => items.is_empty(),
+                    _ => false,
+                };
+                if rest.is_empty() || is_empty {
+                    fields.remove(key);
+                }
+            }
+        }
+        (Step::Item(_), Value::Array(items)) => {
+            if rest.is_empty() {
+                items.retain(|item| !step.is(item));
+            } else if let Some(inner) = items.iter_mut().find(|item| step.is(item)) {
+                remove(rest, inner);
+            }
+        }
+        _ => {}
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|step| match step {
+            Step::Field(key) => write!(f, ".{key}"),
+            Step::Item(keys) => write!(f, "{keys:?}"),
+        })
+    }
+}
+
+/// Identity and system fields, which no manager owns.
+const UNOWNED: [&[&str]; 10] = [
+    &["apiVersion"],
+    &["kind"],
+    &["status"],
+    &["metadata", "name"],
+    &["metadata", "namespace"],
+    &["metadata", "uid"],
+    &["metadata", "resourceVersion"],
+    &["metadata", "generation"],
+    &["metadata", "creationTimestamp"],
+    &["metadata", "managedFields"],
+];
+
+/// Every leaf of a value, and every item of its lists that are merged by key.
+pub(super) fn paths(kind: Kind, value: &Value) -> BTreeSet<Path> {
+    let mut found = BTreeSet::new();
+    collect(kind, &mut Vec::new(), &mut Vec::new(), value, &mut found);
+    found
+}
+
+fn collect(
+    kind: Kind,
+    names: &mut Vec<String>,
+    steps: &mut Vec<Step>,
+    value: &Value,
+    found: &mut BTreeSet<Path>,
+) {
+    if UNOWNED.iter().any(|path| path.iter().eq(names.iter())) {
+        return;
+    }
+    match (schema::shape(kind, names), value) {
+        (Shape::Granular, Value::Object(fields)) if !fields.is_empty() => {
+            for (key, value) in fields {
+                names.push(key.clone());
+                steps.push(Step::Field(key.clone()));
+                collect(kind, names, steps, value, found);
+                steps.pop();
+                names.pop();
+            }
+        }
+        (Shape::KeyedBy(keys), Value::Array(items)) => {
+            for item in items {
+                steps.push(Step::item(keys, item));
+                found.insert(Path(steps.clone()));
+                // An item merges like a map, whatever the list is.
+                if let Value::Object(fields) = item {
+                    for (key, value) in fields {
+                        names.push(key.clone());
+                        steps.push(Step::Field(key.clone()));
+                        collect(kind, names, steps, value, found);
+                        steps.pop();
+                        names.pop();
+                    }
+                }
+                steps.pop();
+            }
+        }
+        _ => {
+            found.insert(Path(steps.clone()));
+        }
+    }
+}

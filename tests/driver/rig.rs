@@ -1,0 +1,172 @@
+//! One operator and one app on an API server in memory, and what a test does with them.
+
+mod operator;
+mod record;
+
+use std::time::Duration;
+
+use bluegreen_apiserver::{Controllers, Kind, Logged, Server};
+use bluegreen_guard::World;
+use bluegreen_operator::api::{BlueGreenAppStatus, Color};
+use serde_json::{Value, json};
+
+pub use operator::Operator;
+
+/// The namespace of every test.
+pub const NAMESPACE: &str = "n";
+
+/// The app of every test.
+pub const APP: &str = "hello";
+
+/// More passes than any change takes; an app that is not at rest then never will be.
+const PASSES: usize = 60;
+
+/// A server, its controllers, one operator, and an app named `hello`.
+pub struct Rig {
+    pub server: Server,
+    pub controllers: Controllers,
+    pub operator: Operator,
+}
+
+/// A condition, as it is in the status.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Condition {
+    pub status: String,
+    pub reason: String,
+    pub message: String,
+}
+
+/// Two colors of two pods, blue active, without a drain.
+pub fn spec() -> Value {
+    json!({
+        "active": "blue", "image": "team/hello", "blue": { "tag": "v1" }, "green": { "tag": "v2" },
+        "replicas": 2, "port": 8888, "drainSeconds": 0,
+    })
+}
+
+/// [`spec`] with these fields.
+pub fn spec_with(fields: Value) -> Value {
+    let mut spec = spec();
+    let Value::Object(fields) = fields else { panic!("fields of a spec") };
+    for (key, value) in fields {
+        spec[key.as_str()] = value;
+    }
+    spec
+}
+
+impl Rig {
+    /// An operator, and an app with this spec that no pass has seen yet.
+    pub fn new(spec: Value) -> Self {
+        let rig = Self::empty();
+        rig.create_app(spec);
+        rig
+    }
+
+    /// An operator without an app.
+    pub fn empty() -> Self {
+        let server = Server::new(NAMESPACE);
+        let controllers = Controllers::new(&server);
+        let operator = Operator::new(&server);
+        Self { server, controllers, operator }
+    }
+
+    /// As [`Rig::new`], at rest.
+    pub async fn serving(spec: Value) -> Self {
+        let mut rig = Self::new(spec);
+        rig.settle().await;
+        assert!(rig.world().settled(APP), "{:#}", rig.app());
+        let _ = rig.server.take_log();
+        rig
+    }
+
+    /// Creates the app, as a person.
+    pub fn create_app(&self, spec: Value) {
+        self.server.create(Kind::App, json!({ "metadata": { "name": APP }, "spec": spec }));
+    }
+
+    /// One pass of the operator, whose caches are up to date; how long it would wait for the next one.
+    pub async fn pass(&mut self) -> Duration {
+        self.operator.pass(&self.server).await
+    }
+
+    /// One step of the controllers.
+    pub fn step(&self) {
+        self.controllers.step();
+    }
+
+    /// Passes and steps, until nothing changes any more.
+    pub async fn settle(&mut self) {
+        for _ in 0..PASSES {
+            let before = self.server.history().len();
+            self.pass().await;
+            self.step();
+            if self.server.history().len() == before {
+                return;
+            }
+        }
+        panic!("not at rest after {PASSES} passes: {:#}", self.app());
+    }
+
+    /// Changes the app's spec, as a person.
+    pub fn edit(&self, change: impl FnOnce(&mut Value)) {
+        self.server.edit(Kind::App, APP, |app| change(&mut app["spec"]));
+    }
+
+    /// Asks for a color, as a person.
+    pub fn activate(&self, color: Color) {
+        self.edit(|spec| spec["active"] = json!(color));
+    }
+
+    pub fn app(&self) -> Value {
+        self.server.get(Kind::App, APP).expect("the app")
+    }
+
+    /// The status; the one of an app that nobody has looked at if there is none.
+    pub fn status(&self) -> BlueGreenAppStatus {
+        serde_json::from_value(self.app()["status"].clone()).unwrap_or_default()
+    }
+
+    /// A condition of the app; all empty if it has none of that type.
+    pub fn condition(&self, type_: &str) -> Condition {
+        let status = self.status();
+        status.condition(type_).map_or_else(Condition::default, |c| Condition {
+            status: c.status.clone(),
+            reason: c.reason.clone(),
+            message: c.message.clone(),
+        })
+    }
+
+    /// Status and reason of a condition, as `True/Serving`.
+    pub fn says(&self, type_: &str) -> String {
+        let Condition { status, reason, .. } = self.condition(type_);
+        format!("{status}/{reason}")
+    }
+
+    /// All objects at this moment.
+    pub fn world(&self) -> World {
+        record::world(&self.server)
+    }
+
+    /// The requests that changed something since the log was taken last.
+    pub fn writes(&self) -> Vec<String> {
+        self.server.log().iter().filter(|logged| logged.wrote()).map(Logged::words).collect()
+    }
+
+    /// The Events that there are, as `Type Reason: note`.
+    pub async fn events(&self) -> Vec<String> {
+        // They are published in the background.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        let words = |event: Value| {
+            let text = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
+            format!("{} {}: {}", text("type"), text("reason"), text("note"))
+        };
+        self.server.all(Kind::Event).into_iter().map(words).collect()
+    }
+
+    /// Ends the test: every promise must have been kept at every instant.
+    pub fn finish(self) {
+        record::check(&self.server);
+    }
+}

@@ -1,0 +1,106 @@
+//! One operator: the real `reconcile()`, with caches that the test fills.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bluegreen_apiserver::{Kind, Server};
+use bluegreen_operator::api::BlueGreenApp;
+use bluegreen_operator::apply::Writer;
+use bluegreen_operator::events::Publisher;
+use bluegreen_operator::fence::Token;
+use bluegreen_operator::leader::Leadership;
+use bluegreen_operator::metrics::Metrics;
+use bluegreen_operator::observe::stores::{ByApp, Cache};
+use bluegreen_operator::reconcile::{Context, reconcile};
+use kube::Resource;
+use kube::runtime::watcher::Event;
+use serde::de::DeserializeOwned;
+
+use super::APP;
+
+/// How long a request may take, by the clock of timeouts, which a test never waits for.
+const DEADLINE: Duration = Duration::from_secs(3);
+
+/// The operator of one term of leadership.
+pub struct Operator {
+    pub metrics: Metrics,
+    cache: Arc<Cache>,
+    context: Arc<Context>,
+    /// The caches stay as they are.
+    pub lags: bool,
+    _leadership: Leadership,
+}
+
+impl Operator {
+    /// The first term.
+    pub fn new(server: &Server) -> Self {
+        Self::of_term(server, "system/operator", 1)
+    }
+
+    /// A term of the installation whose Lease has this name.
+    pub fn of_term(server: &Server, lease: &str, epoch: i64) -> Self {
+        let (namespace, name) = lease.split_once('/').expect("namespace/name");
+        let leadership = Leadership::unelected(namespace, name);
+        let (client, metrics) = (server.client(), Metrics::new().unwrap());
+        let writer = Writer {
+            client: client.clone(),
+            tenure: leadership.tenure(),
+            deadline: DEADLINE,
+            metrics: metrics.clone(),
+        };
+        let cache: Arc<Cache> = Arc::default();
+        let token = Token { operator: lease.to_owned(), lease: "0a1b2c3d".to_owned(), epoch, attempt: 0 };
+        let publisher = Publisher::new(client.clone(), format!("operator-{epoch}"));
+        let context = Context::new(client, writer, cache.clone(), metrics.clone(), publisher, token);
+        Self { metrics, cache, context: Arc::new(context), lags: false, _leadership: leadership }
+    }
+
+    /// One pass; how long it would wait for the next one.
+    pub async fn pass(&self, server: &Server) -> Duration {
+        if !self.lags {
+            self.fill(server);
+        }
+        let Some(app) = server.get(Kind::App, APP) else { panic!("a pass needs an app") };
+        let app: BlueGreenApp = serde_json::from_value(app).expect("a BlueGreenApp");
+        // On the heap: a pass is large.
+        let action = Box::pin(reconcile(Arc::new(app), self.context.clone())).await.expect("still leading");
+        requeue_after(&action)
+    }
+
+    /// As the watches would have it.
+    fn fill(&self, server: &Server) {
+        fill(&self.cache.services, server, Kind::Service);
+        fill(&self.cache.deployments, server, Kind::Deployment);
+        fill(&self.cache.revisions, server, Kind::Revision);
+        fill(&self.cache.slices, server, Kind::Slice);
+    }
+}
+
+fn fill<K>(store: &ByApp<K>, server: &Server, kind: Kind)
+where
+    K: Resource + DeserializeOwned + Debug,
+{
+    store.take(Event::Init);
+    for object in server.all(kind) {
+        store.take(Event::InitApply(serde_json::from_value(object).expect("an object of its kind")));
+    }
+    store.take(Event::InitDone);
+}
+
+/// `kube` keeps it to itself, but for its debug output: `Action { requeue_after: Some(1.5s) }`.
+fn requeue_after(action: &kube::runtime::controller::Action) -> Duration {
+    let text = format!("{action:?}");
+    let (_, rest) = text.split_once("Some(").expect("a time");
+    let (time, _) = rest.split_once(')').expect("a time");
+    let split = time.find(|c: char| c.is_alphabetic() || c == 'µ').expect("a unit");
+    let number: f64 = time[..split].parse().expect("a number");
+    let unit = match &time[split..] {
+        "s" => 1.0,
+        "ms" => 1e-3,
+        "µs" => 1e-6,
+        "ns" => 1e-9,
+        other => panic!("{other}"),
+    };
+    Duration::from_secs_f64(number * unit)
+}

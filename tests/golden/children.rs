@@ -1,0 +1,390 @@
+//! How does each feature of a spec turn into objects? The snapshots are a promise: a change of one rolls
+//! nobody's pods (revisions are stored), but it is what every *new* revision gets.
+
+use bluegreen_operator::api::{BlueGreenApp, Color, PerColor};
+use bluegreen_operator::desired::{
+    LiveService, RevisionError, Selection, Stored, block_hash, color_service, covers, deployment,
+    inputs_hash, live_service, recover, render, revision, selects, stored,
+};
+use k8s_openapi::DeepMerge;
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use serde_json::{Value, json};
+
+/// The smallest app, as it comes back from a cluster, with a JSON merge patch on its spec.
+fn app(patch: Value) -> BlueGreenApp {
+    let mut app: Value = serde_yaml_ng::from_str(include_str!("../golden_smallest.yaml")).unwrap();
+    app["metadata"] = json!({
+        "name": "hello",
+        "namespace": "shop",
+        "uid": "11111111-2222-3333-4444-555555555555",
+        "labels": {"of-the-app": "never-copied"},
+        "annotations": {"of-the-app": "never-copied"},
+    });
+    app["spec"].merge_from(patch);
+    serde_json::from_value(app).unwrap()
+}
+
+fn stored_of(app: &BlueGreenApp, color: Color, number: i64) -> Stored {
+    Stored { number, rendered: render(app, color).unwrap() }
+}
+
+fn template_of(app: &BlueGreenApp, color: Color) -> Value {
+    render(app, color).unwrap().deployment["template"].take()
+}
+
+fn live<'a>() -> LiveService<'a> {
+    LiveService {
+        selects: Some(Color::Green),
+        active: Some(Color::Green),
+        served: PerColor { blue: Some(1), green: Some(4) },
+        fence: "7.12",
+        operator: "bluegreen-system/bluegreen-operator",
+        node_port: None,
+        cluster_ip: None,
+    }
+}
+
+#[test]
+fn what_does_a_color_of_the_smallest_app_become() {
+    let app = app(json!({}));
+    let stored = stored_of(&app, Color::Blue, 1);
+    insta::assert_yaml_snapshot!("revision", revision(&app, Color::Blue, 1, &stored.rendered));
+    insta::assert_yaml_snapshot!("deployment", deployment(&app, Color::Blue, &stored, 3, "7.12"));
+    insta::assert_yaml_snapshot!("color_service", color_service(&app, Color::Blue));
+}
+
+#[test]
+fn what_is_the_live_service_before_and_after_the_first_activation() {
+    let app = app(json!({}));
+    let before = LiveService { selects: None, active: None, served: PerColor::default(), ..live() };
+    insta::assert_yaml_snapshot!("live_service_selects_nothing", live_service(&app, &before));
+    insta::assert_yaml_snapshot!("live_service_green", live_service(&app, &live()));
+}
+
+#[test]
+fn what_does_every_field_of_the_service_become() {
+    let app = app(json!({
+        "appProtocol": "kubernetes.io/h2c",
+        "service": {
+            "type": "LoadBalancer", "port": 80, "nodePort": 30080, "sessionAffinity": "ClientIP",
+            "externalTrafficPolicy": "Local", "loadBalancerClass": "example.com/lb",
+            "annotations": {"example.com/timeout": "60"},
+        },
+    }));
+    insta::assert_yaml_snapshot!("live_service_everything", live_service(&app, &live()));
+    insta::assert_yaml_snapshot!("color_service_app_protocol", color_service(&app, Color::Green));
+}
+
+#[test]
+fn a_service_that_was_lost_asks_for_what_it_had() {
+    let restored = |patch| {
+        live_service(
+            &app(patch),
+            &LiveService { node_port: Some(31234), cluster_ip: Some("10.96.0.7".into()), ..live() },
+        )
+    };
+    let body = restored(json!({"service": {"nodePort": null}}));
+    assert_eq!(body["spec"]["ports"][0]["nodePort"], 31234);
+    assert_eq!(body["spec"]["clusterIP"], "10.96.0.7");
+    assert_eq!(restored(json!({}))["spec"]["ports"][0]["nodePort"], 30007, "the spec wins");
+    let inside = restored(json!({"service": {"type": "ClusterIP", "nodePort": null}}));
+    assert_eq!(inside["spec"]["ports"][0].get("nodePort"), None);
+    assert_eq!(inside["spec"].get("externalTrafficPolicy"), None);
+}
+
+#[test]
+fn a_field_that_is_taken_out_of_the_spec_is_noticed() {
+    let declared = |patch, live: &LiveService| live_service(&app(patch), live);
+    for patch in [
+        json!({"service": {"annotations": {"a": "b"}}}),
+        json!({"appProtocol": "http"}),
+        json!({"service": {"nodePort": 30008}}),
+    ] {
+        let before = declared(patch.clone(), &live());
+        let after = declared(json!({}), &live());
+        assert!(covers(&after, &before).is_err(), "{patch}");
+    }
+    // What differs from one moment to the next, or only while restoring, is not part of that.
+    let annotation = |live: &LiveService| {
+        declared(json!({"service": {"nodePort": null}}), live)["metadata"]["annotations"]["bluegreen.dev/declared"].take()
+    };
+    let other = LiveService {
+        selects: None,
+        active: None,
+        served: PerColor::default(),
+        fence: "8.1",
+        operator: "a/b",
+        node_port: Some(30001),
+        cluster_ip: Some("10.96.0.7".into()),
+    };
+    assert_eq!(annotation(&live()), annotation(&other));
+}
+
+#[test]
+fn what_does_an_overlay_become() {
+    let app = app(json!({
+        "green": {"env": [{"name": "MODE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}, {"name": "NEW", "value": "1"}]},
+        "minReadySeconds": 5,
+        "maxSurge": 1,
+        "template": {
+            "metadata": {"labels": {"app.kubernetes.io/name": "shop", "track": "stable"}, "annotations": {"example.com/scrape": "true"}},
+            "spec": {
+                "serviceAccountName": "hello",
+                "imagePullSecrets": [{"name": "registry"}],
+                "securityContext": {"runAsNonRoot": true},
+                "tolerations": [{"key": "spot", "operator": "Exists"}],
+                "volumes": [{"name": "cache", "emptyDir": {"sizeLimit": "64Mi"}}],
+                "initContainers": [{"name": "wait", "image": "busybox:1"}],
+                "containers": [
+                    {"name": "proxy", "image": "envoy:1"},
+                    {
+                        "name": "app",
+                        "imagePullPolicy": "Always",
+                        "args": ["--color"],
+                        "env": [{"name": "MODE", "value": "plain"}, {"name": "KEPT", "value": "yes"}],
+                        "ports": [{"name": "metrics", "containerPort": 9090}],
+                        "volumeMounts": [{"name": "cache", "mountPath": "/cache"}],
+                        "resources": {"limits": {"memory": "64Mi"}},
+                        "lifecycle": {"postStart": {"exec": {"command": ["true"]}}},
+                        "livenessProbe": {"httpGet": {"path": "/live", "port": "http"}},
+                    },
+                ],
+            },
+        },
+    }));
+    insta::assert_yaml_snapshot!("overlay", render(&app, Color::Green).unwrap().deployment);
+}
+
+#[test]
+fn which_image_runs() {
+    let digest = format!("sha256:{}", "0a".repeat(32));
+    for (patch, image) in [
+        (json!({}), "lyonger/cicd_test:v1.0.0".to_owned()),
+        (json!({"blue": {"digest": digest}}), format!("lyonger/cicd_test:v1.0.0@{digest}")),
+        (json!({"blue": {"tag": null, "digest": digest}}), format!("lyonger/cicd_test@{digest}")),
+        (json!({"blue": {"image": "localhost:5000/x"}}), "localhost:5000/x:v1.0.0".to_owned()),
+    ] {
+        let app = app(patch);
+        assert_eq!(stored_of(&app, Color::Blue, 1).image(), Some(image.as_str()));
+    }
+    assert_eq!(render(&app(json!({"green": null})), Color::Green), None);
+}
+
+#[test]
+fn which_probe_the_pods_get() {
+    for (patch, probe) in [
+        (json!(null), json!({"httpGet": {"path": "/", "port": 8888}})),
+        (
+            json!({"httpGet": null, "periodSeconds": 3}),
+            json!({"httpGet": {"path": "/", "port": 8888}, "periodSeconds": 3}),
+        ),
+        (json!({"httpGet": {"path": null}}), json!({"httpGet": {"path": "/", "port": 8888}})),
+        (
+            json!({"httpGet": {"path": "/healthz", "port": "admin", "scheme": "HTTPS", "host": "x", "httpHeaders": [{"name": "a", "value": "b"}]}}),
+            json!({"httpGet": {"path": "/healthz", "port": "admin", "scheme": "HTTPS", "host": "x", "httpHeaders": [{"name": "a", "value": "b"}]}}),
+        ),
+        (json!({"httpGet": null, "tcpSocket": {}}), json!({"tcpSocket": {"port": 8888}})),
+        (json!({"httpGet": null, "grpc": {}}), json!({"grpc": {"port": 8888}})),
+        (
+            json!({"httpGet": null, "grpc": {"port": 1, "service": "s"}}),
+            json!({"grpc": {"port": 1, "service": "s"}}),
+        ),
+        (
+            json!({"httpGet": null, "exec": {"command": ["a", "b"]}, "initialDelaySeconds": 0, "timeoutSeconds": 2, "successThreshold": 4, "failureThreshold": 5}),
+            json!({"exec": {"command": ["a", "b"]}, "initialDelaySeconds": 0, "timeoutSeconds": 2, "successThreshold": 4, "failureThreshold": 5}),
+        ),
+    ] {
+        let template = template_of(&app(json!({"readinessProbe": patch})), Color::Blue);
+        assert_eq!(template["spec"]["containers"][0]["readinessProbe"], probe, "{patch}");
+    }
+}
+
+#[test]
+fn the_sleep_before_the_end_always_fits_into_the_grace_period() {
+    let lifecycle = |lifecycle: Value| json!([{"name": "app", "lifecycle": lifecycle}]);
+    for (patch, sleep, grace) in [
+        (json!({}), Some(5), 35),
+        (json!({"drainSeconds": 0}), None, 30),
+        (json!({"drainSeconds": 2}), Some(2), 30),
+        (json!({"drainSeconds": 600}), Some(5), 605),
+        (json!({"template": {"spec": {"terminationGracePeriodSeconds": 3}}}), Some(3), 3),
+        (json!({"template": {"spec": {"terminationGracePeriodSeconds": 0}}}), None, 0),
+        (
+            json!({"template": {"spec": {"containers": lifecycle(json!({"preStop": {"sleep": {"seconds": 60}}}))}}}),
+            Some(60),
+            90,
+        ),
+        (
+            json!({"template": {"spec": {"containers": lifecycle(json!({"postStart": {"exec": {}}}))}}}),
+            Some(5),
+            35,
+        ),
+    ] {
+        let template = template_of(&app(patch.clone()), Color::Blue);
+        let pre_stop = &template["spec"]["containers"][0]["lifecycle"]["preStop"];
+        assert_eq!(pre_stop["sleep"]["seconds"].as_i64(), sleep, "{patch}");
+        assert_eq!(template["spec"]["terminationGracePeriodSeconds"], grace, "{patch}");
+    }
+    let own = app(
+        json!({"template": {"spec": {"containers": lifecycle(json!({"preStop": {"exec": {"command": ["x"]}}}))}}}),
+    );
+    let container = template_of(&own, Color::Blue)["spec"]["containers"][0].take();
+    assert_eq!(
+        container["lifecycle"]["preStop"],
+        json!({"exec": {"command": ["x"]}}),
+        "its own, and only that"
+    );
+}
+
+#[test]
+fn nothing_in_an_overlay_can_take_a_pod_out_of_its_selector() {
+    let app = app(json!({"template": {"metadata": {"labels": {
+        "bluegreen.dev/app": "other", "bluegreen.dev/color": "green", "bluegreen.dev/revision": "99"}}}}));
+    let body = deployment(&app, Color::Blue, &stored_of(&app, Color::Blue, 4), 1, "7.1");
+    let labels = &body["spec"]["template"]["metadata"]["labels"];
+    for (key, value) in body["spec"]["selector"]["matchLabels"].as_object().unwrap() {
+        assert_eq!(&labels[key], value);
+    }
+    assert_eq!(labels["bluegreen.dev/revision"], "4");
+    assert_eq!(labels.get("bluegreen.dev/fence"), None, "a new token must not roll the pods");
+    assert_eq!(body["metadata"].get("annotations"), None, "nor bump the Deployment's generation");
+}
+
+/// The model found it: a delete of the revision that came late, after the block had come back with another tag. What was
+/// recovered then passed for the new tag, and could be switched to.
+#[test]
+fn is_an_edit_still_seen_when_the_revision_that_it_changed_was_lost() {
+    let before = app(json!({}));
+    let stored = stored_of(&before, Color::Blue, 1);
+    let running = serde_json::from_value(deployment(&before, Color::Blue, &stored, 2, "7.1")).unwrap();
+    let after = app(json!({"blue": {"tag": "v9"}}));
+
+    let recovered = recover(&after, Color::Blue, &running).unwrap();
+    assert_eq!(Some(&recovered.block), block_hash(&before.spec, Color::Blue).as_ref());
+    assert_ne!(Some(&recovered.block), block_hash(&after.spec, Color::Blue).as_ref());
+    assert_eq!(recovered.inputs, stored.rendered.inputs);
+}
+
+#[test]
+fn a_revision_reads_back_as_it_was_written() {
+    let app = app(json!({}));
+    let written = stored_of(&app, Color::Green, 7);
+    let body = revision(&app, Color::Green, 7, &written.rendered);
+    let object: ControllerRevision = serde_json::from_value(body.clone()).unwrap();
+    assert_eq!(stored(&object), Ok(written));
+
+    for (pointer, error) in [
+        ("/data", RevisionError::Empty),
+        ("/data/block", RevisionError::Field("data.block")),
+        ("/data/inputs", RevisionError::Field("data.inputs")),
+        ("/data/deployment", RevisionError::Field("data.deployment.template")),
+        ("/data/deployment/template/spec/containers", RevisionError::Field("data.deployment.template")),
+    ] {
+        let mut damaged = body.clone();
+        *damaged.pointer_mut(pointer).unwrap() = Value::Null;
+        let object: ControllerRevision = serde_json::from_value(damaged).unwrap();
+        assert_eq!(stored(&object), Err(error), "{pointer}");
+    }
+}
+
+#[test]
+fn each_edit_changes_the_hashes_that_it_should() {
+    let hashes = |patch: Value| {
+        let spec = app(patch).spec;
+        (block_hash(&spec, Color::Blue).unwrap(), inputs_hash(&spec, Color::Blue).unwrap())
+    };
+    let before = hashes(json!({}));
+    for patch in [
+        json!({"blue": {"tag": "v9"}}),
+        json!({"blue": {"revision": "2"}}),
+        json!({"blue": {"env": [{"name": "A"}]}}),
+        json!({"blue": {"image": "other"}}),
+    ] {
+        let after = hashes(patch.clone());
+        assert!(after.0 != before.0 && after.1 != before.1, "{patch}: the color's own");
+    }
+    for patch in [
+        json!({"image": "other"}),
+        json!({"port": 1}),
+        json!({"portName": "web"}),
+        json!({"readinessProbe": {"httpGet": {"path": "/x"}}}),
+        json!({"template": {"metadata": {"labels": {"a": "b"}}}}),
+        json!({"minReadySeconds": 1}),
+        json!({"progressDeadlineSeconds": 601}),
+        json!({"drainSeconds": 31}),
+        json!({"maxSurge": 1}),
+    ] {
+        let after = hashes(patch.clone());
+        assert!(after.0 == before.0 && after.1 != before.1, "{patch}: shared");
+    }
+    for patch in [
+        json!({"active": "green"}),
+        json!({"green": {"tag": "v9"}}),
+        json!({"replicas": 9, "standby": {"replicas": 1}}),
+        json!({"service": {"port": 80}, "appProtocol": "http"}),
+        json!({"activeUpdatePolicy": "RollingUpdate", "paused": true}),
+    ] {
+        assert_eq!(hashes(patch.clone()), before, "{patch}: none of its business");
+    }
+}
+
+#[test]
+fn the_hashes_are_the_ones_that_earlier_releases_wrote() {
+    let spec = app(json!({})).spec;
+    insta::assert_yaml_snapshot!(
+        "hashes",
+        json!({
+            "block": block_hash(&spec, Color::Blue), "inputs": inputs_hash(&spec, Color::Blue),
+        })
+    );
+}
+
+#[test]
+fn what_a_selector_selects() {
+    let service = |selector: Value| serde_json::from_value(json!({"spec": {"selector": selector}})).unwrap();
+    for (selector, selection) in [
+        (json!({"bluegreen.dev/app": "hello", "bluegreen.dev/color": "blue"}), Selection::Color(Color::Blue)),
+        (
+            json!({"bluegreen.dev/app": "hello", "bluegreen.dev/color": "green"}),
+            Selection::Color(Color::Green),
+        ),
+        (json!({"bluegreen.dev/app": "hello", "bluegreen.dev/color": "none"}), Selection::None_),
+        (json!({"bluegreen.dev/app": "hello", "bluegreen.dev/color": "red"}), Selection::Foreign),
+        (json!({"bluegreen.dev/app": "other", "bluegreen.dev/color": "blue"}), Selection::Foreign),
+        (json!({"bluegreen.dev/color": "blue"}), Selection::Foreign),
+        (json!({"bluegreen.dev/app": "hello", "bluegreen.dev/color": "blue", "x": "y"}), Selection::Foreign),
+        (json!({}), Selection::Foreign),
+        (json!(null), Selection::Foreign),
+    ] {
+        assert_eq!(selects(&service(selector.clone()), "hello"), selection, "{selector}");
+    }
+    for color in [None, Some(Color::Blue), Some(Color::Green)] {
+        let body = live_service(&app(json!({})), &LiveService { selects: color, ..live() });
+        let selection = selects(&serde_json::from_value(body).unwrap(), "hello");
+        assert_eq!(selection, color.map_or(Selection::None_, Selection::Color));
+    }
+}
+
+#[test]
+fn every_child_belongs_to_the_app_and_copies_nothing_of_it() {
+    let app = app(json!({}));
+    let stored = stored_of(&app, Color::Blue, 1);
+    for body in [
+        revision(&app, Color::Blue, 1, &stored.rendered),
+        deployment(&app, Color::Blue, &stored, 1, "7.1"),
+        color_service(&app, Color::Blue),
+        live_service(&app, &live()),
+    ] {
+        let metadata = &body["metadata"];
+        assert_eq!(metadata["namespace"], "shop");
+        assert_eq!(metadata["labels"]["bluegreen.dev/app"], "hello");
+        assert_eq!(
+            metadata["ownerReferences"],
+            json!([{
+                "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "name": "hello",
+                "uid": "11111111-2222-3333-4444-555555555555", "controller": true,
+            }])
+        );
+        assert!(!body.to_string().contains("never-copied"));
+    }
+}

@@ -1,0 +1,38 @@
+//! Is the CRD in `crds/` the one that the types say, and does it fit everywhere?
+
+use bluegreen_operator::api::crd_yaml;
+
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/bluegreen.dev_bluegreenapps.yaml");
+
+#[test]
+fn the_crd_is_up_to_date() {
+    let kept = std::fs::read_to_string(PATH).unwrap_or_default();
+    assert!(
+        kept == crd_yaml().unwrap(),
+        "the CRD has changed: run `cargo run -- crd > crds/bluegreen.dev_bluegreenapps.yaml`"
+    );
+}
+
+#[test]
+fn a_client_side_apply_keeps_the_crd_in_an_annotation() {
+    let yaml = crd_yaml().unwrap();
+    assert!(yaml.len() < 120_000, "{} bytes", yaml.len());
+    let value: serde_json::Value = serde_yaml_ng::from_str(&yaml).unwrap();
+    assert!(value.to_string().len() < 262_144 / 2);
+}
+
+#[test]
+fn the_yaml_says_what_the_types_say() {
+    let from_yaml: k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition =
+        serde_yaml_ng::from_str(&crd_yaml().unwrap()).unwrap();
+    assert_eq!(from_yaml, bluegreen_operator::api::crd().unwrap());
+}
+
+#[test]
+fn nothing_unknown_is_preserved_and_nothing_is_nullable() {
+    let yaml = crd_yaml().unwrap();
+    for unwanted in ["preserve-unknown-fields", "nullable", "anyOf", "oneOf"] {
+        assert!(!yaml.contains(unwanted), "{unwanted}");
+    }
+    assert!(!yaml.contains("{{"), "a Helm template would take it for its own");
+}
