@@ -1,11 +1,12 @@
 //! One operator and one app on an API server in memory, and what a test does with them.
 
+pub mod clock;
 mod operator;
 mod record;
 
 use std::time::Duration;
 
-use bluegreen_apiserver::{Controllers, Kind, Logged, Server};
+use bluegreen_apiserver::{Controllers, Kind, Logged, Request, Server};
 use bluegreen_guard::World;
 use bluegreen_operator::api::{BlueGreenAppStatus, Color};
 use serde_json::{Value, json};
@@ -20,6 +21,9 @@ pub const APP: &str = "hello";
 
 /// More passes than any change takes; an app that is not at rest then never will be.
 const PASSES: usize = 60;
+
+/// How often something happens that makes the operator look.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A server, its controllers, one operator, and an app named `hello`.
 pub struct Rig {
@@ -65,6 +69,7 @@ impl Rig {
     /// An operator without an app.
     pub fn empty() -> Self {
         let server = Server::new(NAMESPACE);
+        server.set_clock(clock::timestamp);
         let controllers = Controllers::new(&server);
         let operator = Operator::new(&server);
         Self { server, controllers, operator }
@@ -107,9 +112,47 @@ impl Rig {
         panic!("not at rest after {PASSES} passes: {:#}", self.app());
     }
 
+    /// Lets time pass.
+    pub async fn advance(&self, time: Duration) {
+        clock::advance(time).await;
+    }
+
+    /// Passes and steps, as the operator would make them in this time: each second, and when it asked for it.
+    pub async fn run(&mut self, time: Duration) {
+        let mut left = time;
+        loop {
+            let wait = self.pass().await.min(SECOND);
+            self.step();
+            if left.is_zero() {
+                return;
+            }
+            let wait = wait.max(Duration::from_millis(1)).min(left);
+            self.advance(wait).await;
+            left -= wait;
+        }
+    }
+
     /// Changes the app's spec, as a person.
     pub fn edit(&self, change: impl FnOnce(&mut Value)) {
         self.server.edit(Kind::App, APP, |app| change(&mut app["spec"]));
+    }
+
+    /// `kubectl set image deployment/NAME app=IMAGE`.
+    pub fn set_image(&self, deployment: &str, image: &str) {
+        self.server.edit(Kind::Deployment, deployment, |deployment| {
+            deployment["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image);
+        });
+    }
+
+    /// Whether a color's Deployment asks for this tag of the app's image.
+    pub fn runs(&self, color: Color, tag: &str) -> bool {
+        self.world().image(APP, color) == Some(format!("team/hello:{tag}"))
+    }
+
+    /// A label of a color's pod template.
+    pub fn label(&self, color: Color, key: &str) -> Value {
+        let deployment = self.server.get(Kind::Deployment, &format!("{APP}-{color}")).unwrap_or_default();
+        deployment["spec"]["template"]["metadata"]["labels"][key].clone()
     }
 
     /// Asks for a color, as a person.
@@ -147,6 +190,11 @@ impl Rig {
         record::world(&self.server)
     }
 
+    /// Requests in the log that `counts`.
+    pub fn count(&self, counts: impl Fn(&Request) -> bool) -> usize {
+        self.server.log().iter().filter(|logged| counts(&logged.request)).count()
+    }
+
     /// The requests that changed something since the log was taken last.
     pub fn writes(&self) -> Vec<String> {
         self.server.log().iter().filter(|logged| logged.wrote()).map(Logged::words).collect()
@@ -163,6 +211,21 @@ impl Rig {
             format!("{} {}: {}", text("type"), text("reason"), text("note"))
         };
         self.server.all(Kind::Event).into_iter().map(words).collect()
+    }
+
+    /// The colors that were selected, in their order.
+    pub fn switches(&self) -> Vec<Color> {
+        record::replay(&self.server).switches.iter().map(|switch| switch.to).collect()
+    }
+
+    /// The images that the selected colors ran when they were selected, in their order.
+    pub fn served(&self) -> Vec<String> {
+        record::replay(&self.server).switches.into_iter().map(|switch| switch.image).collect()
+    }
+
+    /// The operator is gone, with all that it remembers, and another process of the same installation leads.
+    pub fn restart(&mut self) {
+        self.operator = self.operator.next_term(&self.server);
     }
 
     /// Ends the test: every promise must have been kept at every instant.

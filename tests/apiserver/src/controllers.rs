@@ -32,8 +32,6 @@ pub(crate) struct Orders {
     available: Option<usize>,
     /// What the containers of pods that are not ready wait for.
     waiting: Option<&'static str>,
-    /// The rollout has passed its deadline.
-    late: bool,
     /// Nothing of the Deployment is observed.
     asleep: bool,
 }
@@ -58,11 +56,6 @@ impl Controllers {
     /// From the next step on, all is well with this Deployment.
     pub fn heal(&mut self, deployment: &str) {
         self.orders.remove(deployment);
-    }
-
-    /// From the next step on, the rollout of this Deployment has passed its deadline, if it is not complete.
-    pub fn exceed_deadline(&mut self, deployment: &str) {
-        self.order(deployment).late = true;
     }
 
     /// Containers of this Deployment's pods that are not ready wait for this reason, for example `ImagePullBackOff`.

@@ -29,13 +29,22 @@ pub struct Operator {
     context: Arc<Context>,
     /// The caches stay as they are.
     pub lags: bool,
+    term: i64,
     _leadership: Leadership,
 }
+
+/// The Lease of the first installation.
+const LEASE: &str = "system/operator";
 
 impl Operator {
     /// The first term.
     pub fn new(server: &Server) -> Self {
-        Self::of_term(server, "system/operator", 1)
+        Self::of_term(server, LEASE, 1)
+    }
+
+    /// The next process that leads.
+    pub fn next_term(&self, server: &Server) -> Self {
+        Self::of_term(server, LEASE, self.term + 1)
     }
 
     /// A term of the installation whose Lease has this name.
@@ -53,7 +62,7 @@ impl Operator {
         let token = Token { operator: lease.to_owned(), lease: "0a1b2c3d".to_owned(), epoch, attempt: 0 };
         let publisher = Publisher::new(client.clone(), format!("operator-{epoch}"));
         let context = Context::new(client, writer, cache.clone(), metrics.clone(), publisher, token);
-        Self { metrics, cache, context: Arc::new(context), lags: false, _leadership: leadership }
+        Self { metrics, cache, context: Arc::new(context), lags: false, term: epoch, _leadership: leadership }
     }
 
     /// One pass; how long it would wait for the next one.
