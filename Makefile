@@ -41,11 +41,11 @@ gitops-test: preflight ## What Helm, kubectl and a real Argo CD say of every sta
 
 .PHONY: faults
 faults: preflight ## Every trouble at every write of every flow, on the real API server (RESUME=1 goes on; `make test` runs a sample)
-	FULL=1 PARALLEL=$(or $(PARALLEL),12) $(CARGO) test --locked --test faults -- --nocapture
+	FULL=1 PARALLEL=$(or $(PARALLEL),12) $(CARGO) test --locked -p bluegreen-suites --test faults -- --nocapture
 
 .PHONY: hostile
 hostile: preflight ## Thousands of sequences of mad edits, on the real API server (`make test` runs a sample)
-	SEQUENCES=$(or $(SEQUENCES),2000) PARALLEL=$(or $(PARALLEL),24) $(CARGO) test --locked --test hostile -- --nocapture
+	SEQUENCES=$(or $(SEQUENCES),2000) PARALLEL=$(or $(PARALLEL),24) $(CARGO) test --locked -p bluegreen-suites --test hostile -- --nocapture
 
 .PHONY: model
 model: ## Explore every state of the planner against an abstract cluster, then take out each guard
@@ -55,7 +55,7 @@ model: ## Explore every state of the planner against an abstract cluster, then t
 
 .PHONY: conformance
 conformance: preflight ## Random lives on the real API server, replayed through the model's rules (`make test` plays a few)
-	SECONDS=$(or $(SECONDS),600) $(CARGO) test --locked --test conformance -- --nocapture
+	SECONDS=$(or $(SECONDS),600) $(CARGO) test --locked -p bluegreen-suites --test conformance -- --nocapture
 
 .PHONY: fuzz
 fuzz: ## Anything at all through decoding, planning and reporting (`make test` does so for seconds)
@@ -113,7 +113,7 @@ lint: ## Formatting, clippy and the supply chain
 
 .PHONY: dist
 dist: ## Build dist/install.yaml from config/, and the generated documents
-	UPDATE_DIST=1 $(CARGO) test -q --locked --test chart is_the_install_manifest
+	UPDATE_DIST=1 $(CARGO) test -q --locked -p bluegreen-suites --test chart is_the_install_manifest
 	UPDATE_DOCS=1 $(CARGO) test -q --locked --test docs
 
 .PHONY: crd

@@ -20,7 +20,7 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-pub use outcome::Outcome;
+pub use outcome::{Outcome, Refusal};
 
 use crate::api::{BlueGreenApp, Color, PerColor, ServiceStatus};
 use crate::desired::{self, LiveService, Rendered, names};

@@ -25,6 +25,12 @@ pub struct Token {
 }
 
 impl Token {
+    /// The same term's token after so many writes of unknown result.
+    #[must_use]
+    pub fn with_attempt(&self, attempt: u32) -> Self {
+        Self { attempt, ..self.clone() }
+    }
+
     /// The token that an object carries, as far as its label can be read.
     #[must_use]
     pub fn read(label: &str, operator: &str) -> Option<Self> {

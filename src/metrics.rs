@@ -215,13 +215,12 @@ impl Metrics {
         }
     }
 
-    /// A switch ended. `from` is `none` for the first activation; `took` counts from its start.
-    pub fn record_switch(&self, from: &str, to: &str, result: SwitchResult, took: Duration) {
+    /// A switch ended. `from` is `none` for the first activation. `took` is the time from its beginning to its end;
+    /// `None` where that is unknown, or says nothing, as of a switch that was canceled.
+    pub fn record_switch(&self, from: &str, to: &str, result: SwitchResult, took: Option<Duration>) {
         self.inner.switches.with_label_values(&[from, to, result.as_str()]).inc();
-        match result {
-            SwitchResult::Succeeded => self.inner.switch_duration.observe(took.as_secs_f64()),
-            // How long somebody took to give up says nothing about how fast switches are.
-            SwitchResult::Canceled | SwitchResult::Failed => {}
+        if let Some(took) = took {
+            self.inner.switch_duration.observe(took.as_secs_f64());
         }
     }
 

@@ -23,29 +23,12 @@ use crate::api::{
     APP_CONTAINER, BlueGreenApp, BlueGreenAppStatus, Color, PerColor, ServiceStatus, TrafficPolicy,
 };
 use crate::desired::{self, names};
+pub use crate::drain::{Endpoints, Held};
 use crate::fence::Token;
 use crate::plan::{
-    self, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Intent, Live, Observed, Recorded, Selection,
-    ServiceFacts, Standby, Stored,
+    Change, Child, ColorFacts, DeploymentFacts, Elapsed, Intent, Live, Observed, Recorded, Routing,
+    Selection, ServiceFacts, Standby, Stored,
 };
-
-/// What the live Service's EndpointSlices show about a switch that was committed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Endpoints {
-    /// They hold only the live color's pods, at least `replicas` of them ready.
-    pub moved: bool,
-    /// They hold no pod that is not the live color's.
-    pub cleared: bool,
-}
-
-/// How long things have been so: kept by the driver, since only it has a monotonic clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Held {
-    /// As [`Elapsed::moved`].
-    pub moved: Option<Duration>,
-    /// As [`Elapsed::cleared`].
-    pub cleared: Option<Duration>,
-}
 
 /// What the spec asks for, reduced to what a decision needs.
 pub fn intent(app: &BlueGreenApp) -> Intent {
@@ -76,23 +59,24 @@ fn seconds(seconds: i32) -> Duration {
     Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }
 
-/// Turns one snapshot into facts. `token` is this leader's; `held` tells how long the endpoints of the selected color
-/// have been in place, and with `now` comes from the driver.
-pub fn observe(
-    seen: &Snapshot,
-    token: &Token,
-    now: Timestamp,
-    held: impl FnOnce(Option<Color>) -> Held,
-) -> Observed {
+/// The live Service and what the status recorded: enough to know what is live, and so whose endpoints count.
+pub fn routing(seen: &Snapshot, token: &Token) -> Routing {
+    let app = &seen.app;
+    let recorded = app
+        .status
+        .as_ref()
+        .map_or_else(|| recorded(app, &BlueGreenAppStatus::default()), |status| recorded(app, status));
+    Routing { service: service(seen, token), recorded }
+}
+
+/// Turns one snapshot into facts. `routing` is [`routing`]'s of the same snapshot and token; `token` is this leader's.
+/// `held` tells for how long the endpoints of the live color have been in place; it and `now` come from the driver's
+/// clocks.
+pub fn observe(seen: &Snapshot, routing: Routing, token: &Token, held: Held, now: Timestamp) -> Observed {
     let app = &seen.app;
     let status = app.status.clone().unwrap_or_default();
-    let recorded = recorded(app, &status);
-    let service = service(seen, token);
-    let live = plan::live(&service, &recorded);
-    let held = held(match live {
-        Live::Selected(color) => Some(color),
-        Live::Lost(_) | Live::Never => None,
-    });
+    let live = routing.live();
+    let Routing { service, recorded } = routing;
     let colors = PerColor::from_fn(|color| color_facts(seen, token, &service, &status, live, color));
     let target = app.spec.active;
     let elapsed = Elapsed {

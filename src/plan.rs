@@ -23,8 +23,8 @@ mod tests;
 use std::time::Duration;
 
 pub use facts::{
-    Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Observed, Recorded, Selection,
-    ServiceFacts, Standby, Stored,
+    Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Observed, Recorded, Routing,
+    Selection, ServiceFacts, Standby, Stored,
 };
 
 use crate::api::Color;

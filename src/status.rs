@@ -6,6 +6,7 @@
 
 mod conditions;
 mod events;
+mod news;
 #[cfg(test)]
 mod tests;
 
@@ -15,12 +16,13 @@ use kube::ResourceExt;
 
 pub use conditions::{READY, REASONS, RECONCILING, STALLED, STANDBY_READY};
 pub use events::{EVENTS, Note, events};
+pub use news::{News, news};
 
 use crate::api::{
     BlueGreenApp, BlueGreenAppStatus, Color, ColorStatus, HistoryEntry, Phase, ServiceStatus, SwitchStatus,
 };
+use crate::apply::Refusal;
 use crate::desired::names;
-use crate::memory::Refusal;
 use crate::plan::{Live, Observed, Plan, Stage};
 
 /// How many switches the history keeps.

@@ -27,17 +27,12 @@ struct Ended {
     all: String,
 }
 
-/// The program, which is of another package.
-fn program() -> Result<PathBuf> {
-    let folder = Path::new(env!("CARGO_BIN_EXE_bluegreen-operator")).parent().context("folder")?;
-    let program = folder.join("kubectl-bluegreen");
-    ensure!(program.exists(), "build the program first: cargo build -p kubectl-bluegreen");
-    Ok(program)
-}
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_kubectl-bluegreen-under-test");
 
 /// Runs the program in a test's namespace, as a cluster admin.
 async fn bluegreen(sandbox: &Sandbox, arguments: &[&str]) -> Result<Ended> {
-    let output = Command::new(program()?)
+    let output = Command::new(PROGRAM)
         .args(["-n", &sandbox.namespace])
         .args(arguments)
         .env("KUBECONFIG", cluster().await?.kubeconfig())
@@ -164,7 +159,7 @@ struct Running {
 impl Running {
     fn start(arguments: &[&str], kubeconfig: &Path, log: PathBuf) -> Result<Self> {
         let out = std::fs::File::create(&log)?;
-        let child = Command::new(program()?)
+        let child = Command::new(PROGRAM)
             .args(arguments)
             .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::null())

@@ -1,5 +1,5 @@
-//! Does `lint` say of every input what the API server says? `cargo test --test e2e input` asks the API server about the
-//! same two tables.
+//! Does `lint` say of every input what the API server says? `cargo test -p bluegreen-suites --test e2e input` asks the
+//! API server about the same two tables.
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 

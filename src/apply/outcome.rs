@@ -4,7 +4,17 @@ use std::time::Duration;
 
 use kube::core::Status;
 
+use crate::api::Color;
 use crate::metrics::WriteOutcome;
+
+/// A write that the API server refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The color that it was about; `None` for the live Service.
+    pub color: Option<Color>,
+    /// The API server's words.
+    pub words: String,
+}
 
 /// How a write ended. Only `Done` is known to have happened, only `Unknown` may have.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -141,7 +141,13 @@ async fn carry_out_on(
     });
     let writer = writer(Client::new(server, "elsewhere"), tenure, Duration::from_secs(5));
     let token = Token { operator: "system/operator".into(), lease: "0a1b2c3d".into(), epoch: 7, attempt: 0 };
-    let facts = observe::observe(&seen, &token, Timestamp::UNIX_EPOCH, |_| Held::default());
+    let facts = observe::observe(
+        &seen,
+        observe::routing(&seen, &token),
+        &token,
+        Held::default(),
+        Timestamp::UNIX_EPOCH,
+    );
     let target = Target { seen: &seen, facts: &facts, token: &token };
     let outcome = match job {
         Job::Report => writer.status(&seen.app).await.0,

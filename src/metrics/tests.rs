@@ -7,7 +7,7 @@ use super::*;
 fn filled() -> Metrics {
     let metrics = Metrics::new().unwrap();
     metrics.set_app("shop", "hello", "blue", "green", &[("Ready", "True"), ("StandbyReady", "False")]);
-    metrics.record_switch("blue", "green", SwitchResult::Succeeded, Duration::from_millis(40));
+    metrics.record_switch("blue", "green", SwitchResult::Succeeded, Some(Duration::from_millis(40)));
     metrics.record_write("Service", WriteOutcome::Ok);
     metrics.set_leader(true);
     metrics.reconcile_timer().finish(ReconcileResult::Success);
@@ -92,7 +92,7 @@ fn switches_are_exported_before_the_first_one() {
 #[test]
 fn only_successful_switches_count_toward_the_duration() {
     let metrics = filled();
-    metrics.record_switch("green", "blue", SwitchResult::Canceled, Duration::from_secs(300));
+    metrics.record_switch("green", "blue", SwitchResult::Canceled, None);
     assert_eq!(
         lines(&metrics, "bluegreenapp_switch_duration_seconds_count"),
         ["bluegreenapp_switch_duration_seconds_count 1"]

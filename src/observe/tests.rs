@@ -196,7 +196,7 @@ fn a_service_that_forgot_what_served_is_reminded_by_the_status() {
         json!({"name": "hello", "annotations": annotations, "ownerReferences": owner("u", "hello")});
     let seen = Snapshot { app: Arc::new(app), service: Some(Arc::new(service(metadata))), ..snapshot() };
     let token = Token { operator: String::new(), lease: String::new(), epoch: 1, attempt: 0 };
-    let facts = observe(&seen, &token, Timestamp::UNIX_EPOCH, |_| Held::default());
+    let facts = observe(&seen, routing(&seen, &token), &token, Held::default(), Timestamp::UNIX_EPOCH);
     assert_eq!(facts.service.ours().unwrap().served, PerColor { blue: Some(2), green: Some(4) });
 }
 
@@ -220,7 +220,7 @@ fn a_deadline_that_passed_before_a_revision_was_stored_is_not_that_revisions() {
         seen.stored = Snapshot::sort_revisions(&app, [Arc::clone(&revision)]);
         seen.deployments.green = Some(Arc::new(serde_json::from_value(deployment).unwrap()));
         let token = Token { operator: String::new(), lease: String::new(), epoch: 1, attempt: 0 };
-        let facts = observe(&seen, &token, stored_at, |_| Held::default());
+        let facts = observe(&seen, routing(&seen, &token), &token, Held::default(), stored_at);
         facts.colors.green.deployment.ours().unwrap().deadline_exceeded
     };
     assert_eq!([-60, 0, 14].map(exceeded), [false; 3], "the verdict on the version before");
@@ -244,7 +244,7 @@ fn what_a_deployment_runs_is_stored_or_is_lost() {
         seen.stored = Snapshot::sort_revisions(&app, numbers.iter().copied().map(stored));
         seen.deployments.green = Some(Arc::new(serde_json::from_value(deployment.clone()).unwrap()));
         let token = Token { operator: String::new(), lease: String::new(), epoch: 1, attempt: 0 };
-        let facts = observe(&seen, &token, Timestamp::UNIX_EPOCH, |_| Held::default());
+        let facts = observe(&seen, routing(&seen, &token), &token, Held::default(), Timestamp::UNIX_EPOCH);
         assert_eq!(facts.colors.green.deployment.ours().unwrap().stored, is_stored, "{numbers:?}");
     }
 }

@@ -202,6 +202,22 @@ pub struct Recorded {
     pub settled: bool,
 }
 
+/// Where requests go: the live Service, and what the status recorded of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Routing {
+    /// The live Service.
+    pub service: Child<ServiceFacts>,
+    /// What the status says.
+    pub recorded: Recorded,
+}
+
+impl Routing {
+    /// What is live.
+    pub fn live(&self) -> super::Live {
+        super::live(&self.service, &self.recorded)
+    }
+}
+
 /// How long things have been so, by clocks that only the driver reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Elapsed {

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::Report;
 use crate::api::{BlueGreenAppStatus, Color};
-use crate::memory::Refusal;
+use crate::apply::Refusal;
 use crate::observe;
 use crate::plan::{self, Child, Intent, Live, Missing, Stage, Standby, outdated};
 

@@ -12,8 +12,9 @@ use crate::objects::Objects;
 pub const RELEASE: &str = "bluegreen-operator";
 pub const NAMESPACE: &str = "bluegreen-system";
 
+/// The repository.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package is a folder of the repository")
 }
 
 fn chart() -> PathBuf {

@@ -6,6 +6,7 @@ mod chart;
 mod concepts;
 mod e2e_tests;
 mod generated;
+mod manifests;
 mod reach;
 mod supply;
 

@@ -10,9 +10,9 @@ fn root() -> &'static Path {
 /// Every document that is for readers, by its path in the repository.
 fn documents() -> BTreeMap<PathBuf, String> {
     let mut paths: Vec<PathBuf> =
-        ["README.md", "charts/bluegreen-operator/README.md", "examples/hello/README.md"]
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "charts/bluegreen-operator/README.md"]
             .into_iter()
-            .chain(["tests/cluster/README.md"])
+            .chain(["examples/hello/README.md", "tests/cluster/README.md"])
             .map(PathBuf::from)
             .collect();
     for entry in std::fs::read_dir(root().join("docs")).unwrap() {

@@ -27,7 +27,7 @@ fn service(name: &str) -> Value {
 }
 
 /// An object of somebody else where a child should be: the app says so, leaves it alone, and goes on as soon as it has gone.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_foreign_object_is_left_alone_until_it_goes() {
     for (kind, object) in [
         (Kind::Deployment, deployment("hello-blue")),
@@ -66,7 +66,7 @@ async fn a_foreign_object_is_left_alone_until_it_goes() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_object_that_is_handed_over_becomes_a_child() {
     let mut rig = Rig::empty();
     // What `kubectl delete bga hello --cascade=orphan` leaves: the right selector, and nobody's.
@@ -90,7 +90,7 @@ async fn an_object_that_is_handed_over_becomes_a_child() {
 }
 
 /// What people have: the Service names the port's number, and the pods' port has no name at all.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_service_that_is_handed_over_reaches_its_old_pods_until_the_switch() {
     let mut rig = Rig::empty();
     rig.server.create(Kind::Deployment, deployment("old"));

@@ -34,8 +34,7 @@ async fn nearly(rig: &mut Rig) {
     assert!(drains(rig), "{:#}", rig.app()["status"]);
 }
 
-#[tokio::test(start_paused = true)]
-#[ignore = "needs the operator's clock"]
+#[tokio::test]
 async fn scaling_reaches_the_old_color_only_after_the_drain() {
     let mut rig = draining(json!({})).await;
     for count in [4, 1] {
@@ -51,8 +50,7 @@ async fn scaling_reaches_the_old_color_only_after_the_drain() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
-#[ignore = "needs the operator's clock"]
+#[tokio::test]
 async fn a_pause_keeps_the_old_color_as_it_is_however_long() {
     let mut rig = draining(json!({})).await;
     rig.edit(|spec| {
@@ -69,7 +67,7 @@ async fn a_pause_keeps_the_old_color_as_it_is_however_long() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_drain_that_is_cut_short_ends_at_once() {
     let mut rig = draining(json!({})).await;
     rig.edit(|spec| spec["drainSeconds"] = json!(0));
@@ -78,8 +76,7 @@ async fn a_drain_that_is_cut_short_ends_at_once() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
-#[ignore = "needs the operator's clock"]
+#[tokio::test]
 async fn a_block_that_is_removed_is_kept_until_the_end_of_the_drain() {
     let mut rig = draining(json!({})).await;
     rig.edit(|spec| {
@@ -94,7 +91,7 @@ async fn a_block_that_is_removed_is_kept_until_the_end_of_the_drain() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_deployment_deleted_in_its_drain_is_made_again() {
     let mut rig = draining(json!({})).await;
     rig.server.delete(Kind::Deployment, "hello-blue");
@@ -104,8 +101,7 @@ async fn a_deployment_deleted_in_its_drain_is_made_again() {
     assert_eq!(rig.world().size(APP, Blue), Some(2));
 }
 
-#[tokio::test(start_paused = true)]
-#[ignore = "needs the operator's clock"]
+#[tokio::test]
 async fn an_image_set_by_hand_is_taken_back_only_after_the_drain() {
     let mut rig = draining(json!({})).await;
     rig.set_image("hello-blue", "evil/image:v666");
@@ -117,8 +113,7 @@ async fn an_image_set_by_hand_is_taken_back_only_after_the_drain() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
-#[ignore = "needs the operator's clock"]
+#[tokio::test]
 async fn a_selector_edited_in_a_drain_is_put_back_and_the_drain_begins_anew() {
     let mut rig = draining(json!({ "standby": { "replicas": 0 } })).await;
     nearly(&mut rig).await;
@@ -139,8 +134,7 @@ async fn a_selector_edited_in_a_drain_is_put_back_and_the_drain_begins_anew() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
-#[ignore = "needs the operator's clock"]
+#[tokio::test]
 async fn a_switch_back_to_a_new_tag_waits_for_the_end_of_the_drain() {
     let mut rig = draining(json!({})).await;
     rig.edit(|spec| {
@@ -156,7 +150,7 @@ async fn a_switch_back_to_a_new_tag_waits_for_the_end_of_the_drain() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_switch_back_that_has_to_wait_can_be_taken_back() {
     let mut rig = draining(json!({})).await;
     rig.controllers.ready("hello-blue", 0);
@@ -173,8 +167,7 @@ async fn a_switch_back_that_has_to_wait_can_be_taken_back() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
-#[ignore = "needs the operator's clock"]
+#[tokio::test]
 async fn a_switch_lets_an_edit_pass_that_was_held() {
     let mut rig = Rig::serving(spec_with(json!({ "drainSeconds": 10 }))).await;
     rig.edit(|spec| spec["blue"]["tag"] = json!("v9"));

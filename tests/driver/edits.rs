@@ -15,7 +15,7 @@ async fn switch(rig: &mut Rig, to: bluegreen_operator::api::Color) {
     assert!(rig.world().serves(APP, to));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_edit_of_the_idle_color_changes_its_pods_alone_and_shows_on_its_own_service() {
     let mut rig = Rig::serving(spec()).await;
     let blue = rig.world().pods(APP, Blue);
@@ -32,7 +32,7 @@ async fn an_edit_of_the_idle_color_changes_its_pods_alone_and_shows_on_its_own_s
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_shared_edit_reaches_only_a_color_that_is_being_prepared() {
     let mut rig = Rig::serving(spec()).await;
     rig.edit(|spec| spec["template"] = team("a"));
@@ -55,7 +55,7 @@ async fn a_shared_edit_reaches_only_a_color_that_is_being_prepared() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_revision_renders_a_color_anew_with_nothing_else_changed() {
     let mut rig = Rig::serving(spec()).await;
     switch(&mut rig, Green).await;
@@ -69,7 +69,7 @@ async fn a_revision_renders_a_color_anew_with_nothing_else_changed() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_rollback_brings_the_old_configuration_back_without_a_new_pod() {
     let mut rig = Rig::serving(spec()).await;
     let blue = |rig: &Rig| {
@@ -93,7 +93,7 @@ async fn a_rollback_brings_the_old_configuration_back_without_a_new_pod() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_edit_of_the_live_color_is_held_and_says_how_to_go_on() {
     let mut rig = Rig::serving(spec()).await;
     let pods = rig.world().pods(APP, Blue);
@@ -121,7 +121,7 @@ async fn an_edit_of_the_live_color_is_held_and_says_how_to_go_on() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_rolling_update_policy_rolls_the_live_color_without_a_gap() {
     // With a single pod, "never empty" is "never below its size".
     let rolling = json!({ "replicas": 1, "activeUpdatePolicy": "RollingUpdate" });
@@ -138,7 +138,7 @@ async fn the_rolling_update_policy_rolls_the_live_color_without_a_gap() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_held_edit_rolls_out_when_the_policy_allows_it() {
     let mut rig = Rig::serving(spec()).await;
     rig.edit(|spec| spec["blue"]["tag"] = json!("v9"));
@@ -150,7 +150,7 @@ async fn a_held_edit_rolls_out_when_the_policy_allows_it() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn removing_the_idle_color_takes_its_objects_and_it_can_come_back() {
     let mut rig = Rig::serving(spec()).await;
     switch(&mut rig, Green).await;
@@ -179,7 +179,7 @@ async fn removing_the_idle_color_takes_its_objects_and_it_can_come_back() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_paused_app_stays_as_it_is_and_goes_on_later() {
     let mut rig = Rig::serving(spec()).await;
     rig.edit(|spec| spec["paused"] = json!(true));
@@ -204,7 +204,7 @@ async fn a_paused_app_stays_as_it_is_and_goes_on_later() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_pause_in_the_middle_of_a_switch_stops_it() {
     let mut rig = Rig::serving(spec()).await;
     rig.controllers.ready("hello-green", 0);
@@ -227,7 +227,7 @@ async fn a_pause_in_the_middle_of_a_switch_stops_it() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn edits_of_the_service_leave_its_selector_alone() {
     let mut rig = Rig::serving(spec()).await;
     rig.edit(|spec| {

@@ -17,7 +17,7 @@ fn is_as_before(rig: &Rig) {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_selector_that_somebody_edited_is_put_back_in_the_next_pass() {
     let mut rig = Rig::serving(spec()).await;
     let selector = |patch: Value| json!({ "spec": { "selector": patch } });
@@ -47,7 +47,7 @@ async fn a_selector_that_somebody_edited_is_put_back_in_the_next_pass() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_live_service_that_was_deleted_comes_back_with_its_addresses() {
     let mut rig = Rig::serving(spec_with(json!({ "service": { "type": "NodePort" } }))).await;
     let addresses = |rig: &Rig| {
@@ -69,7 +69,7 @@ async fn a_live_service_that_was_deleted_comes_back_with_its_addresses() {
     assert_eq!(rig.world().pods(APP, Blue), pods);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn children_that_were_deleted_come_back_as_they_were() {
     let mut rig = Rig::serving(spec()).await;
     // Serve with both once, so that both keep what they run, and change what a new rendering would give.
@@ -96,7 +96,7 @@ async fn children_that_were_deleted_come_back_as_they_were() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_lost_revision_is_recovered_without_touching_a_pod() {
     let mut rig = Rig::serving(spec()).await;
     let before = [Blue, Green].map(|color| rig.world().pods(APP, color));
@@ -116,7 +116,7 @@ async fn a_lost_revision_is_recovered_without_touching_a_pod() {
 }
 
 /// An edit waited while the revision was lost: it is still seen as an edit.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_edit_that_came_while_a_revision_was_lost_is_still_seen() {
     let mut rig = Rig::serving(spec()).await;
     rig.server.delete(Kind::Revision, "hello-blue-1");
@@ -127,7 +127,7 @@ async fn an_edit_that_came_while_a_revision_was_lost_is_still_seen() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_image_that_was_set_by_hand_is_taken_back() {
     let mut rig = Rig::serving(spec()).await;
     for name in ["hello-green", "hello-blue"] {
@@ -138,7 +138,7 @@ async fn an_image_that_was_set_by_hand_is_taken_back() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_target_that_was_edited_by_hand_is_never_switched_to() {
     let mut rig = Rig::serving(spec()).await;
     // While nobody looks: the edited pods get ready, and the switch is asked for.
@@ -154,7 +154,7 @@ async fn a_target_that_was_edited_by_hand_is_never_switched_to() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_labels_by_which_children_are_found_are_put_back() {
     let mut rig = Rig::serving(spec()).await;
     let without = json!({ "metadata": { "labels": { "bluegreen.dev/app": null } } });
@@ -174,7 +174,7 @@ async fn the_labels_by_which_children_are_found_are_put_back() {
 }
 
 /// What others put beside what the operator declares is theirs.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_others_add_to_a_child_stays() {
     let mut rig = Rig::serving(spec()).await;
     rig.server.patch(

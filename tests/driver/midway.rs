@@ -31,7 +31,7 @@ fn select(color: &str) -> Value {
     json!({ "spec": { "selector": { "bluegreen.dev/color": color } } })
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_other_color_can_be_asked_for_before_anything_serves() {
     let mut rig = Rig::new(spec());
     rig.controllers.ready("hello-blue", 0);
@@ -45,7 +45,7 @@ async fn the_other_color_can_be_asked_for_before_anything_serves() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_tag_that_is_edited_again_while_it_rolls_is_the_one_that_serves() {
     let mut rig = rolling().await;
     rig.edit(|spec| spec["green"]["tag"] = json!("v4"));
@@ -53,7 +53,7 @@ async fn a_tag_that_is_edited_again_while_it_rolls_is_the_one_that_serves() {
     let_green_serve(rig, &["team/hello:v1", "team/hello:v4"]).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_size_that_is_raised_while_the_target_rolls_counts_for_the_switch() {
     let mut rig = rolling().await;
     rig.edit(|spec| spec["replicas"] = json!(4));
@@ -68,7 +68,7 @@ async fn a_size_that_is_raised_while_the_target_rolls_counts_for_the_switch() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_selector_edited_while_the_target_rolls_is_put_back_first() {
     let mut rig = rolling().await;
     rig.server.patch(Kind::Service, APP, &select("green"));
@@ -77,7 +77,7 @@ async fn a_selector_edited_while_the_target_rolls_is_put_back_first() {
     let_green_serve(rig, &["team/hello:v1", "team/hello:v3"]).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_service_deleted_while_the_target_rolls_is_back_with_the_committed_color() {
     let mut rig = rolling().await;
     rig.server.delete(Kind::Service, APP);
@@ -86,7 +86,7 @@ async fn a_service_deleted_while_the_target_rolls_is_back_with_the_committed_col
     let_green_serve(rig, &["team/hello:v1", "team/hello:v3"]).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_target_deleted_while_it_rolls_is_made_again_before_the_switch() {
     let mut rig = rolling().await;
     rig.server.delete(Kind::Deployment, "hello-green");
@@ -95,7 +95,7 @@ async fn a_target_deleted_while_it_rolls_is_made_again_before_the_switch() {
     let_green_serve(rig, &["team/hello:v1", "team/hello:v3"]).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_live_color_is_healed_while_the_target_rolls() {
     let mut rig = rolling().await;
     rig.set_image("hello-blue", "evil/image:v666");
@@ -104,7 +104,7 @@ async fn the_live_color_is_healed_while_the_target_rolls() {
     let_green_serve(rig, &["team/hello:v1", "team/hello:v3"]).await;
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn nothing_is_put_back_while_paused() {
     let mut rig = Rig::serving(spec()).await;
     rig.edit(|spec| spec["paused"] = json!(true));

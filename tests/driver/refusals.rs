@@ -26,7 +26,7 @@ fn accepted() -> serde_json::Value {
 }
 
 /// A template that the API server refuses stalls the app, with the API server's words and an Event.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_target_that_is_refused_stalls_the_app_with_the_words_of_the_api_server() {
     let mut rig = Rig::serving(spec()).await;
     rig.server.fault(|request| {
@@ -52,7 +52,7 @@ async fn a_target_that_is_refused_stalls_the_app_with_the_words_of_the_api_serve
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_target_whose_shared_fields_are_refused_goes_on_when_they_are_mended() {
     let mut rig = Rig::serving(spec()).await;
     refuse_bad_labels(&rig);
@@ -72,8 +72,7 @@ async fn a_target_whose_shared_fields_are_refused_goes_on_when_they_are_mended()
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
-#[ignore = "needs the operator's clock"]
+#[tokio::test]
 async fn an_idle_color_that_is_refused_troubles_only_the_standby_and_is_tried_less_and_less() {
     let mut rig = Rig::serving(spec()).await;
     refuse_bad_labels(&rig);
@@ -87,7 +86,7 @@ async fn an_idle_color_that_is_refused_troubles_only_the_standby_and_is_tried_le
         let wait = rig.pass().await;
         assert_eq!(rig.says("Ready"), "True/Serving");
         assert_eq!(rig.world().selects(APP), "blue");
-        rig.advance(wait).await;
+        rig.advance(wait);
     }
     assert_eq!(rig.says("StandbyReady"), "False/Refused");
     assert!(rig.world().settled(APP), "nothing is under way");
@@ -102,7 +101,7 @@ async fn an_idle_color_that_is_refused_troubles_only_the_standby_and_is_tried_le
 }
 
 /// The update stays wanted, and the edit that undoes it must not be held behind it.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_refused_update_in_place_is_taken_back_when_the_policy_is_freeze_again() {
     let mut rig = Rig::serving(spec()).await;
     let pods = rig.world().pods(APP, Blue);
@@ -131,7 +130,7 @@ async fn a_refused_update_in_place_is_taken_back_when_the_policy_is_freeze_again
 }
 
 /// What the colors share may be what is refused: mending that is enough.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_refused_update_in_place_goes_on_when_a_shared_field_is_mended() {
     let mut rig = Rig::serving(spec_with(json!({ "activeUpdatePolicy": "RollingUpdate" }))).await;
     refuse_bad_labels(&rig);
@@ -148,7 +147,7 @@ async fn a_refused_update_in_place_goes_on_when_a_shared_field_is_mended() {
 }
 
 /// The API server asks for patience: the operator waits as long as it says, and does no more meanwhile.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_write_that_is_throttled_waits_for_as_long_as_it_was_asked_to() {
     let mut rig = Rig::serving(spec()).await;
     rig.server.fault(|request| {

@@ -11,7 +11,7 @@ use crate::rig::{APP, Rig, spec, spec_with};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Ten pods, one more of them ready each second, with a deadline of five seconds for each step.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 #[ignore = "bug 2: not mended yet"]
 async fn a_switch_that_makes_progress_is_not_stalled() {
     let slow = json!({ "replicas": 10, "progressDeadlineSeconds": 5, "standby": { "replicas": 0 } });
@@ -33,8 +33,7 @@ async fn a_switch_that_makes_progress_is_not_stalled() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
-#[ignore = "needs the operator's clock"]
+#[tokio::test]
 async fn a_switch_without_progress_is_stalled_after_its_deadline_and_not_before() {
     let mut rig = Rig::serving(spec_with(json!({ "progressDeadlineSeconds": 10 }))).await;
     rig.controllers.ready("hello-green", 1);
@@ -56,8 +55,7 @@ async fn a_switch_without_progress_is_stalled_after_its_deadline_and_not_before(
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
-#[ignore = "needs the operator's clock"]
+#[tokio::test]
 async fn giving_up_on_a_broken_target_ends_the_stall() {
     let mut rig = Rig::serving(spec_with(json!({ "progressDeadlineSeconds": 10 }))).await;
     rig.controllers.ready("hello-green", 0);
@@ -76,7 +74,7 @@ async fn giving_up_on_a_broken_target_ends_the_stall() {
 }
 
 /// Generation 2 is refused, generation 3 is well: nothing that is said of generation 3 may speak of the refusal.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 #[ignore = "bug 3: not mended yet"]
 async fn a_refusal_that_is_over_is_not_told_of_the_generation_that_mends_it() {
     let mut rig = Rig::serving(spec()).await;
@@ -107,7 +105,7 @@ async fn a_refusal_that_is_over_is_not_told_of_the_generation_that_mends_it() {
 }
 
 /// An address in the live Service's slices that is no pod's: the switch is never over.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 #[ignore = "bug 11: not mended yet"]
 async fn a_switch_whose_endpoints_never_move_is_stalled_and_names_the_address() {
     let mut rig = Rig::serving(spec_with(json!({ "progressDeadlineSeconds": 10 }))).await;
@@ -133,7 +131,7 @@ async fn a_switch_whose_endpoints_never_move_is_stalled_and_names_the_address() 
 }
 
 /// Whoever waits for the idle color must be told that waiting is of no use.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 #[ignore = "bug 13: not mended yet"]
 async fn an_idle_color_that_passed_its_deadline_is_called_failed() {
     let mut rig = Rig::serving(spec_with(json!({ "progressDeadlineSeconds": 10 }))).await;
@@ -141,7 +139,7 @@ async fn an_idle_color_that_passed_its_deadline_is_called_failed() {
     rig.edit(|spec| spec["green"]["tag"] = json!("v3"));
     rig.settle().await;
     assert_eq!(rig.says("StandbyReady"), "False/NotReady");
-    rig.advance(SECOND * 11).await;
+    rig.advance(SECOND * 11);
     rig.settle().await;
     assert_eq!(rig.says("StandbyReady"), "False/ProgressDeadlineExceeded");
     assert_eq!(rig.says("Ready"), "True/Serving", "what serves is not concerned");
@@ -150,7 +148,7 @@ async fn an_idle_color_that_passed_its_deadline_is_called_failed() {
 }
 
 /// The label of a later term, put there by hand while this operator leads.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 #[ignore = "bug 17: not mended yet"]
 async fn a_forged_fence_stalls_the_app_and_says_what_to_do() {
     let mut rig = Rig::serving(spec()).await;

@@ -11,8 +11,7 @@ use crate::rig::{APP, Rig, spec, spec_with};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-#[tokio::test(start_paused = true)]
-#[ignore = "needs the operator's clock"]
+#[tokio::test]
 async fn a_switch_moves_the_service_and_keeps_the_old_color_warm() {
     let mut rig = Rig::serving(spec_with(json!({ "replicas": 3, "drainSeconds": 5 }))).await;
     rig.activate(Green);
@@ -30,7 +29,7 @@ async fn a_switch_moves_the_service_and_keeps_the_old_color_warm() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_switch_back_while_draining_needs_no_waiting() {
     let mut rig = Rig::serving(spec_with(json!({ "drainSeconds": 600 }))).await;
     let blue = rig.world().pods(APP, Blue);
@@ -46,7 +45,7 @@ async fn a_switch_back_while_draining_needs_no_waiting() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn canceling_before_the_switch_leaves_the_live_color_alone() {
     let mut rig = Rig::serving(spec()).await;
     rig.controllers.ready("hello-green", 0);
@@ -71,7 +70,7 @@ async fn canceling_before_the_switch_leaves_the_live_color_alone() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_new_tag_is_never_served_on_the_readiness_of_the_old_pods() {
     let mut rig = Rig::serving(spec()).await;
     rig.edit(|spec| {
@@ -96,7 +95,7 @@ async fn a_new_tag_is_never_served_on_the_readiness_of_the_old_pods() {
 }
 
 /// The Deployment controller has not looked at the new template yet: its counts are about the old one.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn counts_of_an_older_generation_do_not_count() {
     let mut rig = Rig::serving(spec()).await;
     rig.controllers.ignore("hello-green");
@@ -115,7 +114,7 @@ async fn counts_of_an_older_generation_do_not_count() {
 }
 
 /// The Deployment is ready, and the color's own Service lists nothing yet.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_target_without_endpoints_is_not_selected() {
     let mut rig = Rig::serving(spec()).await;
     rig.edit(|spec| spec["green"]["tag"] = json!("v3"));
@@ -132,7 +131,7 @@ async fn a_target_without_endpoints_is_not_selected() {
 }
 
 /// With `externalTrafficPolicy: Local`, a node without a pod of the live color drops what comes to it.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_switch_waits_until_the_target_covers_the_nodes_that_serve() {
     let local = json!({ "service": { "type": "NodePort", "externalTrafficPolicy": "Local" } });
     let mut rig = Rig::serving(spec_with(local)).await;

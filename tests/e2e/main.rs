@@ -2,8 +2,8 @@
 //!
 //! Every test has a namespace and an operator of its own (see `harness`), and a guard that watches everything
 //! from outside and checks at the end that no instant broke a promise. Tests mostly wait, so more threads than
-//! cores pay off: `cargo test --test e2e -- --test-threads 6`. `QUIET_SECONDS` and `APPS` make the test of quiet
-//! times longer and larger.
+//! cores pay off: `cargo test -p bluegreen-suites --test e2e -- --test-threads 6`. `QUIET_SECONDS` and `APPS` make the
+//! test of quiet times longer and larger.
 
 // Some of it is for the other test programs that use it.
 #[allow(dead_code)]

@@ -23,7 +23,7 @@ fn now() -> Timestamp {
 fn observe(seen: &Snapshot, held: Held) -> Observed {
     let token =
         Token { operator: "system/operator".to_owned(), lease: "0a1b2c3d".to_owned(), epoch: 3, attempt: 0 };
-    observe::observe(seen, &token, now(), |_| held)
+    observe::observe(seen, observe::routing(seen, &token), &token, held, now())
 }
 
 /// The way of every look: facts, plan, status, Events.

@@ -27,6 +27,9 @@ fn is_the_table_of_the_document_the_one_that_is_tested() -> Result<()> {
     if std::env::var("UPDATE_DOCS").is_ok_and(|update| update == "1") {
         return Ok(std::fs::write(path, format!("{before}{BEGIN}{}{END}{after}", table()))?);
     }
-    ensure!(found == table(), "{DOCUMENT} is old: UPDATE_DOCS=1 cargo test --test gitops document");
+    ensure!(
+        found == table(),
+        "{DOCUMENT} is old: UPDATE_DOCS=1 cargo test -p bluegreen-suites --test gitops document"
+    );
     Ok(())
 }

@@ -39,7 +39,7 @@ use std::path::Path;
 
 /// The repository.
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package is a folder of the repository")
 }
 
 /// Whether there is time for everything.

@@ -241,7 +241,7 @@ async fn first_commit(story: &Story) -> Result<()> {
     // Pods that count only after a while, so that there is time to look at every phase.
     let slow = "printf '  minReadySeconds: 4\\n  maxSurge: 100%%\\n' >>hello/hello.yaml";
     let edit = format!(
-        "cp -r {} hello && {slow} && sed -i '/^  green:/,/tag:/ s/tag: .*/tag: v1.0.0/' hello/hello.yaml \
+        "cp -r {} hello && {slow} \
          && sed 's/name: hello$/name: other/; s/replicas: 3/replicas: 1/; s/NodePort/ClusterIP/; /nodePort/d' \
          hello/hello.yaml >hello/other.yaml",
         from.display()

@@ -10,7 +10,7 @@ use crate::place::Place;
 /// The expressions of the dashboard, with Grafana's variables filled in.
 fn dashboard() -> Result<Vec<String>> {
     let text =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config/grafana/dashboard.json"))?;
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/grafana/dashboard.json"))?;
     let dashboard: Value = serde_json::from_str(&text)?;
     let panels = dashboard["panels"].as_array().context("panels")?;
     let targets = panels.iter().flat_map(|panel| panel["targets"].as_array().into_iter().flatten());
@@ -21,7 +21,7 @@ fn dashboard() -> Result<Vec<String>> {
 /// The expressions of the alerts.
 fn alerts() -> Result<Vec<String>> {
     let text =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config/prometheus/alerts.yaml"))?;
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/prometheus/alerts.yaml"))?;
     let rule: Value = serde_yaml_ng::from_str(&text)?;
     let rules = rule["spec"]["groups"][0]["rules"].as_array().context("rules")?;
     Ok(rules.iter().filter_map(|rule| rule["expr"].as_str()).map(str::to_owned).collect())

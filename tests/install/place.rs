@@ -8,6 +8,9 @@ use anyhow::{Context, Result, bail, ensure};
 use bluegreen_cluster::{Cluster, Node, Options, Tools, prometheus, target};
 use bluegreen_load::{Load, Plan};
 
+/// Where the documents' commands run.
+const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
 /// The operator's account, as the API server knows it.
 pub const ACCOUNT: &str = "system:serviceaccount:bluegreen-system:bluegreen-operator";
 
@@ -59,7 +62,7 @@ impl Place {
 
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new("bash");
-        command.args(["-euo", "pipefail", "-c", line]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        command.args(["-euo", "pipefail", "-c", line]).current_dir(REPOSITORY);
         command.envs(self.environment.iter().map(|(key, value)| (key, value))).stdin(Stdio::null());
         command
     }
@@ -71,7 +74,7 @@ impl Place {
 
     /// The same for another document.
     pub fn follow_in(&self, document: &str, section: &str) -> Result<()> {
-        let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(document))?;
+        let text = std::fs::read_to_string(std::path::Path::new(REPOSITORY).join(document))?;
         let start =
             text.find(&format!("\n## {section}\n")).with_context(|| format!("no section {section}"))?;
         let body = &text[start + 4..];

@@ -22,7 +22,7 @@ pub fn previous() -> &'static str {
 }
 
 fn file(moment: Moment) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/upgrade");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("upgrade");
     folder.join(&previous()[..7]).join(format!("{}.yaml", moment.name()))
 }
 

@@ -90,13 +90,14 @@ impl World {
 
     /// The facts and the plan, as in the operator.
     pub fn plan(&self) -> (Observed, Plan) {
-        let facts = observe::observe(&self.seen, &self.token, self.now, |live| {
-            let passed = self
-                .held
-                .filter(|(color, _)| Some(*color) == live)
-                .map(|(_, since)| Duration::try_from(self.now.duration_since(since)).unwrap_or_default());
-            Held { moved: passed, cleared: passed }
-        });
+        let routing = observe::routing(&self.seen, &self.token);
+        let live = routing.live();
+        let passed = self
+            .held
+            .filter(|(color, _)| Live::Selected(*color) == live)
+            .map(|(_, since)| Duration::try_from(self.now.duration_since(since)).unwrap_or_default());
+        let held = Held { moved: passed, cleared: passed };
+        let facts = observe::observe(&self.seen, routing, &self.token, held, self.now);
         let plan = plan::plan(&observe::intent(&self.seen.app), &facts);
         (facts, plan)
     }

@@ -118,6 +118,9 @@ impl Server {
             state.store.get(&key).cloned().unwrap_or_else(|| panic!("{} {name} exists", kind.name()));
         let mut stored = before.clone();
         change(&mut stored.object);
+        if stored.object == before.object {
+            return stored.object;
+        }
         stored.owners.update(kind, manager, &before.object, &stored.object);
         admit_change(&mut state.store, key, &before, stored, manager).expect("a valid change")
     }

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// The operator under test.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_bluegreen-operator");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_operator-under-test");
 
 /// A running operator. Dropping it kills it.
 pub struct Operator {

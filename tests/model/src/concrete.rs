@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::fingerprint::fingerprint;
 use crate::objects::{App, FOREIGN, Kept, Listed, Objects, Token};
 use crate::steps::successors;
-use crate::world::{Clocks, Controller, Mode, World};
+use crate::world::{Controller, Mode, World};
 use crate::{Bounds, Guards, Idle, facts};
 
 const GENERATION: i64 = 7;
@@ -232,8 +232,11 @@ fn compare(controller: &Controller, objects: &Objects) {
         epoch: i64::from(controller.term),
         attempt: u32::from(controller.attempt),
     };
-    let real = observe::observe(&snapshot(objects), &mine, now(), |_| Held::default());
-    let model = facts::observe(objects, controller, &Clocks::default(), &Guards::ALL);
+    let seen = snapshot(objects);
+    let real = observe::observe(&seen, observe::routing(&seen, &mine), &mine, Held::default(), now());
+    let token = facts::token(controller);
+    let routing = facts::routing(objects, token, &Guards::ALL);
+    let model = facts::observe(objects, routing, token, Held::default(), &Guards::ALL);
     assert_eq!(comparable(model, objects), comparable(real, objects), "{objects:#?}");
     assert_eq!(facts::intent(&objects.app, Idle::Warm), observe::intent(&app(&objects.app)));
 }

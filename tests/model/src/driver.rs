@@ -1,12 +1,19 @@
-//! Look, plan, write: as `reconcile`, `memory` and `apply` do it.
+//! Drives the operator's own pass through the model's states: read, plan, write.
+//!
+//! A state of the model keeps of a pass only what its future turns on: the mode, the requests that are lined up, the clocks
+//! and the attempt. Each step makes the operator's memory from that, gives the pass its event, and keeps of the command
+//! what there is to keep. What a pass counts beyond (reads, conflicts, failures) only ends it early, and a pass may end
+//! early in the model at any time.
 
 use bluegreen_operator::api::{Color, PerColor};
-use bluegreen_operator::plan::{self, Action, Fence, Observed, Plan, Selection, Stage};
+use bluegreen_operator::apply::Outcome;
+use bluegreen_operator::pass::{self, Answer, Basis, Command, Pass, Reading, Reporting};
+use bluegreen_operator::plan::{Action, Fence, Observed, Plan, Selection, Stage};
 
 use crate::facts;
 use crate::liveness;
-use crate::objects::{Kept, Object, Objects, REVISIONS, Service, Status, Token, nothing, rendering};
-use crate::report::{left, report};
+use crate::objects::{Kept, Object, Objects, REVISIONS, Service, Token, nothing, rendering};
+use crate::observer::{Abstract, NOW, Told, clocks, memory};
 use crate::request::{Ask, Request, Why};
 use crate::world::{Cache, Clock, Clocks, Controller, Mode, World};
 use crate::{Bounds, Guards};
@@ -14,74 +21,49 @@ use crate::{Bounds, Guards};
 /// A promise that was broken, in words.
 pub type Broken = &'static str;
 
-/// What a look leads to.
-pub(crate) struct Decision {
-    pub clocks: Clocks,
-    pub facts: Observed,
-    pub plan: Plan,
-    pub status: Status,
-    /// The color that the report says was left.
-    pub left: Option<Color>,
+pub(crate) type Decision<'a> = pass::Decision<Abstract<'a>>;
+
+/// What a controller reads, as far as the pass cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// Everything.
+    Whole,
+    /// By name, what a switch to this color turns on.
+    Confirm(Color),
 }
 
-/// As `reconcile::decide`: takes note of the endpoints, then plans.
-pub(crate) fn decide(
+/// Facts and plan of what was read, and the clocks after it.
+pub(crate) fn decide<'a>(
     seen: &Objects,
     controller: &Controller,
-    live_read: bool,
-    bounds: &Bounds,
-    guards: &Guards,
-) -> Decision {
-    let selected = facts::selected(seen, facts::token(controller), guards);
-    let clocks = look(controller.clocks, selected, seen, live_read);
-    let facts = facts::observe(seen, controller, &clocks, guards);
-    let plan = plan::plan(&facts::intent(&seen.app, bounds.idle), &facts);
-    let (status, left) = (report(seen, &facts, &plan), left(seen, &plan));
-    Decision { clocks, facts, plan, status, left }
+    basis: Basis,
+    bounds: &'a Bounds,
+    guards: &'a Guards,
+) -> (Decision<'a>, Clocks) {
+    let observer = Abstract::new(controller, bounds, guards);
+    let mut memory = memory(controller);
+    let decision = pass::decide(&observer, &mut memory.drain, memory.attempt, *seen, basis, NOW);
+    (decision, clocks(&memory.drain, controller.clocks))
 }
 
-/// As `Memory::look`: only a live read starts a clock, any look stops it.
-fn look(clocks: Clocks, color: Option<Color>, seen: &Objects, live_read: bool) -> Clocks {
-    let Some(color) = color else { return Clocks::default() };
-    let clocks = if clocks.color == Some(color) { clocks } else { Clocks::default() };
-    let (moved, cleared) = endpoints(seen, color);
-    let step = |clock: Clock, holds: bool| match (clock, holds) {
-        (_, false) => Clock::Stopped,
-        (Clock::Stopped, true) if live_read => Clock::Running { returned: false },
-        (clock, true) => clock,
-    };
-    let (moved, cleared) = (step(clocks.moved, moved), step(clocks.cleared, cleared));
-    let stands = moved == Clock::Stopped && cleared == Clock::Stopped;
-    Clocks { color: (!stands).then_some(color), moved, cleared }
+/// A pass that begins with caches that are up to date: does it do anything, and what are the clocks then?
+fn wake(world: &World, k: usize, bounds: &Bounds, guards: &Guards) -> (bool, Clocks) {
+    let controller = &world.controllers[k];
+    let observer = Abstract::new(controller, bounds, guards);
+    let mut memory = memory(controller);
+    let command = Pass::new(&observer, &mut memory).woke(world.objects, NOW);
+    (!matches!(command, Command::Wait(_)), clocks(&memory.drain, controller.clocks))
 }
 
-/// As `observe::endpoints`.
-fn endpoints(seen: &Objects, color: Color) -> (bool, bool) {
-    match seen.slices.live {
-        Some((of, ready)) if of == color => (ready >= seen.app.replicas, true),
-        Some(_) => (false, false),
-        None => (false, true),
-    }
-}
-
-/// Would the driver look at all, if its caches were up to date? As `reconcile::pass`.
+/// Would the pass read at all, if its caches were up to date?
 pub(crate) fn has_reason(world: &World, k: usize, bounds: &Bounds, guards: &Guards) -> bool {
-    let controller = &world.controllers[k];
-    let cached = decide(&world.objects, controller, false, bounds, guards);
-    let news = cached.status != world.objects.app.status;
-    let wants_look = facts::selected(&world.objects, facts::token(controller), guards).is_some_and(|color| {
-        let (moved, cleared) = endpoints(&world.objects, color);
-        let stopped = |clock: Clock| clock == Clock::Stopped;
-        (moved && stopped(cached.clocks.moved)) || (cleared && stopped(cached.clocks.cleared))
-    });
-    !cached.plan.actions.is_empty() || news || (wants_look && cached.facts.recorded.switching)
+    wake(world, k, bounds, guards).0
 }
 
-/// A cached look that stops a clock.
+/// A cached read that stops a clock.
 pub(crate) fn cached_look(world: &World, k: usize, bounds: &Bounds, guards: &Guards) -> Option<World> {
-    let controller = &world.controllers[k];
-    let clocks = decide(&world.objects, controller, false, bounds, guards).clocks;
-    (clocks != controller.clocks).then(|| {
+    let (_, clocks) = wake(world, k, bounds, guards);
+    (clocks != world.controllers[k].clocks).then(|| {
         let mut next = *world;
         next.controllers[k].clocks = clocks;
         next
@@ -109,45 +91,86 @@ pub(crate) fn refresh(world: &World, k: usize, object: Object) -> World {
     next
 }
 
-/// Plans on what was read, and lines up the requests.
+/// Gives the pass what was read, and lines up the requests of its command. `None`: it wants to read everything instead.
 pub(crate) fn make_plan(
     world: &World,
     k: usize,
-    live_read: bool,
+    how: How,
     bounds: &Bounds,
     guards: &Guards,
-) -> (World, Option<Broken>) {
+) -> (Option<World>, Clocks, Option<Broken>) {
     let mut next = *world;
     let controller = world.controllers[k];
-    let seen = &controller.view;
-    let decision = decide(seen, &controller, live_read, bounds, guards);
-    let broken = broken_by(&decision, seen)
-        .or_else(|| done_too_early(&decision, seen, bounds, guards))
-        .or_else(|| sleeps_through(&decision, seen, &controller, bounds, guards));
-    let mut broken = broken;
+    let seen = controller.view;
+    let observer = Abstract::new(&controller, bounds, guards);
+    let mut memory = memory(&controller);
+    let reading = match how {
+        How::Whole => Reading::whole(),
+        How::Confirm(to) => Reading::confirming(seen, to),
+    };
+    let answer = Answer::Found { snapshot: seen, began: NOW.uptime };
+    let command = Pass::new(&observer, &mut memory).read(reading, answer, NOW);
+    let clocks = clocks(&memory.drain, controller.clocks);
+    let check = |decision: &Decision| {
+        broken_by(decision, &seen)
+            .or_else(|| done_too_early(decision, &seen, bounds, guards))
+            .or_else(|| sleeps_through(decision, &seen, &controller, clocks, bounds, guards))
+    };
     let mut queue = [None; 4];
-    line_up(&mut queue, &decision.plan, world, &controller);
-    // A deposed leader reports nothing: `Tenure::may_write` is asked before every write. (For all its other writes
-    // the model lets it be frozen right between the question and the write.)
-    let deposed = guards.tenure && controller.term < world.epoch;
-    if decision.plan.actions.is_empty() && decision.status != seen.app.status && !deposed {
-        let valid = controller.fresh & Object::App.bit() != 0;
-        queue[0] = Some(Request { ask: Ask::Status(decision.status, decision.left), valid });
-        if decision.plan.announces(&decision.facts) {
-            // What waited for this record follows on the same look, as in `reconcile::live_pass`.
-            let mut recorded = *seen;
-            recorded.app.status = decision.status;
-            let then = decide(&recorded, &controller, live_read, bounds, guards);
-            broken = broken.or_else(|| broken_by(&then, &recorded));
-            line_up(&mut queue[1..], &then.plan, world, &controller);
+    let broken = match command {
+        Command::Send(sending) => {
+            line_up(&mut queue, &sending.decision().plan, &seen, world, &controller);
+            check(sending.decision())
         }
-    }
+        Command::Report(reporting) => {
+            let broken = check(reporting.decision());
+            // A deposed leader reports nothing: `Tenure::may_write` is asked before every write. (For all its other writes
+            // the model lets it be frozen right between the question and the write.)
+            if guards.tenure && controller.term < world.epoch {
+                broken
+            } else {
+                let valid = controller.fresh & Object::App.bit() != 0;
+                let Told(status, left) = reporting.status;
+                queue[0] = Some(Request { ask: Ask::Status(status, left), valid });
+                let mut recorded = seen;
+                recorded.app.status = status;
+                let then = follow(&mut Pass::new(&observer, &mut memory), reporting, &recorded, |then| {
+                    line_up(&mut queue[1..], &then.plan, &seen, world, &controller);
+                });
+                broken.or(then)
+            }
+        }
+        Command::Wait(_) => {
+            let mut memory = crate::observer::memory(&controller);
+            check(&pass::decide(&observer, &mut memory.drain, memory.attempt, seen, Basis::Proven, NOW))
+        }
+        Command::Read(_) => return (None, clocks, None),
+        Command::Explain(_) | Command::Forget | Command::Stop => {
+            Some("the pass does what the model does not know")
+        }
+    };
     let controller = &mut next.controllers[k];
-    controller.clocks = decision.clocks;
+    controller.clocks = clocks;
     controller.queue = queue;
     controller.mode = Mode::Acting { unknown: false };
     settle(controller, guards);
-    (next, broken)
+    (Some(next), clocks, broken)
+}
+
+/// What the pass sends once its report is known to be written: the switch that the report announces.
+fn follow<'a>(
+    pass: &mut Pass<'_, Abstract<'a>>,
+    reporting: Reporting<Abstract<'a>>,
+    recorded: &Objects,
+    mut line_up: impl FnMut(&Decision),
+) -> Option<Broken> {
+    match pass.reported(reporting, Outcome::Done, None, NOW) {
+        Command::Send(sending) => {
+            line_up(sending.decision());
+            broken_by(sending.decision(), recorded)
+        }
+        _ => None,
+    }
 }
 
 /// The same plan where what follows the report is left to another look: this one is not proven, or too old by then.
@@ -162,8 +185,13 @@ pub(crate) fn report_only(planned: &World, k: usize) -> Option<World> {
 }
 
 /// Lines up the requests of a plan.
-fn line_up(queue: &mut [Option<Request>], plan: &Plan, world: &World, controller: &Controller) {
-    let seen = &controller.view;
+fn line_up(
+    queue: &mut [Option<Request>],
+    plan: &Plan,
+    seen: &Objects,
+    world: &World,
+    controller: &Controller,
+) {
     let asks = plan.actions.iter().flat_map(|action| asks(action, seen, facts::token(controller)));
     for (slot, ask) in queue.iter_mut().zip(asks) {
         let valid = match ask {
@@ -182,11 +210,20 @@ fn settle(controller: &mut Controller, guards: &Guards) {
         forget_view(controller, guards);
         return;
     }
-    if let Mode::Acting { unknown: true } = controller.mode {
-        controller.attempt += u8::from(guards.attempt);
+    if let Mode::Acting { unknown: true } = controller.mode
+        && guards.attempt
+    {
+        forget_tokens(controller);
     }
     controller.mode = Mode::Idle;
     forget_view(controller, guards);
+}
+
+/// A write of unknown result, as the operator takes note of it.
+fn forget_tokens(controller: &mut Controller) {
+    let mut memory = memory(controller);
+    memory.result_is_unknown();
+    controller.attempt = u8::try_from(memory.attempt).unwrap_or(u8::MAX);
 }
 
 /// What was read is not used again: states that differ in nothing else are the same. Caches stay.
@@ -261,7 +298,7 @@ pub(crate) fn unknown_outside(controller: &mut Controller, removed: Option<Color
             }
             settle(controller, &Guards::ALL);
         }
-        Mode::Idle | Mode::Looking | Mode::Confirming(_) => controller.attempt += 1,
+        Mode::Idle | Mode::Looking | Mode::Confirming(_) => forget_tokens(controller),
     }
 }
 
@@ -416,18 +453,18 @@ fn sleeps_through(
     decision: &Decision,
     seen: &Objects,
     controller: &Controller,
+    clocks: Clocks,
     bounds: &Bounds,
     guards: &Guards,
 ) -> Option<Broken> {
     let runs = |clock: Clock| matches!(clock, Clock::Running { .. });
-    let clocks = decision.clocks;
     if !decision.plan.actions.is_empty() || decision.plan.wake.is_some() {
         return None;
     }
     let later = |clocks: &Clocks, seen: &Objects| {
-        let facts = facts::observe(seen, controller, clocks, guards);
-        let plan = plan::plan(&facts::intent(&seen.app, bounds.idle), &facts);
-        plan.actions != decision.plan.actions || plan.stage != decision.plan.stage
+        let controller = Controller { clocks: *clocks, ..*controller };
+        let (then, _) = decide(seen, &controller, Basis::Proven, bounds, guards);
+        then.plan.actions != decision.plan.actions || then.plan.stage != decision.plan.stage
     };
     let pass = |clock: Clock| if runs(clock) { Clock::Passed } else { clock };
     let drained = Clocks { color: clocks.color, moved: pass(clocks.moved), cleared: pass(clocks.cleared) };

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use bluegreen_operator::api::{ActiveUpdatePolicy, Color, PerColor};
+use bluegreen_operator::drain::{Endpoints, Held};
 use bluegreen_operator::plan::{
     self, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Live, Observed, Recorded,
-    ServiceFacts, Standby, Stored,
+    Routing, ServiceFacts, Standby, Stored,
 };
 
 use crate::objects::{App, Deployment, Kept, Objects, Token, rendering};
-use crate::world::{Clock, Clocks, Controller};
+use crate::world::Controller;
 use crate::{Guards, Idle};
 
 /// Any time that is not zero: durations are compared with it alone.
@@ -75,12 +76,18 @@ pub(crate) fn service(seen: &Objects, mine: Token, guards: &Guards) -> Child<Ser
     })
 }
 
-/// The color that the Service selects, as committed.
-pub(crate) fn selected(seen: &Objects, mine: Token, guards: &Guards) -> Option<Color> {
-    match plan::live(&service(seen, mine, guards), &recorded(seen, guards)) {
-        Live::Selected(color) => Some(color),
-        Live::Lost(_) | Live::Never => None,
-    }
+pub(crate) fn routing(seen: &Objects, mine: Token, guards: &Guards) -> Routing {
+    Routing { service: service(seen, mine, guards), recorded: recorded(seen, guards) }
+}
+
+/// As `observe::endpoints`.
+pub(crate) fn endpoints(seen: &Objects, color: Color) -> Endpoints {
+    let (moved, cleared) = match seen.slices.live {
+        Some((of, ready)) if of == color => (ready >= seen.app.replicas, true),
+        Some(_) => (false, false),
+        None => (false, true),
+    };
+    Endpoints { moved, cleared }
 }
 
 /// The revision that served last: the Service's word, else the status's.
@@ -117,21 +124,20 @@ fn stored(seen: &Objects, color: Color, number: u8) -> Option<Stored> {
     Some(Stored { number: i64::from(number), change })
 }
 
-pub(crate) fn observe(seen: &Objects, controller: &Controller, clocks: &Clocks, guards: &Guards) -> Observed {
-    let mine = token(controller);
-    let service = service(seen, mine, guards);
-    let recorded = recorded(seen, guards);
-    let live = plan::live(&service, &recorded);
+pub(crate) fn observe(
+    seen: &Objects,
+    routing: Routing,
+    mine: Token,
+    held: Held,
+    guards: &Guards,
+) -> Observed {
+    let live = routing.live();
+    let Routing { service, recorded } = routing;
     let colors = PerColor::from_fn(|color| color_facts(seen, mine, live, color, guards));
-    let held = |clock: Clock| match clock {
-        _ if !guards.drain => Some(DRAIN),
-        Clock::Stopped => None,
-        Clock::Running { .. } => Some(Duration::ZERO),
-        Clock::Passed => Some(DRAIN),
-    };
+    let held = if guards.drain { held } else { Held { moved: Some(DRAIN), cleared: Some(DRAIN) } };
     let elapsed = Elapsed {
-        moved: held(clocks.moved),
-        cleared: held(clocks.cleared),
+        moved: held.moved,
+        cleared: held.cleared,
         switching: None,
         idle: PerColor::from_fn(|color| idle_for(seen, color)),
     };
@@ -214,7 +220,7 @@ pub(crate) fn updated(deployment: &Deployment) -> u8 {
 
 /// The revision that a color runs or is to run, as in [`color_facts`].
 pub(crate) fn current(seen: &Objects, color: Color) -> Option<u8> {
-    let live = plan::live(&service(seen, Token::default(), &Guards::ALL), &recorded(seen, &Guards::ALL));
+    let live = routing(seen, Token::default(), &Guards::ALL).live();
     let served = served(seen, color);
     let serving = Some(served).filter(|&n| live.color() == Some(color) && content(seen, color, n).is_some());
     serving.or_else(|| newest(seen.stored.get(color)))

@@ -35,6 +35,7 @@ mod fingerprint;
 pub mod liveness;
 mod narrow;
 pub mod objects;
+mod observer;
 pub mod picture;
 mod promises;
 pub mod replay;

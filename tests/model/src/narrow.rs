@@ -3,8 +3,9 @@
 //! as old as the caches.
 
 use bluegreen_operator::api::{Color, PerColor};
+use bluegreen_operator::pass::Basis;
 
-use crate::driver::{self, Broken};
+use crate::driver::{self, Broken, How};
 use crate::facts;
 use crate::objects::{Kept, Listed, Object, Objects, REVISIONS, Slices};
 use crate::world::{Cache, Clock, Controller, Mode, World};
@@ -92,18 +93,37 @@ pub(crate) fn plan(
     bounds: &Bounds,
     guards: &Guards,
 ) -> (World, Option<Broken>) {
-    let controller = &world.controllers[k];
-    let live_read = !guards.narrow_clock;
-    let decision = driver::decide(&controller.view, controller, live_read, bounds, guards);
-    let confirmed = decision.plan.moves_to(&decision.facts) == Some(to);
-    let (mut next, broken) = if confirmed || !guards.narrow_alone {
-        driver::make_plan(world, k, live_read, bounds, guards)
-    } else {
-        let mut next = *world;
-        next.controllers[k].clocks = decision.clocks;
-        (driver::begin(&next, k, guards), None)
+    let (planned, clocks, broken) = match (guards.narrow_clock, guards.narrow_alone) {
+        (true, true) => driver::make_plan(world, k, How::Confirm(to), bounds, guards),
+        // Taken for a read of everything, but for the clocks.
+        (true, false) => {
+            let controller = &world.controllers[k];
+            let (_, clocks) = driver::decide(&controller.view, controller, Basis::Confirmed, bounds, guards);
+            let (planned, _, broken) = driver::make_plan(world, k, How::Whole, bounds, guards);
+            let planned = planned.map(|mut next| {
+                next.controllers[k].clocks = clocks;
+                next
+            });
+            (planned, clocks, broken)
+        }
+        // Only for that switch, but its clocks start.
+        (false, _) => {
+            let controller = &world.controllers[k];
+            let (decision, clocks) =
+                driver::decide(&controller.view, controller, Basis::Proven, bounds, guards);
+            if decision.plan.moves_to(&decision.facts) == Some(to) {
+                driver::make_plan(world, k, How::Whole, bounds, guards)
+            } else {
+                (None, clocks, None)
+            }
+        }
     };
-    if live_read {
+    let mut next = planned.unwrap_or_else(|| {
+        let mut next = *world;
+        next.controllers[k].clocks = clocks;
+        driver::begin(&next, k, guards)
+    });
+    if !guards.narrow_clock {
         started_too_early(&mut next, k);
     }
     catch_up(&mut next, k);

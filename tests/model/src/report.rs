@@ -97,6 +97,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use bluegreen_operator::pass::Basis;
+
     use crate::driver::decide;
     use crate::steps::successors;
     use crate::world::{Mode, World};
@@ -172,7 +174,7 @@ mod tests {
                     for k in (0..2).filter(|&k| world.controllers[k].mode == Mode::Looking) {
                         let controller = &world.controllers[k];
                         let view = &controller.view;
-                        let decision = decide(view, controller, true, &bounds, &Guards::ALL);
+                        let (decision, _) = decide(view, controller, Basis::Proven, &bounds, &Guards::ALL);
                         let app = real(&view.app);
                         let report = status::Report {
                             app: &app,
@@ -183,7 +185,8 @@ mod tests {
                             trouble: &Trouble::default(),
                             now: Timestamp::UNIX_EPOCH,
                         };
-                        assert_eq!(decision.status, abstracted(&status::status(&report)), "{view:#?}");
+                        let told = super::report(view, &decision.facts, &decision.plan);
+                        assert_eq!(told, abstracted(&status::status(&report)), "{view:#?}");
                         compared += 1;
                     }
                     let mut nexts = Vec::new();

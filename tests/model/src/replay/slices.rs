@@ -5,6 +5,7 @@
 //! endpoints that have not moved, or too few, and by that stops a drain clock or takes a color for unready.
 
 use bluegreen_operator::api::{Color, PerColor};
+use bluegreen_operator::plan::Live;
 
 use crate::Guards;
 use crate::facts;
@@ -27,7 +28,8 @@ impl Slices {
         let mut world = *world;
         let controller = &mut world.controllers[k];
         if self.live == Behind::Both
-            && let Some(color) = facts::selected(&controller.view, facts::token(controller), guards)
+            && let Live::Selected(color) =
+                facts::routing(&controller.view, facts::token(controller), guards).live()
         {
             // Not all of the color that is selected: `cleared` holds for no color.
             controller.view.slices.live = Some((color.other(), 0));

@@ -1,7 +1,5 @@
 //! Is the CRD in `crds/` the one that the types say, and does it fit everywhere?
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
 use bluegreen_operator::api::crd_yaml;
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/bluegreen.dev_bluegreenapps.yaml");

@@ -1,7 +1,5 @@
 //! Is every overlay, however odd, completed into one pod template that Kubernetes accepts?
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
 use bluegreen_operator::api::{BlueGreenApp, Color, Template};
 use bluegreen_operator::desired::{Stored, covers, deployment, render};
 use k8s_openapi::DeepMerge;
@@ -10,7 +8,7 @@ use serde_json::{Value, json};
 
 /// The smallest app with a JSON merge patch on its spec.
 fn app(patch: Value) -> BlueGreenApp {
-    let mut app: Value = serde_yaml_ng::from_str(include_str!("golden_smallest.yaml")).unwrap();
+    let mut app: Value = serde_yaml_ng::from_str(include_str!("../golden_smallest.yaml")).unwrap();
     app["spec"].merge_from(patch);
     serde_json::from_value(app).unwrap()
 }

@@ -1,8 +1,6 @@
 //! How does each feature of a spec turn into objects? The snapshots are a promise: a change of one rolls
 //! nobody's pods (revisions are stored), but it is what every *new* revision gets.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
 use bluegreen_operator::api::{BlueGreenApp, Color, PerColor};
 use bluegreen_operator::desired::{
     LiveService, RevisionError, Selection, Stored, block_hash, color_service, covers, deployment,
@@ -14,7 +12,7 @@ use serde_json::{Value, json};
 
 /// The smallest app, as it comes back from a cluster, with a JSON merge patch on its spec.
 fn app(patch: Value) -> BlueGreenApp {
-    let mut app: Value = serde_yaml_ng::from_str(include_str!("golden_smallest.yaml")).unwrap();
+    let mut app: Value = serde_yaml_ng::from_str(include_str!("../golden_smallest.yaml")).unwrap();
     app["metadata"] = json!({
         "name": "hello",
         "namespace": "shop",

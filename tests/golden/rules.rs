@@ -1,19 +1,17 @@
 //! Is every bad input refused, with a message that names the field and the remedy, and every good one
 //! accepted?
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
 use bluegreen_operator::api::{BlueGreenApp, BlueGreenAppSpec, crd};
 use bluegreen_operator::validate::problems;
 use k8s_openapi::DeepMerge;
 use serde_json::Value;
 
-#[path = "e2e/input/case.rs"]
+#[path = "../e2e/input/case.rs"]
 mod case;
 
 use case::{Case, cases};
 
-const SMALLEST: &str = include_str!("golden_smallest.yaml");
+const SMALLEST: &str = include_str!("../golden_smallest.yaml");
 
 fn smallest() -> Value {
     serde_yaml_ng::from_str(SMALLEST).unwrap()
@@ -50,7 +48,7 @@ fn bad_input_is_refused_with_a_message_that_names_the_field() {
 
 #[test]
 fn good_input_is_accepted() {
-    let patches: Vec<Value> = serde_yaml_ng::from_str(include_str!("golden_accepted.yaml")).unwrap();
+    let patches: Vec<Value> = serde_yaml_ng::from_str(include_str!("../golden_accepted.yaml")).unwrap();
     for patch in patches {
         assert_eq!(problems("hello", &spec_with(&patch)), [], "{patch}");
     }

@@ -1,0 +1,177 @@
+//! What follows a write.
+
+use std::time::Duration;
+
+use super::fixtures::{Blue, Green, edit, stable};
+use super::rig::{Rig, Said, seen};
+use crate::apply::{Outcome, Refusal};
+use crate::pass::Announcement;
+use crate::plan::Selection;
+
+fn refused() -> Outcome {
+    Outcome::Refused("a policy says no".to_owned())
+}
+
+fn ms(ms: u64) -> Said {
+    Said::Wait(Duration::from_millis(ms))
+}
+
+/// Green is to be edited, and that is sent.
+fn editing() -> Rig {
+    let mut rig = Rig::new(seen(stable().stored(Green, 2)));
+    rig.wake();
+    assert_eq!(rig.read(), Said::Send(vec![edit(Green, 3)]));
+    rig
+}
+
+#[test]
+fn after_a_write_everything_is_read_again() {
+    assert_eq!(editing().sent(&Outcome::Done), Said::Read(false));
+}
+
+#[test]
+fn what_each_outcome_leads_to() {
+    for (outcome, then) in [
+        (Outcome::Stale, Said::Read(false)),
+        (Outcome::Gone, Said::Read(false)),
+        (Outcome::Unknown("no answer".to_owned()), ms(100)),
+        (Outcome::Later(Duration::from_secs(7)), ms(7000)),
+        (Outcome::NotLeading, Said::Stop),
+    ] {
+        assert_eq!(editing().sent(&outcome), then, "{outcome:?}");
+    }
+}
+
+#[test]
+fn only_a_write_of_unknown_result_makes_the_tokens_stale() {
+    for (outcome, attempt) in [
+        (Outcome::Unknown("no answer".to_owned()), 1),
+        (Outcome::Done, 0),
+        (Outcome::Stale, 0),
+        (refused(), 0),
+        (Outcome::Later(Duration::ZERO), 0),
+    ] {
+        let mut rig = editing();
+        rig.sent(&outcome);
+        assert_eq!(rig.memory.attempt, attempt, "{outcome:?}");
+    }
+}
+
+#[test]
+fn failed_preconditions_are_tried_again_at_once_three_times() {
+    let mut rig = editing();
+    for _ in 0..3 {
+        assert_eq!(rig.sent(&Outcome::Stale), Said::Read(false));
+        rig.read();
+    }
+    assert_eq!(rig.sent(&Outcome::Stale), ms(100));
+}
+
+#[test]
+fn a_pass_ends_after_its_share_of_reads() {
+    let mut rig = editing();
+    for size in 4..15 {
+        assert_eq!(rig.sent(&Outcome::Done), Said::Read(false), "size {size}");
+        // Each time something else is to be done.
+        rig.seen = seen(stable().replicas(size));
+        rig.read();
+    }
+    assert_eq!(rig.sent(&Outcome::Done), ms(100));
+}
+
+#[test]
+fn a_refusal_is_told_at_once_and_the_back_off_grows() {
+    let mut rig = editing();
+    let told = |said: Said| match said {
+        Said::Report(told) => told.refused,
+        other => panic!("{other:?}"),
+    };
+    let words = "a policy says no".to_owned();
+    assert_eq!(told(rig.sent(&refused())), Some(Refusal { color: Some(Green), words }));
+    assert_eq!(rig.reported(Outcome::Done), ms(100));
+    rig.wake();
+    rig.read();
+    // The status says all of it already.
+    assert_eq!(rig.sent(&refused()), ms(200));
+}
+
+/// Bug 3 of the review: the first status of the generation that mends a refusal called it refused.
+#[test]
+fn a_refusal_that_is_over_is_not_told_of_the_generation_that_mends_it() {
+    let mut rig = editing();
+    rig.sent(&refused());
+    rig.reported(Outcome::Done);
+    rig.seen.world = stable();
+    rig.seen.should_tell += 1;
+    rig.wake();
+    let Said::Report(told) = rig.read() else { panic!("nothing is reported") };
+    assert_eq!(told.refused, None);
+}
+
+#[test]
+fn a_write_that_succeeds_ends_a_refusal() {
+    let mut rig = editing();
+    rig.sent(&refused());
+    rig.reported(Outcome::Done);
+    rig.wake();
+    rig.read();
+    rig.sent(&Outcome::Done);
+    assert_eq!(rig.memory.refused, None);
+}
+
+#[test]
+fn of_two_outcomes_the_graver_counts_and_of_equals_that_of_the_color_in_demand() {
+    // Both colors are to be edited: blue is live, green is idle.
+    let both = || {
+        let mut rig = Rig::new(seen(stable().replicas(5)));
+        rig.wake();
+        assert_eq!(rig.read(), Said::Send(vec![edit(Blue, 5), edit(Green, 5)]));
+        rig
+    };
+    let mut rig = both();
+    rig.sent(&refused());
+    assert_eq!(rig.memory.refused.map(|refusal| refusal.color), Some(Some(Blue)));
+}
+
+#[test]
+fn a_selector_that_was_put_back_is_announced() {
+    let edited = || stable().service(|service| service.selects = Selection::Color(Green));
+    let mut rig = Rig::new(seen(edited()));
+    rig.wake();
+    rig.read();
+    rig.sent(&Outcome::Done);
+    assert_eq!(rig.announced, [Announcement::SelectorRestored(Blue)]);
+    let mut rig = Rig::new(seen(edited()));
+    rig.wake();
+    rig.read();
+    rig.sent(&Outcome::Stale);
+    assert_eq!(rig.announced, []);
+}
+
+/// Bug 27 of the review: a fight with a controller that answers after the pass has ended had no end.
+#[test]
+fn who_reverts_our_writes_after_each_pass_is_noticed_and_answered_less_and_less_often() {
+    let mut rig = Rig::new(seen(stable().stored(Green, 2)));
+    let mut writes = 0;
+    for _ in 0..600 {
+        // The other one answers 100 ms later, and its write wakes us.
+        rig.turn(Duration::from_millis(100));
+        rig.seen.world = stable().stored(Green, 2);
+        let mut said = rig.wake();
+        loop {
+            said = match said {
+                Said::Read(_) => rig.read(),
+                Said::Send(_) => {
+                    writes += 1;
+                    rig.seen.world = stable();
+                    rig.sent(&Outcome::Done)
+                }
+                Said::Report(_) => rig.reported(Outcome::Done),
+                Said::Wait(_) => break,
+                other => panic!("{other:?}"),
+            };
+        }
+    }
+    assert_eq!(rig.announced, [Announcement::Contested(vec![edit(Green, 3)])]);
+    assert!((5..16).contains(&writes), "{writes} writes in a minute");
+}

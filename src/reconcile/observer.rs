@@ -1,0 +1,98 @@
+//! A pass on Kubernetes objects.
+
+use std::sync::Arc;
+
+use kube::ResourceExt;
+
+use crate::api::{BlueGreenAppStatus, Color, PerColor};
+use crate::drain::{Endpoints, Held};
+use crate::fence::Token;
+use crate::observe::{self, Snapshot, Versions};
+use crate::pass::{Decision, Known, News, Now, Observer};
+use crate::plan::{self, Intent, Observed, Plan, Routing};
+use crate::status::{self, Report, Trouble};
+use crate::validate;
+
+/// Observes snapshots for one leader.
+#[derive(Clone, Copy, Debug)]
+pub struct AppObserver<'a> {
+    /// This leader's token; its attempt is zero.
+    pub token: &'a Token,
+}
+
+impl Observer for AppObserver<'_> {
+    type Snapshot = Snapshot;
+    type Status = BlueGreenAppStatus;
+
+    fn is_leaving(&self, snapshot: &Snapshot) -> bool {
+        snapshot.app.metadata.deletion_timestamp.is_some()
+    }
+
+    fn generation(&self, snapshot: &Snapshot) -> (i64, bool) {
+        let generation = snapshot.app.metadata.generation.unwrap_or(0);
+        let status = snapshot.app.status.as_ref();
+        (generation, status.is_some_and(|status| status.observed_generation == generation))
+    }
+
+    fn versions(&self, snapshot: &Snapshot) -> Versions {
+        snapshot.versions()
+    }
+
+    fn intent(&self, snapshot: &Snapshot) -> Intent {
+        observe::intent(&snapshot.app)
+    }
+
+    fn routing(&self, snapshot: &Snapshot, attempt: u32) -> Routing {
+        observe::routing(snapshot, &self.token.with_attempt(attempt))
+    }
+
+    fn endpoints(&self, snapshot: &Snapshot, live: Color) -> Endpoints {
+        observe::endpoints(snapshot, live)
+    }
+
+    fn observe(&self, snapshot: &Snapshot, routing: Routing, attempt: u32, held: Held, now: Now) -> Observed {
+        observe::observe(snapshot, routing, &self.token.with_attempt(attempt), held, now.wall)
+    }
+
+    fn plan(&self, snapshot: &Snapshot, facts: &Observed) -> Plan {
+        let mut plan = plan::plan(&self.intent(snapshot), facts);
+        if !validate::problems(&snapshot.app.name_any(), &snapshot.app.spec).is_empty() {
+            // A spec that breaks the rules asks for nothing: what serves stays as it is.
+            plan.actions.clear();
+        }
+        plan
+    }
+
+    fn report(&self, decision: &Decision<Self>, known: &Known<'_>, now: Now) -> BlueGreenAppStatus {
+        let Decision { snapshot, facts, plan, .. } = decision;
+        let invalid = validate::problems(&snapshot.app.name_any(), &snapshot.app.spec);
+        let trouble = Trouble {
+            refused: known.refused.cloned(),
+            conflicts: observe::conflicts(snapshot, facts),
+            collecting: observe::collecting(snapshot, facts),
+            invalid: invalid.iter().map(ToString::to_string).collect(),
+            other_operator: decision.other_operator().map(str::to_owned),
+            pods: PerColor::from_fn(|color| known.pods.get(color).map(str::to_owned)),
+        };
+        let image = |color| snapshot.deployments.get(color).as_deref().and_then(observe::running_image);
+        status::status(&Report {
+            app: &snapshot.app,
+            plan,
+            seen: facts,
+            service: observe::addresses(snapshot, facts),
+            images: PerColor::from_fn(image),
+            trouble: &trouble,
+            now: now.wall,
+        })
+    }
+
+    fn news(&self, decision: &Decision<Self>, status: &BlueGreenAppStatus) -> News {
+        status::news(decision.snapshot.app.status.as_ref(), status)
+    }
+
+    fn record(&self, snapshot: &mut Snapshot, status: BlueGreenAppStatus, version: Option<String>) {
+        let app = Arc::make_mut(&mut snapshot.app);
+        app.status = Some(status);
+        app.metadata.resource_version = version;
+    }
+}

@@ -1,0 +1,48 @@
+//! Are the crates that the operator is made of built once, whichever packages cargo is asked for?
+//!
+//! Cargo builds a crate again for each set of features, and with it all crates that depend on it. For another selection
+//! of packages there is another set, unless the manifests see to it.
+
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+/// The crates of a selection, each with its version and the sets of features with which it is built.
+fn features(packages: &[&str], edges: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["tree", "--locked", "--prefix", "none", "--format", "{p}|{f}", "--edges", edges]);
+    let output = command.args(packages).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut found = BTreeMap::<String, BTreeSet<String>>::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines().filter(|line| !line.is_empty()) {
+        let (package, features) = line.trim_end_matches(" (*)").split_once('|').unwrap();
+        found.entry(package.to_owned()).or_default().insert(features.to_owned());
+    }
+    found
+}
+
+const OPERATOR: &[&str] = &["-p", "bluegreen-operator"];
+const SUITES: &[&str] = &["-p", "bluegreen-suites"];
+const ALL: &[&str] = &["--workspace"];
+
+#[test]
+fn are_the_crates_of_the_operator_built_once_for_every_selection() {
+    let of_the_operator = features(OPERATOR, "normal,no-proc-macro");
+    assert!(of_the_operator.len() > 100, "{}", of_the_operator.len());
+    let all = features(ALL, "normal,dev,no-proc-macro");
+    for (name, packages, edges) in [
+        ("cargo test", OPERATOR, "normal,dev,no-proc-macro"),
+        ("cargo test -p bluegreen-suites", SUITES, "normal,dev,no-proc-macro"),
+        ("cargo build --workspace --bins", ALL, "normal,no-proc-macro"),
+    ] {
+        let selected = features(packages, edges);
+        let other = |package: &&String| selected.get(*package) != all.get(*package);
+        let different: Vec<_> = of_the_operator.keys().filter(other).collect();
+        assert!(
+            different.is_empty(),
+            "`{name}` builds {different:?} with other features than `cargo test --workspace`: name each with all \
+             features in [workspace.dependencies], and ask for it in Cargo.toml or tests/Cargo.toml"
+        );
+    }
+}
