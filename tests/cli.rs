@@ -104,7 +104,7 @@ async fn do_the_views_show_what_is_live() -> Result<()> {
     let list = ends(&sandbox, 0, &["list"]).await?.out;
     assert!(list.contains("hello") && list.contains("blue"), "{list}");
     let value: Value = serde_json::from_str(&ends(&sandbox, 0, &["get", "hello", "-o", "json"]).await?.out)?;
-    assert!(value.is_object());
+    assert_eq!(value["kind"], "BlueGreenApp");
     ends(&sandbox, 1, &["get", "nobody"]).await?;
     sandbox.finish().await
 }
@@ -134,7 +134,7 @@ async fn is_a_switch_that_does_not_come_about_taken_back() -> Result<()> {
     sandbox.edit("hello", pods(json!({"ready": "never"}))).await?;
     let command = ["switch", "hello", "--tag", "v2", "--wait", "--timeout", "3s", "--rollback-on-failure"];
     let ended = ends(&sandbox, 3, &command).await?;
-    assert!(ended.all.contains("the switch to green is taken back, blue serves"), "{}", ended.all);
+    assert!(ended.all.contains("take back the switch to green; spec.active is blue again"), "{}", ended.all);
     let world = sandbox.world();
     assert_eq!(world.raw(Kind::App, "hello").context("app")?["spec"]["active"], "blue");
     // And it never comes about by itself, now that it could.
@@ -216,7 +216,7 @@ async fn do_a_watch_and_a_wait_outlive_restarts_of_the_api_server() -> Result<()
     let command = ["status", "hello", "--for=active=blue", "--timeout=5m"];
     let mut wait = Running::start(&command, &kubeconfig, log("wait"))?;
     watch.says("team/hello:v1").await?;
-    wait.says("the operator has not taken note").await?;
+    wait.says("waiting for the operator to observe").await?;
     for _ in 0..3 {
         cluster.restart_apiserver().await?;
     }
@@ -224,7 +224,7 @@ async fn do_a_watch_and_a_wait_outlive_restarts_of_the_api_server() -> Result<()
     cluster.pause_apiserver().await?;
     tokio::time::sleep(Duration::from_secs(12)).await;
     cluster.resume_apiserver().await?;
-    watch.says("not reached").await?;
+    watch.says("no connection").await?;
     wait.says("can't reach the cluster").await?;
 
     let patch = r#"{"spec":{"active":"green"}}"#;
@@ -232,10 +232,10 @@ async fn do_a_watch_and_a_wait_outlive_restarts_of_the_api_server() -> Result<()
     command.arg("--kubeconfig").arg(cluster.kubeconfig());
     let patched = command.args(["patch", "bga", "hello", "--type=merge", "-p", patch]).output().await?;
     ensure!(patched.status.success(), "{}", String::from_utf8_lossy(&patched.stderr));
-    watch.says("desired  green").await?;
+    watch.says("target   green").await?;
     let ended = tokio::time::timeout(Duration::from_secs(60), wait.child.wait()).await??;
     assert_eq!(ended.code(), Some(1), "{}", wait.text());
-    assert!(wait.text().contains("nobody has asked for blue"), "{}", wait.text());
+    assert!(wait.text().contains("no switch to blue was requested"), "{}", wait.text());
     drop(watch);
     cluster.stop().await
 }

@@ -11,20 +11,20 @@ use jiff::SignedDuration;
 
 use crate::goal::Goal;
 
-/// Look at blue-green apps, deploy to the idle color, switch, and roll back
+/// Show blue-green apps, deploy to the idle color, switch, and roll back
 ///
-/// Every command that changes an app edits `spec` and nothing else, and prints the same edit for Git.
+/// Commands that change an app edit only its `spec`, and print the same edit as a diff of the manifest for Git.
 ///
-/// Exit codes: 0 done or reached; 1 failed, or it will not come without a change; 2 wrong arguments;
-/// 3 not reached in time.
+/// Exit codes: 0 success; 1 failure, or the goal can't be reached without another edit; 2 wrong arguments;
+/// 3 timeout.
 #[derive(Debug, Parser)]
 #[command(name = "kubectl-bluegreen", bin_name = "kubectl bluegreen", version = VERSION)]
 #[command(propagate_version = false, disable_help_subcommand = true, max_term_width = 100)]
 pub struct Cli {
-    /// Which cluster, and how it looks.
+    /// Flags of every command.
     #[command(flatten)]
     pub global: Global,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
@@ -32,15 +32,15 @@ pub struct Cli {
 /// Flags of every command.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Global {
-    /// Kubeconfig file; without it, `KUBECONFIG`, `~/.kube/config`, or the ServiceAccount inside a cluster
+    /// Path of the kubeconfig file; by default `KUBECONFIG`, then `~/.kube/config`, then the pod's ServiceAccount
     #[arg(long, global = true, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
 
-    /// Context of the kubeconfig; without it, the current one
+    /// Context in the kubeconfig file; by default the current context
     #[arg(long, global = true, value_name = "NAME")]
     pub context: Option<String>,
 
-    /// Namespace; without it, the context's
+    /// Namespace of the app; by default the context's namespace
     #[arg(long, short = 'n', global = true, value_name = "NAME")]
     pub namespace: Option<String>,
 
@@ -48,11 +48,11 @@ pub struct Global {
     #[arg(long = "as", global = true, value_name = "USER")]
     pub impersonate: Option<String>,
 
-    /// Group to impersonate; may be given again
+    /// Group to impersonate; can be repeated
     #[arg(long = "as-group", global = true, value_name = "GROUP")]
     pub impersonate_groups: Vec<String>,
 
-    /// Colors in the output; `auto` follows the terminal and `NO_COLOR`
+    /// When to color the output; `auto` colors it on a terminal, unless `NO_COLOR` is set
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub color: When,
 }
@@ -69,10 +69,10 @@ pub enum When {
     Never,
 }
 
-/// The form of the output.
+/// Output format.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
+    /// Text for people.
     #[default]
     Text,
     /// JSON.
@@ -81,28 +81,42 @@ pub enum Format {
     Yaml,
 }
 
-/// What to do.
+/// Output format of `get`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum GetFormat {
+    /// A tree for people.
+    #[default]
+    Text,
+    /// The BlueGreenApp as JSON, as kubectl prints it.
+    Json,
+    /// The BlueGreenApp as YAML, as kubectl prints it.
+    Yaml,
+    /// What the tree shows, as JSON. Not an API: it changes with the program.
+    Report,
+}
+
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show an app as a tree: colors, Services, ReplicaSets, pods, and what is live
+    /// Show an app as a tree of its colors, Services, ReplicaSets and pods
     Get(GetArgs),
-    /// List apps, one line each
+    /// List apps
     List(ListArgs),
-    /// Wait until an app is as it should be, or say why it will not be
+    /// Wait until an app is ready, or report why it can't become ready
     Status(StatusArgs),
-    /// Put a version onto the idle color
+    /// Deploy a version to the idle color
     Deploy(DeployArgs),
-    /// Make the other color live
+    /// Switch the Service to the other color
     Switch(SwitchArgs),
-    /// Go back to the color that served before, or cancel a switch that is under way
+    /// Switch back to the color that was live before, or cancel a switch that is under way
     Rollback(RollbackArgs),
-    /// Show step by step what the operator would do with an edit
+    /// Show step by step what the operator would do with a manifest
     Plan(PlanArgs),
-    /// Check manifests by the rules of admission, without a cluster
+    /// Check manifests against the rules of the API server, without a cluster
     Lint(LintArgs),
-    /// Print a completion script for a shell
+    /// Print a shell completion script
     Completion(CompletionArgs),
-    /// Write the man pages into a folder
+    /// Write the man pages to a folder
     Man(ManArgs),
     /// Print the version
     Version,
@@ -113,32 +127,32 @@ pub enum Command {
 pub struct GetArgs {
     /// Name of the app
     pub name: String,
-    /// Keep showing it, until Ctrl-C
+    /// Keep showing the app until Ctrl-C
     #[arg(long, short = 'w')]
     pub watch: bool,
-    /// Form of the output
-    #[arg(long, short = 'o', value_name = "FORM", default_value = "text")]
-    pub output: Format,
+    /// Output format: `json` and `yaml` print the BlueGreenApp, `report` what the tree shows
+    #[arg(long, short = 'o', value_name = "FORMAT", default_value = "text")]
+    pub output: GetFormat,
 }
 
 /// `list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Of all namespaces
+    /// List the apps of all namespaces
     #[arg(long, short = 'A')]
     pub all_namespaces: bool,
-    /// Label selector
+    /// List only apps that match this label selector
     #[arg(long, short = 'l', value_name = "SELECTOR")]
     pub selector: Option<String>,
-    /// Form of the output
-    #[arg(long, short = 'o', value_name = "FORM", default_value = "text")]
+    /// Output format
+    #[arg(long, short = 'o', value_name = "FORMAT", default_value = "text")]
     pub output: Format,
 }
 
 /// How long to wait.
 #[derive(Clone, Debug, Args)]
 pub struct Patience {
-    /// How long to wait, with its unit; 0s looks once
+    /// How long to wait, with a unit, such as 90s or 5m; 0s checks once
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_timeout)]
     pub timeout: Duration,
 }
@@ -148,19 +162,19 @@ pub struct Patience {
 pub struct StatusArgs {
     /// Name of the app
     pub name: String,
-    /// What to wait for: `ready` (the color in spec.active serves), `standby` (the idle color is ready),
-    /// `active=blue` or `active=green` (that color serves)
+    /// What to wait for: `ready` (the color in spec.active is live and ready), `standby` (the idle color is ready for
+    /// a switch), `active=blue` or `active=green` (that color is live and ready)
     #[arg(long = "for", value_name = "GOAL", default_value = "ready", value_parser = parse_goal)]
     pub goal: Goal,
     /// How long to wait.
     #[command(flatten)]
     pub patience: Patience,
-    /// Form of the output
-    #[arg(long, short = 'o', value_name = "FORM", default_value = "text")]
+    /// Output format
+    #[arg(long, short = 'o', value_name = "FORMAT", default_value = "text")]
     pub output: Format,
 }
 
-/// What all edits have in common.
+/// Flags of every command that edits an app.
 #[derive(Clone, Debug, Args)]
 pub struct EditArgs {
     /// Wait until the edit has taken effect
@@ -169,15 +183,15 @@ pub struct EditArgs {
     /// How long to wait.
     #[command(flatten)]
     pub patience: Patience,
-    /// `server`: let the API server check the edit, and change nothing
+    /// With `server`, the API server checks the edit but does not store it
     #[arg(long, value_name = "WHERE", conflicts_with = "wait")]
     pub dry_run: Option<DryRun>,
-    /// Form of the output
-    #[arg(long, short = 'o', value_name = "FORM", default_value = "text")]
+    /// Output format
+    #[arg(long, short = 'o', value_name = "FORMAT", default_value = "text")]
     pub output: Format,
 }
 
-/// Where an edit is tried.
+/// Where an edit is only tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DryRun {
     /// By the API server.
@@ -190,16 +204,16 @@ pub enum DryRun {
 pub struct DeployArgs {
     /// Name of the app
     pub name: String,
-    /// Image tag
+    /// Image tag to deploy
     #[arg(long, group = "version", value_name = "TAG")]
     pub tag: Option<String>,
-    /// Image digest, such as `sha256:…`; it decides what runs
+    /// Image digest to deploy, such as `sha256:…`; if both are given, the digest determines the image
     #[arg(long, group = "version", value_name = "DIGEST")]
     pub digest: Option<String>,
-    /// The color; without it, the idle one, whichever it is
+    /// Color to deploy to; by default the idle color
     #[arg(id = "to", long = "to", value_name = "COLOR")]
     pub color: Option<ColorArg>,
-    /// What all edits have in common.
+    /// Flags of every command that edits an app.
     #[command(flatten)]
     pub edit: EditArgs,
 }
@@ -209,16 +223,16 @@ pub struct DeployArgs {
 pub struct SwitchArgs {
     /// Name of the app
     pub name: String,
-    /// The color; without it, the one that runs the tag; without both, the one that does not serve
+    /// Color to switch to; by default the color with TAG, or without a tag the color that is not live
     #[arg(id = "to", long = "to", value_name = "COLOR")]
     pub color: Option<ColorArg>,
-    /// Refuse unless the color is to run this image tag: another pipeline may have deployed something else since
+    /// Only switch to a color that has TAG (protects against another pipeline that deployed something else meanwhile)
     #[arg(long, value_name = "TAG")]
     pub tag: Option<String>,
-    /// If the wait does not end well, ask for the color again that was to serve before, and wait for that
+    /// If the switch fails or times out, set spec.active back to the color before, and wait for that
     #[arg(long, requires = "wait")]
     pub rollback_on_failure: bool,
-    /// What all edits have in common.
+    /// Flags of every command that edits an app.
     #[command(flatten)]
     pub edit: EditArgs,
 }
@@ -228,10 +242,10 @@ pub struct SwitchArgs {
 pub struct RollbackArgs {
     /// Name of the app
     pub name: String,
-    /// Refuse unless this image tag serves: a second rollback would go forth again
+    /// Only roll back if spec.active has TAG (protects against running rollback twice)
     #[arg(long, value_name = "TAG")]
     pub tag: Option<String>,
-    /// What all edits have in common.
+    /// Flags of every command that edits an app.
     #[command(flatten)]
     pub edit: EditArgs,
 }
@@ -239,43 +253,43 @@ pub struct RollbackArgs {
 /// `plan`.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
-    /// Manifest as it shall be; `-` reads standard input
+    /// New manifest; `-` reads standard input
     #[arg(long = "filename", short = 'f', value_name = "FILE")]
     pub file: PathBuf,
-    /// Manifest as it is: plans without a cluster, from all that it asks for being there. Without this flag, the
-    /// app in the cluster is read
+    /// Present manifest: plan without a cluster, as if everything in it were running. By default, plan from the app in
+    /// the cluster
     #[arg(long, value_name = "FILE", conflicts_with = "new")]
     pub from: Option<PathBuf>,
-    /// Plans without a cluster, from nothing
+    /// Plan without a cluster, for an app that does not exist yet
     #[arg(long)]
     pub new: bool,
-    /// Form of the output
-    #[arg(long, short = 'o', value_name = "FORM", default_value = "text")]
+    /// Output format
+    #[arg(long, short = 'o', value_name = "FORMAT", default_value = "text")]
     pub output: Format,
 }
 
 /// `lint`.
 #[derive(Debug, Args)]
 pub struct LintArgs {
-    /// Manifest; may be given again; `-` reads standard input
+    /// Manifest to check; can be repeated; `-` reads standard input
     #[arg(long = "filename", short = 'f', value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
-    /// Form of the output
-    #[arg(long, short = 'o', value_name = "FORM", default_value = "text")]
+    /// Output format
+    #[arg(long, short = 'o', value_name = "FORMAT", default_value = "text")]
     pub output: Format,
 }
 
 /// `completion`.
 #[derive(Debug, Args)]
 pub struct CompletionArgs {
-    /// The shell
+    /// Shell to print the script for
     pub shell: clap_complete::Shell,
 }
 
 /// `man`.
 #[derive(Debug, Args)]
 pub struct ManArgs {
-    /// The folder
+    /// Folder to write to
     pub folder: PathBuf,
 }
 
@@ -298,7 +312,7 @@ fn parse_goal(text: &str) -> Result<Goal, String> {
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {
-    let hint = "expected a duration with its unit, such as 90s or 5m";
+    let hint = "expected a duration with a unit, such as 90s or 5m";
     let parsed: SignedDuration = text.parse().map_err(|_| hint.to_owned())?;
     Duration::try_from(parsed).map_err(|_| "must not be negative".to_owned())
 }

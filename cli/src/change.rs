@@ -1,18 +1,28 @@
 //! Sends an edit of the spec, if the app is still as it was when the edit was decided.
 
-use anyhow::{Context, bail};
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
 use bluegreen_operator::api::BlueGreenApp;
 use kube::api::{Patch, PatchParams, ValidationDirective};
 use serde_json::{Value, json};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, RequestError, within};
 use crate::edit::{Edit, Refusal};
+use crate::gitedit::patched;
 
 /// Field manager of every edit.
 pub const MANAGER: &str = "kubectl-bluegreen";
 
-/// How often a decision is made anew because the app has changed meanwhile: the operator's reports change it too.
+/// How often an edit is decided again because the app was changed meanwhile; the operator's status updates change it too.
 const TRIES: usize = 20;
+
+/// How long to find out whether an edit arrived whose answer was lost. The API server gives up a request after this time
+/// (its flag `--request-timeout`), so an edit that has not arrived by then does not arrive any more.
+const ANSWER: Duration = Duration::from_secs(60);
+
+/// Pause between two such attempts.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// An edit that the API server took.
 #[derive(Clone, Debug)]
@@ -25,36 +35,108 @@ pub struct Changed {
     pub after: BlueGreenApp,
 }
 
-/// Decides on the app as it is and sends the edit with its resourceVersion, so that it can't meet another app than the
-/// one that it was decided for: a color that has become live, for one.
+/// The API server did not answer, so it is unknown whether the edit was stored.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(
+    "the connection was lost while the edit was sent, and it is unknown whether the edit was stored: {why}"
+)]
+pub struct Lost {
+    /// The edit, with the app as it was before.
+    pub changed: Box<Changed>,
+    /// The error of the last attempt.
+    pub why: String,
+}
+
+/// What became of one attempt to send an edit.
+enum Sent {
+    Done(Box<BlueGreenApp>),
+    Conflict,
+    Refused(String),
+    /// It may have been stored, or may still be.
+    Unknown(String),
+}
+
+/// Decides on the app as it is and sends the edit with its resourceVersion, so that it can't change another app than the
+/// one that it was decided for: a color that has become live, for example.
 ///
 /// # Errors
-/// When the edit would be a mistake, or the API server refuses it.
+/// When the edit would be a mistake, the API server refuses it, or its result stays unknown ([`Lost`]).
 pub async fn change(
     cluster: &Cluster,
     name: &str,
     dry_run: bool,
     decide: impl Fn(&BlueGreenApp) -> Result<Edit, Refusal>,
 ) -> anyhow::Result<Changed> {
+    for _ in 0..TRIES {
+        let app = cluster.app(name).await?;
+        let before = serde_json::to_value(&app.spec)?;
+        let edit = decide(&app)?;
+        let Some(patch) = edit.patch.clone() else { return Ok(Changed { edit, before, after: app }) };
+        match send(cluster, &app, &patch, dry_run).await {
+            Sent::Done(after) => return Ok(Changed { edit, before, after: *after }),
+            Sent::Conflict => {}
+            Sent::Refused(message) => bail!("{message}"),
+            Sent::Unknown(why) if dry_run => bail!("can't reach the cluster: {why}"),
+            Sent::Unknown(why) => {
+                let lost = Lost { changed: Box::new(Changed { edit, before, after: app }), why };
+                return find_out(cluster, name, &patch, lost).await;
+            }
+        }
+    }
+    bail!("conflict: the app was modified {TRIES} times while it was edited; nothing was changed, try again")
+}
+
+async fn send(cluster: &Cluster, app: &BlueGreenApp, patch: &Value, dry_run: bool) -> Sent {
     let params = PatchParams {
         dry_run,
         field_manager: Some(MANAGER.to_owned()),
         field_validation: Some(ValidationDirective::Strict),
         ..PatchParams::default()
     };
-    for _ in 0..TRIES {
-        let app = cluster.app(name).await?;
-        let before = serde_json::to_value(&app.spec)?;
-        let edit = decide(&app)?;
-        let Some(spec) = edit.patch.clone() else { return Ok(Changed { edit, before, after: app }) };
-        let version = app.metadata.resource_version.clone();
-        let body = json!({ "metadata": { "resourceVersion": version }, "spec": spec });
-        match cluster.apps().patch(name, &params, &Patch::Merge(&body)).await {
-            Ok(after) => return Ok(Changed { edit, before, after }),
-            Err(kube::Error::Api(status)) if status.code == 409 => {}
-            Err(kube::Error::Api(status)) => bail!("{}", status.message),
-            Err(other) => return Err(other).context("the edit was sent, but whether it arrived is unknown"),
-        }
+    let name = app.metadata.name.as_deref().unwrap_or_default();
+    let version = &app.metadata.resource_version;
+    let body = json!({ "metadata": { "resourceVersion": version }, "spec": patch });
+    match cluster.apps().patch(name, &params, &Patch::Merge(&body)).await {
+        Ok(after) => Sent::Done(Box::new(after)),
+        Err(kube::Error::Api(status)) if status.code == 409 => Sent::Conflict,
+        Err(kube::Error::Api(status)) if status.code < 500 => Sent::Refused(status.message.clone()),
+        Err(kube::Error::Api(status)) => Sent::Unknown(status.message.clone()),
+        Err(other) => Sent::Unknown(format!("{:#}", anyhow::Error::from(other))),
     }
-    bail!("the app changes all the time; nothing was edited")
+}
+
+/// Finds out whether an edit was stored whose answer was lost. If the spec is still as before, the same edit is sent again,
+/// with the resourceVersion of now: once that has an answer, the first one can't take effect any more. It is not decided
+/// anew: a rollback that has arrived would then be rolled back.
+async fn find_out(cluster: &Cluster, name: &str, patch: &Value, mut lost: Lost) -> anyhow::Result<Changed> {
+    eprintln!("no clear answer to the edit ({}); checking whether it was stored", lost.why);
+    let start = Instant::now();
+    let nothing = json!({});
+    loop {
+        match within(cluster.apps().get(name)).await {
+            Ok(app) => {
+                let spec = serde_json::to_value(&app.spec)?;
+                if patched(&spec, patch) == patched(&spec, &nothing) {
+                    return Ok(Changed { after: app, ..*lost.changed });
+                }
+                if spec != lost.changed.before {
+                    bail!(
+                        "conflict: the app was modified while it was edited, and the edit was not stored; try again"
+                    );
+                }
+                match send(cluster, &app, patch, false).await {
+                    Sent::Done(after) => return Ok(Changed { after: *after, ..*lost.changed }),
+                    Sent::Conflict => continue,
+                    Sent::Refused(message) => bail!("{message}"),
+                    Sent::Unknown(why) => lost.why = why,
+                }
+            }
+            Err(RequestError::Passing(why)) => lost.why = why,
+            Err(RequestError::Final(error)) => lost.why = error.to_string(),
+        }
+        if start.elapsed() >= ANSWER {
+            return Err(lost.into());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }

@@ -1,4 +1,4 @@
-//! The way to the cluster, and to one app in it.
+//! Connects to the cluster, and reads one app.
 
 use std::time::{Duration, Instant};
 
@@ -10,23 +10,23 @@ use kube::{Api, Client, Config};
 
 use crate::args::Global;
 
-/// How long one request may take: nothing here may hang.
+/// How long one request may take.
 pub const REQUEST: Duration = Duration::from_secs(10);
 
 /// A namespace of a cluster.
 #[derive(Clone)]
 pub struct Cluster {
-    /// Never retries by itself: who waits, looks again.
+    /// A client that never retries by itself.
     pub client: Client,
     /// The namespace.
     pub namespace: String,
 }
 
 impl Cluster {
-    /// As the flags say.
+    /// Connects as the flags say.
     ///
     /// # Errors
-    /// When they lead to no cluster.
+    /// When they don't lead to a cluster.
     pub async fn connect(global: &Global) -> anyhow::Result<Self> {
         let mut config = config(global).await?;
         if let Some(user) = &global.impersonate {
@@ -36,7 +36,7 @@ impl Cluster {
             config.auth_info.impersonate_groups = Some(global.impersonate_groups.clone());
         }
         let namespace = global.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        let client = Client::try_from(for_decisions(config, REQUEST)).context("can't make a client")?;
+        let client = Client::try_from(for_decisions(config, REQUEST)).context("can't create a client")?;
         Ok(Self { client, namespace })
     }
 
@@ -49,7 +49,7 @@ impl Cluster {
     /// One app.
     ///
     /// # Errors
-    /// When it is not there, or can't be read.
+    /// When it does not exist or can't be read.
     pub async fn app(&self, name: &str) -> anyhow::Result<BlueGreenApp> {
         within(self.apps().get(name)).await.map_err(|error| error.in_words(name, &self.namespace))
     }
@@ -71,9 +71,9 @@ async fn config(global: &Global) -> anyhow::Result<Config> {
 /// A request that failed.
 #[derive(Debug)]
 pub enum RequestError {
-    /// Trying again does not help: there is no such object, or no right.
+    /// A retry does not help: the object does not exist, or the user is not allowed to read it.
     Final(kube::Error),
-    /// The cluster could not be reached, or had no time.
+    /// A retry may help: the cluster could not be reached, or was too busy.
     Passing(String),
 }
 
@@ -91,7 +91,7 @@ impl RequestError {
         }
     }
 
-    /// For a person.
+    /// The error for a person.
     #[must_use]
     pub fn in_words(self, name: &str, namespace: &str) -> anyhow::Error {
         match self {
@@ -99,7 +99,7 @@ impl RequestError {
                 anyhow!("there is no BlueGreenApp {name:?} in namespace {namespace:?}")
             }
             Self::Final(kube::Error::Api(status)) if status.code == 404 => {
-                anyhow!("this cluster has no BlueGreenApps: the operator's CRD is not installed")
+                anyhow!("this cluster has no kind BlueGreenApp: install the operator's CRD")
             }
             Self::Final(kube::Error::Api(status)) => anyhow!("{}", status.message),
             Self::Final(other) => other.into(),
@@ -108,20 +108,20 @@ impl RequestError {
     }
 }
 
-/// How long a refusal is doubted.
+/// How long a denial is retried.
 const DOUBTED: Duration = Duration::from_secs(30);
 
-/// Tells a refusal that stands from one by an API server that has just started: until that has read who may do what, and
-/// which kinds there are, it refuses what it will allow.
+/// Tells a final denial from one by an API server that has just started: until that has loaded its RBAC rules and CRDs, it
+/// denies what it allows a moment later.
 #[derive(Debug, Default)]
 pub struct Doubt {
-    /// It has answered otherwise before, or could not be reached.
+    /// An earlier request succeeded, or the cluster could not be reached.
     grounds: bool,
     since: Option<Instant>,
 }
 
 impl Doubt {
-    /// The same answer, but a refusal that is doubted counts as passing.
+    /// The same answer, except that a doubtful denial becomes [`RequestError::Passing`].
     ///
     /// # Errors
     /// As told by [`RequestError`].
@@ -149,7 +149,7 @@ impl Doubt {
     }
 }
 
-/// No right, or no such kind. That an object is not there is read from the store, and stands.
+/// Returns true for a missing permission or an unknown kind. A missing object was read from etcd, so that is final.
 fn may_change_its_mind(status: &kube::core::Status) -> bool {
     matches!(status.code, 401 | 403) || (status.code == 404 && !names_an_object(status))
 }
@@ -168,7 +168,7 @@ fn root(error: &kube::Error) -> String {
     cause.to_string()
 }
 
-/// One request, with an end.
+/// One request, with a time limit.
 ///
 /// # Errors
 /// As told by [`RequestError`].

@@ -1,4 +1,4 @@
-//! The commands: what is read, decided and shown, in this order.
+//! The commands that only read. Those that edit an app are in [`release`].
 
 use std::io::Write;
 use std::time::Duration;
@@ -9,20 +9,21 @@ use bluegreen_operator::config::{REVISION, VERSION};
 use jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
-use serde::Serialize;
 use serde_json::json;
 
-use crate::args::{Cli, Command, Format, GetArgs, Global, LintArgs, ListArgs, PlanArgs, StatusArgs};
+use crate::args::{
+    Cli, Command, Format, GetArgs, GetFormat, Global, LintArgs, ListArgs, PlanArgs, StatusArgs,
+};
 use crate::cluster::{Cluster, Doubt, RequestError, within};
 use crate::exit::{End, Failure, Result};
-use crate::goal::{Goal, NOT_NOTED};
 use crate::line::{Line, Tone};
-use crate::report::Report;
+use crate::output::{print, shown};
+use crate::report::{Objects, Report};
 use crate::screen::{Look, Screen};
-use crate::wait::wait;
-use crate::{lint, look, manifest, manual, plan, progress, release, table, tree};
+use crate::wait::await_goal;
+use crate::{lint, look, manifest, manual, plan, release, table, tree};
 
-/// Between two looks of `get -w`.
+/// Pause between two reads of `get -w`.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Carries out a command.
@@ -49,7 +50,7 @@ pub async fn run(cli: Cli) -> Result {
             Ok(End::Reached)
         }
         Command::Version => {
-            // Known to an image's build alone.
+            // Only the build of an image knows it.
             let revision = if REVISION == "unknown" { String::new() } else { format!(" {REVISION}") };
             writeln!(std::io::stdout(), "{VERSION}{revision}")?;
             Ok(End::Reached)
@@ -57,93 +58,96 @@ pub async fn run(cli: Cli) -> Result {
     }
 }
 
-/// Prints lines for people, or the same as data.
-///
-/// # Errors
-/// When standard output can't be written to.
-pub fn print(
-    global: &Global,
-    format: Format,
-    lines: impl FnOnce(Look) -> Vec<Line>,
-    data: &impl Serialize,
-) -> Result<()> {
-    let text = match format {
-        Format::Text => {
-            let look = Look::stdout(global.color);
-            look.text(&lines(look))
-        }
-        Format::Json => serde_json::to_string_pretty(data).context("JSON")? + "\n",
-        Format::Yaml => serde_yaml_ng::to_string(data).context("YAML")?,
-    };
-    std::io::stdout().write_all(text.as_bytes())?;
-    Ok(())
-}
-
 async fn get(global: &Global, args: &GetArgs) -> Result {
     let cluster = Cluster::connect(global).await?;
     let mut doubt = Doubt::default();
     let objects = doubt.judge(look::objects(&cluster, &args.name).await);
     let objects = objects.map_err(|error| error.in_words(&args.name, &cluster.namespace))?;
-    let report = Report::of(&objects, Timestamp::now());
     if args.watch {
-        return watch(&cluster, global, args, report, doubt).await;
+        return watch(&cluster, global, args, objects, doubt).await;
     }
-    print(global, args.output, |look| tree::lines(&report, look.width, Timestamp::now()), &report)?;
+    show(global, args.output, &objects, |report, look| tree::lines(report, look.width, Timestamp::now()))?;
     Ok(End::Reached)
 }
 
-/// Shows the app until the program is interrupted, or the app is gone. When the cluster can't be reached, what was seen
+/// Prints an app: the object, the report, or `lines` of the report.
+fn show(
+    global: &Global,
+    format: GetFormat,
+    objects: &Objects,
+    lines: impl FnOnce(&Report, Look) -> Vec<Line>,
+) -> Result<()> {
+    let report = Report::of(objects, Timestamp::now());
+    match format {
+        GetFormat::Text => print(global, Format::Text, |look| lines(&report, look), &report),
+        GetFormat::Report => print(global, Format::Json, |_| Vec::new(), &report),
+        GetFormat::Json => print(global, Format::Json, |_| Vec::new(), &shown(&objects.app)),
+        GetFormat::Yaml => print(global, Format::Yaml, |_| Vec::new(), &shown(&objects.app)),
+    }
+}
+
+/// Shows the app until the program is interrupted, or the app is gone. While the cluster can't be reached, what was read
 /// last stays, and a line says so.
 async fn watch(
     cluster: &Cluster,
     global: &Global,
     args: &GetArgs,
-    mut report: Report,
+    mut objects: Objects,
     mut doubt: Doubt,
 ) -> Result {
     let mut screen = Screen::new(std::io::stdout());
     let mut lost: Option<(Timestamp, String)> = None;
-    let mut said = String::new();
+    let mut printed = String::new();
     loop {
         let now = Timestamp::now();
         let look = Look::stdout(global.color);
-        let mut lines = tree::lines(&report, look.width, now);
-        if let Some((since, words)) = &lost {
+        let mut lines = tree::lines(&Report::of(&objects, now), look.width, now);
+        if let Some((since, why)) = &lost {
             let since = tree::short_age(now.duration_since(*since).as_secs());
-            lines.push(Line::new().add(format!("not reached for {since}, asking again: {words}"), Tone::Bad));
+            lines.push(Line::new().add(format!("no connection for {since}, retrying: {why}"), Tone::Bad));
         }
-        if look.height.is_some() && args.output == Format::Text {
+        if look.height.is_some() && args.output == GetFormat::Text {
             screen.draw(&lines, look)?;
         } else {
-            // Ages alone are no news.
-            let news = format!(
-                "{:?} {}",
-                lost.is_some(),
-                serde_json::to_string(&ageless(&report)).unwrap_or_default()
-            );
-            if news != said {
-                said = news;
+            let news = news(&objects, args.output, lost.is_some());
+            if news != printed {
+                printed = news;
                 match (&lost, args.output) {
-                    (Some((_, words)), Format::Json | Format::Yaml) => eprintln!("not reached: {words}"),
-                    _ => print(global, args.output, |_| [lines, vec![Line::new()]].concat(), &report)?,
+                    (Some((_, why)), GetFormat::Json | GetFormat::Yaml | GetFormat::Report) => {
+                        eprintln!("no connection: {why}");
+                    }
+                    (None, _) | (Some(_), GetFormat::Text) => {
+                        show(global, args.output, &objects, |_, _| [lines, vec![Line::new()]].concat())?;
+                    }
                 }
             }
         }
         tokio::time::sleep(PAUSE).await;
         match doubt.judge(look::objects(cluster, &args.name).await) {
-            Ok(objects) => {
-                report = Report::of(&objects, Timestamp::now());
+            Ok(found) => {
+                objects = found;
                 lost = None;
             }
-            Err(RequestError::Passing(words)) => {
-                lost = Some((lost.map_or_else(Timestamp::now, |(since, _)| since), words));
+            Err(RequestError::Passing(why)) => {
+                lost = Some((lost.map_or_else(Timestamp::now, |(since, _)| since), why));
             }
             Err(error) => return Err(error.in_words(&args.name, &cluster.namespace).into()),
         }
     }
 }
 
-/// The report without what changes by itself.
+/// What is printed, without what changes by itself: it is printed again only if this differs.
+fn news(objects: &Objects, format: GetFormat, is_lost: bool) -> String {
+    let text = match format {
+        GetFormat::Json | GetFormat::Yaml => serde_json::to_string(&objects.app),
+        GetFormat::Text | GetFormat::Report => {
+            serde_json::to_string(&ageless(&Report::of(objects, Timestamp::now())))
+        }
+    };
+    format!("{is_lost} {}", text.unwrap_or_default())
+}
+
+/// The report without ages.
 fn ageless(report: &Report) -> Report {
     let mut report = report.clone();
     for service in
@@ -177,7 +181,8 @@ async fn list(global: &Global, args: &ListArgs) -> Result {
         }
         return Ok(End::Reached);
     }
-    let data = json!({ "apiVersion": "v1", "kind": "List", "items": apps });
+    let data =
+        json!({ "apiVersion": "v1", "kind": "List", "items": apps.iter().map(shown).collect::<Vec<_>>() });
     print(global, args.output, |_| table::lines(&apps, args.all_namespaces, Timestamp::now()), &data)?;
     Ok(End::Reached)
 }
@@ -185,40 +190,6 @@ async fn list(global: &Global, args: &ListArgs) -> Result {
 async fn status(global: &Global, args: &StatusArgs) -> Result {
     let cluster = Cluster::connect(global).await?;
     await_goal(&cluster, global, &args.name, args.goal, args.patience.timeout, args.output).await
-}
-
-/// Waits, and says how it ended.
-///
-/// # Errors
-/// When the app is not there or may not be read.
-pub async fn await_goal(
-    cluster: &Cluster,
-    global: &Global,
-    name: &str,
-    goal: Goal,
-    limit: Duration,
-    format: Format,
-) -> Result {
-    let waited = wait(cluster, name, goal, limit, global.color).await?;
-    let took = progress::time(waited.took);
-    let words = match waited.end {
-        End::Reached => format!("{name} is {goal} after {took}: {}", waited.why),
-        End::Failed => format!("{name} will not be {goal} without a change: {}", waited.why),
-        End::TimedOut => {
-            let unseen = waited.why.starts_with(NOT_NOTED);
-            let hint = if unseen { "; is it running, and for this namespace?" } else { "" };
-            format!("{name} is not {goal} after {took}: {}{hint}", waited.why)
-        }
-    };
-    let data = json!({
-        "name": name, "goal": goal.to_string(), "reached": waited.end == End::Reached,
-        "timedOut": waited.end == End::TimedOut, "why": waited.why, "seconds": waited.took.as_secs_f64(),
-    });
-    match (waited.end, format) {
-        (End::Failed | End::TimedOut, Format::Text) => eprintln!("error: {words}"),
-        _ => print(global, format, |_| vec![Line::plain(words)], &data)?,
-    }
-    Ok(waited.end)
 }
 
 async fn foresee(global: &Global, args: &PlanArgs) -> Result {
@@ -269,11 +240,11 @@ fn check(global: &Global, args: &LintArgs) -> Result {
             })
             .collect();
         if lines.is_empty() {
-            lines.push(Line::plain(format!("{apps} of {apps} apps are as admission wants them")));
+            lines.push(Line::plain(format!("{apps} of {apps} apps are valid")));
         }
         lines
     };
-    // A message that is cut is of no use.
+    // Messages are never cut to the width of the terminal.
     match args.output {
         Format::Text => {
             let look = Look { width: usize::MAX, ..Look::stdout(global.color) };

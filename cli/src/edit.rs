@@ -1,4 +1,4 @@
-//! PURE: which edit of the spec a command is, or why it would be a mistake.
+//! PURE: which edit of the spec a command makes, or why the edit would be a mistake.
 
 use bluegreen_operator::api::{ActiveUpdatePolicy, BlueGreenApp, BlueGreenAppStatus, Color, ColorSpec};
 use bluegreen_operator::status::STANDBY_READY;
@@ -11,11 +11,11 @@ use crate::goal::Goal;
 pub struct Edit {
     /// What it does, in words.
     pub what: String,
-    /// JSON merge patch of `spec`; `None` when the spec says so already.
+    /// JSON merge patch of `spec`; `None` if the spec already says so.
     pub patch: Option<Value>,
-    /// What a person should know before the effect shows.
+    /// What a person should know before the edit takes effect.
     pub note: Option<String>,
-    /// What it leads to.
+    /// What to wait for after the edit.
     pub goal: Goal,
 }
 
@@ -24,22 +24,22 @@ pub struct Edit {
 #[error("{0}")]
 pub struct Refusal(pub String);
 
-/// What the colors are used for.
+/// Which color is live, and which is asked for.
 struct Roles {
-    /// The color that serves; none before the first activation.
+    /// The live color; none before the first activation.
     live: Option<Color>,
-    /// The color that shall serve.
-    wanted: Color,
+    /// `spec.active`.
+    active: Color,
 }
 
 impl Roles {
     fn of(app: &BlueGreenApp) -> Self {
-        Self { live: status(app).active, wanted: app.spec.active }
+        Self { live: status(app).active, active: app.spec.active }
     }
 
-    /// A switch that is not done: from, to.
+    /// The switch that is under way: from, to.
     fn switching(&self) -> Option<(Color, Color)> {
-        self.live.filter(|live| *live != self.wanted).map(|live| (live, self.wanted))
+        self.live.filter(|live| *live != self.active).map(|live| (live, self.active))
     }
 }
 
@@ -47,10 +47,10 @@ fn status(app: &BlueGreenApp) -> BlueGreenAppStatus {
     app.status.clone().unwrap_or_default()
 }
 
-/// Puts a version onto a color; without one, onto the idle one.
+/// Deploys a version to a color, by default to the idle color.
 ///
 /// # Errors
-/// When that color is live, or it can't be told which is idle, or that version serves already.
+/// When that color is live, no color is idle, or the live color already runs that version.
 pub fn deploy(
     app: &BlueGreenApp,
     explicit: Option<Color>,
@@ -60,11 +60,11 @@ pub fn deploy(
     let roles = Roles::of(app);
     let color = match (explicit, roles.switching()) {
         (Some(color), _) => color,
-        (None, None) => roles.wanted.other(),
+        (None, None) => roles.active.other(),
         (None, Some((from, to))) => {
             return Err(Refusal(format!(
                 "a switch from {from} to {to} is under way, so no color is idle; wait for it (`status \
-                 --for=active={to}`), cancel it (`rollback`), or name the color with --to"
+                 --for=active={to}`), cancel it (`rollback`), or choose the color with --to"
             )));
         }
     };
@@ -72,7 +72,7 @@ pub fn deploy(
     if roles.live == Some(color) && !rolls {
         let other = color.other();
         return Err(Refusal(format!(
-            "{color} is live, and a live color is not changed; deploy to {other} and switch to it, or set \
+            "{color} is live, and the live color is not updated in place; deploy to {other} and switch to it, or set \
              spec.activeUpdatePolicy to RollingUpdate"
         )));
     }
@@ -82,34 +82,35 @@ pub fn deploy(
     if explicit.is_none() && serves(app, &roles, is) {
         let live = color.other();
         return Err(Refusal(format!(
-            "{live} serves {version} already, and {color} is the way back to what served before; to put it onto \
-             {color} as well, name it with --to"
+            "{live} is live and already runs {version}, and {color} is what a rollback would switch back to; to deploy \
+             to {color} nevertheless, pass --to {color}"
         )));
     }
-    // A digest that stays would decide what runs.
+    // A digest that stayed would override the new tag.
     let patch = json!({ color.as_str(): { "tag": tag, "digest": digest } });
     let drains = roles.live.is_some_and(|live| live != color)
         && status(app).switch.is_some_and(|switch| switch.from == Some(color));
     Ok(Edit {
-        what: format!("{color} is to run {version}"),
+        what: format!("deploy {version} to {color}"),
         patch: (!block.is_some_and(is)).then_some(patch),
-        note: drains.then(|| format!("{color} served until just now; the edit applies after its drain")),
-        goal: if color == roles.wanted { Goal::Active(color) } else { Goal::Standby },
+        note: drains
+            .then(|| format!("{color} was live until just now; its pods are updated after the drain")),
+        goal: if color == roles.active { Goal::Active(color) } else { Goal::Standby },
     })
 }
 
 /// Whether the live color runs a version.
 fn serves(app: &BlueGreenApp, roles: &Roles, is: impl Fn(&ColorSpec) -> bool) -> bool {
     let Some(live) = roles.live else { return false };
-    // A held edit is in the spec, and does not run.
+    // A held edit is in the spec but does not run.
     let held = status(app).color(live).is_some_and(|pods| pods.held.is_some());
     !held && app.spec.color(live).is_some_and(is)
 }
 
-/// Makes a color live; without one, the one that runs the tag; without both, the one that does not serve.
+/// Switches to a color; by default to the color with the tag, or without a tag to the color that is not live.
 ///
 /// # Errors
-/// When that color has no block or does not run the tag, or it can't be told which one is meant.
+/// When that color has no block or another tag, or it can't be told which color is meant.
 pub fn switch(app: &BlueGreenApp, color: Option<Color>, tag: Option<&str>) -> Result<Edit, Refusal> {
     let roles = Roles::of(app);
     let color = match tag {
@@ -120,51 +121,53 @@ pub fn switch(app: &BlueGreenApp, color: Option<Color>, tag: Option<&str>) -> Re
         (Some(color), _, _) => color,
         (None, Some(live), None) => live.other(),
         (None, None, _) => {
-            let words =
-                format!("nothing serves yet, {} is to be the first; name a color with --to", roles.wanted);
+            let words = format!(
+                "no color is live yet, and spec.active is {}; choose a color with --to",
+                roles.active
+            );
             return Err(Refusal(words));
         }
         (None, Some(_), Some((from, to))) => {
             return Err(Refusal(format!(
-                "a switch from {from} to {to} is under way; name the color that shall serve with --to"
+                "a switch from {from} to {to} is under way; choose the color with --to"
             )));
         }
     };
     if app.spec.color(to).is_none() {
-        return Err(Refusal(format!("spec.{to} is not set: deploy a version to {to} first")));
+        return Err(Refusal(format!("spec.{to} is not set; deploy a version to {to} first")));
     }
     Ok(activate(app, &roles, to))
 }
 
-/// The color that runs a tag: a pipeline must not make live what another one has put there since.
+/// The color with a tag: a pipeline must not switch to what another pipeline has deployed meanwhile.
 fn color_with(app: &BlueGreenApp, roles: &Roles, color: Option<Color>, tag: &str) -> Result<Color, Refusal> {
     let runs = |color: &Color| app.spec.color(*color).and_then(|block| block.tag.as_deref()) == Some(tag);
-    // Where both run it, the one that is asked for already.
-    let either = [roles.wanted, roles.wanted.other()];
+    // If both have it, the one that spec.active names.
+    let either = [roles.active, roles.active.other()];
     let among = color.map_or(either.to_vec(), |color| vec![color]);
     among.iter().copied().find(runs).ok_or_else(|| {
         let has = |color: &Color| {
             let block = app.spec.color(*color);
             let version = block.and_then(|block| block.tag.as_deref().or(block.digest.as_deref()));
-            format!("{color} is to run {}", version.unwrap_or("nothing"))
+            format!("spec.{color} has {}", version.unwrap_or("no version"))
         };
         let found = among.iter().map(has).collect::<Vec<_>>().join(" and ");
         Refusal(format!(
-            "{found}, not {tag}: something else was deployed since; deploy {tag} and test it again"
+            "{found}, not {tag}: something else was deployed meanwhile; deploy {tag} and test it again"
         ))
     })
 }
 
-/// Takes a switch back that did not come about, unless somebody has asked for something else since.
+/// Takes back a switch that failed, unless `spec.active` was changed meanwhile.
 #[must_use]
 pub fn take_back(app: &BlueGreenApp, to: Color, before: Color) -> Edit {
     let roles = Roles::of(app);
-    if roles.wanted != to {
-        let what = format!("{} was asked for meanwhile, the switch to {to} is off", roles.wanted);
-        return Edit { what, patch: None, note: None, goal: Goal::Active(roles.wanted) };
+    if roles.active != to {
+        let what = format!("spec.active is {}, so there is no switch to {to} to take back", roles.active);
+        return Edit { what, patch: None, note: None, goal: Goal::Active(roles.active) };
     }
     Edit {
-        what: format!("the switch to {to} is taken back, {before} serves"),
+        what: format!("take back the switch to {to}; spec.active is {before} again"),
         ..activate(app, &roles, before)
     }
 }
@@ -172,10 +175,13 @@ pub fn take_back(app: &BlueGreenApp, to: Color, before: Color) -> Edit {
 fn activate(app: &BlueGreenApp, roles: &Roles, to: Color) -> Edit {
     let waits = roles.live.is_some_and(|live| live != to) && !standby_ready(app);
     Edit {
-        what: format!("{to} is to serve"),
-        patch: (roles.wanted != to).then(|| json!({ "active": to })),
-        note: (waits && roles.wanted != to)
-            .then(|| format!("{to} is not ready yet; the Service moves once it is")),
+        what: match roles.live {
+            Some(live) if live != to => format!("switch from {live} to {to}"),
+            Some(_) | None => format!("switch to {to}"),
+        },
+        patch: (roles.active != to).then(|| json!({ "active": to })),
+        note: (waits && roles.active != to)
+            .then(|| format!("{to} is not ready yet; the Service switches to it once it is")),
         goal: Goal::Active(to),
     }
 }
@@ -184,32 +190,36 @@ fn standby_ready(app: &BlueGreenApp) -> bool {
     status(app).condition(STANDBY_READY).is_some_and(|condition| condition.status == "True")
 }
 
-/// Goes back to the color that served before; cancels a switch that is under way. With a tag, only away from that one.
+/// Switches back to the color that was live before, or cancels a switch that is under way. With a tag, only if
+/// `spec.active` has that tag.
 ///
 /// # Errors
-/// When nothing served before, or that color does not run what it ran then, or another tag serves.
+/// When no color was live before, that color does not run what it ran then, or `spec.active` has another tag.
 pub fn rollback(app: &BlueGreenApp, tag: Option<&str>) -> Result<Edit, Refusal> {
     let roles = Roles::of(app);
     if let Some(tag) = tag {
-        let serves = app.spec.color(roles.wanted).and_then(|block| block.tag.as_deref());
+        let serves = app.spec.color(roles.active).and_then(|block| block.tag.as_deref());
         if serves != Some(tag) {
             let serves = serves.unwrap_or("another version");
             return Err(Refusal(format!(
-                "{serves} is to serve, not {tag}: there is nothing of it to roll back"
+                "spec.active is {} with {serves}, not {tag}, so there is no {tag} to roll back",
+                roles.active
             )));
         }
     }
     if let Some((from, to)) = roles.switching() {
         let edit = activate(app, &roles, from);
-        return Ok(Edit { what: format!("{from} goes on serving, the switch to {to} is canceled"), ..edit });
+        return Ok(Edit { what: format!("cancel the switch to {to}; {from} stays live"), ..edit });
     }
     let status = status(app);
     let Some(from) = roles.live.and_then(|_| status.history.first()).and_then(|last| last.from) else {
-        return Err(Refusal("no other color has served yet, so there is nothing to go back to".to_owned()));
+        return Err(Refusal(
+            "no other color has been live before, so there is nothing to roll back to".to_owned(),
+        ));
     };
     let pods = status.color(from);
     if app.spec.color(from).is_none() || pods.is_none() {
-        return Err(Refusal(format!("{from}, which served before, is gone: spec.{from} is not set")));
+        return Err(Refusal(format!("{from}, which was live before, is gone: spec.{from} is not set")));
     }
     if let Some(pods) = pods
         && pods.served_revision != Some(pods.revision)
@@ -218,11 +228,11 @@ pub fn rollback(app: &BlueGreenApp, tag: Option<&str>) -> Result<Edit, Refusal> 
         let served = status.history.iter().find(|entry| entry.to == from).map(|entry| entry.image.as_str());
         let ran = served.map(|image| format!(" (it ran {image})")).unwrap_or_default();
         return Err(Refusal(format!(
-            "{from} was deployed anew since it served{ran}, so switching to it would be no way back; if {} is what you \
-             want, `switch --to {from}`",
+            "{from} has been changed since it was live{ran}, so switching to it would not be a rollback; if you want {}, \
+             use `switch --to {from}`",
             pods.image
         )));
     }
     let edit = activate(app, &roles, from);
-    Ok(Edit { what: format!("{from} is to serve again"), ..edit })
+    Ok(Edit { what: format!("roll back to {from}"), ..edit })
 }

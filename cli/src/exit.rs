@@ -1,15 +1,15 @@
-//! How the program ends: the exit codes that pipelines build on.
+//! Exit codes.
 
 use std::process::ExitCode;
 
-/// The end of a command that said all it had to say.
+/// How a command ended that has printed its result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// 0: done, or what was waited for is there.
+    /// 0: success, or the goal is reached.
     Reached,
-    /// 1: it failed, or will not come without a change.
+    /// 1: failure, or the goal can't be reached without another edit.
     Failed,
-    /// 3: it did not come in time.
+    /// 3: timeout.
     TimedOut,
 }
 
@@ -62,5 +62,5 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// What a command comes to.
+/// The result of a command.
 pub type Result<T = End> = std::result::Result<T, Failure>;

@@ -1,4 +1,4 @@
-//! PURE: an edit of the spec as the lines that change in the manifest.
+//! PURE: an edit of the spec as a diff of the manifest.
 
 use k8s_openapi::DeepMerge;
 use serde_json::{Map, Value, json};

@@ -1,6 +1,6 @@
-//! PURE: is what is waited for there, still to come, or not to come without a change?
+//! PURE: is a goal reached, still possible, or out of reach without another edit?
 //!
-//! Only a status of the present generation counts. Waiting for a person is never waited for: it is an end, good or bad.
+//! Only a status of the present generation counts. Where only a person can go on, the wait ends: well or badly.
 
 use std::fmt;
 
@@ -10,11 +10,11 @@ use bluegreen_operator::status::{READY, STALLED, STANDBY_READY};
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
-    /// The color in `spec.active` serves and is fully ready.
+    /// The color in `spec.active` is live and fully ready.
     Ready,
-    /// The idle color could be switched to.
+    /// The idle color is ready for a switch.
     Standby,
-    /// This color serves.
+    /// This color is live and fully ready.
     Active(Color),
 }
 
@@ -40,19 +40,19 @@ impl fmt::Display for Goal {
     }
 }
 
-/// How far it is; the words say why.
+/// How far an app is from a goal, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is there.
+    /// The goal is reached.
     Reached(String),
-    /// It may come by itself.
+    /// The goal may be reached without another edit.
     Waiting(String),
-    /// It does not come without a change.
+    /// The goal can't be reached without another edit.
     Failed(String),
 }
 
 impl Verdict {
-    /// The words.
+    /// The reason.
     #[must_use]
     pub fn why(&self) -> &str {
         let (Self::Reached(why) | Self::Waiting(why) | Self::Failed(why)) = self;
@@ -60,8 +60,11 @@ impl Verdict {
     }
 }
 
-/// How the words begin while no operator has looked; normal for a moment.
-pub const NOT_NOTED: &str = "the operator has not taken note";
+/// How the reason begins while the operator has not observed the present generation; normal for a moment.
+pub const NOT_OBSERVED: &str = "waiting for the operator to observe";
+
+/// Reasons of `StandbyReady` that do not go away without a change.
+const NO_STANDBY: [&str; 4] = ["Absent", "ProgressDeadlineExceeded", "Refused", "ScaledDown"];
 
 /// How far an app is from a goal.
 #[must_use]
@@ -76,7 +79,7 @@ pub fn verdict(goal: Goal, app: &BlueGreenApp) -> Verdict {
     if Some(status.observed_generation) != app.metadata.generation {
         let seen = status.observed_generation >= 0;
         let what = if seen { "edit" } else { "app" };
-        return Verdict::Waiting(format!("{NOT_NOTED} of this {what}"));
+        return Verdict::Waiting(format!("{NOT_OBSERVED} this {what}"));
     }
     if let Some(stalled) = status.condition(STALLED).filter(|condition| condition.status == "True") {
         return Verdict::Failed(format!("{}: {}", stalled.reason, stalled.message));
@@ -86,33 +89,31 @@ pub fn verdict(goal: Goal, app: &BlueGreenApp) -> Verdict {
         Goal::Standby => status.condition(STANDBY_READY),
     };
     let Some(condition) = condition else {
-        return Verdict::Waiting("the operator has not reported yet".to_owned());
+        return Verdict::Waiting("waiting for the operator to report this condition".to_owned());
     };
     let why = format!("{}: {}", condition.reason, condition.message);
     let holds = condition.status == "True";
     match goal {
-        // A switch that is under way leaves no color idle.
+        // While a switch is under way, no color is idle.
         Goal::Standby if status.active != Some(app.spec.active) => {
             let ready = status.condition(READY).map(|ready| ready.message.clone()).unwrap_or_default();
-            Verdict::Waiting(format!("{} is to serve first: {ready}", app.spec.active))
+            Verdict::Waiting(format!("waiting for the switch to {}: {ready}", app.spec.active))
         }
-        Goal::Standby if matches!(condition.reason.as_str(), "Absent" | "Refused" | "ScaledDown") => {
-            Verdict::Failed(why)
-        }
+        Goal::Standby if NO_STANDBY.contains(&condition.reason.as_str()) => Verdict::Failed(why),
         Goal::Active(color) if holds && status.active != Some(color) => {
-            Verdict::Waiting(format!("{color} does not serve yet"))
+            Verdict::Waiting(format!("{color} is not live yet"))
         }
         Goal::Ready | Goal::Standby | Goal::Active(_) if holds => Verdict::Reached(why),
         Goal::Ready | Goal::Standby | Goal::Active(_) => Verdict::Waiting(why),
     }
 }
 
-/// The spec does not ask for it, so that only a person can bring it about.
+/// Why the spec excludes the goal, so that only a person can bring it about.
 fn nobody_asks(goal: Goal, app: &BlueGreenApp) -> Option<String> {
     let active = app.spec.active;
     match goal {
         Goal::Active(color) if color != active => {
-            Some(format!("spec.active is {active}, so nobody has asked for {color} to serve"))
+            Some(format!("spec.active is {active}, so no switch to {color} was requested"))
         }
         Goal::Standby if app.spec.color(active.other()).is_none() => {
             Some(format!("Absent: spec.{} is not set", active.other()))

@@ -1,14 +1,14 @@
 //! `kubectl bluegreen`: what a person or a pipeline does with blue-green apps.
 //!
-//! Everything that decides or draws is pure, and a thin shell around it talks to the cluster:
+//! Everything that decides or draws is pure. A thin layer around it talks to the cluster and to the terminal:
 //!
-//! | pure | asks and shows |
+//! | pure | reads, writes and prints |
 //! |---|---|
-//! | [`goal`]: is what is waited for there? | [`wait`]: looks until it is |
-//! | [`edit`]: which edit of the spec? | [`change`]: sends it, shows the same edit for Git |
-//! | [`report`], [`tree`], [`table`], [`progress`]: objects → lines | [`look`]: reads them |
-//! | [`plan`]: the operator's own planner, played to the end | [`commands`], [`release`]: join both |
-//! | [`lint`]: the rules of admission | [`screen`]: redraws lines on a terminal |
+//! | [`goal`]: is the goal reached? | [`wait`]: reads the app until it is |
+//! | [`edit`]: which edit of the spec? | [`change`]: sends the edit |
+//! | [`report`], [`tree`], [`table`], [`progress`]: objects → lines | [`look`]: reads the objects |
+//! | [`plan`]: the operator's own planner on a simulated cluster | [`output`], [`screen`]: print lines |
+//! | [`lint`]: the rules of the API server | [`commands`], [`release`]: the commands |
 //!
 //! It writes `spec` and nothing else.
 
@@ -25,6 +25,7 @@ pub mod lint;
 pub mod look;
 pub mod manifest;
 pub mod manual;
+pub mod output;
 pub mod plan;
 pub mod progress;
 pub mod release;

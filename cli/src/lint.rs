@@ -1,4 +1,4 @@
-//! PURE: what the API server would say to a manifest: the types, the fields, and every rule of the CRD.
+//! PURE: what the API server would object to in a manifest: types, fields, and every rule of the CRD.
 //!
 //! The rules are those that the operator checks again before it acts. A test gives the table of bad inputs to both
 //! this and the API server (`cli/tests/lint.rs`, `tests/e2e/input.rs`); the rules that compare with the object before an edit
@@ -9,7 +9,7 @@ use bluegreen_operator::validate::{Problem, problems};
 use kube::ResourceExt;
 use serde_json::Value;
 
-/// Everything that is wrong with one object; empty when the API server would take it.
+/// The problems of one object; empty if the API server would accept it.
 #[must_use]
 pub fn check(object: &Value) -> Vec<Problem> {
     let mut unknown = Vec::new();
@@ -36,7 +36,7 @@ pub fn check(object: &Value) -> Vec<Problem> {
     found
 }
 
-/// A path without the marks that the readers put in for optional fields.
+/// A field's path without the `?` that serde's path tracking adds for optional fields.
 fn plain(path: &str) -> String {
     path.split('.').filter(|part| *part != "?").collect::<Vec<_>>().join(".")
 }

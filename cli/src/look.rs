@@ -1,4 +1,4 @@
-//! Reads one app and what belongs to it.
+//! Reads one app and the objects that belong to it.
 
 use std::fmt::Debug;
 
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use crate::cluster::{Cluster, RequestError, within};
 use crate::report::Objects;
 
-/// The objects of an app. What nobody gave the right to read is left out, and said so.
+/// The objects of an app. Kinds that the user is not allowed to list are left out, and named in `unreadable`.
 ///
 /// # Errors
 /// When the app itself can't be read, or the cluster can't be reached.
@@ -46,15 +46,15 @@ where
     match within(api.list(ours)).await {
         Ok(found) => Ok(Ok(found.items)),
         Err(RequestError::Final(kube::Error::Api(status))) if status.code == 403 => {
-            Ok(Err(format!("no right to list {}", K::plural(&()))))
+            Ok(Err(format!("no permission to list {}", K::plural(&()))))
         }
         Err(other) => Err(other),
     }
 }
 
 fn readable<K>(found: Readable<K>, unreadable: &mut Vec<String>) -> Vec<K> {
-    found.unwrap_or_else(|words| {
-        unreadable.push(words);
+    found.unwrap_or_else(|why| {
+        unreadable.push(why);
         Vec::new()
     })
 }

@@ -19,7 +19,7 @@ pub struct Document {
 }
 
 impl Document {
-    /// It claims to be a `BlueGreenApp` of the version that this program knows.
+    /// Returns true if its kind and apiVersion are those of the `BlueGreenApp` that this program knows.
     #[must_use]
     pub fn is_app(&self) -> bool {
         self.object["kind"] == BlueGreenApp::kind(&()).as_ref()
@@ -44,7 +44,7 @@ pub fn text(path: &Path) -> Result<String> {
 /// The objects of a file; a `List` is taken apart.
 ///
 /// # Errors
-/// When it is no YAML.
+/// When it is not YAML.
 pub fn documents(text: &str) -> Result<Vec<Document>> {
     let mut objects = Vec::new();
     for document in serde_yaml_ng::Deserializer::from_str(text) {
@@ -71,7 +71,7 @@ pub fn app(path: &Path) -> Result<BlueGreenApp> {
     let apps: Vec<_> = documents.into_iter().filter(Document::is_app).collect();
     match apps.as_slice() {
         [one] => serde_path_to_error::deserialize(one.object.clone())
-            .with_context(|| format!("{} is no BlueGreenApp", path.display())),
+            .with_context(|| format!("{} is not a valid BlueGreenApp", path.display())),
         [] => bail!("there is no BlueGreenApp in {}", path.display()),
         [_, ..] => bail!("there is more than one BlueGreenApp in {}", path.display()),
     }

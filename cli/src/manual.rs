@@ -1,4 +1,4 @@
-//! The command line described: man pages, completion, and the page in `docs/`.
+//! Describes the command line: man pages, shell completion, and `docs/cli.md`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -81,21 +81,31 @@ const NOTES: &str = "
 
 | code | means |
 |---|---|
-| 0 | done, or what was waited for is there |
-| 1 | failed, or it will not come without a change: the app is `Stalled`, nobody has asked for that color, `lint` found something |
+| 0 | success: the command is done, or the goal is reached |
+| 1 | failure, or the goal can't be reached without another edit: the app is `Stalled`, `spec.active` is another color, `lint` found a problem |
 | 2 | wrong arguments |
-| 3 | not reached within `--timeout` |
-| 130 | interrupted with Ctrl-C; an edit that was sent stays |
+| 3 | the goal was not reached within `--timeout` |
+| 130 | interrupted with Ctrl-C; an edit that was already sent stays |
 
-A wait never hangs: a person's decision that is still to come is an end, not something to wait for, every request has an
-end of its own, and a cluster that can't be reached is asked until the time is up. `get -w` and waits outlive a restart of the
-API server: one that has just started refuses what it will allow, so a refusal after another answer is doubted for 30 seconds.
+A wait never hangs. It ends at once where only a person can go on, every request has a time limit, and a cluster that can't be
+reached is retried until the timeout. `get -w` and waits survive a restart of the API server. An API server that has just started
+may deny what it allows a moment later, so a denial that follows a successful request is retried for 30 seconds.
 
-## Rights
+If the connection is lost while an edit is sent, the edit may have been stored or not. The command finds out, for up to a minute:
+it reads the app, and sends the same edit again if the app is still unchanged. `switch --rollback-on-failure` takes the switch
+back even if that stays unknown.
 
-Everything but `get` and `plan` needs `get` (`list` for `list`, `patch` for edits) on `bluegreenapps`, and nothing else.
-`get` also lists Services, Deployments, ReplicaSets and pods, and says what it may not read. `plan` reads what the operator
-reads: Services, Deployments, ControllerRevisions and EndpointSlices.
+## Output formats
+
+`-o json` and `-o yaml` print the BlueGreenApp (for `list`, a List), as `kubectl get` does, without `managedFields`. `get -o
+report` prints what the tree shows as JSON; it has no version and may change with each release. `status`, `plan` and `lint` print
+their result.
+
+## Permissions
+
+A command that reads an app needs `get` on `bluegreenapps`, `list` needs `list`, and commands that edit an app also need `patch`.
+Only two commands need more. `get` also lists Services, Deployments, ReplicaSets and pods, and says which of them it is not allowed to read. `plan`
+reads what the operator reads: Services, Deployments, ControllerRevisions and EndpointSlices.
 ";
 
 /// The description, on one line, without clap's full stop.

@@ -1,9 +1,13 @@
-//! What the operator would do with an edit: its own planner, played to the end.
+//! What the operator would do with an edit, from its own planner on a simulated cluster.
 //!
-//! `observe`, `plan` and `status` are the operator's, unchanged. What is played here is the rest of the world: objects
-//! take what is applied to them, pods become ready, endpoints follow, time passes. So this says what happens when nothing
-//! fails, in which order, and what each step waits for.
+//! `observe`, `plan`, `apply::requests` and `status` are the operator's, unchanged. Simulated is the rest: objects take what
+//! is applied to them, pods become ready, endpoints follow, time passes. The result is what happens when nothing fails, in
+//! which order, and what each step waits for.
 
+mod merge;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 mod words;
 mod world;
 
@@ -19,21 +23,21 @@ use crate::cluster::{Cluster, within};
 use crate::line::{Line, Tone, wrap};
 use world::World;
 
-/// More steps than any edit takes; a plan that does not come to an end would be a mistake of the planner.
+/// More rounds than any edit takes; a plan that does not end would be a mistake of the planner.
 const ROUNDS: usize = 200;
 
-/// From where a plan starts.
+/// Where a plan starts.
 pub enum Start {
-    /// From these objects.
+    /// From these objects, as they were read.
     Seen(Box<Snapshot>),
-    /// From this app, with all that it asks for being there.
+    /// From this app, with everything that it asks for running.
     Settled(Box<BlueGreenApp>),
     /// From nothing.
     Nothing,
 }
 
 impl Start {
-    /// From this app, with all that it asks for being there.
+    /// From this app, with everything that it asks for running.
     #[must_use]
     pub fn settled(app: BlueGreenApp) -> Self {
         Self::Settled(Box::new(app))
@@ -50,11 +54,11 @@ impl Start {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Who {
-    /// The operator writes.
+    /// The operator writes something.
     Operator,
-    /// The operator waits for this.
+    /// The operator waits for something.
     Gate,
-    /// Kubernetes' own controllers and the pods.
+    /// Kubernetes' own controllers, or the pods, do something.
     Cluster,
     /// Time passes.
     Clock,
@@ -65,7 +69,7 @@ pub enum Who {
 pub struct Step {
     /// Who does it.
     pub who: Who,
-    /// What.
+    /// What happens.
     pub what: String,
 }
 
@@ -75,21 +79,21 @@ pub struct Step {
 pub struct Foreseen {
     /// The app.
     pub name: String,
-    /// What serves at the beginning.
+    /// What is live before.
     pub before: String,
     /// The steps.
     pub steps: Vec<Step>,
-    /// What serves at the end.
+    /// What is live at the end.
     pub after: String,
     /// The condition at the end.
     pub end: String,
-    /// It ends as the spec asks.
+    /// It ends as the spec asks for.
     pub good: bool,
-    /// Rules of the spec that are broken: the API server would refuse it.
+    /// The rules that the spec breaks: the API server would refuse it.
     pub problems: Vec<String>,
 }
 
-/// Reads where the app stands.
+/// Reads the app and its objects from the cluster.
 ///
 /// # Errors
 /// When it can't be read.
@@ -99,10 +103,10 @@ pub async fn read(cluster: &Cluster, name: &str) -> anyhow::Result<Start> {
     Ok(seen.map_or(Start::Nothing, |seen| Start::Seen(Box::new(seen))))
 }
 
-/// Plays what would happen if `wanted` were applied.
+/// Simulates what would happen if `wanted` were applied.
 ///
 /// # Errors
-/// When the two are not about the same app.
+/// When the two manifests are for different apps.
 pub fn foresee(start: Start, wanted: BlueGreenApp, now: Timestamp) -> Result<Foreseen, String> {
     let problems: Vec<String> =
         validate::problems(&wanted.name_any(), &wanted.spec).iter().map(ToString::to_string).collect();
@@ -111,7 +115,7 @@ pub fn foresee(start: Start, wanted: BlueGreenApp, now: Timestamp) -> Result<For
         Start::Seen(seen) => World::seen(*seen, now),
         Start::Settled(app) => {
             if app.name_any() != name {
-                return Err(format!("the manifests are of two apps, {} and {name}", app.name_any()));
+                return Err(format!("the manifests are for different apps, {} and {name}", app.name_any()));
             }
             let mut world = World::empty(*app, now);
             play(&mut world);
@@ -119,7 +123,7 @@ pub fn foresee(start: Start, wanted: BlueGreenApp, now: Timestamp) -> Result<For
         }
         Start::Nothing => World::empty(wanted.clone(), now),
     };
-    let before = world.serves();
+    let before = world.live();
     let steps = if problems.is_empty() {
         world.edit(wanted.spec);
         play(&mut world)
@@ -132,32 +136,39 @@ pub fn foresee(start: Start, wanted: BlueGreenApp, now: Timestamp) -> Result<For
         .find_map(|type_| status.condition(type_))
         .filter(|_| problems.is_empty());
     let good = end.is_some_and(|end| end.type_ == READY && end.status == "True");
-    let words = end.map(|end| format!("{}: {}", end.reason, end.message));
+    let end = end.map(|end| format!("{}: {}", end.reason, end.message));
     Ok(Foreseen {
         name,
         before,
         steps,
-        after: world.serves(),
-        end: words.unwrap_or_else(|| "the API server refuses it".to_owned()),
+        after: world.live(),
+        end: end.unwrap_or_else(|| "The API server would refuse this manifest".to_owned()),
         good,
         problems,
     })
 }
 
-/// Lets the operator and the world act in turn until neither has anything to do.
+/// Lets the operator and the cluster act in turn until neither has anything to do.
 fn play(world: &mut World) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut waits = None;
+    let mut last = Vec::new();
     let mut say = |who: Who, what: String| steps.push(Step { who, what });
     for _ in 0..ROUNDS {
         let (facts, plan) = world.plan();
         if !plan.actions.is_empty() {
+            if plan.actions == last {
+                // They changed nothing: the operator would fail here again and again.
+                break;
+            }
             for action in &plan.actions {
                 say(Who::Operator, words::action(&world.seen, &facts, action));
                 world.act(&facts, action);
             }
+            last = plan.actions;
             continue;
         }
+        last.clear();
         if world.reports(&facts, &plan) {
             continue;
         }
@@ -174,19 +185,19 @@ fn play(world: &mut World) -> Vec<Step> {
     steps
 }
 
-/// For people.
+/// The plan as text.
 #[must_use]
 pub fn lines(foreseen: &Foreseen, width: usize) -> Vec<Line> {
     let mut lines = vec![
         Line::new()
             .add(foreseen.name.clone(), Tone::Strong)
-            .add(format!(": now {}", foreseen.before), Tone::Plain),
+            .add(format!(": {}", foreseen.before), Tone::Plain),
     ];
     for problem in &foreseen.problems {
         lines.extend(entry("refused", Tone::Bad, problem, width));
     }
     if foreseen.steps.is_empty() && foreseen.problems.is_empty() {
-        lines.push(Line::plain("  nothing to do"));
+        lines.push(Line::plain("  no steps"));
     }
     let mut number = 0;
     for step in &foreseen.steps {
@@ -195,14 +206,14 @@ pub fn lines(foreseen: &Foreseen, width: usize) -> Vec<Line> {
                 number += 1;
                 (format!("{number:>2} operator"), Tone::Strong)
             }
-            Who::Gate => ("   waits".to_owned(), Tone::Busy),
+            Who::Gate => ("   waiting".to_owned(), Tone::Busy),
             Who::Cluster => ("   cluster".to_owned(), Tone::Dim),
             Who::Clock => ("   time".to_owned(), Tone::Dim),
         };
         lines.extend(entry(&label, tone, &step.what, width));
     }
     let tone = if foreseen.good { Tone::Good } else { Tone::Bad };
-    lines.extend(entry("   end", tone, &format!("{}. {}", foreseen.after, foreseen.end), width));
+    lines.extend(entry("   result", tone, &format!("{}. {}", foreseen.after, foreseen.end), width));
     lines
 }
 
@@ -215,7 +226,7 @@ fn entry(label: &str, tone: Tone, text: &str, width: usize) -> Vec<Line> {
     first.collect()
 }
 
-/// A color and what it runs.
+/// A color and the image that it runs.
 fn runs(color: Color, image: Option<&str>) -> String {
     image.map_or_else(|| color.to_string(), |image| format!("{color} ({image})"))
 }

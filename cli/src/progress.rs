@@ -1,6 +1,6 @@
-//! PURE: how a wait goes: what is ready, what is missing, how long it has taken.
+//! PURE: the progress of a wait: what is ready, what is missing, how long it has taken.
 //!
-//! The app alone tells it, so that a pipeline that may read nothing else sees it too.
+//! It is made from the app alone, so that a pipeline that may read nothing else sees it too.
 
 use std::time::Duration;
 
@@ -75,12 +75,12 @@ fn color_line(app: &BlueGreenApp, color: Color) -> Option<Line> {
     let (ready, endpoints, total) =
         pods.map_or((0, 0, 0), |pods| (pods.ready_replicas, pods.endpoints, pods.replicas));
     let role = match status.active {
-        Some(live) if live == color => " serves",
-        _ if app.spec.active == color => " to serve",
+        Some(live) if live == color => " live",
+        _ if app.spec.active == color => " target",
         Some(_) | None => "",
     };
     let tone = Tone::of(color);
-    let words = format!("  {ready}/{total} ready, {endpoints} listed");
+    let words = format!("  {ready}/{total} ready, {endpoints} endpoints");
     Some(
         Line::new()
             .add("  ", Tone::Plain)
@@ -90,7 +90,7 @@ fn color_line(app: &BlueGreenApp, color: Color) -> Option<Line> {
     )
 }
 
-/// One line, for a log: printed when the words change.
+/// One line for a log, printed when the reason changes.
 #[must_use]
 pub fn log_line(verdict: &Verdict, passed: Duration) -> String {
     format!("[{:>5}] {}", time(passed), verdict.why())

@@ -1,4 +1,4 @@
-//! The commands that change an app: what a release is made of.
+//! The commands that edit an app: deploy, switch and roll back.
 
 use std::time::{Duration, Instant};
 
@@ -6,24 +6,24 @@ use bluegreen_operator::api::{BlueGreenApp, Color};
 use kube::ResourceExt;
 
 use crate::args::{DeployArgs, DryRun, EditArgs, Format, Global, RollbackArgs, SwitchArgs};
-use crate::change::{Changed, change};
+use crate::change::{Changed, Lost, change};
 use crate::cluster::Cluster;
-use crate::commands::{await_goal, print};
 use crate::edit::{self, Edit, Refusal};
-use crate::exit::{End, Result};
+use crate::exit::{End, Failure, Result};
 use crate::gitedit;
 use crate::goal::Goal;
 use crate::line::{Line, Tone};
+use crate::output::{print, shown};
 use crate::screen::Look;
-use crate::wait::wait;
+use crate::wait::{await_goal, wait};
 
-/// Between two attempts to take a switch back.
+/// Pause between two attempts to take a switch back.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long taking back may take at least: the switch may have been given less.
+/// Taking a switch back gets at least this long, even if `--timeout` is shorter.
 const BACK: Duration = Duration::from_secs(60);
 
-/// Puts a version onto a color.
+/// Deploys a version to a color.
 ///
 /// # Errors
 /// [`Failure`](crate::exit::Failure) when it can't be carried out.
@@ -33,7 +33,7 @@ pub async fn deploy(global: &Global, args: &DeployArgs) -> Result {
     apply(global, name, edit, |app| edit::deploy(app, color, tag.as_deref(), digest.as_deref())).await
 }
 
-/// Makes a color live, and takes that back if asked to when it does not come about.
+/// Switches to a color and, with `--rollback-on-failure`, takes the switch back if it fails.
 ///
 /// # Errors
 /// [`Failure`](crate::exit::Failure) when it can't be carried out.
@@ -41,8 +41,17 @@ pub async fn switch(global: &Global, args: &SwitchArgs) -> Result {
     let cluster = Cluster::connect(global).await?;
     let color = args.color.map(|color| color.0);
     let decide = |app: &BlueGreenApp| edit::switch(app, color, args.tag.as_deref());
-    let changed = send(global, &cluster, &args.name, &args.edit, decide).await?;
-    let ended = settle(global, &cluster, &args.name, &args.edit, &changed).await;
+    let (changed, ended) = match send(global, &cluster, &args.name, &args.edit, decide).await {
+        Ok(changed) => {
+            let ended = settle(global, &cluster, &args.name, &args.edit, &changed).await;
+            (changed, ended)
+        }
+        // The edit may have been stored all the same, so the switch must be taken back all the same.
+        Err(failure) => match lost(&failure) {
+            Some(changed) => (changed, Err(failure)),
+            None => return Err(failure),
+        },
+    };
     if !args.rollback_on_failure || matches!(ended, Ok(End::Reached)) {
         return ended;
     }
@@ -50,14 +59,14 @@ pub async fn switch(global: &Global, args: &SwitchArgs) -> Result {
         eprintln!("error: {failure}");
         End::Failed
     });
-    // The exit code is that of the switch, whatever becomes of this.
+    // The exit code is that of the switch, whether or not this succeeds.
     if let Err(failure) = take_back(global, &cluster, &args.name, &args.edit, &changed).await {
         eprintln!("error: the switch could not be taken back: {failure}");
     }
     Ok(end)
 }
 
-/// Goes back to the color that served before.
+/// Switches back to the color that was live before.
 ///
 /// # Errors
 /// [`Failure`](crate::exit::Failure) when it can't be carried out.
@@ -65,7 +74,7 @@ pub async fn rollback(global: &Global, args: &RollbackArgs) -> Result {
     apply(global, &args.name, &args.edit, |app| edit::rollback(app, args.tag.as_deref())).await
 }
 
-/// Sends an edit, shows it as one of the manifest, and waits for its effect if asked to.
+/// Sends an edit, prints it, and waits for its effect if asked to.
 async fn apply(
     global: &Global,
     name: &str,
@@ -77,7 +86,7 @@ async fn apply(
     settle(global, &cluster, name, args, &changed).await
 }
 
-/// Sends an edit, and shows it as one of the manifest.
+/// Sends an edit, and prints it.
 async fn send(
     global: &Global,
     cluster: &Cluster,
@@ -87,7 +96,7 @@ async fn send(
 ) -> Result<Changed> {
     let dry_run = args.dry_run == Some(DryRun::Server);
     let changed = change(cluster, name, dry_run, decide).await?;
-    print(global, args.output, |_| edit_lines(cluster, &changed, dry_run), &changed.after)?;
+    print(global, args.output, |_| edit_lines(cluster, &changed, dry_run), &shown(&changed.after))?;
     Ok(changed)
 }
 
@@ -102,7 +111,7 @@ async fn settle(
     if !args.wait {
         return Ok(End::Reached);
     }
-    // What was edited is printed already; the result of the wait goes where people look.
+    // Standard output already has the object; the result of the wait goes to standard error.
     match args.output {
         Format::Text => {
             await_goal(cluster, global, name, changed.edit.goal, args.patience.timeout, Format::Text).await
@@ -111,8 +120,16 @@ async fn settle(
     }
 }
 
-/// Takes a switch back that did not come about, and waits until it can't come about any more: the operator reports that
-/// only once no late write can commit. All of it on standard error, since the command has failed.
+/// The edit whose result is unknown, if that is why a command failed.
+fn lost(failure: &Failure) -> Option<Changed> {
+    match failure {
+        Failure::Other(error) => error.downcast_ref::<Lost>().map(|lost| (*lost.changed).clone()),
+        Failure::Usage(_) => None,
+    }
+}
+
+/// Takes back a switch that failed, and waits until it can't happen any more: the operator reports that only once none of
+/// its earlier writes can take effect. It prints to standard error, since the command has failed.
 async fn take_back(
     global: &Global,
     cluster: &Cluster,
@@ -141,7 +158,7 @@ async fn take_back(
     Ok(())
 }
 
-/// Waits; standard output belongs to the data that is there already.
+/// Waits, and prints the result on standard error: standard output already has the object.
 async fn wait_quietly(
     cluster: &Cluster,
     global: &Global,
@@ -158,12 +175,12 @@ fn edit_lines(cluster: &Cluster, changed: &Changed, dry_run: bool) -> Vec<Line> 
     let Changed { edit, before, after } = changed;
     let name = format!("{}/{}", cluster.namespace, after.name_any());
     if edit.patch.is_none() {
-        return vec![Line::plain(format!("{name}: {}; the spec says so already", edit.what))];
+        return vec![Line::plain(format!("{name}: {} (no change: the spec already says so)", edit.what))];
     }
-    let done = if dry_run { " (dry run: nothing was changed)" } else { "" };
+    let done = if dry_run { " (server dry run)" } else { "" };
     let mut lines = vec![
         Line::new().add(format!("{name}: {}", edit.what), Tone::Strong).add(done, Tone::Busy),
-        Line::new().add("the same edit in Git:", Tone::Dim),
+        Line::new().add("the same edit of the manifest:", Tone::Dim),
     ];
     let after = serde_json::to_value(&after.spec).unwrap_or_default();
     lines.extend(gitedit::lines(before, &after));

@@ -1,4 +1,4 @@
-//! PURE: the objects of one app → what is worth showing of them. `get -o json` prints this.
+//! PURE: the objects of one app → what the tree shows of them. `get -o report` prints this.
 
 use bluegreen_operator::api::{BlueGreenApp, Color, HistoryEntry, Phase, SwitchStatus};
 use bluegreen_operator::desired::{self, Selection, names};
@@ -26,7 +26,7 @@ pub struct Objects {
     pub unreadable: Vec<String>,
 }
 
-/// An app at one moment.
+/// What is shown of an app.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
@@ -34,21 +34,21 @@ pub struct Report {
     pub name: String,
     /// Its namespace.
     pub namespace: String,
-    /// The operator has taken note of the present spec.
-    pub noted: bool,
-    /// The color that serves.
+    /// The status is about the present generation.
+    pub observed: bool,
+    /// The live color; none before the first activation.
     pub live: Option<Color>,
-    /// The color that shall serve.
-    pub desired: Color,
-    /// Where it stands.
+    /// `spec.active`.
+    pub target: Color,
+    /// `status.phase`.
     pub phase: Option<Phase>,
-    /// Conditions that are there, in the order in which they matter.
+    /// The conditions that the status has, the most important first.
     pub conditions: Vec<Mark>,
     /// The switch that is under way.
     pub switch: Option<SwitchStatus>,
     /// The last switch.
     pub last: Option<HistoryEntry>,
-    /// The Service that clients use.
+    /// The live Service.
     pub service: Option<ServiceView>,
     /// The colors that are in use.
     pub colors: Vec<ColorView>,
@@ -63,11 +63,11 @@ pub struct Mark {
     /// Its type.
     #[serde(rename = "type")]
     pub type_: String,
-    /// It is True.
+    /// Its status is True.
     pub is_true: bool,
-    /// In one word.
+    /// Its reason, in CamelCase.
     pub reason: String,
-    /// In a sentence.
+    /// Its message.
     pub message: String,
 }
 
@@ -77,14 +77,14 @@ pub struct Mark {
 pub struct ServiceView {
     /// Its name.
     pub name: String,
-    /// The color that its selector names; none when it selects no pod, or somebody edited it.
+    /// The color that it selects; none if it selects no pods, or its selector was edited.
     pub selects: Option<Color>,
-    /// Somebody edited its selector.
+    /// Its selector was edited.
     pub edited: bool,
-    /// Its address inside the cluster.
+    /// `spec.clusterIP`.
     #[serde(rename = "clusterIP")]
     pub cluster_ip: String,
-    /// Its ports, as kubectl writes them: the port, and after a colon the one on every node.
+    /// Its ports, as kubectl prints them: the port, and after a colon the node port.
     pub ports: String,
     /// Seconds since its creation.
     pub age: i64,
@@ -94,19 +94,19 @@ pub struct ServiceView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ColorView {
-    /// Which one.
+    /// The color.
     pub color: Color,
-    /// The Service selects it.
+    /// It is the live color.
     pub live: bool,
-    /// The image that runs, or shall run before there are pods.
+    /// The image that runs; before there are pods, the image in the spec.
     pub image: String,
-    /// The image of an edit that waits until this color is idle.
+    /// The image of a held edit.
     pub held: Option<String>,
-    /// Number of the stored revision that runs.
+    /// The number of the revision that runs.
     pub revision: i64,
     /// Ready pods.
     pub ready: i32,
-    /// Pods that there shall be.
+    /// `spec.replicas`.
     pub size: i32,
     /// Its own Service.
     pub service: Option<ServiceView>,
@@ -122,7 +122,7 @@ pub struct SetView {
     pub name: String,
     /// Ready pods.
     pub ready: i32,
-    /// Pods that there shall be.
+    /// `spec.replicas`.
     pub size: i32,
     /// Seconds since its creation.
     pub age: i64,
@@ -138,7 +138,7 @@ pub struct PodView {
     pub name: String,
     /// As in `kubectl get pods`.
     pub status: String,
-    /// It takes requests.
+    /// Its condition Ready is True, and it is not terminating.
     pub is_ready: bool,
     /// Ready containers.
     pub ready: usize,
@@ -149,7 +149,7 @@ pub struct PodView {
 }
 
 impl Report {
-    /// What is worth showing of these objects.
+    /// What to show of these objects.
     #[must_use]
     pub fn of(objects: &Objects, now: Timestamp) -> Self {
         let app = &objects.app;
@@ -165,9 +165,9 @@ impl Report {
         Self {
             name: app.name_any(),
             namespace: app.namespace().unwrap_or_default(),
-            noted: Some(status.observed_generation) == app.metadata.generation,
+            observed: Some(status.observed_generation) == app.metadata.generation,
             live: status.active,
-            desired: app.spec.active,
+            target: app.spec.active,
             phase: status.phase,
             conditions: [READY, STANDBY_READY, RECONCILING, STALLED].into_iter().filter_map(mark).collect(),
             switch: status.switch.clone(),
@@ -178,7 +178,7 @@ impl Report {
         }
     }
 
-    /// A condition that is there.
+    /// A condition, if the status has it.
     #[must_use]
     pub fn mark(&self, type_: &str) -> Option<&Mark> {
         self.conditions.iter().find(|mark| mark.type_ == type_)

@@ -1,4 +1,4 @@
-//! PURE: apps, one line each.
+//! PURE: apps as a table, one line each.
 
 use bluegreen_operator::api::{BlueGreenApp, Color};
 use bluegreen_operator::status::{READY, STALLED};
@@ -30,8 +30,8 @@ pub fn lines(apps: &[BlueGreenApp], namespaces: bool, now: Timestamp) -> Vec<Lin
 
 fn row(app: &BlueGreenApp, now: Timestamp) -> [(String, Tone); 9] {
     let status = app.status.clone().unwrap_or_default();
-    let noted = Some(status.observed_generation) == app.metadata.generation;
-    let ready = status.condition(READY).filter(|_| noted);
+    let observed = Some(status.observed_generation) == app.metadata.generation;
+    let ready = status.condition(READY).filter(|_| observed);
     let is_ready = ready.is_some_and(|ready| ready.status == "True");
     let tone = match (is_ready, status.condition(STALLED)) {
         (true, _) => Tone::Good,
@@ -55,7 +55,7 @@ fn row(app: &BlueGreenApp, now: Timestamp) -> [(String, Tone); 9] {
         color(status.active),
         color(Some(app.spec.active)),
         (ready.map_or_else(|| "-".to_owned(), |ready| ready.status.clone()), tone),
-        (ready.map_or_else(|| "not noted yet".to_owned(), |ready| ready.reason.clone()), tone),
+        (ready.map_or_else(|| "not observed yet".to_owned(), |ready| ready.reason.clone()), tone),
         version(Color::Blue),
         version(Color::Green),
         (short_age(now.duration_since(created).as_secs().max(0)), Tone::Dim),

@@ -11,7 +11,7 @@ use crate::report::{ColorView, Mark, PodView, Report, ServiceView, SetView};
 const STATUS: usize = 19;
 const READY_WIDTH: usize = 5;
 const AGE: usize = 4;
-/// Where the words of the head begin.
+/// Width of the labels in the head.
 const HEAD: usize = 9;
 
 /// The tree, fitted to a width.
@@ -28,41 +28,42 @@ pub fn lines(report: &Report, width: usize, now: Timestamp) -> Vec<Line> {
     lines.push(columns.row(Line::new(), ("", Tone::Dim), ("STATUS", Tone::Dim), "READY", "AGE"));
     if let Some(service) = report.service.as_ref().filter(|service| service.selects.is_none()) {
         let status =
-            if service.edited { ("selector edited", Tone::Bad) } else { ("selects nothing", Tone::Busy) };
+            if service.edited { ("selector edited", Tone::Bad) } else { ("selects no pods", Tone::Busy) };
         let name = format!("service/{}", service.name);
         lines.push(columns.row(Line::new(), (&name, Tone::Plain), status, "", &short_age(service.age)));
     }
     for color in &report.colors {
         lines.extend(color_lines(report, color, &columns));
     }
-    for words in &report.unreadable {
-        lines.push(Line::new().add(format!("not shown: {words}"), Tone::Dim));
+    for why in &report.unreadable {
+        lines.push(Line::new().add(format!("not shown: {why}"), Tone::Dim));
     }
     lines
 }
 
-/// What the app as a whole says.
+/// The state of the app as a whole.
 fn head(report: &Report, width: usize, now: Timestamp) -> Vec<Line> {
     let label = |text: &str| Line::new().cell(text, HEAD, Tone::Dim);
     let mut lines = vec![match (report.live, &report.last) {
-        (None, _) => label("live").add("nothing yet", Tone::Busy),
+        (None, _) => label("live").add("none yet", Tone::Busy),
         (Some(color), last) => label("live")
             .add(color.as_str(), Tone::of(color))
             .add(last.as_ref().map(|last| since(last, color, now)).unwrap_or_default(), Tone::Dim),
     }];
-    if report.live != Some(report.desired) {
-        let desired = label("desired").add(report.desired.as_str(), Tone::of(report.desired));
-        let begun = report.switch.as_ref().filter(|switch| switch.to == report.desired);
-        let asked = begun.map(|switch| format!(", asked for {} ago", ago(switch.started_at.0, now)));
-        lines.push(desired.add(asked.unwrap_or_default(), Tone::Dim));
+    if report.live != Some(report.target) {
+        let target = label("target").add(report.target.as_str(), Tone::of(report.target));
+        let begun = report.switch.as_ref().filter(|switch| switch.to == report.target);
+        let since = begun.map(|switch| format!(" for {}", ago(switch.started_at.0, now)));
+        lines.push(target.add(since.unwrap_or_default(), Tone::Dim));
     }
-    if !report.noted {
-        lines.push(label("").add("the operator has not taken note of the present spec yet", Tone::Busy));
+    if !report.observed {
+        let text = "waiting for the operator to observe this spec (is it running?)";
+        lines.push(label("").add(text, Tone::Busy));
     }
     for (name, type_) in
         [("ready", READY), ("standby", STANDBY_READY), ("stalled", STALLED), ("doing", RECONCILING)]
     {
-        // Where Ready says the same, once is enough.
+        // Left out where Ready says the same.
         let told = matches!(type_, STALLED | RECONCILING)
             && report.mark(type_).map(|mark| &mark.reason) == report.mark(READY).map(|mark| &mark.reason);
         if let Some(mark) = report.mark(type_).filter(|_| !told) {
@@ -102,8 +103,10 @@ fn since(last: &HistoryEntry, live: Color, now: Timestamp) -> String {
         return String::new();
     }
     let took = last.finished_at.0.duration_since(last.started_at.0);
-    let from =
-        last.from.map(|from| format!(", from {from} in {}", short(took.as_secs()))).unwrap_or_default();
+    let from = last
+        .from
+        .map(|from| format!(", switched from {from} in {}", short(took.as_secs())))
+        .unwrap_or_default();
     format!(" for {}{from}", ago(last.finished_at.0, now))
 }
 
@@ -155,8 +158,8 @@ fn color_lines(report: &Report, view: &ColorView, columns: &Columns) -> Vec<Line
     let mark = if view.live { "● " } else { "○ " };
     let status = if view.live {
         ("live", Tone::Strong)
-    } else if report.desired == view.color {
-        ("to serve next", Tone::Busy)
+    } else if report.target == view.color {
+        ("target", Tone::Busy)
     } else if view.size == 0 {
         ("scaled down", Tone::Dim)
     } else {
@@ -166,7 +169,7 @@ fn color_lines(report: &Report, view: &ColorView, columns: &Columns) -> Vec<Line
     let ready = format!("{}/{}", view.ready, view.size);
     let mut lines = vec![columns.row(name, (&view.image, Tone::Strong), status, &ready, "")];
     if let Some(held) = &view.held {
-        let words = format!("waits until {} is idle: {held}", view.color);
+        let words = format!("held until {} is idle: {held}", view.color);
         lines.push(Line::new().add("│       ", tone).add(words, Tone::Busy));
     }
     let live_service = report.service.as_ref().filter(|service| service.selects == Some(view.color));

@@ -1,39 +1,42 @@
-//! Looks at an app until a goal is reached, can't be reached, or the time is up.
+//! Reads an app until a goal is reached, can't be reached, or the time is up.
 //!
-//! It asks again and again instead of watching: a watch whose connection has died silently would be noticed after
-//! minutes, and each request here has an end of its own. A cluster that can't be reached is asked until the time is up.
+//! It polls instead of watching: a watch whose connection has died silently would be noticed after minutes, and each
+//! request here has a time limit. A cluster that can't be reached is retried until the time is up.
 
 use std::time::{Duration, Instant};
 
 use bluegreen_operator::api::BlueGreenApp;
+use serde_json::json;
 
-use crate::args::When;
-use crate::cluster::{Cluster, Doubt, within};
-use crate::exit::End;
-use crate::goal::{self, Goal, Verdict};
+use crate::args::{Format, Global, When};
+use crate::cluster::{Cluster, Doubt, RequestError, within};
+use crate::exit::{self, End};
+use crate::goal::{self, Goal, NOT_OBSERVED, Verdict};
+use crate::line::Line;
+use crate::output::print;
 use crate::progress::{self, Clock};
 use crate::screen::{Look, Screen};
 
-/// Between two looks.
+/// Pause between two reads.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What a wait came to.
+/// The result of a wait.
 #[derive(Clone, Debug)]
 pub struct Waited {
     /// How it ended.
     pub end: End,
-    /// Why, in words.
+    /// Why.
     pub why: String,
-    /// The app as it was seen last.
+    /// The app as it was read last.
     pub app: Option<BlueGreenApp>,
     /// How long it took.
     pub took: Duration,
 }
 
-/// Waits; tells on standard error how it goes.
+/// Waits, and shows the progress on standard error.
 ///
 /// # Errors
-/// When the app is not there or may not be read, or the terminal can't be written to.
+/// When the app does not exist or may not be read, or the terminal can't be written to.
 pub async fn wait(
     cluster: &Cluster,
     name: &str,
@@ -52,9 +55,7 @@ pub async fn wait(
                 app = Some(seen);
                 verdict
             }
-            Err(crate::cluster::RequestError::Passing(words)) => {
-                Verdict::Waiting(format!("can't reach the cluster: {words}"))
-            }
+            Err(RequestError::Passing(why)) => Verdict::Waiting(format!("can't reach the cluster: {why}")),
             Err(error) => return Err(error.in_words(name, &cluster.namespace)),
         };
         let passed = start.elapsed();
@@ -72,7 +73,42 @@ pub async fn wait(
     }
 }
 
-/// Tells how it goes: redrawn on a terminal, a line for each change elsewhere.
+/// Waits, and prints how it ended.
+///
+/// # Errors
+/// When the app does not exist or may not be read.
+pub async fn await_goal(
+    cluster: &Cluster,
+    global: &Global,
+    name: &str,
+    goal: Goal,
+    limit: Duration,
+    format: Format,
+) -> exit::Result {
+    let waited = wait(cluster, name, goal, limit, global.color).await?;
+    let took = progress::time(waited.took);
+    let text = match waited.end {
+        End::Reached => format!("{name} reached {goal} after {took}: {}", waited.why),
+        End::Failed => format!("{name} can't reach {goal} without another edit: {}", waited.why),
+        End::TimedOut => {
+            let unobserved = waited.why.starts_with(NOT_OBSERVED);
+            let hint =
+                if unobserved { "; is the operator running, and does it watch this namespace?" } else { "" };
+            format!("{name} did not reach {goal} within {took}: {}{hint}", waited.why)
+        }
+    };
+    let data = json!({
+        "name": name, "goal": goal.to_string(), "reached": waited.end == End::Reached,
+        "timedOut": waited.end == End::TimedOut, "why": waited.why, "seconds": waited.took.as_secs_f64(),
+    });
+    match (waited.end, format) {
+        (End::Failed | End::TimedOut, Format::Text) => eprintln!("error: {text}"),
+        _ => print(global, format, |_| vec![Line::plain(text)], &data)?,
+    }
+    Ok(waited.end)
+}
+
+/// Shows the progress: redrawn on a terminal, elsewhere one line for each change.
 struct Teller {
     goal: Goal,
     when: When,
@@ -90,7 +126,7 @@ impl Teller {
         if look.height.is_some() {
             return self.screen.draw(&progress::lines(self.goal, app, verdict, clock, look.width), look);
         }
-        // The end is told by who asked.
+        // The caller prints how it ended.
         if matches!(verdict, Verdict::Waiting(_)) && verdict.why() != self.said {
             verdict.why().clone_into(&mut self.said);
             eprintln!("{}", progress::log_line(verdict, clock.passed));

@@ -16,27 +16,27 @@ pub struct Refusal {
     pub words: String,
 }
 
-/// How a write ended. Only `Done` is known to have happened, only `Unknown` may have.
+/// How a write ended. Only `Done` is known to have happened; only `Unknown` may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Acknowledged.
     Done,
-    /// A precondition failed: look again.
+    /// A precondition failed: read again.
     Stale,
     /// The object, or its namespace, does not exist.
     Gone,
-    /// The API server will not have it as it is, in its words.
+    /// The API server refused it; the message says why, in its words.
     Refused(String),
     /// It may have been carried out, or may still be: everything must be fenced before the next step.
     Unknown(String),
-    /// The API server asks for patience.
+    /// The API server is overloaded and asks to try again after this long.
     Later(Duration),
     /// Not sent: leadership would end before the answer.
     NotLeading,
 }
 
 impl Outcome {
-    /// The graver of two.
+    /// The graver of two; of equals the first.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         if other.gravity() > self.gravity() { other } else { self }
@@ -65,18 +65,18 @@ impl Outcome {
     }
 }
 
-/// Classifies a failed request. Whatever is not clearly an answer counts as unknown.
-pub(super) fn of(kind: &str, error: kube::Error) -> Outcome {
+/// Classifies a failed request about `what`, such as `Service hello`. Whatever is not clearly an answer counts as unknown.
+pub(super) fn of(what: &str, error: kube::Error) -> Outcome {
     match error {
-        kube::Error::Api(status) => answer(kind, &status),
+        kube::Error::Api(status) => answer(what, &status),
         other => Outcome::Unknown(other.to_string()),
     }
 }
 
-fn answer(kind: &str, status: &Status) -> Outcome {
-    let words = || format!("the API server refused the {kind}: {}", status.message);
+fn answer(what: &str, status: &Status) -> Outcome {
+    let words = || format!("The API server refused {what}: {}", status.message);
     match status.code {
-        404 if status.message.contains("namespaces") => Outcome::Refused(words()),
+        404 if names_namespace(status) => Outcome::Refused(words()),
         404 => Outcome::Gone,
         409 => Outcome::Stale,
         // Our uid names an object that was replaced by another of its name.
@@ -90,6 +90,12 @@ fn answer(kind: &str, status: &Status) -> Outcome {
     }
 }
 
+/// The namespace is what was not found, not the object. The message proves nothing: an object's name stands in it.
+fn names_namespace(status: &Status) -> bool {
+    status.details.as_ref().is_some_and(|details| details.kind == "namespaces")
+}
+
+/// The uid that was sent is what is invalid.
 fn names_uid(status: &Status) -> bool {
     status
         .details
@@ -105,22 +111,24 @@ mod tests {
 
     fn answered(code: u16, message: &str, details: &Value) -> Outcome {
         let status = json!({ "status": "Failure", "code": code, "message": message, "details": details });
-        of("service", kube::Error::Api(serde_json::from_value(status).unwrap()))
+        of("Service hello", kube::Error::Api(serde_json::from_value(status).unwrap()))
     }
 
     fn refused(message: &str) -> Outcome {
-        Outcome::Refused(format!("the API server refused the service: {message}"))
+        Outcome::Refused(format!("The API server refused Service hello: {message}"))
     }
 
     #[test]
     fn what_an_answer_means() {
         let cause = |field: &str| json!({ "causes": [{ "reason": "Invalid", "field": field }] });
+        let kind = |kind: &str| json!({ "kind": kind });
         let later = |seconds| Outcome::Later(Duration::from_secs(seconds));
         for (code, message, details, means) in [
             (400, "no such field", Value::Null, refused("no such field")),
             (403, "not allowed", Value::Null, refused("not allowed")),
             (404, "services \"hello\" not found", Value::Null, Outcome::Gone),
-            (404, "namespaces \"n\" not found", Value::Null, refused("namespaces \"n\" not found")),
+            (404, "services \"namespaces\" not found", kind("services"), Outcome::Gone),
+            (404, "namespaces \"n\" not found", kind("namespaces"), refused("namespaces \"n\" not found")),
             (409, "the object has been modified", Value::Null, Outcome::Stale),
             (422, "the uid is another's", cause("metadata.uid"), Outcome::Stale),
             (422, "the address is taken", cause("spec.clusterIP"), refused("the address is taken")),
@@ -141,7 +149,7 @@ mod tests {
             assert!(matches!(answered(code, "odd", &Value::Null), Outcome::Unknown(_)), "{code}");
         }
         let lost = kube::Error::Service("connection reset".into());
-        assert!(matches!(of("service", lost), Outcome::Unknown(_)));
+        assert!(matches!(of("Service hello", lost), Outcome::Unknown(_)));
     }
 
     #[test]

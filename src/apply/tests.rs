@@ -4,14 +4,26 @@ mod contents;
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::core::v1::Service;
+use kube::Client;
 use kube::client::Body;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use tower::service_fn;
 
+use super::requests::NO_SUCH_VERSION;
 use super::*;
-use crate::observe::{self, Held, Proof};
+use crate::api::{BlueGreenApp, Color, PerColor};
+use crate::desired::{self, LiveService, names};
+use crate::fence::Token;
+use crate::leader::Tenure;
+use crate::metrics::{Metrics, WriteOutcome};
+use crate::observe::{self, Held, Proof, Snapshot};
+use crate::plan::Action;
 
 type Sent = Arc<Mutex<Vec<Value>>>;
 

@@ -9,6 +9,7 @@ mod fencing;
 mod gate;
 mod properties;
 mod standby;
+mod writes;
 
 use super::*;
 use crate::api::{ActiveUpdatePolicy, PerColor};

@@ -17,7 +17,6 @@ async fn announce(fault: Fault) -> (Rig, Duration) {
 }
 
 #[tokio::test]
-#[ignore = "bug 4: not mended yet"]
 async fn an_announcement_that_is_not_taken_ends_the_pass() {
     for (fault, at_least, at_most) in [
         (Fault::Answer(Status::throttled(7)), Duration::from_secs(7), Duration::from_secs(30)),

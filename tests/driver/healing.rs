@@ -1,5 +1,7 @@
 //! What people do to children by hand.
 
+use std::time::Duration;
+
 use bluegreen_apiserver::Kind;
 use bluegreen_operator::api::Color::{Blue, Green};
 use serde_json::{Value, json};
@@ -40,6 +42,8 @@ async fn a_selector_that_somebody_edited_is_put_back_in_the_next_pass() {
         assert_eq!(rig.world().selects(APP), "blue", "after {edit}");
         rig.settle().await;
         is_as_before(&rig);
+        // Else it would be taken for a fight.
+        rig.advance(Duration::from_secs(60));
     }
     assert_eq!(rig.switches(), [Blue]);
     let events = rig.events().await;

@@ -81,7 +81,6 @@ async fn a_failing_live_color_can_be_left_for_a_healthy_one() {
 
 /// A pause holds the operator's hands, not its tongue.
 #[tokio::test]
-#[ignore = "bug 5: not mended yet"]
 async fn a_paused_app_whose_pods_fail_is_not_ready() {
     let mut rig = Rig::serving(spec()).await;
     rig.edit(|spec| spec["paused"] = json!(true));

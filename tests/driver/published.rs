@@ -10,7 +10,6 @@ use crate::rig::{APP, Rig, spec};
 
 /// The API server takes 1024 bytes of a note and 128 of an action. A refusal may be longer, and not all of it ASCII.
 #[tokio::test]
-#[ignore = "bug 9: not mended yet"]
 async fn an_event_about_a_long_refusal_is_cut_to_what_the_api_server_takes() {
     let mut rig = Rig::serving(spec()).await;
     let words = format!("admission webhook \"policy\" denied the request: {}", "ü".repeat(1500));
@@ -48,7 +47,6 @@ async fn a_switch_and_a_rollback_are_told_once_each() {
 
 /// Somebody else's controller edits the selector back after every pass, for as long as it is put back.
 #[tokio::test]
-#[ignore = "bug 27: not mended yet"]
 async fn a_fight_over_several_passes_is_told_and_damped() {
     const EDITS: usize = 40;
     let mut rig = Rig::serving(spec()).await;
@@ -78,7 +76,6 @@ async fn a_fight_over_several_passes_is_told_and_damped() {
 
 /// What ten switches of half a second came to, as the histogram has it.
 #[tokio::test]
-#[ignore = "bug 10: not mended yet"]
 async fn the_time_of_a_switch_is_not_rounded_to_seconds() {
     let mut rig = Rig::serving(spec()).await;
     let sum = |rig: &Rig| -> f64 {

@@ -13,7 +13,6 @@ fn lists_pods(request: &Request) -> bool {
 
 /// The rights of an earlier release: pods can't be listed, so that nobody can say why a color is late.
 #[tokio::test]
-#[ignore = "bug 15: not mended yet"]
 async fn pods_that_may_not_be_listed_are_asked_for_as_rarely_as_others() {
     let mut rig = Rig::serving(spec()).await;
     rig.controllers.ready("hello-green", 0);

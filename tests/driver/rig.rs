@@ -129,10 +129,10 @@ impl Rig {
     pub async fn settle(&mut self) {
         let mut quiet = 0;
         for _ in 0..PASSES {
-            let before = self.server.history().len();
+            let before = self.server.version();
             let wait = self.pass().await;
             self.step();
-            quiet = if self.server.history().len() == before { quiet + 1 } else { 0 };
+            quiet = if self.server.version() == before { quiet + 1 } else { 0 };
             if quiet > 0 && (wait > SECOND || quiet > QUIET) {
                 return;
             }

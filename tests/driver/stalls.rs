@@ -75,7 +75,6 @@ async fn giving_up_on_a_broken_target_ends_the_stall() {
 
 /// Generation 2 is refused, generation 3 is well: nothing that is said of generation 3 may speak of the refusal.
 #[tokio::test]
-#[ignore = "bug 3: not mended yet"]
 async fn a_refusal_that_is_over_is_not_told_of_the_generation_that_mends_it() {
     let mut rig = Rig::serving(spec()).await;
     rig.server.fault(|request| {
@@ -106,7 +105,6 @@ async fn a_refusal_that_is_over_is_not_told_of_the_generation_that_mends_it() {
 
 /// An address in the live Service's slices that is no pod's: the switch is never over.
 #[tokio::test]
-#[ignore = "bug 11: not mended yet"]
 async fn a_switch_whose_endpoints_never_move_is_stalled_and_names_the_address() {
     let mut rig = Rig::serving(spec_with(json!({ "progressDeadlineSeconds": 10 }))).await;
     let by_hand = json!({
@@ -132,7 +130,6 @@ async fn a_switch_whose_endpoints_never_move_is_stalled_and_names_the_address() 
 
 /// Whoever waits for the idle color must be told that waiting is of no use.
 #[tokio::test]
-#[ignore = "bug 13: not mended yet"]
 async fn an_idle_color_that_passed_its_deadline_is_called_failed() {
     let mut rig = Rig::serving(spec_with(json!({ "progressDeadlineSeconds": 10 }))).await;
     rig.controllers.ready("hello-green", 0);
@@ -149,7 +146,6 @@ async fn an_idle_color_that_passed_its_deadline_is_called_failed() {
 
 /// The label of a later term, put there by hand while this operator leads.
 #[tokio::test]
-#[ignore = "bug 17: not mended yet"]
 async fn a_forged_fence_stalls_the_app_and_says_what_to_do() {
     let mut rig = Rig::serving(spec()).await;
     let forged = json!({ "metadata": { "labels": { "bluegreen.dev/fence": "0a1b2c3d.99.0" } } });

@@ -149,7 +149,7 @@ async fn a_switch_waits_until_the_target_covers_the_nodes_that_serve() {
     rig.settle().await;
     let ready = rig.condition("Ready");
     assert_eq!(ready.reason, "WaitingForTarget");
-    assert!(ready.message.contains("no ready pod on node-2, where blue serves"), "{ready:?}");
+    assert!(ready.message.contains("no ready pod on node-2, where blue has one"), "{ready:?}");
     assert_eq!(rig.world().selects(APP), "blue");
 
     for (number, pod) in rig.world().endpoints("hello-green").into_iter().enumerate() {

@@ -1,36 +1,33 @@
-//! The cluster, played: objects as they would be, and what Kubernetes does with them when nothing fails.
+//! A simulated cluster: its objects, and what Kubernetes does with them when nothing fails.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bluegreen_operator::api::{BlueGreenApp, BlueGreenAppSpec, BlueGreenAppStatus, Color, PerColor};
-use bluegreen_operator::desired::{self, LiveService, Rendered, Stored, names};
+use bluegreen_operator::apply::{Target, requests};
+use bluegreen_operator::desired::names;
 use bluegreen_operator::fence::Token;
-use bluegreen_operator::observe::read::ReadRevision;
-use bluegreen_operator::observe::{self, Held, Snapshot};
-use bluegreen_operator::plan::{self, Action, Live, Observed, Plan, Selection};
-use bluegreen_operator::status::{self, Report, Trouble};
+use bluegreen_operator::observe::{self, Held, Proof, Snapshot};
+use bluegreen_operator::plan::{self, Action, Live, Observed, Plan};
+use bluegreen_operator::status::{self, Material, Problems, Report};
 use jiff::Timestamp;
-use k8s_openapi::DeepMerge;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
-use kube::api::Preconditions;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::merge::merge;
 use super::{Who, runs};
 
-/// The owner of all objects of an app that is not in a cluster.
+/// The uid of an app that is not in a cluster.
 const UID: &str = "not-in-a-cluster";
 
-/// The objects, and what time it is.
+/// The objects and the time.
 pub struct World {
     pub seen: Snapshot,
     token: Token,
     now: Timestamp,
-    /// Since when the live endpoints are as they should be, for this color.
+    /// The color that the live Service's endpoints belong to, and since when.
     held: Option<(Color, Timestamp)>,
 }
 
@@ -53,7 +50,7 @@ impl World {
         Self::seen(seen, now)
     }
 
-    /// Objects as they were read. The operator that holds them is the one that goes on.
+    /// The objects as they were read. The operator whose token they carry goes on.
     pub fn seen(seen: Snapshot, now: Timestamp) -> Self {
         let held = |service: &Arc<Service>| {
             let label = service.labels().get(names::FENCE)?;
@@ -68,7 +65,7 @@ impl World {
         Self { seen, token, now, held: None }
     }
 
-    /// The edit.
+    /// Applies an edit of the spec.
     pub fn edit(&mut self, spec: BlueGreenAppSpec) {
         let app = Arc::make_mut(&mut self.seen.app);
         if app.spec != spec {
@@ -77,11 +74,11 @@ impl World {
         }
     }
 
-    /// What serves.
-    pub fn serves(&self) -> String {
-        let Some(color) = self.status().active else { return "nothing serves".to_owned() };
-        let image = self.seen.deployments.get(color).as_ref().and_then(|d| observe::running_image(d));
-        format!("{} serves", runs(color, image.as_deref()))
+    /// What is live, in words.
+    pub fn live(&self) -> String {
+        let Some(color) = self.status().active else { return "no color is live".to_owned() };
+        let image = self.seen.deployments.get(color).as_ref().and_then(|d| status::running_image(d));
+        format!("{} is live", runs(color, image.as_deref()))
     }
 
     pub fn status(&self) -> BlueGreenAppStatus {
@@ -102,27 +99,14 @@ impl World {
         (facts, plan)
     }
 
-    /// Writes the status, if it says something new.
+    /// Writes the status, and returns true if it has changed.
     pub fn reports(&mut self, facts: &Observed, plan: &Plan) -> bool {
-        let trouble = Trouble {
-            conflicts: observe::conflicts(&self.seen, facts),
-            collecting: observe::collecting(&self.seen, facts),
-            ..Trouble::default()
-        };
-        let images = PerColor::from_fn(|color| {
-            self.seen
-                .deployments
-                .get(color)
-                .as_ref()
-                .and_then(|deployment| observe::running_image(deployment))
-        });
         let new = status::status(&Report {
             app: &self.seen.app,
             plan,
             seen: facts,
-            service: observe::addresses(&self.seen, facts),
-            images,
-            trouble: &trouble,
+            material: Material::of(&self.seen, facts),
+            problems: &Problems::default(),
             now: self.now,
         });
         let app = Arc::make_mut(&mut self.seen.app);
@@ -131,121 +115,18 @@ impl World {
         differs
     }
 
-    /// Does to the objects what the operator's write would do.
+    /// Does to the objects what the operator's requests would do.
     pub fn act(&mut self, facts: &Observed, action: &Action) {
-        match action {
-            Action::CreateService => self.put_service(facts, |live| live.active = None),
-            Action::UpdateService => self.put_service(facts, |_| ()),
-            Action::Restore { to } => {
-                self.put_service(facts, |live| (live.selects, live.active) = (Some(*to), Some(*to)))
-            }
-            Action::Switch { from: _, to } => {
-                let number = facts.colors.get(*to).current.map(|stored| stored.number);
-                self.put_service(facts, |live| {
-                    (live.selects, live.active) = (Some(*to), Some(*to));
-                    *live.served.get_mut(*to) = number;
-                });
-            }
-            Action::Promote { color, number } => {
-                self.put_service(facts, |live| *live.served.get_mut(*color) = Some(*number));
-            }
-            Action::ApplyColorService(color) => {
-                let body = desired::color_service(&self.seen.app, *color);
-                put(self.seen.color_services.get_mut(*color), body);
-            }
-            Action::StoreRevision { color, number } => {
-                if let Some(rendered) = desired::render(&self.seen.app, *color) {
-                    self.store(*color, Stored { number: *number, rendered });
-                }
-            }
-            Action::RecoverRevision { color, number } => self.recover(*color, *number),
-            Action::CreateDeployment { color, replicas } | Action::EditDeployment { color, replicas } => {
-                self.put_deployment(facts, *color, *replicas);
-            }
-            Action::Fence { service, colors } => self.fence(*service, colors),
-            Action::DropRevision { color, number } => {
-                self.seen.stored.get_mut(*color).retain(|read| read.stored.number != *number);
-            }
-            Action::RemoveColor(color) => {
-                *self.seen.deployments.get_mut(*color) = None;
-                *self.seen.color_services.get_mut(*color) = None;
-                self.seen.stored.get_mut(*color).clear();
-                self.seen.color_slices.get_mut(*color).clear();
-            }
+        // Every simulated pod belongs to its Deployment, so a switch needs no read of the pods' owners.
+        let seen = Snapshot { proof: PerColor::from_fn(|_| Some(Proof::default())), ..self.seen.clone() };
+        let target = Target { seen: &seen, facts, token: &self.token };
+        // An action that does not fit the objects is not sent, as in the operator.
+        for request in requests(action, &target).into_iter().flatten() {
+            merge(&mut self.seen, &request, self.now);
         }
     }
 
-    fn store(&mut self, color: Color, stored: Stored) {
-        self.seen.stored.get_mut(color).push(ReadRevision {
-            stored,
-            created: Some(self.now),
-            exactly: Preconditions::default(),
-        });
-    }
-
-    fn recover(&mut self, color: Color, number: i64) {
-        let spec = self.seen.deployments.get(color).as_ref().and_then(|d| serde_json::to_value(&d.spec).ok());
-        let Some(Value::Object(mut spec)) = spec else { return };
-        spec.retain(|field, _| !["replicas", "selector", "paused"].contains(&field.as_str()));
-        let app = self.seen.app.clone();
-        let rendered = Rendered {
-            block: desired::block_hash(&app.spec, color).unwrap_or_default(),
-            inputs: desired::inputs_hash(&app.spec, color).unwrap_or_default(),
-            deployment: Value::Object(spec),
-        };
-        self.store(color, Stored { number, rendered });
-    }
-
-    fn put_service(&mut self, facts: &Observed, change: impl FnOnce(&mut LiveService)) {
-        let ours = facts.service.ours();
-        let token = self.token.to_string();
-        let mut live = LiveService {
-            selects: ours.and_then(|service| match service.selects {
-                Selection::Color(color) => Some(color),
-                Selection::Nothing | Selection::Edited => None,
-            }),
-            active: ours.and_then(|service| service.committed),
-            served: ours.map_or_else(
-                || PerColor::from_fn(|color| self.status().color(color).and_then(|c| c.served_revision)),
-                |service| service.served,
-            ),
-            fence: &token,
-            operator: &self.token.operator,
-            node_port: None,
-            cluster_ip: None,
-        };
-        change(&mut live);
-        let body = desired::live_service(&self.seen.app, &live);
-        put(&mut self.seen.service, body);
-    }
-
-    fn put_deployment(&mut self, facts: &Observed, color: Color, replicas: i32) {
-        let Some(current) = facts.colors.get(color).current else { return };
-        let Some(stored) = self.seen.revision(color, current.number).cloned() else { return };
-        let body = desired::deployment(&self.seen.app, color, &stored, replicas, &self.token.to_string());
-        let slot = self.seen.deployments.get_mut(color);
-        put(slot, body);
-        if let Some(deployment) = slot {
-            let generation = &mut Arc::make_mut(deployment).metadata.generation;
-            *generation = Some(generation.unwrap_or(0) + 1);
-        }
-    }
-
-    fn fence(&mut self, service: bool, colors: &[Color]) {
-        let token = self.token.to_string();
-        if let Some(service) = self.seen.service.as_mut().filter(|_| service) {
-            let service = Arc::make_mut(service);
-            service.labels_mut().insert(names::FENCE.to_owned(), token.clone());
-            service.annotations_mut().insert(names::OPERATOR.to_owned(), self.token.operator.clone());
-        }
-        for color in colors {
-            if let Some(deployment) = self.seen.deployments.get_mut(*color) {
-                Arc::make_mut(deployment).labels_mut().insert(names::FENCE.to_owned(), token.clone());
-            }
-        }
-    }
-
-    /// The next thing that happens by itself; `None` when nothing is to be waited for.
+    /// The next thing that happens without the operator; `None` if there is nothing to wait for.
     pub fn goes_on(&mut self, plan: &Plan) -> Option<(Who, String)> {
         if let Live::Selected(color) = plan.live
             && let Some(words) = self.endpoints_follow(color)
@@ -260,7 +141,7 @@ impl World {
         Some((Who::Clock, format!("{} s pass", wake.as_secs().max(1))))
     }
 
-    /// The live Service's endpoints become those of the color that it selects, and the clock of the drain starts.
+    /// The live Service's endpoints become the pods of the color that it selects, and the drain starts.
     fn endpoints_follow(&mut self, color: Color) -> Option<String> {
         if self.held.map(|(color, _)| color) == Some(color) {
             return None;
@@ -270,10 +151,10 @@ impl World {
             return None;
         }
         self.held = Some((color, self.now));
-        Some(format!("the endpoints of Service {} are {color}'s pods alone", self.seen.app.name_any()))
+        Some(format!("the endpoints of Service {} are only {color}'s pods now", self.seen.app.name_any()))
     }
 
-    /// Brings a color's Deployment to the end of its roll-out.
+    /// Completes the rollout of a color's Deployment.
     fn roll_out(&mut self, color: Color) -> Option<String> {
         let app = self.seen.app.name_any();
         let deployment = self.seen.deployments.get_mut(color).as_mut()?;
@@ -310,9 +191,9 @@ impl World {
             self.seen.live_slices.clone_from(self.seen.color_slices.get(color));
         }
         Some(match replicas {
-            0 => format!("{color}'s pods end"),
-            1 => format!("{color}'s pod becomes ready, and its Service lists it"),
-            _ => format!("{color}'s {replicas} pods become ready, and its Service lists them"),
+            0 => format!("{color}'s pods are terminated"),
+            1 => format!("{color}'s pod is ready, and is an endpoint of Service {app}-{color}"),
+            _ => format!("{color}'s {replicas} pods are ready, and are endpoints of Service {app}-{color}"),
         })
     }
 }
@@ -329,16 +210,4 @@ fn slice(service: &str, revision: &str, count: i32) -> Option<EndpointSlice> {
         "metadata": {"name": service}, "addressType": "IPv4", "endpoints": endpoints,
     }))
     .ok()
-}
-
-/// Server-side apply, as far as it matters here: what is declared is as declared, and the rest stays.
-fn put<K: Serialize + DeserializeOwned>(slot: &mut Option<Arc<K>>, body: Value) {
-    let mut object =
-        slot.as_ref().and_then(|object| serde_json::to_value(object.as_ref()).ok()).unwrap_or(json!({}));
-    // A selector is one value, not a map of fields.
-    if let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) {
-        spec.remove("selector");
-    }
-    object.merge_from(body);
-    *slot = serde_json::from_value(object).ok().map(Arc::new);
 }

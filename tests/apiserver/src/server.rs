@@ -146,6 +146,12 @@ impl Server {
         self.lock().store.remove(&key, manager).unwrap_or_else(|| panic!("{} {name} exists", kind.name()));
     }
 
+    /// The resourceVersion of the last change.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.lock().store.version()
+    }
+
     /// Every change of an object in this namespace since the beginning, in order.
     #[must_use]
     pub fn history(&self) -> Vec<Change> {

@@ -1,5 +1,6 @@
 //! One operator: the real `reconcile()`, with caches that the test fills.
 
+use std::cell::Cell;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub struct Operator {
     context: Arc<Context>,
     /// The caches stay as they are.
     pub lags: bool,
+    /// The server's version when the caches were filled last.
+    filled: Cell<u64>,
     term: i64,
     _leadership: Leadership,
 }
@@ -63,7 +66,15 @@ impl Operator {
         let publisher = Publisher::new(client.clone(), format!("operator-{epoch}"));
         let context = Context::new(client, writer, cache.clone(), metrics.clone(), publisher, token)
             .with_clock(clock.clone());
-        Self { metrics, cache, context: Arc::new(context), lags: false, term: epoch, _leadership: leadership }
+        Self {
+            metrics,
+            cache,
+            context: Arc::new(context),
+            lags: false,
+            filled: Cell::new(0),
+            term: epoch,
+            _leadership: leadership,
+        }
     }
 
     /// One pass; how long it would wait for the next one.
@@ -80,6 +91,9 @@ impl Operator {
 
     /// As the watches would have it.
     fn fill(&self, server: &Server) {
+        if self.filled.replace(server.version()) == server.version() {
+            return;
+        }
         fill(&self.cache.services, server, Kind::Service);
         fill(&self.cache.deployments, server, Kind::Deployment);
         fill(&self.cache.revisions, server, Kind::Revision);

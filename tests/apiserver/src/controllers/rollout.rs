@@ -8,6 +8,15 @@ use super::{Controllers, MANAGER, Orders};
 use crate::kind::Kind;
 use crate::server::Server;
 
+/// Whether every rollout is complete, so that none can pass its deadline.
+pub(super) fn all_complete(server: &Server) -> bool {
+    let complete = |condition: &Value| condition["reason"] == "NewReplicaSetAvailable";
+    let is_complete = |deployment: Value| {
+        deployment["status"]["conditions"].as_array().is_some_and(|all| all.iter().any(complete))
+    };
+    server.all(Kind::Deployment).into_iter().all(is_complete)
+}
+
 /// Looks at every Deployment.
 pub(super) fn step(controllers: &Controllers) {
     for deployment in controllers.server.all(Kind::Deployment) {

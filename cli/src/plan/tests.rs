@@ -1,0 +1,97 @@
+//! Does a plan do to the objects what the operator would do?
+
+use std::sync::Arc;
+
+use bluegreen_operator::api::{BlueGreenApp, Color};
+use bluegreen_operator::desired::names;
+use bluegreen_operator::observe::Snapshot;
+use bluegreen_operator::plan::Action;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::world::World;
+use super::{Start, Who, foresee, play};
+
+fn app(green: &str) -> BlueGreenApp {
+    serde_json::from_value(json!({
+        "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "metadata": {"name": "hello"},
+        "spec": {"active": "blue", "image": "team/hello", "blue": {"tag": "v1"}, "green": {"tag": green},
+            "replicas": 3, "port": 8888},
+    }))
+    .unwrap()
+}
+
+/// All that the app asks for is there.
+fn settled() -> Snapshot {
+    let mut world = World::empty(app("v2"), Timestamp::UNIX_EPOCH);
+    play(&mut world);
+    world.seen
+}
+
+/// The Deployment's labels tell what its pods were rendered from, so that the edit is still seen as one.
+#[test]
+fn an_edit_that_came_with_the_loss_of_the_revision_is_rolled_out() {
+    let mut seen = settled();
+    seen.stored.green.clear();
+    let foreseen = foresee(Start::Seen(Box::new(seen)), app("v3"), Timestamp::UNIX_EPOCH).unwrap();
+    let steps: Vec<&str> = foreseen
+        .steps
+        .iter()
+        .filter(|step| step.who == Who::Operator)
+        .map(|step| step.what.as_str())
+        .collect();
+    let position = |words: &str| steps.iter().position(|step| step.contains(words));
+    let order = ["was lost", "revision 2", "updates Deployment hello-green to revision 2"].map(position);
+    assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{order:?}: {steps:#?}");
+}
+
+/// A Service that a person handed over sends its traffic where it did until a color is selected.
+#[test]
+fn a_service_that_was_handed_over_keeps_its_targets_until_the_switch() {
+    let mut world = World::empty(app("v2"), Timestamp::UNIX_EPOCH);
+    let service = json!({
+        "metadata": {"name": "hello", "annotations": {(names::ADOPT): "hello"}},
+        "spec": {"selector": {"team": "ours"}, "ports": [{"port": 8888, "protocol": "TCP", "targetPort": 9999}]},
+    });
+    world.seen.service = Some(Arc::new(serde_json::from_value(service).unwrap()));
+    let says = |world: &World| -> Value { serde_json::to_value(world.seen.service.as_deref()).unwrap() };
+    let (facts, _) = world.plan();
+    world.act(&facts, &Action::UpdateService);
+    let service = says(&world);
+    assert_eq!(service["spec"]["selector"], json!({"team": "ours"}));
+    assert_eq!(service["spec"]["ports"][0]["targetPort"], 9999);
+    assert_eq!(service["metadata"]["labels"][names::APP], "hello", "it was updated");
+
+    play(&mut world);
+    let service = says(&world);
+    assert_eq!(service["spec"]["selector"], json!({names::APP: "hello", names::COLOR: "blue"}));
+    assert_ne!(service["spec"]["ports"][0]["targetPort"], 9999);
+}
+
+/// A stamp declares nothing but the token.
+#[test]
+fn a_stamp_leaves_everything_else_as_it_is() {
+    let mut world = World::seen(settled(), Timestamp::UNIX_EPOCH);
+    let bare = |world: &World| {
+        let mut objects = json!([world.seen.service.as_deref(), world.seen.deployments.blue.as_deref()]);
+        for object in objects.as_array_mut().unwrap() {
+            object["metadata"]["labels"].as_object_mut().unwrap().remove(names::FENCE).unwrap();
+        }
+        objects
+    };
+    let before = bare(&world);
+    let (facts, _) = world.plan();
+    world.act(&facts, &Action::Fence { service: true, colors: Color::ALL.to_vec() });
+    assert_eq!(bare(&world), before);
+}
+
+#[test]
+fn a_removed_color_leaves_nothing() {
+    let mut world = World::seen(settled(), Timestamp::UNIX_EPOCH);
+    let (facts, _) = world.plan();
+    world.act(&facts, &Action::RemoveColor(Color::Green));
+    let Snapshot { color_services, deployments, stored, color_slices, .. } = &world.seen;
+    assert!(color_services.green.is_none() && deployments.green.is_none());
+    assert!(stored.green.is_empty() && color_slices.green.is_empty());
+    assert!(color_services.blue.is_some() && deployments.blue.is_some() && !stored.blue.is_empty());
+}

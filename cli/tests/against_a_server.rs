@@ -1,0 +1,53 @@
+//! What does the program do where the API server loses an answer, and what does it print of an object?
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod fixture;
+mod server;
+
+use serde_json::{Value, json};
+use server::{Answer, run};
+
+/// With a wait that reads once, so that the switch always fails.
+const SWITCH: [&str; 7] =
+    ["switch", "hello", "--to=green", "--tag=v2.0.0", "--wait", "--timeout=0s", "--rollback-on-failure"];
+
+#[test]
+fn a_switch_of_unknown_result_is_waited_for_and_taken_back() {
+    for (name, lost) in [("lost-after", Answer::LostAfter), ("timeout", Answer::Timeout)] {
+        let (output, active, edits) = run(name, &[lost, Answer::Given], &SWITCH);
+        assert_eq!((output.status.code(), active, edits), (Some(3), json!("blue"), 2), "{output:?}");
+    }
+}
+
+#[test]
+fn a_switch_that_was_not_stored_is_sent_again_and_taken_back() {
+    let answers = [Answer::LostBefore, Answer::Given, Answer::Given];
+    let (output, active, edits) = run("lost-before", &answers, &SWITCH);
+    assert_eq!((output.status.code(), active, edits), (Some(3), json!("blue"), 3), "{output:?}");
+}
+
+/// Decided anew it would be the cancelation of itself.
+#[test]
+fn a_rollback_that_was_stored_is_not_rolled_back() {
+    let (output, active, edits) = run("rollback", &[Answer::LostAfter], &["rollback", "hello"]);
+    assert_eq!((output.status.code(), active, edits), (Some(0), json!("green"), 1), "{output:?}");
+}
+
+#[test]
+fn the_object_is_printed_as_kubectl_prints_it() {
+    let printed = |format: &str| {
+        let (output, ..) = run(&format!("get-{format}"), &[], &["get", "hello", "-o", format]);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let json: Value = serde_json::from_str(&printed("json")).unwrap();
+    let yaml: Value = serde_yaml_ng::from_str(&printed("yaml")).unwrap();
+    for object in [json, yaml] {
+        assert_eq!([&object["apiVersion"], &object["kind"]], ["bluegreen.dev/v1alpha1", "BlueGreenApp"]);
+        assert_eq!(object["spec"]["active"], "blue");
+        assert_eq!(object["metadata"].get("managedFields"), None);
+    }
+    let report: Value = serde_json::from_str(&printed("report")).unwrap();
+    assert_eq!((&report["live"], report.get("apiVersion")), (&json!("blue"), None));
+}

@@ -1,0 +1,138 @@
+//! An API server with one app, for the program itself.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Output};
+use std::sync::{Arc, Mutex};
+
+use k8s_openapi::DeepMerge;
+use serde_json::{Value, json};
+
+use crate::fixture::{settled, switching};
+
+/// What the API server does with an edit.
+#[derive(Clone, Copy, Debug)]
+pub enum Answer {
+    /// It stores the edit and answers.
+    Given,
+    /// It stores the edit, and the connection is lost.
+    LostAfter,
+    /// The connection is lost before it stores the edit.
+    LostBefore,
+    /// It stores the edit and says that it does not know.
+    Timeout,
+}
+
+/// An API server with one app, on which a switch to green never ends.
+pub struct Server {
+    app: Value,
+    answers: Vec<Answer>,
+    edits: usize,
+}
+
+impl Server {
+    /// Blue is live and green was before; each edit gets the next of `answers`.
+    fn start(answers: &[Answer]) -> (Arc<Mutex<Self>>, String) {
+        let mut app = settled();
+        app["metadata"]["managedFields"] = json!([{"manager": "kubectl", "operation": "Apply"}]);
+        let server = Self { app, answers: answers.to_vec(), edits: 0 };
+        let server = Arc::new(Mutex::new(server));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let shared = server.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                shared.lock().unwrap().serve(&stream.unwrap());
+            }
+        });
+        (server, address)
+    }
+
+    fn serve(&mut self, mut stream: &TcpStream) {
+        let Some((method, path, body)) = request(stream) else { return };
+        let (code, answer) = match method.as_str() {
+            "GET" if !path.ends_with("/bluegreenapps/hello") => (200, json!({"metadata": {}, "items": []})),
+            "PATCH" => {
+                self.edits += 1;
+                let answer = self.answers.get(self.edits - 1).copied().unwrap();
+                if matches!(answer, Answer::LostBefore) {
+                    return;
+                }
+                if body["metadata"]["resourceVersion"] != self.app["metadata"]["resourceVersion"] {
+                    (409, json!({"kind": "Status", "status": "Failure", "code": 409, "message": "modified"}))
+                } else {
+                    self.store(body["spec"].clone());
+                    match answer {
+                        Answer::Given => (200, self.app.clone()),
+                        Answer::LostAfter | Answer::LostBefore => return,
+                        Answer::Timeout => {
+                            (504, json!({"kind": "Status", "status": "Failure", "code": 504, "message": "?"}))
+                        }
+                    }
+                }
+            }
+            _ => (200, self.app.clone()),
+        };
+        let answer = answer.to_string();
+        let head = "Content-Type: application/json\r\nConnection: close";
+        // The program may be gone by now.
+        let _ =
+            write!(stream, "HTTP/1.1 {code} X\r\n{head}\r\nContent-Length: {}\r\n\r\n{answer}", answer.len());
+    }
+
+    /// Stores an edit, and reports as the operator would.
+    fn store(&mut self, patch: Value) {
+        self.app["spec"].merge_from(patch);
+        let is_blue = self.app["spec"]["active"] == "blue";
+        let mut status = if is_blue { settled() } else { switching() }["status"].take();
+        let generation = self.app["metadata"]["generation"].as_i64().unwrap() + 1;
+        status["observedGeneration"] = json!(generation);
+        self.app["metadata"]["generation"] = json!(generation);
+        self.app["metadata"]["resourceVersion"] = json!(generation.to_string());
+        self.app["status"] = status;
+    }
+}
+
+/// The method, the path and the body of a request; none where nothing was sent.
+fn request(stream: &TcpStream) -> Option<(String, String, Value)> {
+    let mut reader = BufReader::new(stream);
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap() == 0 {
+            return None;
+        }
+        if line.trim().is_empty() {
+            break;
+        }
+        lines.push(line.trim().to_owned());
+    }
+    let length = lines.iter().find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        key.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().unwrap())
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body).unwrap();
+    let mut first = lines[0].split([' ', '?']);
+    let (method, path) = (first.next().unwrap().to_owned(), first.next().unwrap().to_owned());
+    Some((method, path, serde_json::from_slice(&body).unwrap_or_default()))
+}
+
+/// Runs a command on that server; returns the output, `spec.active` and the number of edits after it.
+pub fn run(name: &str, answers: &[Answer], arguments: &[&str]) -> (Output, Value, usize) {
+    let (server, address) = Server::start(answers);
+    let kubeconfig = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.kubeconfig"));
+    let text = format!(
+        "{{clusters: [{{name: c, cluster: {{server: 'http://{address}'}}}}], users: [{{name: u, user: {{}}}}], \
+         contexts: [{{name: c, context: {{cluster: c, user: u, namespace: shop}}}}], current-context: c}}"
+    );
+    std::fs::write(&kubeconfig, text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_kubectl-bluegreen"))
+        .args(arguments)
+        .arg("--kubeconfig")
+        .arg(&kubeconfig)
+        .output()
+        .unwrap();
+    let server = server.lock().unwrap();
+    (output, server.app["spec"]["active"].clone(), server.edits)
+}
