@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::rig::{APP, Rig, spec, spec_with};
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_first_activation_waits_until_every_pod_is_ready() {
     let mut rig = Rig::new(spec_with(json!({ "replicas": 3 })));
     rig.controllers.ready("hello-blue", 2);
@@ -28,7 +28,7 @@ async fn the_first_activation_waits_until_every_pod_is_ready() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_app_of_one_color_serves_and_says_that_there_is_no_standby() {
     let mut one = spec();
     one.as_object_mut().unwrap().remove("green");
@@ -47,7 +47,7 @@ async fn an_app_of_one_color_serves_and_says_that_there_is_no_standby() {
     rig.finish();
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn what_an_app_owns_is_collected_when_it_is_deleted() {
     let rig = Rig::serving(spec()).await;
     assert_eq!(rig.world().children(APP).len(), 7);

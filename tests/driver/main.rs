@@ -7,13 +7,39 @@
 //! |---|---|
 //! | `rig` | one operator and one app, and what a test does with them |
 //! | `activation` | from nothing to an app that serves |
-//! | `bounds` | answers that say no |
+//! | `announcement` | the report that comes before a switch |
+//! | `conflicts` | names that somebody else uses already |
+//! | `drains` | the time after a switch |
+//! | `edits` | what each edit of the spec means |
+//! | `healing` | what people do to children by hand |
+//! | `health` | whether what serves is called healthy |
+//! | `midway` | what happens while a target rolls |
+//! | `operators` | the operator ends, or there are two, or a result is unknown |
+//! | `published` | Events and metrics |
 //! | `quiet` | an app at rest: no writes |
+//! | `reads` | what is read, and how often |
+//! | `refusals` | what the API server does not take |
+//! | `sizes` | how many pods each color has |
+//! | `stalls` | what is called stalled |
+//! | `switching` | from one color to the other |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod activation;
-mod bounds;
+mod announcement;
+mod conflicts;
+mod drains;
+mod edits;
+mod healing;
+mod health;
+mod midway;
+mod operators;
+mod published;
 mod quiet;
+mod reads;
+mod refusals;
 #[allow(dead_code)]
 mod rig;
+mod sizes;
+mod stalls;
+mod switching;

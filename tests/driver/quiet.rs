@@ -18,7 +18,7 @@ async fn stays_quiet(rig: &mut Rig) {
     assert_eq!(requests, [""; 0]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_app_at_rest_causes_no_request() {
     for spec in [
         spec(),

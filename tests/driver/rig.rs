@@ -5,9 +5,10 @@ mod record;
 
 use std::time::Duration;
 
-use bluegreen_apiserver::{Controllers, Kind, Logged, Server};
+use bluegreen_apiserver::{Controllers, Fate, Kind, Logged, Request, Server};
 use bluegreen_guard::World;
 use bluegreen_operator::api::{BlueGreenAppStatus, Color};
+use bluegreen_operator::reconcile::Clock;
 use serde_json::{Value, json};
 
 pub use operator::Operator;
@@ -21,11 +22,25 @@ pub const APP: &str = "hello";
 /// More passes than any change takes; an app that is not at rest then never will be.
 const PASSES: usize = 60;
 
+/// When every test begins: not on a whole second, since no test should.
+const START: &str = "2026-01-01T00:00:00.25Z";
+
+/// How often something happens that makes the operator look.
+const SECOND: Duration = Duration::from_secs(1);
+
+/// The shortest time that passes.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// An app that asks for short waits only is at rest when nothing has changed over so many of them.
+const QUIET: usize = 3;
+
 /// A server, its controllers, one operator, and an app named `hello`.
 pub struct Rig {
     pub server: Server,
     pub controllers: Controllers,
     pub operator: Operator,
+    /// The operator's and the server's.
+    pub clock: Clock,
 }
 
 /// A condition, as it is in the status.
@@ -64,10 +79,12 @@ impl Rig {
 
     /// An operator without an app.
     pub fn empty() -> Self {
-        let server = Server::new(NAMESPACE);
+        let (server, clock) = (Server::new(NAMESPACE), Clock::standing_at(START.parse().unwrap()));
+        let time = clock.clone();
+        server.set_clock(move || time.now().wall);
         let controllers = Controllers::new(&server);
-        let operator = Operator::new(&server);
-        Self { server, controllers, operator }
+        let operator = Operator::first(&server, &clock);
+        Self { server, controllers, operator, clock }
     }
 
     /// As [`Rig::new`], at rest.
@@ -89,27 +106,84 @@ impl Rig {
         self.operator.pass(&self.server).await
     }
 
+    /// One pass, which ends where a request is never answered, as if the process ended there: whether it did.
+    pub async fn pass_until_it_hangs(&mut self) -> bool {
+        let server = self.server.clone();
+        let hangs = async {
+            while !server.log().iter().any(|logged| logged.fate == Fate::Hanging) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            _ = self.pass() => false,
+            () = hangs => true,
+        }
+    }
+
     /// One step of the controllers.
     pub fn step(&self) {
         self.controllers.step();
     }
 
-    /// Passes and steps, until nothing changes any more.
+    /// Passes and steps, until nothing changes any more, also not after the short waits that a pass asks for.
     pub async fn settle(&mut self) {
+        let mut quiet = 0;
         for _ in 0..PASSES {
-            let before = self.server.history().len();
-            self.pass().await;
+            let before = self.server.version();
+            let wait = self.pass().await;
             self.step();
-            if self.server.history().len() == before {
+            quiet = if self.server.version() == before { quiet + 1 } else { 0 };
+            if quiet > 0 && (wait > SECOND || quiet > QUIET) {
                 return;
+            }
+            if quiet > 0 {
+                self.advance(wait.max(MOMENT));
             }
         }
         panic!("not at rest after {PASSES} passes: {:#}", self.app());
     }
 
+    /// Lets time pass.
+    pub fn advance(&self, time: Duration) {
+        self.clock.turn(time);
+    }
+
+    /// Passes and steps, as the operator would make them in this time: each second, and when it asked for it.
+    pub async fn run(&mut self, time: Duration) {
+        let mut left = time;
+        loop {
+            let wait = self.pass().await.min(SECOND);
+            self.step();
+            if left.is_zero() {
+                return;
+            }
+            let wait = wait.max(MOMENT).min(left);
+            self.advance(wait);
+            left -= wait;
+        }
+    }
+
     /// Changes the app's spec, as a person.
     pub fn edit(&self, change: impl FnOnce(&mut Value)) {
         self.server.edit(Kind::App, APP, |app| change(&mut app["spec"]));
+    }
+
+    /// `kubectl set image deployment/NAME app=IMAGE`.
+    pub fn set_image(&self, deployment: &str, image: &str) {
+        self.server.edit(Kind::Deployment, deployment, |deployment| {
+            deployment["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image);
+        });
+    }
+
+    /// Whether a color's Deployment asks for this tag of the app's image.
+    pub fn runs(&self, color: Color, tag: &str) -> bool {
+        self.world().image(APP, color) == Some(format!("team/hello:{tag}"))
+    }
+
+    /// A label of a color's pod template.
+    pub fn label(&self, color: Color, key: &str) -> Value {
+        let deployment = self.server.get(Kind::Deployment, &format!("{APP}-{color}")).unwrap_or_default();
+        deployment["spec"]["template"]["metadata"]["labels"][key].clone()
     }
 
     /// Asks for a color, as a person.
@@ -147,6 +221,11 @@ impl Rig {
         record::world(&self.server)
     }
 
+    /// Requests in the log that `counts`.
+    pub fn count(&self, counts: impl Fn(&Request) -> bool) -> usize {
+        self.server.log().iter().filter(|logged| counts(&logged.request)).count()
+    }
+
     /// The requests that changed something since the log was taken last.
     pub fn writes(&self) -> Vec<String> {
         self.server.log().iter().filter(|logged| logged.wrote()).map(Logged::words).collect()
@@ -163,6 +242,21 @@ impl Rig {
             format!("{} {}: {}", text("type"), text("reason"), text("note"))
         };
         self.server.all(Kind::Event).into_iter().map(words).collect()
+    }
+
+    /// The colors that were selected, in their order.
+    pub fn switches(&self) -> Vec<Color> {
+        record::replay(&self.server).switches.iter().map(|switch| switch.to).collect()
+    }
+
+    /// The images that the selected colors ran when they were selected, in their order.
+    pub fn served(&self) -> Vec<String> {
+        record::replay(&self.server).switches.into_iter().map(|switch| switch.image).collect()
+    }
+
+    /// The operator is gone, with all that it remembers, and another process of the same installation leads.
+    pub fn restart(&mut self) {
+        self.operator = self.operator.next_term(&self.server, &self.clock);
     }
 
     /// Ends the test: every promise must have been kept at every instant.

@@ -26,6 +26,27 @@ pub(crate) fn set_defaults(kind: Kind, object: &mut Value, number: u64) {
     }
 }
 
+/// Keeps what was allocated to a Service where a write leaves it out (`patchAllocatedValues` of Kubernetes).
+pub(crate) fn keep_allocated(kind: Kind, before: &Value, object: &mut Value) {
+    if kind != Kind::Service {
+        return;
+    }
+    let (before, spec) = (&before["spec"], &mut object["spec"]);
+    for key in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"] {
+        set(spec, key, before[key].clone());
+    }
+    let from_outside = |spec: &Value| spec["type"] == "NodePort" || spec["type"] == "LoadBalancer";
+    if !from_outside(before) || !from_outside(spec) {
+        return;
+    }
+    for port in spec["ports"].as_array_mut().into_iter().flatten() {
+        let same = |other: &&Value| other["port"] == port["port"];
+        if let Some(same) = before["ports"].as_array().into_iter().flatten().find(same) {
+            set(port, "nodePort", same["nodePort"].clone());
+        }
+    }
+}
+
 fn set(value: &mut Value, key: &str, default: Value) {
     if value[key].is_null() {
         value[key] = default;

@@ -7,6 +7,7 @@ mod garbage;
 mod pods;
 mod rollout;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::server::Server;
@@ -21,6 +22,8 @@ pub struct Controllers {
     orders: BTreeMap<String, Orders>,
     held: BTreeSet<String>,
     nodes: usize,
+    /// The version at which there was nothing left to do, and no deadline to wait for.
+    rested: Cell<Option<u64>>,
 }
 
 /// How the pods of one Deployment fare.
@@ -32,8 +35,6 @@ pub(crate) struct Orders {
     available: Option<usize>,
     /// What the containers of pods that are not ready wait for.
     waiting: Option<&'static str>,
-    /// The rollout has passed its deadline.
-    late: bool,
     /// Nothing of the Deployment is observed.
     asleep: bool,
 }
@@ -42,7 +43,13 @@ impl Controllers {
     /// Controllers on this server, with two nodes.
     #[must_use]
     pub fn new(server: &Server) -> Self {
-        Self { server: server.clone(), orders: BTreeMap::new(), held: BTreeSet::new(), nodes: 2 }
+        Self {
+            server: server.clone(),
+            orders: BTreeMap::new(),
+            held: BTreeSet::new(),
+            nodes: 2,
+            rested: Cell::new(None),
+        }
     }
 
     /// From the next step on, at most `count` pods of this Deployment's newest template are ready.
@@ -57,12 +64,8 @@ impl Controllers {
 
     /// From the next step on, all is well with this Deployment.
     pub fn heal(&mut self, deployment: &str) {
+        self.rested.set(None);
         self.orders.remove(deployment);
-    }
-
-    /// From the next step on, the rollout of this Deployment has passed its deadline, if it is not complete.
-    pub fn exceed_deadline(&mut self, deployment: &str) {
-        self.order(deployment).late = true;
     }
 
     /// Containers of this Deployment's pods that are not ready wait for this reason, for example `ImagePullBackOff`.
@@ -77,22 +80,31 @@ impl Controllers {
 
     /// The EndpointSlices of this Service stay as they are, until [`Controllers::release_endpoints`].
     pub fn hold_endpoints(&mut self, service: &str) {
+        self.rested.set(None);
         self.held.insert(service.to_owned());
     }
 
     /// The EndpointSlices of this Service follow again.
     pub fn release_endpoints(&mut self, service: &str) {
+        self.rested.set(None);
         self.held.remove(service);
     }
 
     /// Each controller looks once, in the order in which one causes work for the next.
     pub fn step(&self) {
+        if self.rested.get() == Some(self.server.version()) {
+            return;
+        }
+        let before = self.server.version();
         garbage::collect(&self.server);
         rollout::step(self);
         endpoints::step(self);
+        let rests = self.server.version() == before && rollout::all_complete(&self.server);
+        self.rested.set(rests.then_some(before));
     }
 
     fn order(&mut self, deployment: &str) -> &mut Orders {
+        self.rested.set(None);
         self.orders.entry(deployment.to_owned()).or_default()
     }
 }

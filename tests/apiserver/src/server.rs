@@ -118,6 +118,9 @@ impl Server {
             state.store.get(&key).cloned().unwrap_or_else(|| panic!("{} {name} exists", kind.name()));
         let mut stored = before.clone();
         change(&mut stored.object);
+        if stored.object == before.object {
+            return stored.object;
+        }
         stored.owners.update(kind, manager, &before.object, &stored.object);
         admit_change(&mut state.store, key, &before, stored, manager).expect("a valid change")
     }
@@ -141,6 +144,12 @@ impl Server {
     pub(crate) fn delete_as(&self, manager: &str, kind: Kind, name: &str) {
         let key = self.key(kind, name);
         self.lock().store.remove(&key, manager).unwrap_or_else(|| panic!("{} {name} exists", kind.name()));
+    }
+
+    /// The resourceVersion of the last change.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.lock().store.version()
     }
 
     /// Every change of an object in this namespace since the beginning, in order.

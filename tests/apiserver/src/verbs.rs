@@ -199,6 +199,7 @@ pub(crate) fn admit_change(
     let (kind, _, name) = &key;
     let (before, object) = (&before.object, &mut stored.object);
     object["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"].clone();
+    admission::keep_allocated(*kind, before, object);
     admission::set_defaults(*kind, object, store.version());
     admission::validate(*kind, name, Some(before), object)?;
     if kind.has_generation() && spec_changed(*kind, before, object) {

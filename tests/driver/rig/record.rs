@@ -32,10 +32,10 @@ pub fn world(server: &Server) -> World {
     world
 }
 
-/// Every promise must have been kept at every instant.
-pub fn check(server: &Server) {
+/// What the guard says of everything that happened.
+pub fn replay(server: &Server) -> guard::Guard {
     let history = server.history();
-    let Some(first) = history.first() else { return };
+    let Some(first) = history.first() else { return guard::Guard::default() };
     let (start, beginning) = (Instant::now(), first.at);
     let event = |change: &Change| {
         let passed = Duration::try_from(change.at.duration_since(beginning)).unwrap_or_default();
@@ -51,7 +51,12 @@ pub fn check(server: &Server) {
     let events: Vec<Event> = history.iter().filter_map(event).collect();
     let by_the_test = history.iter().filter(|change| change.manager == "test");
     let foreign: BTreeSet<u64> = by_the_test.map(|change| change.version).collect();
-    let found = guard::replay(&events, &foreign);
+    guard::replay(&events, &foreign)
+}
+
+/// Every promise must have been kept at every instant.
+pub fn check(server: &Server) {
+    let found = replay(server);
     let broken: Vec<String> = found.broken.into_iter().map(|broken| broken.words).collect();
     assert!(broken.is_empty(), "the guard saw:\n{}\n{}", broken.join("\n"), found.timeline.join("\n"));
 }

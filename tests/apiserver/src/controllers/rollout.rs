@@ -1,11 +1,21 @@
 //! Deployments and their ReplicaSets.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::pods::{self, Count};
 use super::{Controllers, MANAGER, Orders};
 use crate::kind::Kind;
 use crate::server::Server;
+
+/// Whether every rollout is complete, so that none can pass its deadline.
+pub(super) fn all_complete(server: &Server) -> bool {
+    let complete = |condition: &Value| condition["reason"] == "NewReplicaSetAvailable";
+    let is_complete = |deployment: Value| {
+        deployment["status"]["conditions"].as_array().is_some_and(|all| all.iter().any(complete))
+    };
+    server.all(Kind::Deployment).into_iter().all(is_complete)
+}
 
 /// Looks at every Deployment.
 pub(super) fn step(controllers: &Controllers) {
@@ -51,7 +61,7 @@ fn roll(controllers: &Controllers, deployment: &Value, orders: &Orders) {
         });
     }
     let total = old.iter().fold(count(&new), |sum, set| sum.plus(&count(set)));
-    report(server, deployment, orders, &Rollout { new: count(&new), all: total, is_new });
+    report(server, deployment, &Rollout { new: count(&new), all: total, is_new });
 }
 
 /// `maxSurge` as a number of pods, at least one.
@@ -121,7 +131,7 @@ struct Rollout {
 }
 
 /// Writes the Deployment's status.
-fn report(server: &Server, deployment: &Value, orders: &Orders, rollout: &Rollout) {
+fn report(server: &Server, deployment: &Value, rollout: &Rollout) {
     let Rollout { new, all, is_new } = rollout;
     let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
     let conditions = &deployment["status"]["conditions"];
@@ -131,16 +141,21 @@ fn report(server: &Server, deployment: &Value, orders: &Orders, rollout: &Rollou
     let was_complete = !is_new && before.is_some_and(|c| c["reason"] == "NewReplicaSetAvailable");
     let size = usize::try_from(deployment["spec"]["replicas"].as_i64().unwrap_or(1)).unwrap_or(0);
     let complete = [new.total, new.available, all.total] == [size; 3];
+    let status_before =
+        |field: &str| usize::try_from(deployment["status"][field].as_u64().unwrap_or(0)).unwrap_or(0);
+    let progressed = new.total > status_before("updatedReplicas")
+        || all.ready > status_before("readyReplicas")
+        || all.available > status_before("availableReplicas");
     let (status, reason) = if complete || (was_complete && all.total == new.total) {
         ("True", "NewReplicaSetAvailable")
-    } else if orders.late {
+    } else if !is_new && !progressed && is_late(server, deployment, before) {
         ("False", "ProgressDeadlineExceeded")
     } else {
         ("True", "ReplicaSetUpdated")
     };
     let mut progressing = json!({ "type": "Progressing", "status": status, "reason": reason, "message": "" });
     progressing["lastUpdateTime"] = match before {
-        Some(before) if before["status"] == status && before["reason"] == reason => {
+        Some(before) if !progressed && before["status"] == status && before["reason"] == reason => {
             before["lastUpdateTime"].clone()
         }
         Some(_) | None => json!(server.now().to_string()),
@@ -152,4 +167,13 @@ fn report(server: &Server, deployment: &Value, orders: &Orders, rollout: &Rollou
             "conditions": [progressing],
         });
     });
+}
+
+/// The last progress is longer ago than `progressDeadlineSeconds`; a verdict stays until there is progress.
+fn is_late(server: &Server, deployment: &Value, progressing: Option<&Value>) -> bool {
+    let Some(progressing) = progressing else { return false };
+    let since = progressing["lastUpdateTime"].as_str().and_then(|time| time.parse::<Timestamp>().ok());
+    let passed = since.map_or(0, |since| server.now().duration_since(since).as_secs());
+    let deadline = deployment["spec"]["progressDeadlineSeconds"].as_i64().unwrap_or(600);
+    progressing["reason"] == "ProgressDeadlineExceeded" || passed >= deadline
 }

@@ -1,0 +1,101 @@
+//! Events and metrics: what is published of a transition.
+
+use std::time::Duration;
+
+use bluegreen_apiserver::{Fault, Kind, Verb};
+use bluegreen_operator::api::Color::{Blue, Green};
+use serde_json::json;
+
+use crate::rig::{APP, Rig, spec};
+
+/// The API server takes 1024 bytes of a note and 128 of an action. A refusal may be longer, and not all of it ASCII.
+#[tokio::test]
+async fn an_event_about_a_long_refusal_is_cut_to_what_the_api_server_takes() {
+    let mut rig = Rig::serving(spec()).await;
+    let words = format!("admission webhook \"policy\" denied the request: {}", "ü".repeat(1500));
+    rig.server.fault(move |request| {
+        let edits =
+            request.is(Verb::Apply, Kind::Deployment, "hello-green") && !request.body["spec"].is_null();
+        edits.then(|| Fault::answer(403, &words))
+    });
+    rig.edit(|spec| {
+        spec["active"] = json!("green");
+        spec["green"]["tag"] = json!("v3");
+    });
+    rig.settle().await;
+    let events = rig.events().await;
+    let blocked = events.iter().find(|event| event.starts_with("Warning SwitchBlocked:"));
+    let blocked = blocked.unwrap_or_else(|| panic!("{events:?}"));
+    assert!(blocked.contains("admission webhook"), "{blocked}");
+}
+
+#[tokio::test]
+async fn a_switch_and_a_rollback_are_told_once_each() {
+    let mut rig = Rig::serving(spec()).await;
+    rig.activate(Green);
+    rig.settle().await;
+    rig.activate(Blue);
+    rig.settle().await;
+    let events = rig.events().await;
+    for reason in ["Activated", "Switched", "RolledBack"] {
+        let told = events.iter().filter(|event| event.starts_with(&format!("Normal {reason}:"))).count();
+        assert_eq!(told, 1, "{reason}: {events:?}");
+    }
+    assert!(events.iter().all(|event| event.starts_with("Normal")), "{events:?}");
+    rig.finish();
+}
+
+/// Somebody else's controller edits the selector back after every pass, for as long as it is put back.
+#[tokio::test]
+async fn a_fight_over_several_passes_is_told_and_damped() {
+    const EDITS: usize = 40;
+    let mut rig = Rig::serving(spec()).await;
+    let wrong = json!({ "spec": { "selector": { "bluegreen.dev/color": "green" } } });
+    let mut wait = Duration::ZERO;
+    let mut restored = 0;
+    for _ in 0..EDITS {
+        if rig.world().selects(APP) == "blue" {
+            restored += 1;
+            rig.server.patch(Kind::Service, APP, &wrong);
+        }
+        wait = rig.pass().await;
+        rig.step();
+        rig.advance(Duration::from_millis(50));
+    }
+    assert!(restored < EDITS / 2, "put back {restored} times in two seconds");
+    assert!(wait > Duration::from_millis(100), "{wait:?}");
+    let events = rig.events().await;
+    assert!(events.iter().any(|event| event.starts_with("Warning Contested:")), "{events:?}");
+
+    // When the other one gives up, the operator does not.
+    for _ in 0..40 {
+        rig.run(Duration::from_secs(1)).await;
+    }
+    assert!(rig.world().serves(APP, Blue));
+}
+
+/// What ten switches of half a second came to, as the histogram has it.
+#[tokio::test]
+async fn the_time_of_a_switch_is_not_rounded_to_seconds() {
+    let mut rig = Rig::serving(spec()).await;
+    let sum = |rig: &Rig| -> f64 {
+        let text = rig.operator.metrics.render().unwrap();
+        let lines = text.lines().filter(|line| line.starts_with("bluegreenapp_switch_duration_seconds_sum"));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    };
+    let before = sum(&rig);
+    for turn in 0..10 {
+        let color = if turn % 2 == 0 { Green } else { Blue };
+        rig.advance(Duration::from_millis(430));
+        rig.controllers.ready(&format!("hello-{color}"), 1);
+        rig.step();
+        rig.activate(color);
+        rig.pass().await;
+        rig.advance(Duration::from_millis(500));
+        rig.controllers.heal(&format!("hello-{color}"));
+        rig.settle().await;
+        assert_eq!(rig.status().active, Some(color));
+    }
+    let took = sum(&rig) - before;
+    assert!((4.5..=5.5).contains(&took), "ten switches of 0.5 s are told as {took} s in all");
+}

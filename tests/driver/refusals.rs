@@ -1,0 +1,162 @@
+//! What the API server does not take as it is.
+
+use std::time::Duration;
+
+use bluegreen_apiserver::{Fault, Kind, Verb};
+use bluegreen_operator::api::Color::{Blue, Green};
+use serde_json::json;
+
+use crate::rig::{APP, Rig, spec, spec_with};
+
+/// As the API server answers a label that is none.
+fn refuse_bad_labels(rig: &Rig) {
+    rig.server.fault(|request| {
+        let deployment = request.is(Verb::Apply, Kind::Deployment, "");
+        let bad = request.body["spec"]["template"]["metadata"]["labels"]["team"] == "no such value!";
+        (deployment && bad).then(|| Fault::answer(422, "Deployment.apps is invalid: \"no such value!\""))
+    });
+}
+
+fn refused() -> serde_json::Value {
+    json!({ "metadata": { "labels": { "team": "no such value!" } } })
+}
+
+fn accepted() -> serde_json::Value {
+    json!({ "metadata": { "labels": { "team": "a" } } })
+}
+
+/// A template that the API server refuses stalls the app, with the API server's words and an Event.
+#[tokio::test]
+async fn a_target_that_is_refused_stalls_the_app_with_the_words_of_the_api_server() {
+    let mut rig = Rig::serving(spec()).await;
+    rig.server.fault(|request| {
+        let edits =
+            request.is(Verb::Apply, Kind::Deployment, "hello-green") && !request.body["spec"].is_null();
+        edits.then(|| Fault::answer(422, "Deployment.apps \"hello-green\" is invalid: bad label"))
+    });
+    rig.edit(|spec| {
+        spec["active"] = json!("green");
+        spec["green"]["tag"] = json!("v3");
+    });
+    rig.settle().await;
+    assert_eq!(rig.says("Stalled"), "True/Refused");
+    assert!(rig.condition("Stalled").message.contains("bad label"));
+    assert_eq!(rig.world().selects(APP), "blue");
+    let blocked = rig.events().await;
+    assert!(blocked.iter().any(|event| event.starts_with("Warning SwitchBlocked: Refused:")), "{blocked:?}");
+
+    rig.server.no_faults();
+    rig.edit(|spec| spec["green"]["tag"] = json!("v4"));
+    rig.settle().await;
+    assert!(rig.world().serves(APP, Green));
+    rig.finish();
+}
+
+#[tokio::test]
+async fn a_target_whose_shared_fields_are_refused_goes_on_when_they_are_mended() {
+    let mut rig = Rig::serving(spec()).await;
+    refuse_bad_labels(&rig);
+    rig.edit(|spec| {
+        spec["active"] = json!("green");
+        spec["green"]["tag"] = json!("v3");
+        spec["template"] = refused();
+    });
+    rig.settle().await;
+    assert_eq!(rig.says("Stalled"), "True/Refused");
+    assert!(rig.condition("Stalled").message.contains("no such value!"));
+    assert_eq!(rig.world().selects(APP), "blue");
+    rig.edit(|spec| spec["template"] = accepted());
+    rig.settle().await;
+    assert!(rig.world().serves(APP, Green));
+    assert_eq!(rig.served()[1], "team/hello:v3");
+    rig.finish();
+}
+
+#[tokio::test]
+async fn an_idle_color_that_is_refused_troubles_only_the_standby_and_is_tried_less_and_less() {
+    let mut rig = Rig::serving(spec()).await;
+    refuse_bad_labels(&rig);
+    rig.edit(|spec| {
+        spec["green"]["tag"] = json!("v3");
+        spec["template"] = refused();
+    });
+    let _ = rig.server.take_log();
+    let start = rig.server.now();
+    while rig.server.now().duration_since(start).as_secs() < 60 {
+        let wait = rig.pass().await;
+        assert_eq!(rig.says("Ready"), "True/Serving");
+        assert_eq!(rig.world().selects(APP), "blue");
+        rig.advance(wait);
+    }
+    assert_eq!(rig.says("StandbyReady"), "False/Refused");
+    assert!(rig.world().settled(APP), "nothing is under way");
+    let tries = rig.count(|request| request.is(Verb::Apply, Kind::Deployment, "hello-green"));
+    assert!((2..20).contains(&tries), "{tries} tries in a minute");
+
+    rig.edit(|spec| spec["template"] = accepted());
+    rig.settle().await;
+    assert!(rig.world().settled(APP) && rig.runs(Green, "v3"));
+    assert_eq!(rig.says("StandbyReady"), "True/Warm");
+    rig.finish();
+}
+
+/// The update stays wanted, and the edit that undoes it must not be held behind it.
+#[tokio::test]
+async fn a_refused_update_in_place_is_taken_back_when_the_policy_is_freeze_again() {
+    let mut rig = Rig::serving(spec()).await;
+    let pods = rig.world().pods(APP, Blue);
+    refuse_bad_labels(&rig);
+    rig.edit(|spec| {
+        spec["activeUpdatePolicy"] = json!("RollingUpdate");
+        spec["blue"]["tag"] = json!("v9");
+        spec["template"] = refused();
+    });
+    rig.settle().await;
+    assert_eq!(rig.says("Stalled"), "True/Refused");
+    rig.edit(|spec| {
+        spec["activeUpdatePolicy"] = json!("Freeze");
+        spec["blue"]["tag"] = json!("v1");
+        spec.as_object_mut().unwrap().remove("template");
+    });
+    rig.settle().await;
+    assert!(rig.world().serves(APP, Blue), "{:#}", rig.app()["status"]);
+    assert_eq!(rig.world().pods(APP, Blue), pods, "nothing was rolled");
+    for color in [Green, Blue] {
+        rig.activate(color);
+        rig.settle().await;
+        assert!(rig.world().serves(APP, color));
+    }
+    rig.finish();
+}
+
+/// What the colors share may be what is refused: mending that is enough.
+#[tokio::test]
+async fn a_refused_update_in_place_goes_on_when_a_shared_field_is_mended() {
+    let mut rig = Rig::serving(spec_with(json!({ "activeUpdatePolicy": "RollingUpdate" }))).await;
+    refuse_bad_labels(&rig);
+    rig.edit(|spec| {
+        spec["blue"]["tag"] = json!("v9");
+        spec["template"] = refused();
+    });
+    rig.settle().await;
+    assert_eq!(rig.says("Stalled"), "True/Refused");
+    rig.edit(|spec| spec["template"] = accepted());
+    rig.settle().await;
+    assert!(rig.world().serves(APP, Blue) && rig.runs(Blue, "v9"));
+    rig.finish();
+}
+
+/// The API server asks for patience: the operator waits as long as it says, and does no more meanwhile.
+#[tokio::test]
+async fn a_write_that_is_throttled_waits_for_as_long_as_it_was_asked_to() {
+    let mut rig = Rig::serving(spec()).await;
+    rig.server.fault(|request| {
+        let edits = request.is(Verb::Apply, Kind::Deployment, "hello-green");
+        edits.then(|| Fault::Answer(bluegreen_apiserver::Status::throttled(7)))
+    });
+    rig.edit(|spec| spec["replicas"] = json!(3));
+    let wait = rig.pass().await;
+    assert_eq!(wait, Duration::from_secs(7));
+    let tries = rig.count(|request| request.is(Verb::Apply, Kind::Deployment, "hello-green"));
+    assert_eq!(tries, 1);
+}
