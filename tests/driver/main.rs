@@ -9,6 +9,7 @@
 //! | `activation` | from nothing to an app that serves |
 //! | `bounds` | answers that say no |
 //! | `quiet` | an app at rest: no writes |
+//! | `told` | conditions and Events: what a person is told |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -17,3 +18,4 @@ mod bounds;
 mod quiet;
 #[allow(dead_code)]
 mod rig;
+mod told;
