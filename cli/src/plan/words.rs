@@ -1,4 +1,5 @@
-//! PURE: the operator's actions in words. Each text continues "The operator …".
+//! PURE: the operator's actions in words. Each text continues "The operator …". What it waits for is in the words of the
+//! status ([`bluegreen_operator::status::words`]).
 
 use bluegreen_operator::api::Color;
 use bluegreen_operator::desired::names;
