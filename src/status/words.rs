@@ -139,7 +139,7 @@ pub fn lacks(app: &str, seen: &Observed, color: Color, missing: Missing) -> Stri
         Missing::Deployment => format!("{deployment} does not exist yet"),
         Missing::Rollout => format!("{deployment} is not updated yet"),
         Missing::Observed => {
-            format!("The Deployment controller has not observed the update of {deployment} yet")
+            format!("The Deployment controller has not observed the last change of {deployment} yet")
         }
         Missing::Pods { have, want } => format!("{color} has {have} of {want} pods available"),
         Missing::Deadline => format!("{deployment} exceeded its progress deadline"),
