@@ -19,7 +19,10 @@ pub use service::{ExtraPort, ServiceSpec, ServiceType, SessionAffinity, TrafficP
 pub use spec::{
     ActiveUpdatePolicy, BlueGreenApp, BlueGreenAppSpec, ColorSpec, Standby, Template, TemplateMetadata,
 };
-pub use status::{BlueGreenAppStatus, ColorStatus, HistoryEntry, Phase, ServiceStatus, SwitchStatus};
+pub use status::{
+    BlueGreenAppStatus, ColorStatus, HistoryEntry, Phase, READY, RECONCILING, STALLED, STANDBY_READY,
+    ServiceStatus, SwitchStatus,
+};
 
 /// The name of the application's container, in the pods and in `spec.template`.
 pub const APP_CONTAINER: &str = "app";

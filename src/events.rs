@@ -1,13 +1,18 @@
 //! OUT: publishes Events. They are for people: a lost one is logged and nothing waits for it.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Client, Resource};
+use kube::{Client, Resource, ResourceExt};
 
 use crate::api::{BlueGreenApp, Color};
 use crate::plan::Action;
-use crate::status::Note;
+use crate::status::{Note, Verb, words};
 
-/// Longest `action` that the API server takes.
+/// The longest `note` that the API server takes, in bytes (`ValidateEventCreate` in pkg/apis/core/validation/events.go).
+const NOTE: usize = 1024;
+
+/// The longest `action`, in bytes.
 const ACTION: usize = 128;
 
 /// Publishes Events about apps.
@@ -25,33 +30,113 @@ impl Publisher {
 
     /// Publishes in the background.
     pub fn publish(&self, app: &BlueGreenApp, note: Note) {
-        let event = Event {
-            type_: if note.warning { EventType::Warning } else { EventType::Normal },
-            reason: note.reason.to_owned(),
-            // The recorder counts equal actions instead of publishing them again: "from blue to green" and "from
-            // green to blue" must not be equal.
-            action: note.note.chars().take(ACTION).collect(),
-            note: Some(note.note),
-            secondary: None,
-        };
-        let (recorder, reference) = (self.recorder.clone(), app.object_ref(&()));
+        let (event, recorder, reference) = (event(note), self.recorder.clone(), app.object_ref(&()));
         tokio::spawn(async move {
-            if let Err(error) = recorder.publish(&event, &reference).await {
-                tracing::debug!(%error, reason = event.reason, "an Event was not published");
+            let reason = &event.reason;
+            match recorder.publish(&event, &reference).await {
+                Ok(()) => {}
+                Err(error @ kube::Error::Api(_)) => tracing::warn!(%error, reason, "an Event was refused"),
+                Err(error) => tracing::debug!(%error, reason, "an Event was not published"),
             }
         });
     }
 
-    /// Somebody undoes these steps again and again.
+    /// Somebody reverts these actions again and again.
     pub fn contested(&self, app: &BlueGreenApp, actions: &[Action]) {
-        let what: Vec<String> = actions.iter().map(|action| format!("{action:?}")).collect();
-        let note = format!("something undoes what the operator does, again and again: {}", what.join(", "));
-        self.publish(app, Note { warning: true, reason: "Contested", note });
+        self.publish(app, contested(&app.name_any(), actions));
     }
 
     /// Somebody edited or deleted the live Service, and it was put back.
     pub fn selector_restored(&self, app: &BlueGreenApp, to: Color) {
-        let note = format!("the Service was edited or deleted by someone else; it selects {to} again");
-        self.publish(app, Note { warning: true, reason: "SelectorRestored", note });
+        let name = app.name_any();
+        let note = format!("Service {name} was edited or deleted by somebody else; it selects {to} again");
+        self.publish(app, Note { warning: true, reason: "SelectorRestored", action: Verb::Restore, note });
+    }
+}
+
+fn contested(app: &str, actions: &[Action]) -> Note {
+    let objects = words::objects(app, actions).join(", ");
+    let note = format!("Another controller or webhook keeps reverting {objects}");
+    Note { warning: true, reason: "Contested", action: Verb::Apply, note }
+}
+
+/// The Event as it is sent.
+///
+/// kube's Recorder counts an Event whose type, reason, action and objects are those of an earlier one instead of publishing
+/// it, and leaves the earlier note. So that "from blue to green" and "from green to blue" both appear, the action ends in
+/// a hash of the note.
+fn event(note: Note) -> Event {
+    let mut hash = DefaultHasher::new();
+    note.note.hash(&mut hash);
+    Event {
+        type_: if note.warning { EventType::Warning } else { EventType::Normal },
+        reason: note.reason.to_owned(),
+        action: cut(format!("{:?}-{:08x}", note.action, hash.finish() & 0xffff_ffff), ACTION),
+        note: Some(cut(note.note, NOTE)),
+        secondary: None,
+    }
+}
+
+/// The text, or its beginning with an ellipsis, in at most `most` bytes.
+fn cut(mut text: String, most: usize) -> String {
+    const ELLIPSIS: char = '…';
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most.saturating_sub(ELLIPSIS.len_utf8())));
+        text.push(ELLIPSIS);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(action: Verb, note: &str) -> Note {
+        Note { warning: false, reason: "Switched", action, note: note.to_owned() }
+    }
+
+    /// The API server answers 422 to a longer one, and the Event that explains a stall never appears.
+    #[test]
+    fn a_long_note_is_cut_to_the_bytes_that_the_api_server_takes() {
+        for letter in ["x", "é", "…", "🟦"] {
+            for length in [1, 300, 1021, 1022, 1023, 1024, 1025, 1595] {
+                let text = letter.repeat(length);
+                let event = event(note(Verb::Switch, &text));
+                let sent = event.note.unwrap();
+                assert!(sent.len() <= NOTE && event.action.len() <= ACTION, "{letter} {length}");
+                if text.len() <= NOTE {
+                    assert_eq!(sent, text);
+                } else {
+                    assert!(
+                        sent.len() > NOTE - 8 && sent.ends_with('…'),
+                        "{letter} {length}: {}",
+                        sent.len()
+                    );
+                    assert!(text.starts_with(sent.trim_end_matches('…')));
+                }
+            }
+        }
+        assert_eq!(cut("🟦".to_owned(), 1), "…", "the ellipsis is told even where it does not fit");
+    }
+
+    #[test]
+    fn a_switch_there_and_a_switch_back_are_two_events_and_the_same_one_twice_is_counted() {
+        let action = |text| event(note(Verb::Switch, text)).action;
+        let there = action("Switched from blue to green");
+        assert_ne!(there, action("Switched from green to blue"));
+        assert_eq!(there, action("Switched from blue to green"));
+        assert!(there.starts_with("Switch-"), "{there}");
+    }
+
+    #[test]
+    fn a_fight_names_the_objects_and_not_our_types() {
+        let edit = |color, replicas| Action::EditDeployment { color, replicas };
+        let note = contested("hello", &[edit(Color::Blue, 3)]).note;
+        assert_eq!(note, "Another controller or webhook keeps reverting Deployment hello-blue");
+        let both = [Action::UpdateService, edit(Color::Blue, 3), edit(Color::Green, 3), edit(Color::Blue, 3)];
+        assert_eq!(
+            contested("hello", &both).note,
+            "Another controller or webhook keeps reverting Service hello, Deployment hello-blue, Deployment hello-green"
+        );
     }
 }

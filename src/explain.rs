@@ -8,7 +8,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::Resource;
 
-/// The gravest cause that the Deployment and its pods show; `None` if nothing is wrong with them.
+/// The most severe cause that the Deployment and its pods show; `None` if nothing is wrong with them.
 pub fn explain(deployment: Option<&Deployment>, pods: &[Pod]) -> Option<String> {
     if let Some(words) = deployment.and_then(refused_pods) {
         return Some(words);
@@ -32,12 +32,14 @@ fn refused_pods(deployment: &Deployment) -> Option<String> {
     Some(format!("pods can't be created: {}", without_pod_name(&words)))
 }
 
-/// `pods "hello-green-7c9-x2x" is forbidden: …`: the name differs at each attempt.
+/// `pods "hello-green-7c9-x2x" is forbidden: …` without the name, which differs at each attempt.
 fn without_pod_name(words: &str) -> &str {
-    words.strip_prefix("pods \"").and_then(|rest| rest.split_once("\" ")).map_or(words, |(_, rest)| rest)
+    let rest =
+        words.strip_prefix("pods \"").and_then(|rest| rest.split_once("\" ")).map_or(words, |(_, rest)| rest);
+    rest.strip_prefix("is ").unwrap_or(rest)
 }
 
-/// How grave (0 is worst), and why.
+/// How severe the cause is (0 is worst), and the cause in words.
 fn cause(pod: &Pod) -> Option<(u8, String)> {
     let status = pod.status.as_ref()?;
     let conditions = status.conditions.as_deref().unwrap_or_default();
@@ -48,7 +50,7 @@ fn cause(pod: &Pod) -> Option<(u8, String)> {
         return worst;
     }
     if let Some(unscheduled) = conditions.iter().find(|c| c.type_ == "PodScheduled" && c.status == "False") {
-        return Some((1, format!("not scheduled: {}", unscheduled.message.clone().unwrap_or_default())));
+        return Some((1, format!("can't be scheduled: {}", unscheduled.message.clone().unwrap_or_default())));
     }
     let ready = conditions.iter().find(|c| c.type_ == "Ready")?;
     (ready.status != "True").then(|| (5, "the readiness probe does not succeed".to_owned()))
@@ -60,12 +62,12 @@ fn container_cause(container: &ContainerStatus) -> Option<(u8, String)> {
     if let Some(waiting) = &state.waiting {
         let reason = waiting.reason.as_deref().unwrap_or_default();
         return match reason {
-            // The two alternate with every attempt.
+            // ErrImagePull and ImagePullBackOff alternate with every attempt.
             "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => {
                 Some((0, format!("the image {} can't be pulled", container.image)))
             }
             "CrashLoopBackOff" => {
-                Some((2, format!("container {name} crashes again and again{}", last_exit(container))))
+                Some((2, format!("container {name} keeps crashing{}", last_exit(container))))
             }
             "ContainerCreating" | "PodInitializing" | "" => None,
             other => {
@@ -76,7 +78,7 @@ fn container_cause(container: &ContainerStatus) -> Option<(u8, String)> {
     }
     let exit = state.terminated.as_ref()?;
     (exit.exit_code != 0)
-        .then(|| (2, format!("container {name} crashes again and again (exit code {})", exit.exit_code)))
+        .then(|| (2, format!("container {name} keeps crashing (exit code {})", exit.exit_code)))
 }
 
 fn last_exit(container: &ContainerStatus) -> String {
@@ -114,7 +116,7 @@ mod tests {
         }))
         .unwrap();
         let words = explain(Some(&deployment), &[]);
-        assert_eq!(words.as_deref(), Some("pods can't be created: is forbidden: exceeded quota: small"));
+        assert_eq!(words.as_deref(), Some("pods can't be created: forbidden: exceeded quota: small"));
     }
 
     #[test]

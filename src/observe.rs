@@ -20,9 +20,7 @@ use k8s_openapi::api::core::v1::Service;
 use kube::{Resource, ResourceExt};
 
 pub use self::read::{Proof, Snapshot, Versions};
-use crate::api::{
-    APP_CONTAINER, BlueGreenApp, BlueGreenAppStatus, Color, PerColor, ServiceStatus, TrafficPolicy,
-};
+use crate::api::{BlueGreenApp, BlueGreenAppStatus, Color, PerColor, RECONCILING, TrafficPolicy};
 use crate::desired::{self, names};
 pub use crate::drain::{Endpoints, Held};
 use crate::fence::Token;
@@ -30,6 +28,7 @@ use crate::plan::{
     Change, Child, ColorFacts, DeploymentFacts, Elapsed, Intent, Live, Observed, Recorded, Routing,
     Selection, ServiceFacts, Standby, Stored,
 };
+use crate::validate;
 
 /// What the spec asks for, reduced to what a decision needs.
 pub fn intent(app: &BlueGreenApp) -> Intent {
@@ -37,6 +36,7 @@ pub fn intent(app: &BlueGreenApp) -> Intent {
     Intent {
         active: spec.active,
         paused: spec.paused,
+        invalid: !validate::problems(&app.name_any(), spec).is_empty(),
         replicas: spec.replicas,
         standby: standby(app),
         drain: seconds(spec.drain_seconds),
@@ -87,51 +87,16 @@ pub fn observe(seen: &Snapshot, routing: Routing, token: &Token, held: Held, now
             .switch
             .as_ref()
             .filter(|switch| switch.to == target)
-            // An edit of the target begins its time anew, or its fix would be called stalled from the start.
-            .map(|switch| since(switch.started_at.0, now).min(edited(seen, &colors, target, now))),
+            // An edit of the target begins its time anew, or its fix would be called stalled from the start. So does the
+            // switch itself: from then on it is the endpoints that are waited for.
+            .map(|switch| {
+                since(switch.started_at.0, now)
+                    .min(edited(seen, &colors, target, now))
+                    .min(selected(&status, live, target, now))
+            }),
         idle: PerColor::from_fn(|color| idle(seen, &status, &colors, color, now)),
     };
     Observed { service, colors, recorded, elapsed }
-}
-
-/// Where a child should be, somebody else's object is: what it is and what to do.
-pub fn conflicts(seen: &Snapshot, facts: &Observed) -> Vec<String> {
-    let name = seen.app.name_any();
-    let words = |what: String| {
-        format!(
-            "{what} exists and does not belong to this app; delete it, or hand it over with the annotation \
-             {}: {name}",
-            names::ADOPT
-        )
-    };
-    children(seen, facts, |is| is.0).into_iter().map(words).collect()
-}
-
-/// Objects of an earlier app of this name that are about to go.
-pub fn collecting(seen: &Snapshot, facts: &Observed) -> Vec<String> {
-    children(seen, facts, |is| is.1)
-        .into_iter()
-        .map(|what| format!("{what} is still being deleted"))
-        .collect()
-}
-
-/// The children that are (foreign, collecting), as `accept` picks.
-fn children(seen: &Snapshot, facts: &Observed, accept: fn((bool, bool)) -> bool) -> Vec<String> {
-    fn is<T>(child: &Child<T>) -> (bool, bool) {
-        match child {
-            Child::Foreign => (true, false),
-            Child::Collecting => (false, true),
-            Child::Absent | Child::Ours(_) => (false, false),
-        }
-    }
-    let name = seen.app.name_any();
-    let mut found = vec![(format!("Service {name}"), is(&facts.service))];
-    for color in Color::ALL.into_iter().filter(|&color| seen.app.spec.color(color).is_some()) {
-        let child = facts.colors.get(color);
-        found.push((format!("Service {}", names::color_service_name(&name, color)), is(&child.service)));
-        found.push((format!("Deployment {}", names::deployment_name(&name, color)), is(&child.deployment)));
-    }
-    found.into_iter().filter(|(_, is)| accept(*is)).map(|(what, _)| what).collect()
 }
 
 /// What the live slices say, for the color that the Service selects.
@@ -146,7 +111,7 @@ pub fn endpoints(seen: &Snapshot, color: Color) -> Endpoints {
 
 fn recorded(app: &BlueGreenApp, status: &BlueGreenAppStatus) -> Recorded {
     let settled = status.observed_generation == app.meta().generation.unwrap_or(0)
-        && status.condition(crate::status::RECONCILING).is_none();
+        && status.condition(RECONCILING).is_none();
     Recorded { active: status.active, switching: status.switch.is_some(), settled }
 }
 
@@ -341,20 +306,6 @@ fn running_revision(deployment: &Deployment) -> Option<i64> {
     template.labels.as_ref()?.get(names::REVISION)?.parse().ok()
 }
 
-/// Where clients reach the live Service.
-pub fn addresses(seen: &Snapshot, facts: &Observed) -> Option<ServiceStatus> {
-    facts.service.ours()?;
-    let spec = seen.service.as_ref()?.spec.as_ref()?;
-    let node_port = spec.ports.iter().flatten().find_map(|port| port.node_port);
-    Some(ServiceStatus { cluster_ip: spec.cluster_ip.clone(), node_port })
-}
-
-/// The image that the app's container runs.
-pub fn running_image(deployment: &Deployment) -> Option<String> {
-    let pods = deployment.spec.as_ref()?.template.spec.as_ref()?;
-    pods.containers.iter().find(|container| container.name == APP_CONTAINER)?.image.clone()
-}
-
 fn progressing(deployment: &Deployment) -> Option<&DeploymentCondition> {
     let conditions = deployment.status.as_ref()?.conditions.as_ref()?;
     conditions.iter().find(|condition| condition.type_ == "Progressing")
@@ -424,6 +375,19 @@ fn uncovered(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -
     nodes.into_iter().map(str::to_owned).collect()
 }
 
+/// Since the Service selects the target; for ever while it does not.
+fn selected(status: &BlueGreenAppStatus, live: Live, target: Color, now: Timestamp) -> Duration {
+    if live != Live::Selected(target) {
+        return Duration::MAX;
+    }
+    if status.active != Some(target) {
+        // The switch is so new that the status does not tell of it yet.
+        return Duration::ZERO;
+    }
+    let switch = status.history.first().filter(|entry| entry.to == target);
+    switch.map_or(Duration::MAX, |switch| since(switch.finished_at.0, now))
+}
+
 /// Since a color's newest revision was stored; for ever where there is none.
 fn edited(seen: &Snapshot, colors: &PerColor<ColorFacts>, color: Color, now: Timestamp) -> Duration {
     let stored = colors.get(color).newest.and_then(|newest| seen.revision_created(color, newest.number));
@@ -443,7 +407,12 @@ fn idle(
     edited.into_iter().chain(left).max().map_or(Duration::ZERO, |start| since(start, now))
 }
 
-/// Zero if the clocks disagree: a timer then lasts longer, never shorter.
+/// How much time has passed, by the wall clock: `start` was written by this or an earlier leader, or by the API server.
+///
+/// Zero if `start` is in the future. So where this machine's clock is behind the one that wrote `start`, a timer lasts
+/// longer by the difference. Where it is ahead, a timer is over earlier by the difference: the idle color is scaled down
+/// earlier, and a switch is called late earlier. Neither can select a color, or touch one that is live or drains: those
+/// decisions rest on the endpoints and on monotonic clocks.
 fn since(start: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(start)).unwrap_or(Duration::ZERO)
 }

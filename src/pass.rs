@@ -131,7 +131,7 @@ impl<'a, O: Observer> Pass<'a, O> {
 
     /// Another installation's operator holds the app: as long as it reports, two reports would only chase each other.
     fn yields(&mut self, decision: &Decision<O>, now: Now) -> Option<Duration> {
-        if decision.other_operator().is_none() {
+        if !decision.plan.waits.is_other_installation() {
             self.memory.yielding = None;
             return None;
         }

@@ -13,6 +13,8 @@
 //! | when a color may be selected | [`gate`] |
 //! | when the old color may be touched | `rules::drained` |
 //! | what must be fenced first | `rules::unfenced` |
+//! | who else holds the objects | `rules::holder` |
+//! | what the plan waits for | [`Waits`] |
 
 mod facts;
 mod rules;
@@ -29,7 +31,7 @@ pub use facts::{
 };
 
 use crate::api::Color;
-use rules::{drained, holds, left_recently, serving, yields};
+use rules::{drained, failing, holder, holds, left_recently, serving};
 pub use rules::{gate, live, outdated};
 use steps::{fence, steps};
 pub use writes::{Inventory, Mismatch, ServiceWrite, Source, Write, writes};
@@ -169,6 +171,20 @@ pub enum Missing {
     },
 }
 
+impl Missing {
+    /// The Deployment is still being brought to what the spec says, as opposed to pods that fail.
+    pub fn is_update(self) -> bool {
+        match self {
+            Self::Block | Self::Revision | Self::Deployment | Self::Rollout | Self::Observed => true,
+            Self::Pods { .. }
+            | Self::Deadline
+            | Self::ReplicaSet
+            | Self::Endpoints { .. }
+            | Self::Nodes { .. } => false,
+        }
+    }
+}
+
 /// What is live now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Live {
@@ -193,11 +209,13 @@ impl Live {
 /// Where the app stands; `status` turns it into words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// Another installation's operator, or a later leader, holds the objects.
+    /// Another installation's operator, or a later leader, holds the objects: nothing is changed.
     Yielding,
-    /// `spec.paused`: nothing is changed.
+    /// The spec breaks a rule: nothing is changed.
+    Invalid,
+    /// `spec.paused` is true: nothing is changed.
     Paused,
-    /// The pause was asked for, but a late write could still commit.
+    /// `spec.paused` is true, but an earlier write of unknown result could still take effect.
     Pausing,
     /// The target is not ready to be selected.
     Preparing {
@@ -225,6 +243,48 @@ pub enum Stage {
     },
 }
 
+/// Who else holds the app's objects, so that this operator changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Holder {
+    /// The operator of another installation, named by its Lease (`namespace/name`).
+    Installation(String),
+    /// A later leader of this installation, as the fencing tokens on these objects say.
+    Leader {
+        /// The live Service carries a newer token.
+        service: bool,
+        /// The Deployments of these colors carry one.
+        colors: Vec<Color>,
+    },
+}
+
+/// Why the plan goes no further: one field for each rule, empty where that rule waits for nothing. The words of
+/// conditions, Events and `kubectl bluegreen plan` are made from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Waits {
+    /// Who else holds the objects.
+    pub holder: Option<Holder>,
+    /// `spec.paused` holds back a change.
+    pub paused: bool,
+    /// The first condition of the gate that a color does not meet: the target, or the live color that should be ready.
+    pub gate: Option<(Color, Missing)>,
+    /// The Service selects this color, and its EndpointSlices do not list exactly this color's ready pods yet.
+    pub endpoints: Option<Color>,
+    /// The old color, until it has drained.
+    pub drain: Option<Color>,
+    /// It has waited for longer than the progress deadline.
+    pub late: bool,
+}
+
+impl Waits {
+    /// Another installation's operator holds the objects.
+    pub fn is_other_installation(&self) -> bool {
+        match self.holder {
+            Some(Holder::Installation(_)) => true,
+            Some(Holder::Leader { .. }) | None => false,
+        }
+    }
+}
+
 /// The decision.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Plan {
@@ -236,6 +296,8 @@ pub struct Plan {
     pub live: Live,
     /// An edit of the live color's block waits: the color it is held for.
     pub held: Option<Color>,
+    /// Why it goes no further.
+    pub waits: Waits,
     /// Look again after this long, even if nothing happens.
     pub wake: Option<Duration>,
 }
@@ -266,7 +328,7 @@ pub fn plan(intent: &Intent, seen: &Observed) -> Plan {
     let live = live(&seen.service, &seen.recorded);
     let stage = stage(intent, seen, live);
     let actions = match stage {
-        Stage::Yielding | Stage::Paused => Vec::new(),
+        Stage::Yielding | Stage::Invalid | Stage::Paused => Vec::new(),
         Stage::Pausing => fence(seen).into_iter().collect(),
         Stage::Preparing { .. }
         | Stage::Switching { .. }
@@ -275,12 +337,42 @@ pub fn plan(intent: &Intent, seen: &Observed) -> Plan {
         | Stage::Unready { .. } => steps(intent, seen, live),
     };
     let held = live.color().filter(|&color| holds(intent, seen, color));
-    Plan { actions, stage, live, held, wake: wake(intent, seen, live) }
+    let waits = waits(intent, seen, live, stage);
+    Plan { actions, stage, live, held, waits, wake: wake(intent, seen, live) }
+}
+
+/// What each rule waits for.
+fn waits(intent: &Intent, seen: &Observed, live: Live, stage: Stage) -> Waits {
+    let too_late = seen.elapsed.switching.is_some_and(|passed| passed >= intent.deadline);
+    let waits = Waits::default();
+    match stage {
+        Stage::Yielding => Waits { holder: holder(seen), ..waits },
+        Stage::Paused => {
+            let paused = live != Live::Selected(intent.active) || !steps(intent, seen, live).is_empty();
+            Waits { paused, gate: failing(intent, seen, live), ..waits }
+        }
+        Stage::Preparing { target, missing } => {
+            // The time of a revision that is yet to be stored begins when it is stored.
+            let late = missing == Missing::Deadline || (too_late && missing != Missing::Revision);
+            Waits { gate: Some((target, missing)), late, ..waits }
+        }
+        Stage::Switching { to } if live == Live::Selected(to) => {
+            Waits { endpoints: Some(to), late: too_late, ..waits }
+        }
+        Stage::Draining { old } => Waits { drain: Some(old), ..waits },
+        Stage::Unready { missing } => {
+            Waits { gate: Some((intent.active, missing)), late: missing == Missing::Deadline, ..waits }
+        }
+        Stage::Invalid | Stage::Pausing | Stage::Switching { .. } | Stage::Serving => waits,
+    }
 }
 
 fn stage(intent: &Intent, seen: &Observed, live: Live) -> Stage {
-    if yields(seen) {
+    if holder(seen).is_some() {
         return Stage::Yielding;
+    }
+    if intent.invalid {
+        return Stage::Invalid;
     }
     if intent.paused {
         let clean = fence(seen).is_none();

@@ -6,43 +6,53 @@
 
 mod conditions;
 mod events;
+mod material;
 mod news;
+pub mod record;
 #[cfg(test)]
 mod tests;
+pub mod words;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
-pub use conditions::{READY, REASONS, RECONCILING, STALLED, STANDBY_READY};
-pub use events::{EVENTS, Note, events};
+pub use conditions::REASONS;
+pub use events::{EVENTS, Note, Verb, events};
+pub use material::{Material, running_image};
 pub use news::{News, news};
 
 use crate::api::{
-    BlueGreenApp, BlueGreenAppStatus, Color, ColorStatus, HistoryEntry, Phase, ServiceStatus, SwitchStatus,
+    BlueGreenApp, BlueGreenAppStatus, Color, ColorStatus, HistoryEntry, PerColor, Phase, SwitchStatus,
 };
+pub use crate::api::{READY, RECONCILING, STALLED, STANDBY_READY};
 use crate::apply::Refusal;
 use crate::desired::names;
+use crate::observe;
 use crate::plan::{Live, Observed, Plan, Stage};
+use record::{Record, Refused, record};
 
 /// How many switches the history keeps.
 const HISTORY: usize = 10;
 
-/// What no planner can know: why the world did not follow.
+/// Problems that the planner does not know of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trouble {
-    /// The API server refused a write.
+pub struct Problems {
+    /// The write that the API server refused last.
     pub refused: Option<Refusal>,
-    /// Objects that somebody else owns where a child should be.
-    pub conflicts: Vec<String>,
-    /// Objects of an earlier app of this name that are still being collected.
-    pub collecting: Vec<String>,
-    /// Rules of the spec that are broken.
-    pub invalid: Vec<String>,
-    /// Another installation's operator holds the objects.
-    pub other_operator: Option<String>,
     /// Why each color's pods are not ready, in words; empty when nothing is known.
-    pub pods: crate::api::PerColor<Option<String>>,
+    pub pods: PerColor<Option<String>>,
+}
+
+impl Problems {
+    /// What the refused write was about.
+    fn as_refused(&self) -> Refused {
+        match &self.refused {
+            None => Refused::Nothing,
+            Some(Refusal { color: Some(color), .. }) => Refused::Color(*color),
+            Some(Refusal { color: None, .. }) => Refused::Service,
+        }
+    }
 }
 
 /// What the status is made of.
@@ -53,47 +63,63 @@ pub struct Report<'a> {
     pub plan: &'a Plan,
     /// What it rests on.
     pub seen: &'a Observed,
-    /// The live Service's addresses.
-    pub service: Option<ServiceStatus>,
-    /// The images that the Deployments run.
-    pub images: crate::api::PerColor<Option<String>>,
-    /// What stands in the way.
-    pub trouble: &'a Trouble,
+    /// What the objects show beyond that.
+    pub material: Material,
+    /// What went wrong.
+    pub problems: &'a Problems,
     /// The time of transitions.
     pub now: Timestamp,
 }
 
-/// The status that follows from a report.
+/// The part of a status that later decisions read back.
+impl From<&BlueGreenAppStatus> for Record {
+    fn from(status: &BlueGreenAppStatus) -> Self {
+        Self {
+            active: status.active,
+            switch: status.switch.as_ref().map(|switch| (switch.from, switch.to)),
+            reconciling: status.condition(RECONCILING).is_some(),
+            served: PerColor::from_fn(|color| status.color(color).and_then(|color| color.served_revision)),
+        }
+    }
+}
+
+/// The status that follows from a report: its [`record`], with words and times.
 pub fn status(report: &Report) -> BlueGreenAppStatus {
-    let Report { app, plan, seen, service, images, trouble: _, now } = report;
+    let Report { app, plan, seen, material, problems, now } = report;
     let old = app.status.clone().unwrap_or_default();
     let generation = app.metadata.generation.unwrap_or(0);
-    let active = plan.live.color().or(old.active);
-    let color = |color: Color| color_status(app, seen, plan, images.get(color).clone(), &old, color);
+    let intent = observe::intent(app);
+    let record = record(&Record::from(&old), &intent, seen, plan, problems.as_refused());
+    let color = |color: Color| {
+        color_status(app, seen, plan, material.images.get(color).clone(), *record.served.get(color), color)
+    };
     let (blue, green) = (color(Color::Blue), color(Color::Green));
-    let switch = switch(report, &old, *now);
-    let live = active.and_then(|color| match color {
+    let switch = record.switch.map(|(from, to)| {
+        let kept = old.switch.as_ref().filter(|switch| (switch.from, switch.to) == (from, to));
+        kept.cloned().unwrap_or(SwitchStatus { from, to, started_at: Time(*now) })
+    });
+    let live = record.active.and_then(|color| match color {
         Color::Blue => blue.as_ref(),
         Color::Green => green.as_ref(),
     });
     let replicas = live.map_or(0, |color| color.replicas);
-    let history = history(report, &old, active, live, generation);
-    let phase = Some(phase(report));
-    let selector = active.map_or_else(String::new, |color| {
+    let history = history(report, &old, record.active, live, generation);
+    let selector = record.active.map_or_else(String::new, |color| {
         format!("{}={},{}={color}", names::APP, app.name_any(), names::COLOR)
     });
-    let conditions = conditions::conditions(report, &old, generation);
+    let conditions = conditions::conditions(report, &intent, &old, generation);
+    let is_stalled = conditions.iter().any(|condition| condition.type_ == STALLED);
     BlueGreenAppStatus {
         observed_generation: generation,
-        active,
+        active: record.active,
         blue,
         green,
         selector,
         replicas,
-        phase,
+        phase: Some(phase(plan.stage, is_stalled)),
         switch,
         // A lost Service asks for its addresses again.
-        service: service.clone().or(old.service),
+        service: material.service.clone().or(old.service),
         history,
         conditions,
     }
@@ -104,13 +130,11 @@ fn color_status(
     seen: &Observed,
     plan: &Plan,
     image: Option<String>,
-    old: &BlueGreenAppStatus,
+    served_revision: Option<i64>,
     color: Color,
 ) -> Option<ColorStatus> {
     let facts = seen.colors.get(color);
     let held = (plan.held == Some(color)).then(|| app.spec.image_of(color)).flatten();
-    let recorded = old.color(color).and_then(|color| color.served_revision);
-    let served_revision = seen.service.ours().and_then(|s| *s.served.get(color)).or(recorded);
     let Some(deployment) = facts.deployment.ours() else {
         // What served last is remembered even without pods, or a lost Service would forget it.
         return served_revision.filter(|_| app.spec.color(color).is_some()).map(|number| ColorStatus {
@@ -128,33 +152,6 @@ fn color_status(
         endpoints: facts.endpoints,
         held,
     })
-}
-
-/// A switch is under way from the moment that it is asked for until the old color's drain has passed.
-fn switch(report: &Report, old: &BlueGreenAppStatus, now: Timestamp) -> Option<SwitchStatus> {
-    let target = report.app.spec.active;
-    let begin = |from: Option<Color>| {
-        let kept = old.switch.as_ref().filter(|switch| switch.to == target && switch.from == from);
-        Some(kept.cloned().unwrap_or(SwitchStatus { from, to: target, started_at: Time(now) }))
-    };
-    match report.plan.stage {
-        Stage::Preparing { .. } | Stage::Switching { .. } => match report.plan.live.color() {
-            // Committed, the endpoints follow: the switch keeps the color that it came from.
-            Some(live) if live == target => {
-                old.switch.clone().filter(|switch| switch.to == target).or_else(|| begin(None))
-            }
-            from => begin(from),
-        },
-        Stage::Draining { old: from } => begin(Some(from)),
-        // A switch back may have been committed before this was looked at: its drain is still to come.
-        Stage::Unready { .. } => match &old.switch {
-            Some(switch) if switch.to == target => Some(switch.clone()),
-            Some(_) => begin(Some(target.other())),
-            None => None,
-        },
-        Stage::Paused | Stage::Pausing | Stage::Yielding => old.switch.clone(),
-        Stage::Serving => None,
-    }
 }
 
 fn history(
@@ -185,12 +182,12 @@ fn history(
     history
 }
 
-fn phase(report: &Report) -> Phase {
-    if conditions::stalled(report).is_some() && !matches!(report.plan.stage, Stage::Paused) {
+fn phase(stage: Stage, is_stalled: bool) -> Phase {
+    if is_stalled && stage != Stage::Paused {
         return Phase::Stalled;
     }
-    match report.plan.stage {
-        Stage::Yielding => Phase::Stalled,
+    match stage {
+        Stage::Yielding | Stage::Invalid => Phase::Stalled,
         Stage::Paused | Stage::Pausing => Phase::Paused,
         Stage::Preparing { .. } | Stage::Unready { .. } => Phase::Preparing,
         Stage::Switching { .. } => Phase::Switching,

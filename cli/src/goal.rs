@@ -63,6 +63,9 @@ impl Verdict {
 /// How the reason begins while the operator has not observed the present generation; normal for a moment.
 pub const NOT_OBSERVED: &str = "waiting for the operator to observe";
 
+/// Reasons of `StandbyReady` that do not go away without a change.
+const NO_STANDBY: [&str; 4] = ["Absent", "ProgressDeadlineExceeded", "Refused", "ScaledDown"];
+
 /// How far an app is from a goal.
 #[must_use]
 pub fn verdict(goal: Goal, app: &BlueGreenApp) -> Verdict {
@@ -96,9 +99,7 @@ pub fn verdict(goal: Goal, app: &BlueGreenApp) -> Verdict {
             let ready = status.condition(READY).map(|ready| ready.message.clone()).unwrap_or_default();
             Verdict::Waiting(format!("waiting for the switch to {}: {ready}", app.spec.active))
         }
-        Goal::Standby if matches!(condition.reason.as_str(), "Absent" | "Refused" | "ScaledDown") => {
-            Verdict::Failed(why)
-        }
+        Goal::Standby if NO_STANDBY.contains(&condition.reason.as_str()) => Verdict::Failed(why),
         Goal::Active(color) if holds && status.active != Some(color) => {
             Verdict::Waiting(format!("{color} is not live yet"))
         }

@@ -153,7 +153,7 @@ fn a_wait_for_what_will_not_come_fails_at_once() {
             Verdict::Failed("NameConflict: Service hello exists".to_owned())
         );
     }
-    for reason in ["ScaledDown", "Refused"] {
+    for reason in ["ScaledDown", "Refused", "ProgressDeadlineExceeded"] {
         let mut idle = settled();
         idle["status"]["conditions"][1] = condition("StandbyReady", "False", reason, "m");
         assert!(matches!(verdict(Goal::Standby, &app(idle)), Verdict::Failed(_)), "{reason}");

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BlueGreenAppStatus, Color, ReadinessProbe, ServiceSpec, rules};
 
-/// What to run on each side, and which side serves.
+/// What to run on each color, and which color is live.
 ///
 /// A color's pods change only when its own block (`blue`, `green`) changes, and never while it is live.
 /// The shared fields are read at that moment and kept with the color, so that going back to a color
@@ -38,25 +38,25 @@ use super::{BlueGreenAppStatus, Color, ReadinessProbe, ServiceSpec, rules};
         name = "Active",
         type_ = "string",
         json_path = ".status.active",
-        description = "The color that the Service sends traffic to"
+        description = "The live color, which the Service selects"
     ),
     printcolumn(
         name = "Desired",
         type_ = "string",
         json_path = ".spec.active",
-        description = "The color that should serve"
+        description = "The color that should be live"
     ),
     printcolumn(
         name = "Ready",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].status",
-        description = "Whether the desired color serves and is fully ready"
+        description = "Whether the color in spec.active is live and fully ready"
     ),
     printcolumn(
         name = "Reason",
         type_ = "string",
         json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
-        description = "Why, in one word"
+        description = "The reason of the condition Ready"
     ),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(
@@ -82,8 +82,8 @@ use super::{BlueGreenAppStatus, Color, ReadinessProbe, ServiceSpec, rules};
     validation = rules::APP_PORT_NOT_IN_TEMPLATE
 )]
 pub struct BlueGreenAppSpec {
-    /// The color that should receive live traffic. The Service moves there only once that color is
-    /// fully ready; until then the other one keeps serving.
+    /// The color that should be live. The Service selects it only once it is fully ready; until then the other
+    /// color stays live.
     pub active: Color,
 
     /// Image repository without tag or digest, for example `registry.example.com/team/hello`. Each
@@ -102,12 +102,12 @@ pub struct BlueGreenAppSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub green: Option<ColorSpec>,
 
-    /// Pods of a color that serves or is about to. Default 1.
+    /// Number of pods of the live color, and of the color that is to be live next. Default 1.
     #[serde(default = "default_replicas")]
     #[schemars(range(min = 1))]
     pub replicas: i32,
 
-    /// How the idle color waits. By default it stays at full size, so that switching back is immediate.
+    /// How the idle color is kept. By default it stays at full size, so that switching back is immediate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<Standby>,
 
@@ -142,7 +142,7 @@ pub struct BlueGreenAppSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<Template>,
 
-    /// Seconds that a new pod must stay ready before it counts. Default 0. Must be less than
+    /// Seconds that a new pod must stay ready before it counts as available. Default 0. Must be less than
     /// `progressDeadlineSeconds`.
     #[serde(default)]
     #[schemars(range(min = 0))]
@@ -160,8 +160,8 @@ pub struct BlueGreenAppSpec {
     #[schemars(range(min = 0, max = 86400))]
     pub drain_seconds: i32,
 
-    /// Pods above `replicas` while a color is rolled: a number, or a percentage such as `25%`.
-    /// Default `25%`. At least 1, because pods are never taken away first.
+    /// Pods above `replicas` while a color is rolled: a number, or a percentage such as `25%`. Default `25%`. At
+    /// least 1, because no pod is removed before a new one is ready.
     #[serde(default = "default_max_surge")]
     #[x_kube(validation = rules::MAX_SURGE)]
     pub max_surge: IntOrString,
@@ -171,7 +171,7 @@ pub struct BlueGreenAppSpec {
     #[serde(default)]
     pub active_update_policy: ActiveUpdatePolicy,
 
-    /// While true, the operator changes nothing and says so. Default false.
+    /// While true, the operator changes nothing, and reports that the app is paused. Default false.
     #[serde(default)]
     pub paused: bool,
 }

@@ -7,7 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use super::Color;
 
-/// What the operator last saw and did.
+/// Condition: the color in `spec.active` is live and fully ready at this generation.
+pub const READY: &str = "Ready";
+/// Condition: the idle color could be switched to.
+pub const STANDBY_READY: &str = "StandbyReady";
+/// Condition: work that the spec asked for is under way; present only while True.
+pub const RECONCILING: &str = "Reconciling";
+/// Condition: no progress will come without a change; present only while True.
+pub const STALLED: &str = "Stalled";
+
+/// What the operator last observed and did.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("default" = {"observedGeneration": -1}))]
@@ -16,7 +25,8 @@ pub struct BlueGreenAppStatus {
     #[serde(default = "unseen")]
     pub observed_generation: i64,
 
-    /// The color last committed to the Service; an edit of the Service by hand does not change it.
+    /// The live color, as the operator last pointed the Service at it. An edit of the Service by hand does
+    /// not change it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<Color>,
 
@@ -36,7 +46,7 @@ pub struct BlueGreenAppStatus {
     #[serde(default)]
     pub replicas: i32,
 
-    /// Where the app stands, in one word.
+    /// The state of the app, in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
 
@@ -44,7 +54,7 @@ pub struct BlueGreenAppStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub switch: Option<SwitchStatus>,
 
-    /// Addresses of the live Service; a Service that is lost asks for them again.
+    /// Addresses of the live Service; a Service that was deleted is created again with the same ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceStatus>,
 
@@ -108,7 +118,7 @@ pub struct ColorStatus {
     #[serde(default)]
     pub revision: i64,
 
-    /// Number of the revision that last received live traffic; absent when this color never did.
+    /// Number of this color's revision that was live last; absent when this color was never live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served_revision: Option<i64>,
 
@@ -124,7 +134,7 @@ pub struct ColorStatus {
     #[serde(default)]
     pub endpoints: i32,
 
-    /// The image of an edit that waits until this color is idle; absent when none waits.
+    /// The image of an edit that is held until this color is idle; absent when none is held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
 }
@@ -164,10 +174,10 @@ pub struct ServiceStatus {
 #[serde(rename_all = "camelCase")]
 #[schemars(description = "")]
 pub struct SwitchStatus {
-    /// The color that served when it started; absent for the first activation.
+    /// The color that was live when it started; absent for the first activation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Color>,
-    /// The color that shall serve.
+    /// The color to switch to.
     pub to: Color,
     /// When the operator first saw the request.
     pub started_at: Time,
@@ -177,10 +187,10 @@ pub struct SwitchStatus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryEntry {
-    /// The color that served before; absent for the first activation.
+    /// The color that was live before; absent for the first activation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Color>,
-    /// The color that serves since.
+    /// The color that was switched to.
     pub to: Color,
     /// The image that it ran at that moment.
     #[serde(default)]
@@ -190,7 +200,7 @@ pub struct HistoryEntry {
     pub revision: i64,
     /// When the operator first saw the request.
     pub started_at: Time,
-    /// When the Service was moved.
+    /// When the Service was pointed at that color.
     pub finished_at: Time,
     /// The `metadata.generation` that asked for it.
     #[serde(default)]

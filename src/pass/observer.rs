@@ -7,7 +7,7 @@ use crate::api::{Color, PerColor};
 use crate::apply::Refusal;
 use crate::drain::{Endpoints, Held};
 use crate::observe::Versions;
-use crate::plan::{Fence, Intent, Observed, Plan, Routing, Stage};
+use crate::plan::{Intent, Observed, Plan, Routing, Stage};
 pub use crate::status::News;
 
 /// Turns the objects of one read into facts, and a decision into a status. Pure.
@@ -87,14 +87,6 @@ impl<O: Observer> Decision<O> {
     /// Is a switch about to be made? Only then is it worth while to read who owns the pods.
     pub(super) fn switches(&self) -> bool {
         matches!(self.plan.stage, Stage::Switching { .. })
-    }
-
-    /// The other installation whose operator holds the app.
-    pub fn other_operator(&self) -> Option<&str> {
-        match self.facts.service.ours().map(|service| &service.fence) {
-            Some(Fence::Foreign(operator)) => Some(operator),
-            Some(Fence::Mine | Fence::Stale | Fence::Newer) | None => None,
-        }
     }
 }
 

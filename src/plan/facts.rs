@@ -14,6 +14,8 @@ pub struct Intent {
     pub active: Color,
     /// Nothing may be changed.
     pub paused: bool,
+    /// The spec breaks a rule, so that it asks for nothing: what is live stays as it is.
+    pub invalid: bool,
     /// Pods of a color that serves or is about to.
     pub replicas: i32,
     /// How the idle color is kept.
@@ -226,7 +228,8 @@ pub struct Elapsed {
     pub moved: Option<Duration>,
     /// Since no endpoint of the other color is in the live slices.
     pub cleared: Option<Duration>,
-    /// Since the switch under way began, or its target was last edited, the later.
+    /// Since the switch under way began, its target was last edited, or the Service was pointed at the target, whichever
+    /// is the latest.
     pub switching: Option<Duration>,
     /// Since each color was last edited or stopped serving, the later.
     pub idle: PerColor<Duration>,

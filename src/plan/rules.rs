@@ -1,10 +1,10 @@
 //! The rules, each in one place: what is live, what may be selected, touched, or how large it is.
 
 use super::{
-    Change, Child, ColorFacts, Fence, Intent, Live, Missing, Observed, Recorded, Selection, ServiceFacts,
-    Standby, Stored,
+    Change, Child, ColorFacts, Fence, Holder, Intent, Live, Missing, Observed, Recorded, Selection,
+    ServiceFacts, Standby, Stored,
 };
-use crate::api::{ActiveUpdatePolicy, Color};
+use crate::api::{ActiveUpdatePolicy, Color, PerColor};
 
 /// What a color is used for at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -228,16 +228,34 @@ pub(super) fn unfenced(seen: &Observed) -> (bool, Vec<Color>) {
     (service, colors)
 }
 
-/// Somebody with an equal or better claim holds the objects.
-pub(super) fn yields(seen: &Observed) -> bool {
-    let fences =
-        seen.service.ours().map(|s| &s.fence).into_iter().chain(
-            Color::ALL.into_iter().filter_map(|c| seen.colors.get(c).deployment.ours().map(|d| &d.fence)),
-        );
-    fences.into_iter().any(|fence| match fence {
-        Fence::Newer | Fence::Foreign(_) => true,
-        Fence::Mine | Fence::Stale => false,
-    })
+/// Who else holds the objects: an operator of another installation, or a later leader of this one.
+pub(super) fn holder(seen: &Observed) -> Option<Holder> {
+    let on_service = seen.service.ours().map(|service| &service.fence);
+    let on_colors = PerColor::from_fn(|color| seen.colors.get(color).deployment.ours().map(|d| &d.fence));
+    let (mut service, mut colors) = (false, Vec::new());
+    let tokens =
+        [(None, on_service), (Some(Color::Blue), on_colors.blue), (Some(Color::Green), on_colors.green)];
+    for (color, fence) in tokens {
+        match (fence, color) {
+            (Some(Fence::Foreign(operator)), _) => return Some(Holder::Installation(operator.clone())),
+            (Some(Fence::Newer), None) => service = true,
+            (Some(Fence::Newer), Some(color)) => colors.push(color),
+            (Some(Fence::Mine | Fence::Stale) | None, _) => {}
+        }
+    }
+    (service || !colors.is_empty()).then_some(Holder::Leader { service, colors })
+}
+
+/// What the live color lacks at its present size, apart from changes that are yet to be made: pods that fail.
+pub(super) fn failing(intent: &Intent, seen: &Observed, live: Live) -> Option<(Color, Missing)> {
+    let Live::Selected(color) = live else { return None };
+    let Some(deployment) = seen.colors.get(color).deployment.ours() else {
+        return Some((color, Missing::Deployment));
+    };
+    let as_it_is =
+        Intent { replicas: deployment.replicas, policy: ActiveUpdatePolicy::Freeze, ..intent.clone() };
+    let missing = serving(&as_it_is, seen, color).err()?;
+    (!missing.is_update()).then_some((color, missing))
 }
 
 /// Is the live color as the spec wants it? The gate's rule, except that a held edit is no fault of the pods.

@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use kube::ResourceExt;
-
 use crate::api::{BlueGreenAppStatus, Color, PerColor};
 use crate::drain::{Endpoints, Held};
 use crate::fence::Token;
 use crate::observe::{self, Snapshot, Versions};
 use crate::pass::{Decision, Known, News, Now, Observer};
 use crate::plan::{self, Intent, Observed, Plan, Routing};
-use crate::status::{self, Report, Trouble};
-use crate::validate;
+use crate::status::{self, Material, Problems, Report};
 
 /// Observes snapshots for one leader.
 #[derive(Clone, Copy, Debug)]
@@ -55,33 +52,21 @@ impl Observer for AppObserver<'_> {
     }
 
     fn plan(&self, snapshot: &Snapshot, facts: &Observed) -> Plan {
-        let mut plan = plan::plan(&self.intent(snapshot), facts);
-        if !validate::problems(&snapshot.app.name_any(), &snapshot.app.spec).is_empty() {
-            // A spec that breaks the rules asks for nothing: what serves stays as it is.
-            plan.actions.clear();
-        }
-        plan
+        plan::plan(&self.intent(snapshot), facts)
     }
 
     fn report(&self, decision: &Decision<Self>, known: &Known<'_>, now: Now) -> BlueGreenAppStatus {
         let Decision { snapshot, facts, plan, .. } = decision;
-        let invalid = validate::problems(&snapshot.app.name_any(), &snapshot.app.spec);
-        let trouble = Trouble {
+        let problems = Problems {
             refused: known.refused.cloned(),
-            conflicts: observe::conflicts(snapshot, facts),
-            collecting: observe::collecting(snapshot, facts),
-            invalid: invalid.iter().map(ToString::to_string).collect(),
-            other_operator: decision.other_operator().map(str::to_owned),
             pods: PerColor::from_fn(|color| known.pods.get(color).map(str::to_owned)),
         };
-        let image = |color| snapshot.deployments.get(color).as_deref().and_then(observe::running_image);
         status::status(&Report {
             app: &snapshot.app,
             plan,
             seen: facts,
-            service: observe::addresses(snapshot, facts),
-            images: PerColor::from_fn(image),
-            trouble: &trouble,
+            material: Material::of(snapshot, facts),
+            problems: &problems,
             now: now.wall,
         })
     }

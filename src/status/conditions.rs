@@ -2,31 +2,22 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::ResourceExt;
 
-use super::Report;
-use crate::api::{BlueGreenAppStatus, Color};
-use crate::apply::Refusal;
-use crate::observe;
-use crate::plan::{self, Child, Intent, Live, Missing, Stage, Standby, outdated};
-
-/// The color in `spec.active` is served and fully ready at this generation.
-pub const READY: &str = "Ready";
-/// The idle color could be switched to.
-pub const STANDBY_READY: &str = "StandbyReady";
-/// Work that the spec asked for is under way; present only while True.
-pub const RECONCILING: &str = "Reconciling";
-/// No progress will come without a change; present only while True.
-pub const STALLED: &str = "Stalled";
+use super::record::{Stall, Work, stall, work};
+use super::{Report, words};
+use crate::api::{BlueGreenAppStatus, Color, READY, RECONCILING, STALLED, STANDBY_READY};
+use crate::plan::{Intent, Missing, Stage, Standby, outdated};
 
 /// Every reason, for the documentation's test.
 pub const REASONS: &[&str] = &[
     "Absent",
     "Collecting",
+    "FenceConflict",
     "InvalidSpec",
     "LiveColorEditHeld",
     "LiveNotReady",
     "NameConflict",
-    "NotLeading",
     "NotReady",
     "Paused",
     "Pausing",
@@ -46,11 +37,20 @@ pub const REASONS: &[&str] = &[
 /// A reason and its message.
 type Why = (&'static str, String);
 
-pub(super) fn conditions(report: &Report, old: &BlueGreenAppStatus, generation: i64) -> Vec<Condition> {
-    let stalled = stalled(report);
+pub(super) fn conditions(
+    report: &Report,
+    intent: &Intent,
+    old: &BlueGreenAppStatus,
+    generation: i64,
+) -> Vec<Condition> {
+    let refused = report.problems.as_refused();
+    let stalled = stall(intent, report.seen, report.plan, refused).map(|stall| stalled(report, stall));
     let (is_ready, why) = ready(report, stalled.as_ref());
-    let reconciling = if stalled.is_some() { None } else { reconciling(report, is_ready, &why) };
-    let (standby, standby_why) = standby(report);
+    let reconciling = match stalled {
+        Some(_) => None,
+        None => work(intent, report.seen, report.plan, refused).map(|work| reconciling(work, &why)),
+    };
+    let (standby, standby_why) = standby(report, intent);
     let mut all = vec![(READY, is_ready, why), (STANDBY_READY, standby, standby_why)];
     all.extend(reconciling.map(|why| (RECONCILING, true, why)));
     all.extend(stalled.map(|why| (STALLED, true, why)));
@@ -82,231 +82,155 @@ fn condition(
 }
 
 fn ready(report: &Report, stalled: Option<&Why>) -> (bool, Why) {
+    let Report { app, plan, seen, problems, .. } = report;
+    let target = app.spec.active;
+    let waits = || words::waits(app, seen, plan, &problems.pods).unwrap_or_default();
+    // A pause changes nothing about pods that fail: who is called for them must be called.
+    if plan.stage == Stage::Paused && plan.waits.gate.is_some() {
+        return (false, ("LiveNotReady", waits()));
+    }
     if let Some((reason, message)) = stalled {
         return (false, (reason, message.clone()));
     }
-    let target = report.app.spec.active;
-    match report.plan.stage {
-        Stage::Serving => (true, ("Serving", format!("{target} serves"))),
-        Stage::Draining { old } => (true, ("Serving", format!("{target} serves; {old} drains"))),
-        Stage::Preparing { target, missing } => {
-            let live = report.plan.live.color();
-            let now = live.map_or_else(|| "nothing serves yet".to_owned(), |c| format!("{c} keeps serving"));
-            if let Some(words) = report.trouble.collecting.first() {
-                return (false, ("Collecting", format!("{words}; {now}")));
-            }
-            (false, ("WaitingForTarget", format!("{}; {now}", lacks(report, target, missing))))
-        }
-        Stage::Switching { to } => (false, ("Switching", format!("the Service moves to {to}"))),
-        Stage::Unready { missing } if updating(missing) => {
-            (false, ("Updating", lacks(report, target, missing)))
-        }
-        Stage::Unready { missing } => (false, ("LiveNotReady", lacks(report, target, missing))),
-        // Converged and paused is healthy; a pause in the middle of something is stalled.
-        Stage::Paused => (true, ("Paused", format!("{target} serves; spec.paused holds every change"))),
-        Stage::Pausing => (false, ("Pausing", "waiting until no late write can commit".to_owned())),
-        Stage::Yielding => (false, ("NotLeading", "a later leader holds this app".to_owned())),
-    }
-}
-
-/// The Deployment is still being brought to what the spec says, as opposed to pods that fail.
-fn updating(missing: Missing) -> bool {
-    match missing {
-        Missing::Block | Missing::Revision | Missing::Deployment | Missing::Rollout | Missing::Observed => {
-            true
-        }
-        Missing::Pods { .. }
-        | Missing::Deadline
-        | Missing::ReplicaSet
-        | Missing::Endpoints { .. }
-        | Missing::Nodes { .. } => false,
-    }
-}
-
-fn reconciling(report: &Report, is_ready: bool, (reason, message): &Why) -> Option<Why> {
-    match report.plan.stage {
-        Stage::Preparing { .. } | Stage::Switching { .. } | Stage::Pausing => Some((reason, message.clone())),
-        Stage::Unready { .. } => (*reason == "Updating" || rolling(report, report.app.spec.active))
-            .then(|| ("Updating", message.clone())),
-        Stage::Serving => {
-            let idle = report.app.spec.active.other();
-            // What was refused makes no progress without an edit; the standby's condition says so.
-            let refused = report.trouble.refused.as_ref().is_some_and(|refusal| refusal.color == Some(idle));
-            let waits =
-                is_ready && report.app.spec.color(idle).is_some() && !refused && rolling(report, idle);
-            waits.then(|| ("StandbyUpdating", format!("{idle} is being updated")))
-        }
-        Stage::Draining { .. } | Stage::Paused | Stage::Yielding => None,
-    }
-}
-
-/// The color is on its way to its newest revision and has not passed its deadline.
-fn rolling(report: &Report, color: Color) -> bool {
-    let facts = report.seen.colors.get(color);
-    match facts.deployment.ours() {
-        Some(deployment) => {
-            let complete = deployment.rolled_out
-                && deployment.observed
-                && Some(deployment.revision) == facts.current.map(|stored| stored.number);
-            !complete && !deployment.deadline_exceeded && deployment.replicas > 0
-        }
-        None => facts.deployment == Child::Absent,
-    }
-}
-
-/// Why nothing will happen without a change; the first cause wins.
-pub(super) fn stalled(report: &Report) -> Option<Why> {
-    let Report { app, plan, seen, trouble, .. } = report;
-    let target = app.spec.active;
-    if !trouble.invalid.is_empty() {
-        return Some(("InvalidSpec", trouble.invalid.join("; ")));
-    }
-    if let Some(other) = &trouble.other_operator {
-        let words = format!(
-            "the operator with the Lease {other} manages this app's objects; remove one of the two, or take over \
-             by removing the annotation bluegreen.dev/operator from the Service"
-        );
-        return Some(("TwoOperators", words));
-    }
-    if let Some(conflict) = trouble.conflicts.first() {
-        return Some(("NameConflict", conflict.clone()));
-    }
-    if let Some(refusal) = &trouble.refused
-        && !only_standby(report, refusal)
-    {
-        return Some(("Refused", refusal.words.clone()));
-    }
-    let too_late = seen.elapsed.switching.is_some_and(|passed| passed >= observe::intent(app).deadline);
     match plan.stage {
-        Stage::Paused if paused_midway(report) => {
-            let words = "spec.paused holds a change that is not applied; set it to false to go on";
-            Some(("Paused", words.to_owned()))
+        Stage::Serving => (true, ("Serving", format!("{target} is live and fully ready"))),
+        Stage::Draining { old } => {
+            (true, ("Serving", format!("{target} is live and fully ready; {old} is draining")))
         }
-        // What is yet to be stored begins its time then.
-        Stage::Preparing { target, missing }
-            if missing == Missing::Deadline || (too_late && missing != Missing::Revision) =>
-        {
-            Some(("ProgressDeadlineExceeded", lacks(report, target, missing)))
+        Stage::Preparing { .. } => {
+            let waits_for_collector = !words::collecting(app, seen).is_empty();
+            (false, (if waits_for_collector { "Collecting" } else { "WaitingForTarget" }, waits()))
         }
-        Stage::Unready { missing: missing @ Missing::Deadline } => {
-            Some(("ProgressDeadlineExceeded", lacks(report, target, missing)))
+        Stage::Switching { .. } => (false, ("Switching", waits())),
+        Stage::Unready { missing } => {
+            (false, (if missing.is_update() { "Updating" } else { "LiveNotReady" }, waits()))
         }
-        Stage::Preparing { .. }
-        | Stage::Switching { .. }
-        | Stage::Draining { .. }
-        | Stage::Serving
-        | Stage::Unready { .. }
-        | Stage::Paused
-        | Stage::Pausing
-        | Stage::Yielding => held(report, target),
+        Stage::Paused => {
+            let words =
+                format!("Paused: {target} is live; changes are not applied until spec.paused is false");
+            (true, ("Paused", words))
+        }
+        Stage::Pausing => (false, ("Pausing", waits())),
+        // Both are stalled, and have been answered above.
+        Stage::Yielding => (false, ("FenceConflict", waits())),
+        Stage::Invalid => (false, ("InvalidSpec", waits())),
     }
 }
 
-/// A broken idle color is no reason to call the app stalled.
-fn only_standby(report: &Report, refusal: &Refusal) -> bool {
-    let target = report.app.spec.active;
-    report.plan.live == Live::Selected(target) && refusal.color == Some(target.other())
+fn reconciling(work: Work, (reason, message): &Why) -> Why {
+    match work {
+        Work::Target | Work::Switching | Work::Pausing => (reason, message.clone()),
+        Work::Live => ("Updating", message.clone()),
+        Work::Idle(idle) => ("StandbyUpdating", format!("{idle} is being updated")),
+    }
 }
 
-fn held(report: &Report, target: Color) -> Option<Why> {
-    let idle = target.other();
-    let waits = report.plan.held == Some(target) && report.plan.live.color() == Some(target);
-    waits.then(|| {
-        let words = format!(
-            "spec.{target} changed while {target} is live, so the change waits; put it in spec.{idle} and set \
-             spec.active to {idle}, or set spec.activeUpdatePolicy to RollingUpdate"
-        );
-        ("LiveColorEditHeld", words)
-    })
-}
-
-/// The spec asks for something else than what is there.
-fn paused_midway(report: &Report) -> bool {
-    let unpaused = Intent { paused: false, ..observe::intent(report.app) };
-    let target = unpaused.active;
-    report.plan.live != Live::Selected(target) || !plan::plan(&unpaused, report.seen).actions.is_empty()
-}
-
-/// What a color lacks, in words.
-fn lacks(report: &Report, color: Color, missing: Missing) -> String {
-    let what = match missing {
-        Missing::Block => format!("spec.{color} is missing"),
-        Missing::Revision => format!("{color} is being rendered"),
-        Missing::Deployment => format!("{color} has no Deployment yet"),
-        Missing::Rollout => format!("{color} is being updated"),
-        Missing::Observed => format!("{color} has just been updated"),
-        Missing::Pods { have, want } => format!("{color} has {have} of {want} pods available"),
-        Missing::Deadline => format!("{color} made no progress within its deadline"),
-        Missing::ReplicaSet => format!("{color}'s pods are of another revision"),
-        Missing::Endpoints { have, want } => {
-            format!("{color}'s Service lists {have} of {want} ready endpoints")
+/// Why nothing will happen without a change.
+fn stalled(report: &Report, stall: Stall) -> Why {
+    let Report { app, plan, seen, problems, material, .. } = report;
+    let (name, target) = (app.name_any(), app.spec.active);
+    match stall {
+        Stall::Holder => {
+            let words = plan.waits.holder.as_ref().map(|holder| words::held_by(&name, holder));
+            let reason = if plan.waits.is_other_installation() { "TwoOperators" } else { "FenceConflict" };
+            (reason, words.unwrap_or_default())
         }
-        Missing::Nodes { .. } => {
-            let nodes = some_of(&report.seen.colors.get(color).uncovered);
-            let live = color.other();
-            format!("{color} has no ready pod on {nodes}, where {live} serves (externalTrafficPolicy: Local)")
+        Stall::InvalidSpec => ("InvalidSpec", words::invalid(app)),
+        Stall::Conflict => {
+            ("NameConflict", words::conflicts(app, seen).into_iter().next().unwrap_or_default())
         }
+        Stall::Refused => {
+            let words = problems.refused.as_ref().map(|refusal| refusal.words.clone());
+            ("Refused", words.unwrap_or_default())
+        }
+        Stall::Paused => ("Paused", words::paused()),
+        Stall::Deadline => {
+            let words = match plan.waits.gate {
+                Some((color, missing)) => words::lacks_because(&name, seen, color, missing, &problems.pods),
+                None => endpoints(&name, target, &material.foreign_slices),
+            };
+            ("ProgressDeadlineExceeded", words)
+        }
+        Stall::Held => {
+            let idle = target.other();
+            let words = format!(
+                "spec.{target} changed while {target} is live, so the change is held until {target} is idle. To apply \
+                 it now, put it in spec.{idle} and set spec.active to {idle}, or set spec.activeUpdatePolicy to \
+                 RollingUpdate"
+            );
+            ("LiveColorEditHeld", words)
+        }
+    }
+}
+
+/// The Service selects the target, and its endpoints do not follow.
+fn endpoints(app: &str, target: Color, foreign_slices: &[String]) -> String {
+    if foreign_slices.is_empty() {
+        format!(
+            "Service {app} selects {target}, but its EndpointSlices do not list exactly the ready pods of {target}"
+        )
+    } else {
+        format!(
+            "Service {app} selects {target}, but it also sends traffic to addresses that the EndpointSlice controller \
+             did not add; delete {}",
+            foreign_slices.join(", ")
+        )
+    }
+}
+
+fn standby(report: &Report, intent: &Intent) -> (bool, Why) {
+    let Report { app, plan, seen, problems, .. } = report;
+    // Until the Service selects the target, the idle color is still the target.
+    let idle = plan.live.color().unwrap_or(app.spec.active).other();
+    let (name, facts) = (app.name_any(), seen.colors.get(idle));
+    let lacks = |missing| words::lacks(&name, seen, idle, missing);
+    let not_ready = |what: String| {
+        let words = words::with_cause(what, problems.pods.get(idle).as_ref());
+        (false, ("NotReady", words))
     };
-    match report.trouble.pods.get(color) {
-        Some(why) => format!("{what}: {why}"),
-        None => what,
-    }
-}
-
-/// The first few names: a message has to end somewhere.
-fn some_of(names: &[String]) -> String {
-    const SHOWN: usize = 3;
-    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown} and {more} more nodes"),
-    }
-}
-
-fn standby(report: &Report) -> (bool, Why) {
-    let app = report.app;
-    // Until the Service has moved, the standby is still the color that will serve.
-    let idle = report.plan.live.color().unwrap_or(app.spec.active).other();
-    let facts = report.seen.colors.get(idle);
     if app.spec.color(idle).is_none() {
         return (false, ("Absent", format!("spec.{idle} is not set")));
     }
-    if let Some(refusal) = &report.trouble.refused
+    if let Some(refusal) = &problems.refused
         && refusal.color == Some(idle)
     {
         return (false, ("Refused", refusal.words.clone()));
     }
     let Some(deployment) = facts.deployment.ours() else {
-        return (false, ("NotReady", format!("{idle} has no Deployment yet")));
+        return (false, ("NotReady", lacks(Missing::Deployment)));
     };
     if facts.newest.is_some_and(|newest| outdated(newest, facts)) {
-        // What is ready is the version before: whoever waits for this one must not be told of the other.
-        return (
-            false,
-            ("NotReady", format!("{idle} was edited and keeps its pods until the drain has passed")),
-        );
+        // What is ready is the previous version: who waits for the new one must not be told of that one.
+        let words =
+            format!("spec.{idle} changed; Deployment {name}-{idle} is updated once {idle} has drained");
+        return (false, ("NotReady", words));
     }
     if deployment.replicas == 0 {
-        return (false, ("ScaledDown", format!("{idle} is scaled to 0; it is scaled up before a switch")));
+        return (false, ("ScaledDown", format!("{idle} is scaled to 0; a switch scales it up first")));
+    }
+    let is_current = facts.current.is_some_and(|stored| stored.number == deployment.revision);
+    if !is_current || !deployment.matches {
+        return not_ready(lacks(Missing::Rollout));
+    }
+    if !deployment.observed {
+        return not_ready(lacks(Missing::Observed));
     }
     let want = deployment.replicas;
     let have = deployment.newest_available().min(facts.endpoints);
-    let up_to_date = deployment.observed
-        && deployment.matches
-        && facts.current.is_some_and(|stored| stored.number == deployment.revision)
-        && deployment.updated >= want;
-    // Behind the color's Service, they would still answer the tests of the new version.
+    // Behind the color's own Service, old pods would still answer the tests of the new version.
     let leaving = deployment.total > deployment.updated;
-    if !up_to_date || have < want || leaving {
-        let old = if leaving && have >= want { ", and pods of the version before" } else { "" };
-        let what = format!("{idle} has {have} of {want} pods ready{old}");
-        let words = report.trouble.pods.get(idle).as_ref().map(|why| format!("{what}: {why}"));
-        return (false, ("NotReady", words.unwrap_or(what)));
+    if deployment.updated < want || have < want || leaving {
+        if deployment.deadline_exceeded {
+            let words = words::with_cause(lacks(Missing::Deadline), problems.pods.get(idle).as_ref());
+            return (false, ("ProgressDeadlineExceeded", words));
+        }
+        let old = if leaving && have >= want { ", and still pods of its previous revision" } else { "" };
+        return not_ready(format!("{idle} has {have} of {want} pods ready{old}"));
     }
-    let reduced = want < app.spec.replicas && !matches!(observe::intent(app).standby, Standby::Warm);
+    let reduced = want < app.spec.replicas && intent.standby != Standby::Warm;
     if reduced {
         (true, ("Reduced", format!("{idle} is ready with {want} of {} pods", app.spec.replicas)))
     } else {
-        (true, ("Warm", format!("{idle} is ready with {want} pods")))
+        (true, ("Warm", format!("{idle} is ready with {want} {}", if want == 1 { "pod" } else { "pods" })))
     }
 }

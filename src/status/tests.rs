@@ -5,10 +5,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::*;
-use crate::api::PerColor;
 use crate::plan::{
-    Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Missing, Recorded, Selection, ServiceFacts,
-    Stored,
+    self, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Holder, Missing, Recorded, Selection,
+    ServiceFacts, Stored, Waits,
 };
 
 fn app(active: &str) -> BlueGreenApp {
@@ -65,27 +64,67 @@ fn seen() -> Observed {
     }
 }
 
-fn told(app: &BlueGreenApp, stage: Stage, trouble: &Trouble) -> BlueGreenAppStatus {
-    let live = Live::Selected(Color::Blue);
-    let plan = Plan { actions: Vec::new(), stage, live, held: None, wake: None };
-    let seen = seen();
+/// A plan that stands at this stage, with what it then waits for.
+fn standing(stage: Stage) -> Plan {
+    let late = |missing| missing == Missing::Deadline;
+    let waits = match stage {
+        Stage::Yielding => {
+            Waits { holder: Some(Holder::Installation("other/op".to_owned())), ..Waits::default() }
+        }
+        Stage::Preparing { target, missing } => {
+            Waits { gate: Some((target, missing)), late: late(missing), ..Waits::default() }
+        }
+        Stage::Unready { missing } => {
+            Waits { gate: Some((Color::Blue, missing)), late: late(missing), ..Waits::default() }
+        }
+        Stage::Draining { old } => Waits { drain: Some(old), ..Waits::default() },
+        Stage::Invalid | Stage::Paused | Stage::Pausing | Stage::Switching { .. } | Stage::Serving => {
+            Waits::default()
+        }
+    };
+    Plan { actions: Vec::new(), stage, live: Live::Selected(Color::Blue), held: None, waits, wake: None }
+}
+
+fn told_of(app: &BlueGreenApp, seen: &Observed, plan: &Plan, problems: &Problems) -> BlueGreenAppStatus {
     let images = PerColor { blue: Some("hello:v1".into()), green: Some("hello:v2".into()) };
-    let now = Timestamp::UNIX_EPOCH;
-    status(&Report { app, plan: &plan, seen: &seen, service: None, images, trouble, now })
+    let material = Material { images, ..Material::default() };
+    status(&Report { app, plan, seen, material, problems, now: Timestamp::UNIX_EPOCH })
+}
+
+fn told(app: &BlueGreenApp, stage: Stage, problems: &Problems) -> BlueGreenAppStatus {
+    told_of(app, &seen(), &standing(stage), problems)
+}
+
+/// What is told of these facts, by the planner's own decision.
+fn decided(app: &BlueGreenApp, seen: &Observed) -> BlueGreenAppStatus {
+    told_of(app, seen, &plan::plan(&observe::intent(app), seen), &Problems::default())
+}
+
+fn deployment(seen: &mut Observed, color: Color) -> &mut DeploymentFacts {
+    match &mut seen.colors.get_mut(color).deployment {
+        Child::Ours(deployment) => deployment,
+        _ => panic!("it has a Deployment"),
+    }
+}
+
+/// (status, reason) of a condition.
+fn says<'a>(status: &'a BlueGreenAppStatus, type_: &str) -> (&'a str, &'a str) {
+    status.condition(type_).map_or(("", ""), |c| (c.status.as_str(), c.reason.as_str()))
+}
+
+fn message<'a>(status: &'a BlueGreenAppStatus, type_: &str) -> &'a str {
+    status.condition(type_).map_or("", |c| c.message.as_str())
 }
 
 /// An edit of the color that was just left waits for its drain: `kubectl wait --for=condition=StandbyReady` must, too.
 #[test]
 fn the_version_before_is_not_told_as_the_standby_that_was_asked_for() {
     let app = app("blue");
-    let stage = Stage::Draining { old: Color::Green };
-    let plan = Plan { actions: Vec::new(), stage, live: Live::Selected(Color::Blue), held: None, wake: None };
+    let plan = standing(Stage::Draining { old: Color::Green });
     let mut seen = seen();
     let tell = |seen: &Observed| {
-        let (now, images) = (Timestamp::UNIX_EPOCH, PerColor::default());
-        let trouble = Trouble::default();
-        let report = Report { app: &app, plan: &plan, seen, service: None, images, trouble: &trouble, now };
-        status(&report).condition(STANDBY_READY).map(|c| (c.status.clone(), c.reason.clone()))
+        let status = told_of(&app, seen, &plan, &Problems::default());
+        status.condition(STANDBY_READY).map(|c| (c.status.clone(), c.reason.clone()))
     };
     let says = |status: &str, reason: &str| Some((status.to_owned(), reason.to_owned()));
     assert_eq!(tell(&seen), says("True", "Warm"));
@@ -117,6 +156,7 @@ fn every_stage() -> Vec<Stage> {
     ];
     let mut stages = vec![
         Stage::Yielding,
+        Stage::Invalid,
         Stage::Paused,
         Stage::Pausing,
         Stage::Switching { to: Color::Green },
@@ -132,7 +172,7 @@ fn every_stage() -> Vec<Stage> {
 #[test]
 fn every_condition_says_which_generation_it_is_about() {
     for stage in every_stage() {
-        let status = told(&app("green"), stage, &Trouble::default());
+        let status = told(&app("green"), stage, &Problems::default());
         assert_eq!(status.observed_generation, 7);
         for condition in &status.conditions {
             assert_eq!(condition.observed_generation, Some(7), "{stage:?}: {}", condition.type_);
@@ -143,7 +183,7 @@ fn every_condition_says_which_generation_it_is_about() {
 #[test]
 fn ready_is_always_there_and_reconciling_and_stalled_never_together() {
     for stage in every_stage() {
-        let status = told(&app("green"), stage, &Trouble::default());
+        let status = told(&app("green"), stage, &Problems::default());
         let is = |type_| status.condition(type_).is_some();
         assert!(is(READY) && is(STANDBY_READY), "{stage:?}");
         assert!(!(is(RECONCILING) && is(STALLED)), "{stage:?}");
@@ -155,7 +195,7 @@ fn ready_is_always_there_and_reconciling_and_stalled_never_together() {
 #[test]
 fn every_reason_that_is_said_is_in_the_list() {
     for stage in every_stage() {
-        for condition in told(&app("green"), stage, &Trouble::default()).conditions {
+        for condition in told(&app("green"), stage, &Problems::default()).conditions {
             assert!(REASONS.contains(&condition.reason.as_str()), "{}", condition.reason);
         }
     }
@@ -164,27 +204,48 @@ fn every_reason_that_is_said_is_in_the_list() {
 /// A stalled app is never Ready: `helm --wait` and `kubectl wait` must not take it for done.
 #[test]
 fn whatever_stalls_makes_ready_false_with_the_same_reason() {
-    let troubles = [
-        Trouble { invalid: vec!["spec.image: no".into()], ..Trouble::default() },
-        Trouble { conflicts: vec!["Service hello exists".into()], ..Trouble::default() },
-        Trouble { other_operator: Some("other/op".into()), ..Trouble::default() },
-        Trouble {
-            refused: Some(Refusal { color: None, words: "port is taken".into() }),
-            ..Trouble::default()
-        },
-    ];
-    for trouble in troubles {
-        let status = told(&app("blue"), Stage::Serving, &trouble);
-        let (ready, stalled) = (status.condition(READY).unwrap(), status.condition(STALLED).unwrap());
-        assert_eq!((ready.status.as_str(), &ready.reason), ("False", &stalled.reason));
+    let mut invalid = app("blue");
+    invalid.spec.image = "no image".to_owned();
+    let fenced = |fence: Fence| {
+        let mut seen = seen();
+        if let Child::Ours(service) = &mut seen.service {
+            service.fence = fence;
+        }
+        seen
+    };
+    let mut foreign = seen();
+    foreign.colors.green.service = Child::Foreign;
+    let refused = Some(Refusal { color: None, words: "port is taken".into() });
+    let refused = Problems { refused, ..Problems::default() };
+    for (status, reason) in [
+        (decided(&invalid, &seen()), "InvalidSpec"),
+        (decided(&app("blue"), &foreign), "NameConflict"),
+        (decided(&app("blue"), &fenced(Fence::Foreign("other/op".into()))), "TwoOperators"),
+        (decided(&app("blue"), &fenced(Fence::Newer)), "FenceConflict"),
+        (told(&app("blue"), Stage::Serving, &refused), "Refused"),
+    ] {
+        assert_eq!((says(&status, READY), says(&status, STALLED)), (("False", reason), ("True", reason)));
+        assert_eq!(message(&status, READY), message(&status, STALLED));
+        assert!(!message(&status, READY).is_empty());
         assert_eq!(status.phase, Some(Phase::Stalled));
     }
+}
+
+/// A label that somebody forged stops the operator: then it has to say so, and how to go on.
+#[test]
+fn a_token_of_a_later_leader_is_told_with_the_object_and_the_remedy() {
+    let mut seen = seen();
+    deployment(&mut seen, Color::Green).fence = Fence::Newer;
+    let status = decided(&app("blue"), &seen);
+    assert_eq!(says(&status, STALLED), ("True", "FenceConflict"));
+    let words = message(&status, STALLED);
+    assert!(words.ends_with("kubectl label deployment/hello-green bluegreen.dev/fence-"), "{words}");
 }
 
 #[test]
 fn what_is_refused_for_the_idle_color_alone_shows_only_there() {
     let refused = Some(Refusal { color: Some(Color::Green), words: "quota".into() });
-    let status = told(&app("blue"), Stage::Serving, &Trouble { refused, ..Trouble::default() });
+    let status = told(&app("blue"), Stage::Serving, &Problems { refused, ..Problems::default() });
     assert_eq!(status.condition(READY).unwrap().status, "True");
     assert_eq!(status.condition(STANDBY_READY).unwrap().reason, "Refused");
     assert!(status.condition(STALLED).is_none());
@@ -193,7 +254,7 @@ fn what_is_refused_for_the_idle_color_alone_shows_only_there() {
 /// A person's pending decision is a healthy state: the idle color is there, and nobody has switched yet.
 #[test]
 fn waiting_for_a_person_is_ready_and_quiet() {
-    let status = told(&app("blue"), Stage::Serving, &Trouble::default());
+    let status = told(&app("blue"), Stage::Serving, &Problems::default());
     assert_eq!(status.condition(READY).unwrap().status, "True");
     assert_eq!(status.condition(STANDBY_READY).unwrap().reason, "Warm");
     assert_eq!(status.conditions.len(), 2);
@@ -202,25 +263,12 @@ fn waiting_for_a_person_is_ready_and_quiet() {
 #[test]
 fn a_transition_time_moves_only_with_the_status() {
     let mut app = app("blue");
-    app.status = Some(told(&app, Stage::Serving, &Trouble::default()));
-    let plan = Plan {
-        actions: Vec::new(),
-        stage: Stage::Draining { old: Color::Green },
-        live: Live::Selected(Color::Blue),
-        held: None,
-        wake: None,
-    };
+    app.status = Some(told(&app, Stage::Serving, &Problems::default()));
+    let plan = standing(Stage::Draining { old: Color::Green });
     let later = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(60);
-    let (seen, trouble) = (seen(), Trouble::default());
-    let new = status(&Report {
-        app: &app,
-        plan: &plan,
-        seen: &seen,
-        service: None,
-        images: PerColor::default(),
-        trouble: &trouble,
-        now: later,
-    });
+    let (seen, problems, material) = (seen(), Problems::default(), Material::default());
+    let new =
+        status(&Report { app: &app, plan: &plan, seen: &seen, material, problems: &problems, now: later });
     assert_eq!(new.condition(READY).unwrap().last_transition_time.0, Timestamp::UNIX_EPOCH);
 }
 
@@ -228,62 +276,152 @@ fn a_transition_time_moves_only_with_the_status() {
 fn a_switch_under_way_keeps_its_start() {
     let mut app = app("green");
     let preparing = Stage::Preparing { target: Color::Green, missing: Missing::Observed };
-    let first = told(&app, preparing, &Trouble::default());
+    let first = told(&app, preparing, &Problems::default());
     let start = first.switch.clone().unwrap();
     assert_eq!((start.from, start.to), (Some(Color::Blue), Color::Green));
     app.status = Some(first);
-    assert_eq!(told(&app, preparing, &Trouble::default()).switch, Some(start));
+    assert_eq!(told(&app, preparing, &Problems::default()).switch, Some(start));
 }
 
 #[test]
 fn a_pause_in_the_middle_of_a_switch_is_stalled() {
     let mut app = app("green");
     app.spec.paused = true;
-    let stalled = told(&app, Stage::Paused, &Trouble::default());
-    assert_eq!(stalled.condition(STALLED).unwrap().reason, "Paused");
+    let stalled = decided(&app, &seen());
+    assert_eq!(says(&stalled, STALLED), ("True", "Paused"));
     let mut app = self::app("blue");
     app.spec.paused = true;
-    let fine = told(&app, Stage::Paused, &Trouble::default());
-    assert_eq!(fine.condition(READY).unwrap().status, "True");
+    let fine = decided(&app, &seen());
+    assert_eq!((says(&fine, READY), fine.condition(STALLED)), (("True", "Paused"), None));
+}
+
+/// `spec.paused` silences no alert: an app without a ready pod is not Ready, whoever paused it.
+#[test]
+fn a_paused_app_whose_pods_fail_is_not_ready() {
+    for active in ["blue", "green"] {
+        let (mut app, mut seen) = (app(active), seen());
+        app.spec.paused = true;
+        let was = decided(&app, &seen);
+        let live = deployment(&mut seen, Color::Blue);
+        (live.ready, live.available) = (0, 0);
+        let status = decided(&app, &seen);
+        assert_eq!(says(&status, READY), ("False", "LiveNotReady"), "active: {active}");
+        assert_eq!(
+            message(&status, READY),
+            "blue has 0 of 2 pods available; spec.paused is true, so the operator changes nothing"
+        );
+        // A switch that is held back besides is told, too.
+        assert_eq!(says(&status, STALLED).0, if active == "green" { "True" } else { "" });
+        assert_eq!(status.phase, Some(Phase::Paused));
+        let reasons: Vec<_> = events(&was, &status).into_iter().map(|note| note.reason).collect();
+        assert_eq!(reasons, ["LiveDegraded"]);
+    }
+}
+
+/// A size that was edited during the pause is a change that waits, not a pod that fails.
+#[test]
+fn a_paused_app_with_a_new_size_is_stalled_and_not_degraded() {
+    let mut app = app("blue");
+    (app.spec.paused, app.spec.replicas) = (true, 5);
+    let status = decided(&app, &seen());
+    assert_eq!((says(&status, READY), says(&status, STALLED)), (("False", "Paused"), ("True", "Paused")));
 }
 
 #[test]
 fn the_deadline_of_a_switch_stalls_it_and_names_what_is_missing() {
     let app = app("green");
-    let missing = Missing::Pods { have: 1, want: 2 };
-    let plan = Plan {
-        actions: Vec::new(),
-        stage: Stage::Preparing { target: Color::Green, missing },
-        live: Live::Selected(Color::Blue),
-        held: None,
-        wake: None,
-    };
     let mut seen = seen();
     seen.elapsed.switching = Some(Duration::from_secs(600));
+    deployment(&mut seen, Color::Green).available = 1;
+    let plan = plan::plan(&observe::intent(&app), &seen);
     let pods = PerColor { blue: None, green: Some("1 pod: the image hello:v2 can't be pulled".into()) };
-    let trouble = Trouble { pods, ..Trouble::default() };
-    let images = PerColor::default();
-    let now = Timestamp::UNIX_EPOCH;
-    let new = status(&Report {
-        app: &app,
-        plan: &plan,
-        seen: &seen,
-        service: None,
-        images,
-        trouble: &trouble,
-        now,
-    });
-    let stalled = new.condition(STALLED).unwrap();
-    assert_eq!(stalled.reason, "ProgressDeadlineExceeded");
-    assert_eq!(stalled.message, "green has 1 of 2 pods available: 1 pod: the image hello:v2 can't be pulled");
+    let new = told_of(&app, &seen, &plan, &Problems { pods, ..Problems::default() });
+    assert_eq!(says(&new, STALLED), ("True", "ProgressDeadlineExceeded"));
+    assert_eq!(
+        message(&new, STALLED),
+        "green has 1 of 2 pods available: 1 pod: the image hello:v2 can't be pulled"
+    );
+}
+
+/// The Service selects green, and a slice that somebody made by hand keeps it from having green's endpoints only.
+#[test]
+fn a_switch_whose_endpoints_do_not_follow_is_stalled_at_the_deadline_and_names_the_foreign_slice() {
+    let (app, mut seen) = (app("green"), seen());
+    if let Child::Ours(service) = &mut seen.service {
+        (service.selects, service.committed) = (Selection::Color(Color::Green), Some(Color::Green));
+    }
+    seen.recorded = Recorded { active: Some(Color::Green), switching: true, settled: false };
+    let tell = |passed: u64| {
+        let mut seen = seen.clone();
+        seen.elapsed.switching = Some(Duration::from_secs(passed));
+        let plan = plan::plan(&observe::intent(&app), &seen);
+        let foreign_slices = vec!["EndpointSlice hello-by-hand (192.0.2.7)".to_owned()];
+        let material = Material { foreign_slices, ..Material::default() };
+        let problems = Problems::default();
+        let now = Timestamp::UNIX_EPOCH;
+        status(&Report { app: &app, plan: &plan, seen: &seen, material, problems: &problems, now })
+    };
+    let waits = tell(599);
+    assert_eq!(
+        (says(&waits, READY), says(&waits, RECONCILING)),
+        (("False", "Switching"), ("True", "Switching"))
+    );
+    assert_eq!(says(&waits, STALLED), ("", ""));
+    let late = tell(600);
+    assert_eq!(says(&late, STALLED), ("True", "ProgressDeadlineExceeded"));
+    assert!(message(&late, STALLED).ends_with("delete EndpointSlice hello-by-hand (192.0.2.7)"), "{late:?}");
+}
+
+/// `kubectl bluegreen deploy --wait` ends with 1 then, instead of waiting for its own timeout.
+#[test]
+fn an_idle_color_that_exceeded_its_deadline_has_failed() {
+    let (app, mut seen) = (app("blue"), seen());
+    let green = deployment(&mut seen, Color::Green);
+    (green.ready, green.available, green.rolled_out) = (0, 0, false);
+    assert_eq!(says(&decided(&app, &seen), STANDBY_READY), ("False", "NotReady"));
+    deployment(&mut seen, Color::Green).deadline_exceeded = true;
+    let status = decided(&app, &seen);
+    assert_eq!(says(&status, STANDBY_READY), ("False", "ProgressDeadlineExceeded"));
+    assert_eq!(message(&status, STANDBY_READY), "Deployment hello-green exceeded its progress deadline");
+    assert_eq!(says(&status, READY), ("True", "Serving"), "a broken idle color is no fault of the app");
+}
+
+/// Somebody edits the idle color's Deployment again and again: all of its pods are ready, and they are not what was asked for.
+#[test]
+fn an_idle_deployment_that_differs_from_its_revision_is_being_updated() {
+    let (app, mut seen) = (app("blue"), seen());
+    deployment(&mut seen, Color::Green).matches = false;
+    let status = decided(&app, &seen);
+    assert_eq!(says(&status, STANDBY_READY), ("False", "NotReady"));
+    assert_eq!(message(&status, STANDBY_READY), "Waiting for Deployment hello-green to be updated");
+    assert_eq!(says(&status, RECONCILING), ("True", "StandbyUpdating"));
+}
+
+/// What later decisions read back is the same, however it is written.
+#[test]
+fn the_record_is_what_is_read_back_from_the_status() {
+    for stage in every_stage() {
+        for active in ["blue", "green"] {
+            let app = app(active);
+            let plan = standing(stage);
+            let intent = observe::intent(&app);
+            let new = told_of(&app, &seen(), &plan, &Problems::default());
+            let old = Record::from(&app.status.clone().unwrap_or_default());
+            assert_eq!(
+                Record::from(&new),
+                record(&old, &intent, &seen(), &plan, Refused::Nothing),
+                "{stage:?}"
+            );
+        }
+    }
 }
 
 #[test]
 fn each_transition_is_one_event_and_a_steady_state_none() {
-    let before = told(&app("blue"), Stage::Serving, &Trouble::default());
+    let before = told(&app("blue"), Stage::Serving, &Problems::default());
     assert_eq!(events(&before, &before), []);
     let preparing = Stage::Preparing { target: Color::Green, missing: Missing::Observed };
-    let after = told(&app("green"), preparing, &Trouble::default());
+    let after = told(&app("green"), preparing, &Problems::default());
     let reasons: Vec<_> = events(&before, &after).into_iter().map(|note| note.reason).collect();
     assert_eq!(reasons, ["SwitchStarted"]);
     let canceled: Vec<_> = events(&after, &before).into_iter().map(|note| note.reason).collect();
@@ -321,6 +459,6 @@ fn a_switch_back_keeps_its_record_while_its_pods_are_unready() {
         ..BlueGreenAppStatus::default()
     });
     let stage = Stage::Unready { missing: Missing::Pods { have: 0, want: 2 } };
-    let kept = told(&app, stage, &Trouble::default()).switch.unwrap();
+    let kept = told(&app, stage, &Problems::default()).switch.unwrap();
     assert_eq!((kept.from, kept.to), (Some(Color::Green), Color::Blue));
 }

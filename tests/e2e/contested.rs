@@ -46,7 +46,7 @@ async fn contest(sandbox: &Sandbox) -> Result<()> {
         |world: &World| world.ready("hello") && world.condition("hello", "StandbyReady", "False", "NotReady");
     sandbox.until("the standby is called not ready", no_standby).await?;
     let note = contested(sandbox, "hello").await?;
-    ensure!(note.contains("undoes") && note.contains("Green"), "{note}");
+    ensure!(note.contains("keeps reverting Deployment hello-green"), "{note}");
     let before = webhook.undone();
     sandbox
         .throughout(WATCHED, "blue serves, without a standby", |world| {

@@ -177,7 +177,7 @@ async fn does_a_switch_wait_until_the_target_covers_the_nodes_that_serve() -> Re
         let status = world.status("hello").unwrap_or_default();
         status.condition("Ready").is_some_and(|ready| {
             ready.reason == "WaitingForTarget"
-                && ready.message.contains("no ready pod on node-1, where blue serves")
+                && ready.message.contains("no ready pod on node-1, where blue has one")
         })
     };
     sandbox.until("it says which node is left out", names_the_node).await?;

@@ -8,7 +8,7 @@ use bluegreen_operator::desired::{self, LiveService, Stored, names};
 use bluegreen_operator::fence::Token;
 use bluegreen_operator::observe::{self, Held, Snapshot};
 use bluegreen_operator::plan::{self, Action, Observed, Plan};
-use bluegreen_operator::status::{self, READY, RECONCILING, Report, STALLED, Trouble};
+use bluegreen_operator::status::{self, Material, Problems, READY, RECONCILING, Report, STALLED};
 use bluegreen_operator::validate;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -41,13 +41,7 @@ pub fn everything(seen: &Snapshot, u: &mut Unstructured<'_>) -> Result<()> {
         promises(seen, &facts, &plan);
         renders(seen);
     }
-    let trouble = Trouble {
-        conflicts: observe::conflicts(seen, &facts),
-        collecting: observe::collecting(seen, &facts),
-        invalid: invalid.iter().map(ToString::to_string).collect(),
-        ..Trouble::default()
-    };
-    report(seen, &facts, &plan, &trouble);
+    report(seen, &facts, &plan);
     Ok(())
 }
 
@@ -128,18 +122,15 @@ fn renders(seen: &Snapshot) {
 }
 
 /// The status can be written, read back, and says how it is.
-fn report(seen: &Snapshot, facts: &Observed, plan: &Plan, trouble: &Trouble) {
-    let images =
-        PerColor::from_fn(|color| seen.deployments.get(color).as_deref().and_then(observe::running_image));
-    let service = observe::addresses(seen, facts);
+fn report(seen: &Snapshot, facts: &Observed, plan: &Plan) {
+    let (material, problems) = (Material::of(seen, facts), Problems::default());
     let at = |now| {
         status::status(&Report {
             app: &seen.app,
             plan,
             seen: facts,
-            service: service.clone(),
-            images: images.clone(),
-            trouble,
+            material: material.clone(),
+            problems: &problems,
             now,
         })
     };
@@ -158,9 +149,8 @@ fn report(seen: &Snapshot, facts: &Observed, plan: &Plan, trouble: &Trouble) {
         app: &app,
         plan,
         seen: facts,
-        service,
-        images,
-        trouble,
+        material,
+        problems: &problems,
         now: now() + SignedDuration::from_hours(24),
     });
     let settled = plan.actions.is_empty() && again.switch == new.switch;

@@ -2,11 +2,9 @@
 //! shows must be an arrow there, and every arrow must be shown by a row.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use bluegreen_operator::api::{BlueGreenApp, BlueGreenAppStatus, Color, PerColor};
-use bluegreen_operator::observe::{self, Snapshot};
-use bluegreen_operator::status::{Report, Trouble, status};
+use bluegreen_operator::api::{BlueGreenApp, BlueGreenAppStatus, Color};
+use bluegreen_operator::status::{Material, Problems, Report, status};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -55,28 +53,12 @@ fn app(world: &World) -> BlueGreenApp {
 /// What is reported about it, by the code that writes it.
 fn reported(world: &World) -> BlueGreenAppStatus {
     let app = app(world);
-    let seen = Snapshot {
-        app: Arc::new(app.clone()),
-        service: None,
-        color_services: PerColor::default(),
-        deployments: PerColor::default(),
-        stored: PerColor::default(),
-        live_slices: Vec::new(),
-        color_slices: PerColor::default(),
-        proof: PerColor::default(),
-    };
-    let trouble = Trouble {
-        conflicts: observe::conflicts(&seen, &world.seen),
-        collecting: observe::collecting(&seen, &world.seen),
-        ..Trouble::default()
-    };
     status(&Report {
         app: &app,
         plan: &world.plan(),
         seen: &world.seen,
-        service: None,
-        images: PerColor::default(),
-        trouble: &trouble,
+        material: Material::default(),
+        problems: &Problems::default(),
         now: Timestamp::UNIX_EPOCH,
     })
 }

@@ -10,6 +10,7 @@ pub fn in_words(plan: &Plan, a: Color) -> (String, String) {
     let active = |missing: Missing| missing_words(missing);
     let stage = match plan.stage {
         Stage::Yielding => "yielding".to_owned(),
+        Stage::Invalid => "invalid".to_owned(),
         Stage::Paused => "paused".to_owned(),
         Stage::Pausing => "pausing".to_owned(),
         Stage::Preparing { target, missing } => format!("preparing {}: {}", name(target), active(missing)),

@@ -85,7 +85,7 @@ pub fn gate(app: &BlueGreenApp, plan: &Plan) -> Option<String> {
             "drain of {} s: {old} is left as it is to finish its requests",
             app.spec.drain_seconds
         )),
-        Stage::Yielding | Stage::Paused | Stage::Pausing | Stage::Serving => None,
+        Stage::Yielding | Stage::Invalid | Stage::Paused | Stage::Pausing | Stage::Serving => None,
     }
 }
 

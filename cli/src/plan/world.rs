@@ -9,7 +9,7 @@ use bluegreen_operator::desired::names;
 use bluegreen_operator::fence::Token;
 use bluegreen_operator::observe::{self, Held, Proof, Snapshot};
 use bluegreen_operator::plan::{self, Action, Live, Observed, Plan};
-use bluegreen_operator::status::{self, Report, Trouble};
+use bluegreen_operator::status::{self, Material, Problems, Report};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -77,7 +77,7 @@ impl World {
     /// What is live, in words.
     pub fn live(&self) -> String {
         let Some(color) = self.status().active else { return "no color is live".to_owned() };
-        let image = self.seen.deployments.get(color).as_ref().and_then(|d| observe::running_image(d));
+        let image = self.seen.deployments.get(color).as_ref().and_then(|d| status::running_image(d));
         format!("{} is live", runs(color, image.as_deref()))
     }
 
@@ -101,25 +101,12 @@ impl World {
 
     /// Writes the status, and returns true if it has changed.
     pub fn reports(&mut self, facts: &Observed, plan: &Plan) -> bool {
-        let trouble = Trouble {
-            conflicts: observe::conflicts(&self.seen, facts),
-            collecting: observe::collecting(&self.seen, facts),
-            ..Trouble::default()
-        };
-        let images = PerColor::from_fn(|color| {
-            self.seen
-                .deployments
-                .get(color)
-                .as_ref()
-                .and_then(|deployment| observe::running_image(deployment))
-        });
         let new = status::status(&Report {
             app: &self.seen.app,
             plan,
             seen: facts,
-            service: observe::addresses(&self.seen, facts),
-            images,
-            trouble: &trouble,
+            material: Material::of(&self.seen, facts),
+            problems: &Problems::default(),
             now: self.now,
         });
         let app = Arc::make_mut(&mut self.seen.app);

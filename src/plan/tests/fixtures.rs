@@ -58,6 +58,7 @@ pub fn stable() -> World {
         intent: Intent {
             active: Blue,
             paused: false,
+            invalid: false,
             replicas: FULL,
             standby: Standby::Warm,
             drain: DRAIN,

@@ -120,6 +120,7 @@ fn any_intent() -> impl Strategy<Value = Intent> {
     (
         any_color(),
         proptest::bool::weighted(0.1),
+        proptest::bool::weighted(0.05),
         any_count(),
         standby,
         any_time(),
@@ -127,9 +128,10 @@ fn any_intent() -> impl Strategy<Value = Intent> {
         present(),
         present(),
     )
-        .prop_map(|(active, paused, replicas, standby, drain, policy, blue, green)| Intent {
+        .prop_map(|(active, paused, invalid, replicas, standby, drain, policy, blue, green)| Intent {
             active,
             paused,
+            invalid,
             replicas,
             standby,
             drain,
@@ -328,7 +330,11 @@ proptest! {
         let service_is_ours = seen.service.ours().is_some();
         match plan.stage {
             // Each names what it waits for.
-            Stage::Yielding | Stage::Paused | Stage::Preparing { .. } | Stage::Unready { .. } => {}
+            Stage::Yielding
+            | Stage::Invalid
+            | Stage::Paused
+            | Stage::Preparing { .. }
+            | Stage::Unready { .. } => {}
             Stage::Pausing => prop_assert!(false, "a pause that never ends"),
             // For the endpoints, for its record in the status, or for a Service that somebody else holds.
             Stage::Switching { .. } => {

@@ -36,6 +36,7 @@ pub(crate) fn intent(app: &App, idle: Idle) -> Intent {
     Intent {
         active: app.active,
         paused: app.paused,
+        invalid: false,
         replicas: i32::from(app.replicas),
         standby: match idle {
             Idle::Warm => Standby::Warm,

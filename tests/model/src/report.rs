@@ -44,7 +44,7 @@ fn switch(target: Color, old: &Status, plan: &Plan) -> Option<(Option<Color>, Co
         },
         Stage::Draining { old } => Some((Some(old), target)),
         Stage::Unready { .. } => to_target.or(old.switch.map(|_| (Some(target.other()), target))),
-        Stage::Paused | Stage::Pausing | Stage::Yielding => old.switch,
+        Stage::Paused | Stage::Pausing | Stage::Yielding | Stage::Invalid => old.switch,
         Stage::Serving => None,
     }
 }
@@ -59,7 +59,7 @@ fn reconciling(app: &App, facts: &Observed, plan: &Plan) -> bool {
         Stage::Preparing { .. } | Stage::Switching { .. } | Stage::Pausing => true,
         Stage::Unready { missing } => updating(missing) || rolling(facts, target),
         Stage::Serving => app.present.get(target.other()) == &true && rolling(facts, target.other()),
-        Stage::Draining { .. } | Stage::Paused | Stage::Yielding => false,
+        Stage::Draining { .. } | Stage::Paused | Stage::Yielding | Stage::Invalid => false,
     }
 }
 
@@ -82,6 +82,7 @@ fn rolling(facts: &Observed, color: Color) -> bool {
         Some(deployment) => {
             let complete = deployment.rolled_out
                 && deployment.observed
+                && deployment.matches
                 && Some(deployment.revision) == facts.current.map(|stored| stored.number);
             !complete && deployment.replicas > 0
         }
@@ -92,7 +93,7 @@ fn rolling(facts: &Observed, color: Color) -> bool {
 #[cfg(test)]
 mod tests {
     use bluegreen_operator::api::{BlueGreenApp, BlueGreenAppStatus};
-    use bluegreen_operator::status::{self, RECONCILING, Trouble};
+    use bluegreen_operator::status::{self, Material, Problems, RECONCILING};
     use jiff::Timestamp;
     use serde_json::{Value, json};
 
@@ -180,9 +181,8 @@ mod tests {
                             app: &app,
                             plan: &decision.plan,
                             seen: &decision.facts,
-                            service: None,
-                            images: PerColor::default(),
-                            trouble: &Trouble::default(),
+                            material: Material::default(),
+                            problems: &Problems::default(),
                             now: Timestamp::UNIX_EPOCH,
                         };
                         let told = super::report(view, &decision.facts, &decision.plan);

@@ -116,18 +116,18 @@ impl<'a> Team<'a> {
     /// Of the images that do not work, one.
     pub async fn broken_once(&mut self) -> Result<()> {
         let crash = self.project.commit_with("PORT=http", "An image that crashes").await?;
-        let crashes = timed_out("green", "crashes again and again");
+        let crashes = timed_out("green", "keeps crashing");
         self.job("pipeline", &crash, &["WAIT=25s"], crashes).await
     }
 
     /// Images that do not work: their jobs fail in time, say why, and touch nothing that serves.
     pub async fn broken(&mut self) -> Result<()> {
         let crash = self.project.commit_with("PORT=http", "An image that crashes").await?;
-        let crashes = timed_out("green", "crashes again and again");
+        let crashes = timed_out("green", "keeps crashing");
         self.job("pipeline", &crash, &["WAIT=30s"], crashes).await?;
         // Somebody does it all the same. The request is taken back, or the switch would come about one day by itself.
         let by_color = &["RELEASE=by-color", "WAIT=20s"];
-        self.job("deploy_blue_svc", &crash, by_color, timed_out("green", "crashes again and again")).await?;
+        self.job("deploy_blue_svc", &crash, by_color, timed_out("green", "keeps crashing")).await?;
         ensure!(self.place.spec().await?["active"] == "green", "the switch was not taken back");
 
         let unready =
