@@ -20,7 +20,7 @@ mod facts;
 mod rules;
 mod steps;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod waits;
 mod writes;
 

@@ -1,6 +1,6 @@
 //! What the planner decides, one question a file.
 
-mod fixtures;
+pub(crate) mod fixtures;
 
 mod children;
 mod drain;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::rig::{APP, Rig, spec};
 
 /// What `kubectl describe` shows of a first activation, a switch, a switch back and a stall.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn the_events_of_an_app_tell_its_story() {
     let mut rig = Rig::serving(spec()).await;
     rig.activate(Green);
@@ -43,7 +43,7 @@ async fn the_events_of_an_app_tell_its_story() {
 }
 
 /// `spec.paused` silences nobody: the alert on an app that is not Ready has to fire.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_paused_app_without_a_ready_pod_is_not_ready() {
     let mut rig = Rig::serving(spec()).await;
     rig.edit(|spec| spec["paused"] = json!(true));
@@ -62,7 +62,7 @@ async fn a_paused_app_without_a_ready_pod_is_not_ready() {
 }
 
 /// The message has the command that mends it; until then nothing is written but the status.
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_forged_token_stalls_the_app_until_its_label_is_removed() {
     const LABEL: &str = "/metadata/labels/bluegreen.dev~1fence";
     let mut rig = Rig::serving(spec()).await;
@@ -85,25 +85,4 @@ async fn a_forged_token_stalls_the_app_until_its_label_is_removed() {
     assert_eq!((rig.says("Ready").as_str(), rig.says("Stalled").as_str()), ("True/Serving", "/"));
     assert!(rig.world().serves(APP, Green));
     rig.finish();
-}
-
-/// `kubectl bluegreen deploy --wait` ends then; the live color is not concerned.
-#[tokio::test(start_paused = true)]
-async fn an_idle_color_that_exceeds_its_deadline_is_told_as_failed() {
-    let mut rig = Rig::serving(spec()).await;
-    rig.controllers.ready("hello-green", 0);
-    rig.controllers.exceed_deadline("hello-green");
-    rig.edit(|spec| spec["green"]["tag"] = json!("v2-typo"));
-    rig.settle().await;
-    // A verdict counts only once it is old enough not to be about the version before.
-    rig.server.edit(Kind::Deployment, "hello-green", |deployment| {
-        for condition in deployment["status"]["conditions"].as_array_mut().into_iter().flatten() {
-            if condition["type"] == "Progressing" {
-                condition["lastUpdateTime"] = json!("2100-01-01T00:00:00Z");
-            }
-        }
-    });
-    rig.pass().await;
-    assert_eq!(rig.says("StandbyReady"), "False/ProgressDeadlineExceeded");
-    assert_eq!(rig.says("Ready"), "True/Serving");
 }
