@@ -20,7 +20,8 @@ use kube::{Resource, ResourceExt};
 
 pub use self::read::{Proof, Snapshot, Versions};
 use crate::api::{
-    APP_CONTAINER, BlueGreenApp, BlueGreenAppStatus, Color, PerColor, ServiceStatus, TrafficPolicy,
+    APP_CONTAINER, BlueGreenApp, BlueGreenAppStatus, Color, PerColor, ServiceStatus, SwitchStatus,
+    TrafficPolicy,
 };
 use crate::desired::{self, names};
 use crate::fence::Token;
@@ -32,7 +33,8 @@ use crate::plan::{
 /// What the live Service's EndpointSlices show about a switch that was committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoints {
-    /// They hold only the live color's pods, at least `replicas` of them ready.
+    /// They hold only the live color's pods, and at least one that is ready: they have followed the switch. How many pods
+    /// there are is no question of the drain, or a size that moves would hold it up.
     pub moved: bool,
     /// They hold no pod that is not the live color's.
     pub cleared: bool,
@@ -103,7 +105,7 @@ pub fn observe(
             .as_ref()
             .filter(|switch| switch.to == target)
             // An edit of the target begins its time anew, or its fix would be called stalled from the start.
-            .map(|switch| since(switch.started_at.0, now).min(edited(seen, &colors, target, now))),
+            .map(|switch| progressed(switch, &colors, now).min(edited(seen, &colors, target, now))),
         idle: PerColor::from_fn(|color| idle(seen, &status, &colors, color, now)),
     };
     Observed { service, colors, recorded, elapsed }
@@ -155,8 +157,7 @@ pub fn endpoints(seen: &Snapshot, color: Color) -> Endpoints {
     let known = endpoints::pods(seen.color_slices.get(color));
     let cleared = live.iter().all(|endpoint| known.iter().any(|k| k.pod == endpoint.pod));
     let ready = endpoints::ready_pods(&seen.live_slices, families(seen.service.as_deref()), |_| true);
-    let want = usize::try_from(seen.app.spec.replicas).unwrap_or(usize::MAX);
-    Endpoints { moved: cleared && ready >= want, cleared }
+    Endpoints { moved: cleared && ready > 0, cleared }
 }
 
 fn recorded(app: &BlueGreenApp, status: &BlueGreenAppStatus) -> Recorded {
@@ -210,6 +211,7 @@ fn service(seen: &Snapshot, token: &Token) -> Child<ServiceFacts> {
             served,
             fence,
             current: true,
+            endpoints: count(endpoints::ready_pods(&seen.live_slices, families(Some(service)), |_| true)),
         };
         facts.current = service_is_current(app, service, &facts);
         facts
@@ -397,7 +399,11 @@ fn deadline_exceeded(deployment: &Deployment, created: Option<Timestamp>) -> boo
 fn ready_endpoints(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> i32 {
     let (slices, counts) = (seen.color_slices.get(color), counted(seen, current, color));
     let families = families(seen.color_services.get(color).as_deref());
-    i32::try_from(endpoints::ready_pods(slices, families, counts)).unwrap_or(i32::MAX)
+    count(endpoints::ready_pods(slices, families, counts))
+}
+
+fn count(pods: usize) -> i32 {
+    i32::try_from(pods).unwrap_or(i32::MAX)
 }
 
 /// The address families that a Service has, as EndpointSlices call them.
@@ -439,13 +445,23 @@ fn uncovered(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -
     nodes.into_iter().map(str::to_owned).collect()
 }
 
+/// Since a switch began, or one more of its target's pods became available.
+fn progressed(switch: &SwitchStatus, colors: &PerColor<ColorFacts>, now: Timestamp) -> Duration {
+    let available = colors.get(switch.to).deployment.ours().map_or(0, DeploymentFacts::newest_available);
+    if available > switch.available_replicas {
+        return Duration::ZERO;
+    }
+    let latest = switch.progressed_at.as_ref().map_or(switch.started_at.0, |time| time.0);
+    since(latest.max(switch.started_at.0), now)
+}
+
 /// Since a color's newest revision was stored; for ever where there is none.
 fn edited(seen: &Snapshot, colors: &PerColor<ColorFacts>, color: Color, now: Timestamp) -> Duration {
     let stored = colors.get(color).newest.and_then(|newest| seen.revision_created(color, newest.number));
     stored.map_or(Duration::MAX, |start| since(start, now))
 }
 
-/// Since when nothing asked for this color: its last edit, or the last switch away from it.
+/// Since when nothing asked for this color: its last edit, or the end of its last drain.
 fn idle(
     seen: &Snapshot,
     status: &BlueGreenAppStatus,
@@ -454,7 +470,12 @@ fn idle(
     now: Timestamp,
 ) -> Duration {
     let edited = colors.get(color).newest.and_then(|newest| seen.revision_created(color, newest.number));
-    let left = status.history.iter().find(|entry| entry.from == Some(color)).map(|entry| entry.finished_at.0);
+    if status.switch.as_ref().is_some_and(|switch| switch.from == Some(color)) {
+        return Duration::ZERO;
+    }
+    let last = status.history.iter().find(|entry| entry.from == Some(color));
+    // An earlier release did not record the end of the drain.
+    let left = last.map(|entry| entry.drained_at.as_ref().unwrap_or(&entry.finished_at).0);
     edited.into_iter().chain(left).max().map_or(Duration::ZERO, |start| since(start, now))
 }
 

@@ -6,25 +6,23 @@
 
 mod conditions;
 mod events;
+mod live;
+#[cfg(test)]
+mod live_tests;
+mod switch;
 #[cfg(test)]
 mod tests;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 pub use conditions::{READY, REASONS, RECONCILING, STALLED, STANDBY_READY};
 pub use events::{EVENTS, Note, events};
 
-use crate::api::{
-    BlueGreenApp, BlueGreenAppStatus, Color, ColorStatus, HistoryEntry, Phase, ServiceStatus, SwitchStatus,
-};
+use crate::api::{BlueGreenApp, BlueGreenAppStatus, Color, ColorStatus, Phase, ServiceStatus};
 use crate::desired::names;
 use crate::memory::Refusal;
-use crate::plan::{Live, Observed, Plan, Stage};
-
-/// How many switches the history keeps.
-const HISTORY: usize = 10;
+use crate::plan::{Observed, Plan, Stage};
 
 /// What no planner can know: why the world did not follow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,19 +61,19 @@ pub struct Report<'a> {
 
 /// The status that follows from a report.
 pub fn status(report: &Report) -> BlueGreenAppStatus {
-    let Report { app, plan, seen, service, images, trouble: _, now } = report;
+    let Report { app, plan, seen, service, images, trouble: _, now: _ } = report;
     let old = app.status.clone().unwrap_or_default();
     let generation = app.metadata.generation.unwrap_or(0);
     let active = plan.live.color().or(old.active);
     let color = |color: Color| color_status(app, seen, plan, images.get(color).clone(), &old, color);
     let (blue, green) = (color(Color::Blue), color(Color::Green));
-    let switch = switch(report, &old, *now);
+    let switch = switch::switch(report, &old);
     let live = active.and_then(|color| match color {
         Color::Blue => blue.as_ref(),
         Color::Green => green.as_ref(),
     });
     let replicas = live.map_or(0, |color| color.replicas);
-    let history = history(report, &old, active, live, generation);
+    let history = switch::history(report, &old, active, live, switch.as_ref());
     let phase = Some(phase(report));
     let selector = active.map_or_else(String::new, |color| {
         format!("{}={},{}={color}", names::APP, app.name_any(), names::COLOR)
@@ -88,6 +86,7 @@ pub fn status(report: &Report) -> BlueGreenAppStatus {
         green,
         selector,
         replicas,
+        desired_healthy: live::desired_healthy(report),
         phase,
         switch,
         // A lost Service asks for its addresses again.
@@ -126,61 +125,6 @@ fn color_status(
         endpoints: facts.endpoints,
         held,
     })
-}
-
-/// A switch is under way from the moment that it is asked for until the old color's drain has passed.
-fn switch(report: &Report, old: &BlueGreenAppStatus, now: Timestamp) -> Option<SwitchStatus> {
-    let target = report.app.spec.active;
-    let begin = |from: Option<Color>| {
-        let kept = old.switch.as_ref().filter(|switch| switch.to == target && switch.from == from);
-        Some(kept.cloned().unwrap_or(SwitchStatus { from, to: target, started_at: Time(now) }))
-    };
-    match report.plan.stage {
-        Stage::Preparing { .. } | Stage::Switching { .. } => match report.plan.live.color() {
-            // Committed, the endpoints follow: the switch keeps the color that it came from.
-            Some(live) if live == target => {
-                old.switch.clone().filter(|switch| switch.to == target).or_else(|| begin(None))
-            }
-            from => begin(from),
-        },
-        Stage::Draining { old: from } => begin(Some(from)),
-        // A switch back may have been committed before this was looked at: its drain is still to come.
-        Stage::Unready { .. } => match &old.switch {
-            Some(switch) if switch.to == target => Some(switch.clone()),
-            Some(_) => begin(Some(target.other())),
-            None => None,
-        },
-        Stage::Paused | Stage::Pausing | Stage::Yielding => old.switch.clone(),
-        Stage::Serving => None,
-    }
-}
-
-fn history(
-    report: &Report,
-    old: &BlueGreenAppStatus,
-    active: Option<Color>,
-    live: Option<&ColorStatus>,
-    generation: i64,
-) -> Vec<HistoryEntry> {
-    let mut history = old.history.clone();
-    let Live::Selected(to) = report.plan.live else { return history };
-    if old.active == active {
-        return history;
-    }
-    let started_at =
-        old.switch.as_ref().filter(|s| s.to == to).map_or(Time(report.now), |s| s.started_at.clone());
-    let entry = HistoryEntry {
-        from: old.active,
-        to,
-        image: live.map(|color| color.image.clone()).unwrap_or_default(),
-        revision: live.map_or(0, |color| color.revision),
-        started_at,
-        finished_at: Time(report.now),
-        generation,
-    };
-    history.insert(0, entry);
-    history.truncate(HISTORY);
-    history
 }
 
 fn phase(report: &Report) -> Phase {

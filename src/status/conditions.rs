@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::Report;
+use super::{Report, live};
 use crate::api::{BlueGreenAppStatus, Color};
 use crate::memory::Refusal;
 use crate::observe;
-use crate::plan::{self, Child, Intent, Live, Missing, Stage, Standby, outdated};
+use crate::plan::{self, Child, Live, Missing, Stage, Standby, outdated};
 
 /// The color in `spec.active` is served and fully ready at this generation.
 pub const READY: &str = "Ready";
@@ -34,6 +34,7 @@ pub const REASONS: &[&str] = &[
     "Reduced",
     "Refused",
     "ScaledDown",
+    "Scaling",
     "Serving",
     "StandbyUpdating",
     "Switching",
@@ -44,7 +45,7 @@ pub const REASONS: &[&str] = &[
 ];
 
 /// A reason and its message.
-type Why = (&'static str, String);
+pub(super) type Why = (&'static str, String);
 
 pub(super) fn conditions(report: &Report, old: &BlueGreenAppStatus, generation: i64) -> Vec<Condition> {
     let stalled = stalled(report);
@@ -98,10 +99,7 @@ fn ready(report: &Report, stalled: Option<&Why>) -> (bool, Why) {
             (false, ("WaitingForTarget", format!("{}; {now}", lacks(report, target, missing))))
         }
         Stage::Switching { to } => (false, ("Switching", format!("the Service moves to {to}"))),
-        Stage::Unready { missing } if updating(missing) => {
-            (false, ("Updating", lacks(report, target, missing)))
-        }
-        Stage::Unready { missing } => (false, ("LiveNotReady", lacks(report, target, missing))),
+        Stage::Unready { missing } => live::unready(report, missing),
         // Converged and paused is healthy; a pause in the middle of something is stalled.
         Stage::Paused => (true, ("Paused", format!("{target} serves; spec.paused holds every change"))),
         Stage::Pausing => (false, ("Pausing", "waiting until no late write can commit".to_owned())),
@@ -112,9 +110,12 @@ fn ready(report: &Report, stalled: Option<&Why>) -> (bool, Why) {
 /// The Deployment is still being brought to what the spec says, as opposed to pods that fail.
 fn updating(missing: Missing) -> bool {
     match missing {
-        Missing::Block | Missing::Revision | Missing::Deployment | Missing::Rollout | Missing::Observed => {
-            true
-        }
+        Missing::Block
+        | Missing::Revision
+        | Missing::Deployment
+        | Missing::Rollout
+        | Missing::Size { .. }
+        | Missing::Observed => true,
         Missing::Pods { .. }
         | Missing::Deadline
         | Missing::ReplicaSet
@@ -126,8 +127,11 @@ fn updating(missing: Missing) -> bool {
 fn reconciling(report: &Report, is_ready: bool, (reason, message): &Why) -> Option<Why> {
     match report.plan.stage {
         Stage::Preparing { .. } | Stage::Switching { .. } | Stage::Pausing => Some((reason, message.clone())),
-        Stage::Unready { .. } => (*reason == "Updating" || rolling(report, report.app.spec.active))
-            .then(|| ("Updating", message.clone())),
+        // Pods that fail are no work that the spec asked for.
+        Stage::Unready { missing } => {
+            let reason = if *reason == "LiveNotReady" { "Updating" } else { reason };
+            (updating(missing) || !live::is_degraded(report)).then(|| (reason, message.clone()))
+        }
         Stage::Serving => {
             let idle = report.app.spec.active.other();
             // What was refused makes no progress without an edit; the standby's condition says so.
@@ -222,18 +226,26 @@ fn held(report: &Report, target: Color) -> Option<Why> {
 
 /// The spec asks for something else than what is there.
 fn paused_midway(report: &Report) -> bool {
-    let unpaused = Intent { paused: false, ..observe::intent(report.app) };
-    let target = unpaused.active;
-    report.plan.live != Live::Selected(target) || !plan::plan(&unpaused, report.seen).actions.is_empty()
+    plan::paused_midway(&observe::intent(report.app), report.seen)
 }
 
 /// What a color lacks, in words.
-fn lacks(report: &Report, color: Color, missing: Missing) -> String {
-    let what = match missing {
+pub(super) fn lacks(report: &Report, color: Color, missing: Missing) -> String {
+    let told = live::pods(report, missing).filter(|_| color == report.app.spec.active);
+    let what = told.unwrap_or_else(|| lacks_by_rule(report, color, missing));
+    match report.trouble.pods.get(color) {
+        Some(why) => format!("{what}: {why}"),
+        None => what,
+    }
+}
+
+fn lacks_by_rule(report: &Report, color: Color, missing: Missing) -> String {
+    match missing {
         Missing::Block => format!("spec.{color} is missing"),
         Missing::Revision => format!("{color} is being rendered"),
         Missing::Deployment => format!("{color} has no Deployment yet"),
         Missing::Rollout => format!("{color} is being updated"),
+        Missing::Size { have, want } => format!("{color} is being scaled from {have} to {want} pods"),
         Missing::Observed => format!("{color} has just been updated"),
         Missing::Pods { have, want } => format!("{color} has {have} of {want} pods available"),
         Missing::Deadline => format!("{color} made no progress within its deadline"),
@@ -246,10 +258,6 @@ fn lacks(report: &Report, color: Color, missing: Missing) -> String {
             let live = color.other();
             format!("{color} has no ready pod on {nodes}, where {live} serves (externalTrafficPolicy: Local)")
         }
-    };
-    match report.trouble.pods.get(color) {
-        Some(why) => format!("{what}: {why}"),
-        None => what,
     }
 }
 

@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
 use super::*;
-use crate::api::PerColor;
+use crate::api::{PerColor, SwitchStatus};
 use crate::plan::{
-    Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Missing, Recorded, Selection, ServiceFacts,
-    Stored,
+    Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Live, Missing, Recorded, Selection,
+    ServiceFacts, Stored,
 };
 
-fn app(active: &str) -> BlueGreenApp {
+pub(super) fn app(active: &str) -> BlueGreenApp {
     serde_json::from_value(json!({
         "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp",
         "metadata": {"name": "hello", "namespace": "n", "uid": "u", "generation": 7},
@@ -50,7 +51,7 @@ fn color(served: bool) -> ColorFacts {
     }
 }
 
-fn seen() -> Observed {
+pub(super) fn seen() -> Observed {
     Observed {
         service: Child::Ours(ServiceFacts {
             selects: Selection::Color(Color::Blue),
@@ -58,6 +59,7 @@ fn seen() -> Observed {
             served: PerColor { blue: Some(1), green: None },
             fence: Fence::Mine,
             current: true,
+            endpoints: 2,
         }),
         colors: PerColor { blue: color(true), green: color(false) },
         recorded: Recorded { active: Some(Color::Blue), switching: false, settled: true },
@@ -67,7 +69,7 @@ fn seen() -> Observed {
 
 fn told(app: &BlueGreenApp, stage: Stage, trouble: &Trouble) -> BlueGreenAppStatus {
     let live = Live::Selected(Color::Blue);
-    let plan = Plan { actions: Vec::new(), stage, live, held: None, wake: None };
+    let plan = Plan { actions: Vec::new(), stage, live, switched: false, held: None, wake: None };
     let seen = seen();
     let images = PerColor { blue: Some("hello:v1".into()), green: Some("hello:v2".into()) };
     let now = Timestamp::UNIX_EPOCH;
@@ -79,7 +81,14 @@ fn told(app: &BlueGreenApp, stage: Stage, trouble: &Trouble) -> BlueGreenAppStat
 fn the_version_before_is_not_told_as_the_standby_that_was_asked_for() {
     let app = app("blue");
     let stage = Stage::Draining { old: Color::Green };
-    let plan = Plan { actions: Vec::new(), stage, live: Live::Selected(Color::Blue), held: None, wake: None };
+    let plan = Plan {
+        actions: Vec::new(),
+        stage,
+        live: Live::Selected(Color::Blue),
+        switched: false,
+        held: None,
+        wake: None,
+    };
     let mut seen = seen();
     let tell = |seen: &Observed| {
         let (now, images) = (Timestamp::UNIX_EPOCH, PerColor::default());
@@ -108,6 +117,7 @@ fn every_stage() -> Vec<Stage> {
         Missing::Revision,
         Missing::Deployment,
         Missing::Rollout,
+        Missing::Size { have: 1, want: 2 },
         Missing::Observed,
         Missing::Pods { have: 1, want: 2 },
         Missing::Deadline,
@@ -207,6 +217,7 @@ fn a_transition_time_moves_only_with_the_status() {
         actions: Vec::new(),
         stage: Stage::Draining { old: Color::Green },
         live: Live::Selected(Color::Blue),
+        switched: false,
         held: None,
         wake: None,
     };
@@ -255,6 +266,7 @@ fn the_deadline_of_a_switch_stalls_it_and_names_what_is_missing() {
         actions: Vec::new(),
         stage: Stage::Preparing { target: Color::Green, missing },
         live: Live::Selected(Color::Blue),
+        switched: false,
         held: None,
         wake: None,
     };
@@ -293,7 +305,13 @@ fn each_transition_is_one_event_and_a_steady_state_none() {
 /// Green served before, so it is left alone for a drain after the cancel too: the status keeps a record of that.
 #[test]
 fn canceling_a_switch_to_a_color_that_served_before_is_told_as_a_cancel() {
-    let switch = |from, to| SwitchStatus { from: Some(from), to, started_at: Time(Timestamp::UNIX_EPOCH) };
+    let switch = |from, to| SwitchStatus {
+        from: Some(from),
+        to,
+        started_at: Time(Timestamp::UNIX_EPOCH),
+        available_replicas: 0,
+        progressed_at: None,
+    };
     let with =
         |switch| BlueGreenAppStatus { active: Some(Color::Blue), switch, ..BlueGreenAppStatus::default() };
     let asked = with(Some(switch(Color::Blue, Color::Green)));
@@ -317,6 +335,8 @@ fn a_switch_back_keeps_its_record_while_its_pods_are_unready() {
             from: Some(Color::Blue),
             to: Color::Green,
             started_at: Time(Timestamp::UNIX_EPOCH),
+            available_replicas: 0,
+            progressed_at: None,
         }),
         ..BlueGreenAppStatus::default()
     });

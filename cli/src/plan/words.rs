@@ -95,6 +95,9 @@ fn lacks(color: Color, missing: Missing) -> String {
         Missing::Revision => format!("{color} is not rendered yet"),
         Missing::Deployment => format!("{color} has no Deployment yet"),
         Missing::Rollout => format!("{color}'s Deployment is not as it shall be yet"),
+        Missing::Size { have, want } => {
+            format!("{color}'s Deployment asks for {have} pods, {want} are needed")
+        }
         Missing::Observed => format!("{color}'s new Deployment is yet to be rolled out"),
         Missing::Pods { have, want } => format!("{color} has {have} of {want} pods available"),
         Missing::Deadline => format!("{color} made no progress within its deadline"),

@@ -36,7 +36,8 @@ pub(crate) fn decide(
     let clocks = look(controller.clocks, selected, seen, live_read);
     let facts = facts::observe(seen, controller, &clocks, guards);
     let plan = plan::plan(&facts::intent(&seen.app, bounds.idle), &facts);
-    let (status, left) = (report(seen, &facts, &plan), left(seen, &plan));
+    let status = report(seen, &facts, &plan);
+    let left = left(seen, &plan, &status);
     Decision { clocks, facts, plan, status, left }
 }
 
@@ -58,7 +59,7 @@ fn look(clocks: Clocks, color: Option<Color>, seen: &Objects, live_read: bool) -
 /// As `observe::endpoints`.
 fn endpoints(seen: &Objects, color: Color) -> (bool, bool) {
     match seen.slices.live {
-        Some((of, ready)) if of == color => (ready >= seen.app.replicas, true),
+        Some((of, ready)) if of == color => (ready > 0, true),
         Some(_) => (false, false),
         None => (false, true),
     }
@@ -396,6 +397,12 @@ fn broken_by(decision: &Decision, seen: &Objects) -> Option<Broken> {
                 let runs = facts::current(seen, to).and_then(|number| facts::content(seen, to, number));
                 if runs.map(|content| content / 2) != Some(*seen.app.tags.get(to)) {
                     return Some("a switch was planned to something else than the color's block asks for");
+                }
+                let ready = |color: Color| seen.deployments.get(color).map_or(0, |d| d.have);
+                // Nobody promises more pods than the spec asks for, and one pod is more than none.
+                let carry = live.map_or(seen.app.replicas, ready).min(seen.app.replicas).max(1);
+                if ready(to) < carry {
+                    return Some("a switch was planned to fewer pods than carry the traffic now");
                 }
             }
             _ => {}

@@ -17,7 +17,24 @@ pub(crate) fn report(seen: &Objects, facts: &Observed, plan: &Plan) -> Status {
         active: plan.live.color().or(old.active),
         switch: switch(target, old, plan),
         served: PerColor::from_fn(|color| remembered(seen, color)),
+        healthy: healthy(&seen.app, facts, plan),
     }
+}
+
+/// Pods that are available and listed behind the live Service.
+fn carrying(facts: &Observed, plan: &Plan) -> u8 {
+    let deployment = plan.live.color().and_then(|color| facts.colors.get(color).deployment.ours());
+    let listed = facts.service.ours().map_or(0, |service| service.endpoints);
+    u8::try_from(deployment.map_or(0, |d| d.available).min(listed)).unwrap_or(0)
+}
+
+/// `status.desiredHealthy`, as `status::live` computes it.
+fn healthy(app: &App, facts: &Observed, plan: &Plan) -> u8 {
+    let Some(live) = plan.live.color() else { return 0 };
+    let size = facts.colors.get(live).deployment.ours().map_or(0, |d| u8::try_from(d.replicas).unwrap_or(0));
+    let before = if app.status.healthy > 0 { app.status.healthy } else { size };
+    // Where nothing is recorded and there is no Deployment, nothing is recorded now.
+    if before == 0 { 0 } else { before.max(carrying(facts, plan)).min(app.replicas) }
 }
 
 /// What is left of a color whose block is gone is forgotten with its Deployment.
@@ -26,11 +43,15 @@ fn remembered(seen: &Objects, color: Color) -> u8 {
     if remains { facts::served(seen, color) } else { 0 }
 }
 
-/// The color that the history says was left just now: the standby timer counts from there.
-pub(crate) fn left(seen: &Objects, plan: &Plan) -> Option<Color> {
-    let old = seen.app.status.active;
+/// The color that the history says was left just now, or whose drain has just ended: the standby timer counts from there.
+pub(crate) fn left(seen: &Objects, plan: &Plan, new: &Status) -> Option<Color> {
+    let old = &seen.app.status;
+    let ends = |color: Color| {
+        old.switch.is_some_and(|(from, to)| from.is_some() && to == color) && new.switch.is_none()
+    };
     match plan.live {
-        Live::Selected(color) if old != Some(color) => old,
+        Live::Selected(color) if old.active != Some(color) => old.active,
+        Live::Selected(color) if ends(color) => Some(color.other()),
         Live::Selected(_) | Live::Lost(_) | Live::Never => None,
     }
 }
@@ -43,6 +64,7 @@ fn switch(target: Color, old: &Status, plan: &Plan) -> Option<(Option<Color>, Co
             from => Some((from, target)),
         },
         Stage::Draining { old } => Some((Some(old), target)),
+        Stage::Unready { .. } if plan.switched => None,
         Stage::Unready { .. } => to_target.or(old.switch.map(|_| (Some(target.other()), target))),
         Stage::Paused | Stage::Pausing | Stage::Yielding => old.switch,
         Stage::Serving => None,
@@ -57,7 +79,9 @@ fn reconciling(app: &App, facts: &Observed, plan: &Plan) -> bool {
     }
     match plan.stage {
         Stage::Preparing { .. } | Stage::Switching { .. } | Stage::Pausing => true,
-        Stage::Unready { missing } => updating(missing) || rolling(facts, target),
+        Stage::Unready { missing } => {
+            updating(missing) || carrying(facts, plan) >= healthy(app, facts, plan).max(1)
+        }
         Stage::Serving => app.present.get(target.other()) == &true && rolling(facts, target.other()),
         Stage::Draining { .. } | Stage::Paused | Stage::Yielding => false,
     }
@@ -65,9 +89,12 @@ fn reconciling(app: &App, facts: &Observed, plan: &Plan) -> bool {
 
 fn updating(missing: Missing) -> bool {
     match missing {
-        Missing::Block | Missing::Revision | Missing::Deployment | Missing::Rollout | Missing::Observed => {
-            true
-        }
+        Missing::Block
+        | Missing::Revision
+        | Missing::Deployment
+        | Missing::Rollout
+        | Missing::Size { .. }
+        | Missing::Observed => true,
         Missing::Pods { .. }
         | Missing::Deadline
         | Missing::ReplicaSet
@@ -121,6 +148,7 @@ mod tests {
                 "green": color(app.status.served.green),
                 "switch": app.status.switch.map(|(from, to)| json!({ "from": from, "to": to, "startedAt": now })),
                 "conditions": if app.status.reconciling { vec![reconciling] } else { vec![] },
+                "desiredHealthy": (app.status.healthy > 0).then_some(app.status.healthy),
             })
         });
         let block = |color: Color| {
@@ -148,6 +176,7 @@ mod tests {
             active: status.active,
             switch: status.switch.as_ref().map(|switch| (switch.from, switch.to)),
             served: PerColor::from_fn(|color| u8::try_from(served(color)).unwrap()),
+            healthy: u8::try_from(status.desired_healthy.unwrap_or(0)).unwrap(),
         }
     }
 
