@@ -82,9 +82,12 @@ async fn is_a_tag_that_is_edited_again_while_it_rolls_the_one_that_serves() -> R
 async fn does_a_size_that_is_raised_while_the_target_rolls_count_for_the_switch() -> Result<()> {
     let (sandbox, _operator) = rolling("raised", 3).await?;
     sandbox.edit("hello", json!({"replicas": 4})).await?;
-    // The guard sees to it that green has four pods when it is selected.
+    // The guard sees to it that green has as many ready pods as blue when it is selected.
     sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
-    sandbox.until("blue has four too", |world| all_up(world) && world.size("hello", Blue) == Some(4)).await?;
+    for color in Color::ALL {
+        let what = format!("{color} has four");
+        sandbox.until(&what, |world| all_up(world) && world.size("hello", color) == Some(4)).await?;
+    }
     sandbox.finish().await
 }
 
@@ -128,13 +131,13 @@ async fn is_the_live_color_healed_while_the_target_rolls() -> Result<()> {
 }
 
 #[tokio::test]
-async fn does_scaling_in_a_drain_reach_the_old_color_only_after_it() -> Result<()> {
+async fn does_the_old_color_grow_in_its_drain_and_shrink_only_after_it() -> Result<()> {
     let (sandbox, _operator) = draining("scale-drain", &app("hello").drain(8)).await?;
     for count in [4, 1] {
         sandbox.edit("hello", json!({"replicas": count})).await?;
         sandbox
-            .until(&format!("green has {count} and blue is as it was"), |world| {
-                world.size("hello", Green) == Some(count) && world.size("hello", Blue) == Some(2)
+            .until(&format!("green has {count} and blue has grown to four"), |world| {
+                world.size("hello", Green) == Some(count) && world.size("hello", Blue) == Some(4)
             })
             .await?;
     }
