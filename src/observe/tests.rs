@@ -118,7 +118,7 @@ fn endpoints_have_moved_with_the_first_ready_pod() {
 fn observed(seen: &Snapshot, now: &str) -> Observed {
     let token =
         crate::fence::Token { operator: "n/o".to_owned(), lease: "l".to_owned(), epoch: 1, attempt: 0 };
-    observe(seen, &token, now.parse().unwrap(), |_| Held::default())
+    observe(seen, routing(seen, &token), &token, Held::default(), now.parse().unwrap())
 }
 
 fn with_status(status: Value) -> Snapshot {

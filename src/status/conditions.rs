@@ -50,9 +50,7 @@ pub(super) fn conditions(
     let (is_ready, why) = ready(report, &record, intent, stalled.as_ref());
     let reconciling = match stalled {
         Some(_) => None,
-        None => {
-            work(&record, intent, report.seen, report.plan, refused).map(|work| reconciling(work, &why))
-        },
+        None => work(&record, intent, report.seen, report.plan, refused).map(|work| reconciling(work, &why)),
     };
     let (standby, standby_why) = standby(report, intent);
     let mut all = vec![(READY, is_ready, why), (STANDBY_READY, standby, standby_why)];

@@ -242,7 +242,10 @@ fn without_progress(told: &Told) -> Duration {
         color_slices: PerColor::default(),
         proof: PerColor::default(),
     };
-    let facts = crate::observe::observe(&snapshot, &nobody, told.now, |_| crate::observe::Held::default());
+    let facts = {
+        let routing = crate::observe::routing(&snapshot, &nobody);
+        crate::observe::observe(&snapshot, routing, &nobody, crate::observe::Held::default(), told.now)
+    };
     facts.elapsed.switching.unwrap()
 }
 

@@ -169,13 +169,7 @@ fn has_foreign_child(intent: &Intent, facts: &Observed) -> bool {
 }
 
 /// What is under way.
-pub fn work(
-    old: &Record,
-    intent: &Intent,
-    facts: &Observed,
-    plan: &Plan,
-    refused: Refused,
-) -> Option<Work> {
+pub fn work(old: &Record, intent: &Intent, facts: &Observed, plan: &Plan, refused: Refused) -> Option<Work> {
     let target = intent.active;
     match plan.stage {
         Stage::Preparing { .. } => Some(Work::Target),

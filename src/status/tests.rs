@@ -9,8 +9,8 @@ use serde_json::json;
 
 use super::*;
 use crate::plan::{
-    self, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Holder, Missing, Recorded, Selection,
-    ServiceFacts, Stored, Waits,
+    self, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Holder, Live, Missing, Recorded,
+    Selection, ServiceFacts, Stored, Waits,
 };
 
 pub(super) fn app(active: &str) -> BlueGreenApp {

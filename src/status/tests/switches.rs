@@ -1,6 +1,7 @@
 //! What is recorded of a switch, and which Events tell of it?
 
 use super::*;
+use crate::api::SwitchStatus;
 
 #[test]
 fn a_switch_under_way_keeps_its_start() {
@@ -47,7 +48,13 @@ fn each_transition_is_one_event_and_a_steady_state_none() {
 /// Green served before, so it is left alone for a drain after the cancel too: the status keeps a record of that.
 #[test]
 fn canceling_a_switch_to_a_color_that_served_before_is_told_as_a_cancel() {
-    let switch = |from, to| SwitchStatus { from: Some(from), to, started_at: Time(Timestamp::UNIX_EPOCH) };
+    let switch = |from, to| SwitchStatus {
+        from: Some(from),
+        to,
+        started_at: Time(Timestamp::UNIX_EPOCH),
+        available_replicas: 0,
+        progressed_at: None,
+    };
     let with =
         |switch| BlueGreenAppStatus { active: Some(Color::Blue), switch, ..BlueGreenAppStatus::default() };
     let asked = with(Some(switch(Color::Blue, Color::Green)));
@@ -71,6 +78,8 @@ fn a_switch_back_keeps_its_record_while_its_pods_are_unready() {
             from: Some(Color::Blue),
             to: Color::Green,
             started_at: Time(Timestamp::UNIX_EPOCH),
+            available_replicas: 0,
+            progressed_at: None,
         }),
         ..BlueGreenAppStatus::default()
     });
@@ -82,7 +91,15 @@ fn a_switch_back_keeps_its_record_while_its_pods_are_unready() {
 /// What `kubectl describe` shows of a first activation, a switch and a switch back.
 #[test]
 fn the_events_of_a_switch_read_as_sentences() {
-    let switch = |from, to| Some(SwitchStatus { from, to, started_at: Time(Timestamp::UNIX_EPOCH) });
+    let switch = |from, to| {
+        Some(SwitchStatus {
+            from,
+            to,
+            started_at: Time(Timestamp::UNIX_EPOCH),
+            available_replicas: 0,
+            progressed_at: None,
+        })
+    };
     let image = |served| {
         Some(ColorStatus {
             image: "hello:v1".into(),
