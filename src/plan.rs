@@ -16,6 +16,7 @@
 //! | what must be fenced first | `rules::unfenced` |
 
 mod facts;
+mod pause;
 mod rules;
 mod size;
 mod steps;
@@ -30,9 +31,10 @@ pub use facts::{
 };
 
 use crate::api::Color;
+pub use pause::paused_midway;
 use rules::{drained, holds, left_recently, serving, yields};
 pub use rules::{gate, live, outdated};
-use steps::{fence, is_resize, resize_live, steps};
+use steps::{fence, resize_live, steps};
 
 /// One request to the API server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -287,47 +289,6 @@ pub fn plan(intent: &Intent, seen: &Observed) -> Plan {
     let held = live.color().filter(|&color| holds(intent, seen, color));
     let switched = live == Live::Selected(intent.active) && after_switch(intent, seen) == Stage::Serving;
     Plan { actions, stage, live, switched, held, wake: wake(intent, seen, live) }
-}
-
-/// Does `spec.paused` hold back more than a change of size? Without it, a switch or an edit would go on.
-///
-/// The live color follows `spec.replicas` while the app is paused, as a paused Deployment does. The idle color follows
-/// afterwards: an autoscaler's write is no change that waits for a person.
-pub fn paused_midway(intent: &Intent, seen: &Observed) -> bool {
-    let unpaused = Intent { paused: false, ..intent.clone() };
-    // Tokens that are missing are no change that anybody asked for.
-    let mut seen = seen.clone();
-    if let Child::Ours(service) = &mut seen.service {
-        stamp(&mut service.fence);
-    }
-    for color in Color::ALL {
-        if let Child::Ours(deployment) = &mut seen.colors.get_mut(color).deployment {
-            stamp(&mut deployment.fence);
-        }
-    }
-    let plan = plan(&unpaused, &seen);
-    let resizes = |action: &Action| match action {
-        Action::EditDeployment { color, .. } => is_resize(&seen, *color),
-        Action::CreateService
-        | Action::Restore { .. }
-        | Action::UpdateService
-        | Action::ApplyColorService(_)
-        | Action::StoreRevision { .. }
-        | Action::RecoverRevision { .. }
-        | Action::Promote { .. }
-        | Action::CreateDeployment { .. }
-        | Action::Fence { .. }
-        | Action::Switch { .. }
-        | Action::DropRevision { .. }
-        | Action::RemoveColor(_) => false,
-    };
-    plan.live != Live::Selected(unpaused.active) || !plan.actions.iter().all(resizes)
-}
-
-fn stamp(fence: &mut Fence) {
-    if *fence == Fence::Stale {
-        *fence = Fence::Mine;
-    }
 }
 
 fn stage(intent: &Intent, seen: &Observed, live: Live) -> Stage {
