@@ -18,6 +18,7 @@
 //! | what the plan waits for | [`Waits`] |
 
 mod facts;
+mod pause;
 mod rules;
 mod size;
 mod steps;
@@ -34,9 +35,10 @@ pub use facts::{
 };
 
 use crate::api::Color;
+pub(crate) use pause::paused_midway;
 use rules::{drained, holder, holds, left_recently, serving};
 pub use rules::{gate, live, outdated};
-use steps::{fence, is_resize, resize_live, steps};
+use steps::{fence, resize_live, steps};
 use waits::waits;
 pub use waits::{Holder, Waits};
 pub use writes::{Inventory, Mismatch, ServiceWrite, Source, Write, writes};
@@ -318,47 +320,6 @@ pub fn plan(intent: &Intent, seen: &Observed) -> Plan {
     let switched = live == Live::Selected(intent.active) && after_switch(intent, seen) == Stage::Serving;
     let waits = waits(intent, seen, live, stage);
     Plan { actions, stage, live, switched, held, waits, wake: wake(intent, seen, live) }
-}
-
-/// Does `spec.paused` hold back more than a change of size? Without it, a switch or an edit would go on.
-///
-/// The live color follows `spec.replicas` while the app is paused, as a paused Deployment does. The idle color follows
-/// afterwards: an autoscaler's write is no change that waits for a person.
-pub(crate) fn paused_midway(intent: &Intent, seen: &Observed) -> bool {
-    let unpaused = Intent { paused: false, ..intent.clone() };
-    // Tokens that are missing are no change that anybody asked for.
-    let mut seen = seen.clone();
-    if let Child::Ours(service) = &mut seen.service {
-        stamp(&mut service.fence);
-    }
-    for color in Color::ALL {
-        if let Child::Ours(deployment) = &mut seen.colors.get_mut(color).deployment {
-            stamp(&mut deployment.fence);
-        }
-    }
-    let plan = plan(&unpaused, &seen);
-    let resizes = |action: &Action| match action {
-        Action::EditDeployment { color, .. } => is_resize(&seen, *color),
-        Action::CreateService
-        | Action::Restore { .. }
-        | Action::UpdateService
-        | Action::ApplyColorService(_)
-        | Action::StoreRevision { .. }
-        | Action::RecoverRevision { .. }
-        | Action::Promote { .. }
-        | Action::CreateDeployment { .. }
-        | Action::Fence { .. }
-        | Action::Switch { .. }
-        | Action::DropRevision { .. }
-        | Action::RemoveColor(_) => false,
-    };
-    plan.live != Live::Selected(unpaused.active) || !plan.actions.iter().all(resizes)
-}
-
-fn stamp(fence: &mut Fence) {
-    if *fence == Fence::Stale {
-        *fence = Fence::Mine;
-    }
 }
 
 fn stage(intent: &Intent, seen: &Observed, live: Live) -> Stage {

@@ -131,6 +131,19 @@ fn a_wait_at_a_gate_has_an_end() {
     assert!(why.contains("no switch to green was requested"), "{why}");
 }
 
+/// Ready is True while pods are added; who waits for `ready` waits for all of them.
+#[test]
+fn a_wait_for_ready_goes_on_while_the_live_color_is_scaled_or_updated() {
+    for reason in ["Scaling", "Updating"] {
+        let mut scaling = settled();
+        scaling["status"]["conditions"] =
+            json!([condition("Ready", "True", reason, "blue has 2 of 4 pods available")]);
+        let scaling = app(scaling);
+        assert!(matches!(verdict(Goal::Ready, &scaling), Verdict::Waiting(_)), "{reason}");
+        assert!(matches!(verdict(Goal::Active(Blue), &scaling), Verdict::Reached(_)), "{reason}");
+    }
+}
+
 #[test]
 fn a_report_on_an_earlier_edit_counts_for_nothing() {
     let stale = app(with("/metadata/generation", json!(5)));

@@ -50,7 +50,8 @@ pub(super) fn enough(
     }
     let was_complete = deployment.rolled_out && deployment.total == deployment.updated && !is_live;
     let have = deployment.newest_available();
-    if !is_complete(deployment) && !(was_complete && have >= need) {
+    let is_enough = is_complete(deployment) || (was_complete && have >= need);
+    if !is_enough {
         return Err(Missing::Pods { have, want: if was_complete { need } else { size } });
     }
     if !deployment.proven {

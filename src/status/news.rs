@@ -26,5 +26,7 @@ fn claims(status: &BlueGreenAppStatus) -> impl PartialEq + '_ {
     let conditions: Vec<_> = status.conditions.iter().map(|c| (&c.type_, &c.status, &c.reason)).collect();
     let revisions =
         [&status.blue, &status.green].map(|c| c.as_ref().map(|c| (c.revision, c.served_revision)));
-    (status.observed_generation, status.active, status.phase, &status.switch, conditions, revisions)
+    // The rest of it tells how far the switch is.
+    let switch = status.switch.as_ref().map(|switch| (switch.from, switch.to, &switch.started_at));
+    (status.observed_generation, status.active, status.phase, switch, conditions, revisions)
 }
