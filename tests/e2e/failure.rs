@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::harness::{Kind, Sandbox, app, pods};
+use crate::harness::{Kind, Sandbox, app};
 
 /// A template that the schema of the app takes and the API server refuses in a Deployment.
 fn refused() -> Value {
