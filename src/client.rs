@@ -1,9 +1,11 @@
-//! The client for decisions and writes, with connections that never wait for a full packet.
+//! The Kubernetes client for decisions and writes: it sends each request once, within a timeout and without delay.
 //!
-//! `kube` leaves Nagle's algorithm on. Two short writes in a row, as at the end of a TLS handshake and the request after
-//! it, then wait until the API server acknowledges the first, and it takes its time: 40 ms on Linux. A look that needs
-//! more connections than are open would always cost that (measured: 48 ms instead of 9 ms), and after some seconds
-//! of quiet none is open.
+//! `kube` leaves Nagle's algorithm on. Of two short writes in a row, as at the end of a TLS handshake and the request after it,
+//! the second then waits until the API server acknowledges the first, which Linux delays by 40 ms. A read that needs more
+//! connections than are open would always cost that (measured: 48 ms instead of 9 ms), and after some seconds without
+//! requests none is open.
+
+use std::time::Duration;
 
 use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -12,13 +14,25 @@ use kube::Client;
 use kube::client::{Body, ClientBuilder, ConfigExt};
 use tower::{BoxError, ServiceBuilder};
 
-/// A client like `kube`'s own, but that it sends each request once, and at once.
+/// Configures a client to send each request once, with this timeout for connecting, for reading and for writing. A write
+/// that the client repeated by itself could take effect long after the decision that it belongs to.
+#[must_use]
+pub fn for_decisions(mut config: kube::Config, timeout: Duration) -> kube::Config {
+    config.default_retry = false;
+    config.connect_timeout = Some(timeout);
+    config.read_timeout = Some(timeout);
+    config.write_timeout = Some(timeout);
+    config.reset_reader_on_write = true;
+    config
+}
+
+/// Makes a client like `kube`'s own, but without Nagle's algorithm.
 ///
 /// # Errors
 /// When the configuration holds certificates or credentials that can't be used.
-pub fn prompt(config: kube::Config) -> kube::Result<Client> {
+pub fn low_latency_client(config: kube::Config) -> kube::Result<Client> {
     if config.default_retry || config.proxy_url.is_some() {
-        // `kube` knows how to do these, or says why it can't.
+        // Only `kube`'s own client supports these.
         return Client::try_from(config);
     }
     let mut connector = TimeoutConnector::new(config.rustls_https_connector_with_connector(tcp())?);

@@ -1,4 +1,4 @@
-//! The command line: flags with environment fallbacks, and the clients they describe.
+//! The command line: flags, each with an environment variable as its fallback.
 //!
 //! Every duration is written with its unit: `15s`, `1m30s`, `500ms`.
 
@@ -31,13 +31,13 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// What to do; `run` when nothing is said.
+    /// The subcommand; `run` if there is none.
     pub fn into_command(self) -> Command {
         self.command.unwrap_or(Command::Run(Box::new(self.run)))
     }
 }
 
-/// What the program does.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the operator (the default)
@@ -60,7 +60,7 @@ pub struct RunArgs {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: u16,
 
-    /// Longest time one write request may take; must be shorter than --lease-renew-deadline
+    /// Longest time one write request may take; at most --lease-renew-deadline minus twice --lease-retry-period
     #[arg(long, env = "BLUEGREEN_WRITE_TIMEOUT", value_name = "DURATION", default_value = "3s")]
     #[arg(value_parser = parse_duration)]
     pub write_timeout: Duration,
@@ -69,15 +69,15 @@ pub struct RunArgs {
     #[arg(long, env = "BLUEGREEN_HTTP_ADDR", value_name = "IP:PORT", default_value = "0.0.0.0:8080")]
     pub http_addr: SocketAddr,
 
-    /// Leader election.
+    /// Flags of the leader election.
     #[command(flatten)]
     pub lease: LeaseArgs,
 
-    /// Logging.
+    /// Flags of the log.
     #[command(flatten)]
     pub log: LogArgs,
 
-    /// Which cluster.
+    /// Flags that choose the cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }
@@ -146,14 +146,14 @@ pub struct LogArgs {
     pub level: String,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// Json in a cluster, text on a terminal.
+    /// JSON in a cluster, text on a terminal.
     Auto,
     /// One JSON object per line.
     Json,
-    /// For people.
+    /// One line for people to read per event.
     Text,
 }
 
@@ -171,24 +171,28 @@ pub struct ClusterArgs {
 }
 
 impl RunArgs {
-    /// The only namespace to watch; `None` for all.
+    /// The only namespace to watch; `None` means all.
     pub fn namespace(&self) -> Option<&str> {
         self.namespace.as_ref().and_then(Optional::get)
     }
 
-    /// Refuse flags that contradict each other.
+    /// Refuses flags that contradict each other.
     ///
     /// # Errors
-    /// Names them.
+    /// Names the flags, and what to do.
     pub fn check(&self) -> anyhow::Result<()> {
         if self.lease.elect {
             self.lease.config("", "unused").check()?;
+            let longest = self.lease.longest_write();
             anyhow::ensure!(
-                self.write_timeout < self.lease.renew_deadline,
-                "--write-timeout ({:?}) must be shorter than --lease-renew-deadline ({:?}): \
-                 no write may outlive leadership",
+                self.write_timeout <= longest,
+                "--write-timeout ({:?}) must be at most {longest:?}, which is --lease-renew-deadline ({:?}) minus twice \
+                 --lease-retry-period ({:?}): a write is sent only if its timeout ends before the leadership can, and a \
+                 longer one would be held back for a part of each renewal. Lower --write-timeout, or raise \
+                 --lease-renew-deadline",
                 self.write_timeout,
-                self.lease.renew_deadline
+                self.lease.renew_deadline,
+                self.lease.retry_period
             );
         }
         Ok(())
@@ -196,7 +200,14 @@ impl RunArgs {
 }
 
 impl LeaseArgs {
-    /// `fallback` is the namespace that the kube config names: the pod's own inside a cluster.
+    /// The longest timeout with which a write can be sent at any time while renewals succeed: leadership is valid for
+    /// the renew deadline from the start of the last renewal that succeeded. When the next one succeeds that start may be
+    /// two retry periods ago: one that is waited, and one that the request may take.
+    fn longest_write(&self) -> Duration {
+        self.renew_deadline.saturating_sub(self.retry_period.saturating_mul(2))
+    }
+
+    /// The configuration of the election. `fallback` is the namespace that the kube config names: the pod's own inside a cluster.
     pub fn config(&self, fallback: &str, identity: &str) -> LeaseConfig {
         LeaseConfig {
             namespace: self.namespace.as_ref().and_then(Optional::get).unwrap_or(fallback).to_owned(),
@@ -210,7 +221,7 @@ impl LeaseArgs {
 }
 
 impl ClusterArgs {
-    /// Find the cluster: the context asked for, else `KUBECONFIG` or `~/.kube/config`, else the ServiceAccount.
+    /// Finds the cluster: the context that --context names, else `KUBECONFIG` or `~/.kube/config`, else the ServiceAccount.
     ///
     /// # Errors
     /// When none of them leads to a cluster, or the context doesn't exist.
@@ -234,19 +245,7 @@ impl ClusterArgs {
     }
 }
 
-/// The client for decisions and writes: one try, and a short patience. A write that is retried behind our
-/// back could commit long after the decision it belongs to.
-#[must_use]
-pub fn for_decisions(mut config: kube::Config, timeout: Duration) -> kube::Config {
-    config.default_retry = false;
-    config.connect_timeout = Some(timeout);
-    config.read_timeout = Some(timeout);
-    config.write_timeout = Some(timeout);
-    config.reset_reader_on_write = true;
-    config
-}
-
-/// A value that may be given as empty, which is what a chart's unset value becomes in the environment.
+/// A value that may be empty, which means the same as absent: a chart passes an unset value as an empty one.
 #[derive(Clone, Debug)]
 struct Optional(String);
 
@@ -261,7 +260,7 @@ fn parse_optional(text: &str) -> Result<Optional, String> {
     Ok(Optional(text.trim().to_owned()))
 }
 
-/// Parse `15s`, `1m30s`, `500ms`.
+/// Parses `15s`, `1m30s`, `500ms`.
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let hint = "expected a duration with its unit, such as 15s, 1m30s or 500ms";
     let parsed: SignedDuration = text.parse().map_err(|_| hint.to_owned())?;

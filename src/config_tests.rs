@@ -75,8 +75,37 @@ fn timings_that_would_let_two_leaders_overlap_are_refused() {
     let refused = |args: &[&str]| run(args).check().unwrap_err().to_string();
     assert!(refused(&["--lease-duration", "10s"]).contains("longer than the renew deadline"));
     assert!(refused(&["--lease-retry-period", "6s"]).contains("twice the retry period"));
-    assert!(refused(&["--write-timeout", "10s"]).contains("--lease-renew-deadline"));
+}
+
+/// Shorter than the renew deadline, it would still block the writes in most of the time between two renewals.
+#[test]
+fn a_write_timeout_that_a_healthy_renewal_cannot_cover_is_refused_with_the_remedy() {
+    let with = |timeout| run(&["--write-timeout", timeout]).check();
+    with("6s").unwrap();
+    for timeout in ["6001ms", "9s", "10s"] {
+        let message = with(timeout).unwrap_err().to_string();
+        for words in
+            ["--write-timeout", "--lease-renew-deadline", "--lease-retry-period", "at most 6s", "Lower"]
+        {
+            assert!(message.contains(words), "{words:?} is not in {message}");
+        }
+    }
     run(&["--write-timeout", "30s", "--leader-elect=false"]).check().unwrap();
+}
+
+#[test]
+fn the_timings_of_the_chart_are_accepted() {
+    let values = include_str!("../charts/bluegreen-operator/values.yaml");
+    let values: serde_json::Value = serde_yaml_ng::from_str(values).unwrap();
+    let args: Vec<String> = [
+        ("--lease-duration", "/leaderElection/duration"),
+        ("--lease-renew-deadline", "/leaderElection/renewDeadline"),
+        ("--lease-retry-period", "/leaderElection/retryPeriod"),
+        ("--write-timeout", "/writeTimeout"),
+    ]
+    .map(|(flag, at)| format!("{flag}={}", values.pointer(at).and_then(|value| value.as_str()).unwrap()))
+    .into();
+    run(&args.iter().map(String::as_str).collect::<Vec<_>>()).check().unwrap();
 }
 
 #[test]

@@ -1,13 +1,17 @@
-//! Watches: what happened → which app to look at. The queue and the one-pass-per-app rule are kube's.
+//! Watches: turn what happens to objects into apps to reconcile. The queue, and the rule that an app has at most one pass
+//! at a time, are kube's.
 
-pub mod cache;
+#[cfg(test)]
+mod tests;
+
+mod tasks;
 
 use std::collections::HashSet;
 use std::fmt::Debug;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -21,113 +25,150 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use self::cache::{ByApp, Cache, Key};
+pub use self::tasks::{Tasks, WatchEnded};
 use crate::api::BlueGreenApp;
 use crate::desired::names;
 use crate::http::Health;
-use crate::metrics::Metrics;
+use crate::observe::stores::{ByApp, Cache, Key};
 use crate::reconcile::{Context, Error, reconcile};
 
-/// Kinds that must be listed once before this replica is ready: the app and its four kinds of children.
+/// Number of kinds that must be listed once before this replica is ready: the app and its four kinds of children.
 const KINDS: usize = 5;
 
-/// How often the controller's loop shows that it turns.
+/// How often the controller's loop reports that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// Everything that the watches feed. Filled in every replica, so that a standby takes over with warm stores.
+/// The stores that the watches feed. Every replica fills them, so that a standby takes over with warm stores.
 pub struct Watches {
-    /// The children.
+    /// The stores of the children.
     pub cache: Arc<Cache>,
     apps: Store<BlueGreenApp>,
     /// Set while this replica leads.
-    queue: Mutex<Option<mpsc::UnboundedSender<ObjectRef<BlueGreenApp>>>>,
-    /// Which kinds have been listed: a set, because one kind may be listed twice before another is listed at all.
+    leading: Mutex<Option<Leading>>,
+    /// The kinds that have been listed: a set, because one kind may be listed twice before another is listed at all.
     listed: Mutex<HashSet<String>>,
     synced: watch::Sender<bool>,
     health: Arc<Health>,
-    metrics: Metrics,
+}
+
+/// Drops what the driver remembers of an app that no longer exists.
+type Forget = Box<dyn Fn(&BlueGreenApp) + Send>;
+
+/// What the watches tell the leading replica's driver.
+struct Leading {
+    /// Apps to reconcile.
+    queue: mpsc::UnboundedSender<ObjectRef<BlueGreenApp>>,
+    forget: Forget,
 }
 
 impl Watches {
-    /// Starts watching, in one namespace or in all; never ends by itself.
-    pub fn start(
-        client: &Client,
-        namespace: Option<&str>,
-        health: Arc<Health>,
-        metrics: Metrics,
-    ) -> Arc<Self> {
+    /// Starts watching, in one namespace or in all. The watches run until the [`Tasks`] are dropped.
+    pub fn start(client: &Client, namespace: Option<&str>, health: Arc<Health>) -> (Arc<Self>, Tasks) {
+        let (watches, writer) = Self::new(health);
+        let mut tasks = Tasks::default();
+        let apps = watcher(scoped(client, namespace), watcher::Config::default()).default_backoff();
+        tasks.spawn(&BlueGreenApp::kind(&()), watches.clone().follow_apps(apps, writer));
+        watches.start_kind::<Service>(&mut tasks, client, namespace, |c| &c.services);
+        watches.start_kind::<Deployment>(&mut tasks, client, namespace, |c| &c.deployments);
+        watches.start_kind::<ControllerRevision>(&mut tasks, client, namespace, |c| &c.revisions);
+        watches.start_kind::<EndpointSlice>(&mut tasks, client, namespace, |c| &c.slices);
+        (watches, tasks)
+    }
+
+    fn new(health: Arc<Health>) -> (Arc<Self>, Writer<BlueGreenApp>) {
         let (apps, writer) = reflector::store();
-        let watches = Arc::new(Self {
+        let watches = Self {
             cache: Arc::default(),
             apps,
-            queue: Mutex::default(),
+            leading: Mutex::default(),
             listed: Mutex::default(),
             synced: watch::Sender::new(false),
             health,
-            metrics,
-        });
-        let ours = watcher::Config::default().labels(names::APP);
-        tokio::spawn(watches.clone().watch_apps(scoped(client, namespace), writer));
-        tokio::spawn(
-            watches.clone().watch(scoped::<Service>(client, namespace), ours.clone(), |c| &c.services),
-        );
-        tokio::spawn(
-            watches.clone().watch(scoped::<Deployment>(client, namespace), ours.clone(), |c| &c.deployments),
-        );
-        tokio::spawn(watches.clone().watch(
-            scoped::<ControllerRevision>(client, namespace),
-            ours.clone(),
-            |c| &c.revisions,
-        ));
-        tokio::spawn(watches.clone().watch(scoped::<EndpointSlice>(client, namespace), ours, |c| &c.slices));
-        watches
+        };
+        (Arc::new(watches), writer)
     }
 
-    async fn watch_apps(
+    fn start_kind<K>(
+        self: &Arc<Self>,
+        tasks: &mut Tasks,
+        client: &Client,
+        namespace: Option<&str>,
+        store: fn(&Cache) -> &ByApp<K>,
+    ) where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + DeserializeOwned
+            + Debug
+            + Send
+            + Sync
+            + 'static,
+    {
+        let config = watcher::Config::default().labels(names::APP);
+        let events = watcher(scoped::<K>(client, namespace), config).default_backoff();
+        tasks.spawn(&K::kind(&()), self.clone().follow(events, store));
+    }
+
+    /// Every app in the store.
+    pub fn apps(&self) -> Vec<Arc<BlueGreenApp>> {
+        self.apps.state()
+    }
+
+    async fn follow_apps(
         self: Arc<Self>,
-        api: Api<DeserializeGuard<BlueGreenApp>>,
+        events: impl Stream<Item = watcher::Result<Event<DeserializeGuard<BlueGreenApp>>>> + Send,
         mut writer: Writer<BlueGreenApp>,
     ) {
-        let mut events = Box::pin(watcher(api, watcher::Config::default()).default_backoff());
+        let mut events = std::pin::pin!(events);
         while let Some(event) = events.next().await {
-            let event = match event.map(readable) {
-                Ok(Some(event)) => event,
-                Ok(None) => continue,
-                Err(error) => {
-                    if is_missing(&error) {
-                        tracing::warn!(
-                            "this cluster has no BlueGreenApps: the CustomResourceDefinition is not installed; trying again"
-                        );
-                    } else {
-                        tracing::warn!(%error, "watching BlueGreenApps failed; trying again");
-                    }
-                    continue;
-                }
-            };
-            writer.apply_watcher_event(&event);
             match event {
-                Event::Apply(app) => self.trigger(ObjectRef::from_obj(&app)),
-                Event::Delete(app) => {
-                    self.metrics.forget_app(&app.namespace().unwrap_or_default(), &app.name_any());
+                Ok(event) => {
+                    if let Some(event) = self.readable(event) {
+                        self.take_app(event, &mut writer);
+                    }
                 }
-                Event::Init | Event::InitApply(_) => {}
-                Event::InitDone => {
-                    self.note_synced("BlueGreenApp");
-                    self.trigger_all();
+                Err(error) if is_missing(&error) => {
+                    tracing::warn!(
+                        "this cluster has no BlueGreenApps: the CustomResourceDefinition is not installed; trying again"
+                    );
                 }
+                Err(error) => tracing::warn!(%error, "watching BlueGreenApps failed; trying again"),
             }
         }
     }
 
-    async fn watch<K>(self: Arc<Self>, api: Api<K>, config: watcher::Config, store: fn(&Cache) -> &ByApp<K>)
-    where
-        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+    fn take_app(&self, event: Event<BlueGreenApp>, writer: &mut Writer<BlueGreenApp>) {
+        let before = match &event {
+            Event::InitDone => self.apps(),
+            Event::Apply(_) | Event::Delete(_) | Event::Init | Event::InitApply(_) => Vec::new(),
+        };
+        writer.apply_watcher_event(&event);
+        match event {
+            Event::Apply(app) => self.trigger(ObjectRef::from_obj(&app)),
+            Event::Delete(app) => self.forget(&app),
+            Event::Init | Event::InitApply(_) => {}
+            Event::InitDone => {
+                // No DELETED event tells of an app that was deleted while the watch was down.
+                for app in before.iter().filter(|app| !is_stored(&self.apps, app)) {
+                    self.forget(app);
+                }
+                self.note_synced(&BlueGreenApp::kind(&()));
+                self.trigger_all();
+            }
+        }
+    }
+
+    async fn follow<K>(
+        self: Arc<Self>,
+        events: impl Stream<Item = watcher::Result<Event<K>>> + Send,
+        store: fn(&Cache) -> &ByApp<K>,
+    ) where
+        K: Resource<DynamicType = ()> + 'static,
     {
-        let events = watcher(api, config).default_backoff().modify(|object| {
-            // Half of every object, and nothing here reads it.
-            object.managed_fields_mut().clear();
+        let events = events.modify(|object| {
+            // Half of the size of every object, and nothing here reads it.
+            object.meta_mut().managed_fields = None;
         });
-        let mut events = Box::pin(events);
+        let mut events = std::pin::pin!(events);
         while let Some(event) = events.next().await {
             match event {
                 Ok(event) => {
@@ -143,6 +184,22 @@ impl Watches {
                     tracing::warn!(%error, kind = %K::kind(&()), "a watch failed; trying again");
                 }
             }
+        }
+    }
+
+    /// Leaves out an app that can't be decoded: one bad object must not stop the rest. Admission refuses such an app and
+    /// says why.
+    fn readable(&self, event: Event<DeserializeGuard<BlueGreenApp>>) -> Option<Event<BlueGreenApp>> {
+        match event {
+            Event::Apply(guard) => decoded(guard).ok().map(Event::Apply),
+            Event::InitApply(guard) => decoded(guard).ok().map(Event::InitApply),
+            // The last version may be unreadable while an older one is in the store: that one is to go.
+            Event::Delete(guard) => decoded(guard)
+                .or_else(|deleted| self.apps.get(&deleted).map(|app| app.as_ref().clone()).ok_or(deleted))
+                .ok()
+                .map(Event::Delete),
+            Event::Init => Some(Event::Init),
+            Event::InitDone => Some(Event::InitDone),
         }
     }
 
@@ -162,38 +219,55 @@ impl Watches {
         let _ = self.synced.subscribe().wait_for(|synced| *synced).await;
     }
 
+    fn leading(&self) -> MutexGuard<'_, Option<Leading>> {
+        self.leading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn trigger(&self, app: ObjectRef<BlueGreenApp>) {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(queue) = queue.as_ref() {
+        if let Some(leading) = self.leading().as_ref() {
             // The receiver is gone only when this replica has stopped leading.
-            let _ = queue.send(app);
+            let _ = leading.queue.send(app);
         }
     }
 
     fn trigger_all(&self) {
-        for app in self.apps.state() {
+        for app in self.apps() {
             self.trigger(ObjectRef::from_obj(app.as_ref()));
         }
     }
 
-    fn subscribe(&self) -> impl Stream<Item = ObjectRef<BlueGreenApp>> + use<> {
-        let (sender, mut receiver) = mpsc::unbounded_channel();
-        *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+    fn forget(&self, app: &BlueGreenApp) {
+        if let Some(leading) = self.leading().as_ref() {
+            (leading.forget)(app);
+        }
+    }
+
+    /// Starts to queue apps, every app in the store first. `forget` is called with the last known version of each app that
+    /// is deleted from now on.
+    fn subscribe(&self, forget: Forget) -> impl Stream<Item = ObjectRef<BlueGreenApp>> + use<> {
+        let (queue, mut receiver) = mpsc::unbounded_channel();
+        *self.leading() = Some(Leading { queue, forget });
         self.trigger_all();
         futures::stream::poll_fn(move |context| receiver.poll_recv(context))
     }
 
     /// Reconciles every app until `stop`; running passes are finished.
     pub async fn lead(&self, context: Arc<Context>, concurrency: u16, stop: CancellationToken) {
-        let queue = self.subscribe().take_until(stop.clone().cancelled_owned());
-        let health = self.health.clone();
+        let memories = context.clone();
+        let queue = self
+            .subscribe(Box::new(move |app| memories.forget(app)))
+            .take_until(stop.clone().cancelled_owned());
+        let (health, apps) = (self.health.clone(), self.apps.clone());
         let passes = applier(
-            move |app, context| {
-                let running = health.reconciling();
-                Box::pin(async move {
+            move |app: Arc<BlueGreenApp>, context: Arc<Context>| {
+                let (running, apps) = (health.reconciling(), apps.clone());
+                async move {
                     let _running = running;
-                    reconcile(app, context).await
-                })
+                    let result = reconcile(app.clone(), context.clone()).await;
+                    forget_if_deleted(&apps, &app, |app| context.forget(app));
+                    result
+                }
+                .boxed()
             },
             |_, _: &Error, _| Action::requeue(Duration::from_secs(1)),
             context,
@@ -219,7 +293,21 @@ impl Watches {
     }
 }
 
-/// Whether the kind itself is not there: what the API server answers then ("404 page not found") says nothing of it.
+/// Returns true if the store has this very app: an app of the same name that was created since is another one.
+fn is_stored(apps: &Store<BlueGreenApp>, app: &BlueGreenApp) -> bool {
+    apps.get(&ObjectRef::from_obj(app)).is_some_and(|stored| stored.uid() == app.uid())
+}
+
+/// Forgets an app that was deleted while its pass ran: the pass may have remembered something after the watch had told of
+/// the deletion.
+fn forget_if_deleted(apps: &Store<BlueGreenApp>, app: &BlueGreenApp, forget: impl FnOnce(&BlueGreenApp)) {
+    if !is_stored(apps, app) {
+        forget(app);
+    }
+}
+
+/// Returns true if the kind itself does not exist. The API server then answers "404 page not found", which says nothing
+/// about the kind.
 fn is_missing(error: &watcher::Error) -> bool {
     match error {
         watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => {
@@ -230,23 +318,21 @@ fn is_missing(error: &watcher::Error) -> bool {
     }
 }
 
-/// Leaves out what can't be read: one bad object must not stop the rest. Its rules are told at admission.
-fn readable(event: Event<DeserializeGuard<BlueGreenApp>>) -> Option<Event<BlueGreenApp>> {
-    let read = |guard: DeserializeGuard<BlueGreenApp>| match guard.0 {
-        Ok(app) => Some(app),
-        Err(invalid) => {
-            let name = invalid.metadata.name.clone().unwrap_or_default();
-            let namespace = invalid.metadata.namespace.clone().unwrap_or_default();
-            tracing::warn!(namespace, name, error = invalid.error, "an app can't be read and is left alone");
-            None
+/// The app, without its managed fields; or which app it is, if it can't be decoded.
+fn decoded(guard: DeserializeGuard<BlueGreenApp>) -> Result<BlueGreenApp, ObjectRef<BlueGreenApp>> {
+    match guard.0 {
+        Ok(mut app) => {
+            // None, and not an empty list: the status is written from this object, and an empty list in a write resets
+            // the managed fields.
+            app.metadata.managed_fields = None;
+            Ok(app)
         }
-    };
-    match event {
-        Event::Apply(guard) => read(guard).map(Event::Apply),
-        Event::Delete(guard) => read(guard).map(Event::Delete),
-        Event::InitApply(guard) => read(guard).map(Event::InitApply),
-        Event::Init => Some(Event::Init),
-        Event::InitDone => Some(Event::InitDone),
+        Err(invalid) => {
+            let name = invalid.metadata.name.unwrap_or_default();
+            let namespace = invalid.metadata.namespace.unwrap_or_default();
+            tracing::warn!(namespace, name, error = invalid.error, "ignoring an app that can't be decoded");
+            Err(ObjectRef::new(&name).within(&namespace))
+        }
     }
 }
 

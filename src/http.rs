@@ -1,8 +1,8 @@
-//! `/livez`, `/readyz`, `/metrics`: for the kubelet and for Prometheus.
+//! The HTTP server for the kubelet and Prometheus: `/livez`, `/readyz` and `/metrics`.
 
 use std::{
     collections::BTreeMap,
-    future::{Future, IntoFuture},
+    future::Future,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -15,8 +15,13 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
+    serve::Listener,
 };
-use tokio::net::TcpListener;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -24,8 +29,8 @@ use crate::metrics::Metrics;
 
 /// Whether this process does its work.
 ///
-/// Live: the controller's loop turns, and no reconcile hangs. A standby has no loop, and is live. Ready: the
-/// stores are synced, so that this replica acts at once or could; leading is not part of it.
+/// It is live if the controller's loop runs and no pass hangs; a standby has no loop, and is live. It is ready once every
+/// kind has been listed, so that it can act at once; leading is not part of it.
 #[derive(Debug)]
 pub struct Health {
     limits: HealthLimits,
@@ -35,9 +40,9 @@ pub struct Health {
 /// When a process counts as stuck.
 #[derive(Clone, Copy, Debug)]
 pub struct HealthLimits {
-    /// Longest time between two [`Health::beat`]s, once there was a first. Default 30 s.
+    /// Longest time between two [`Health::beat`]s, from the first one on. Default 30 s.
     pub heartbeat: Duration,
-    /// Longest time that one reconcile may run. Default 2 min.
+    /// Longest time that one pass may run. Default 2 min.
     pub reconcile: Duration,
 }
 
@@ -47,34 +52,27 @@ impl Default for HealthLimits {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct HealthState {
     last_beat: Option<Instant>,
-    /// Start of every reconcile that runs, by a number that is never used again: the first is the oldest.
+    /// The start of every pass that runs, by a number that is never used again: the first one is the oldest.
     running: BTreeMap<u64, Instant>,
     next_id: u64,
-    /// Why this replica can't work yet.
-    not_ready: Option<String>,
+    ready: bool,
 }
 
 impl Health {
-    /// Live and not ready.
+    /// The health of a process that starts: live, and not ready.
     pub fn new(limits: HealthLimits) -> Arc<Self> {
-        let state = HealthState {
-            last_beat: None,
-            running: BTreeMap::new(),
-            next_id: 0,
-            not_ready: Some("starting".to_owned()),
-        };
-        Arc::new(Self { limits, state: Mutex::new(state) })
+        Arc::new(Self { limits, state: Mutex::default() })
     }
 
-    /// The controller's loop has turned. From the first call on, silence is a failure.
+    /// Notes that the controller's loop runs. From the first call on, it has to be called in time.
     pub fn beat(&self) {
         self.state().last_beat = Some(Instant::now());
     }
 
-    /// Keep the guard for as long as the reconcile runs.
+    /// Notes that a pass begins; it ends when the guard is dropped.
     pub fn reconciling(self: &Arc<Self>) -> Reconciling {
         let mut state = self.state();
         let id = state.next_id;
@@ -83,20 +81,15 @@ impl Health {
         Reconciling { health: Arc::clone(self), id }
     }
 
-    /// The stores are synced: this replica acts, or could.
+    /// Notes that every kind has been listed once. A replica stays ready from then on.
     pub fn set_ready(&self) {
-        self.state().not_ready = None;
+        self.state().ready = true;
     }
 
-    /// Not (or no longer) able to act; `why` is what `/readyz` answers.
-    pub fn set_not_ready(&self, why: impl Into<String>) {
-        self.state().not_ready = Some(why.into());
-    }
-
-    /// Whether the process makes progress, as `/livez` answers it.
+    /// Returns whether the process makes progress, as `/livez` answers it.
     ///
     /// # Errors
-    /// Says what hangs, and for how long.
+    /// When something hangs: what, and for how long.
     pub fn live(&self) -> Result<(), String> {
         self.live_at(Instant::now())
     }
@@ -114,12 +107,12 @@ impl Health {
         }
     }
 
-    /// Whether this replica could act now, as `/readyz` answers it.
+    /// Returns whether this replica could act now, as `/readyz` answers it.
     ///
     /// # Errors
-    /// Says what is missing.
+    /// As long as not every kind has been listed.
     pub fn ready(&self) -> Result<(), String> {
-        self.state().not_ready.clone().map_or(Ok(()), Err)
+        if self.state().ready { Ok(()) } else { Err("starting".to_owned()) }
     }
 
     fn state(&self) -> MutexGuard<'_, HealthState> {
@@ -127,7 +120,7 @@ impl Health {
     }
 }
 
-/// A reconcile that runs; it ends when this is dropped.
+/// A pass that runs; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Reconciling {
     health: Arc<Health>,
@@ -146,31 +139,86 @@ struct Shared {
     metrics: Metrics,
 }
 
-/// Listen on `address`; port 0 picks a free one. Returns the address that was bound, and a future that serves
-/// until `shutdown`.
+/// What one client may take, so that it can't keep the others waiting or the process from ending.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at the same time; further ones wait until one has ended. Default 64.
+    pub connections: usize,
+    /// Longest time until a client has sent its request. Default 5 s.
+    pub request: Duration,
+    /// Longest time that a connection lasts. Each one serves one request. Default 30 s.
+    pub connection: Duration,
+    /// Longest time that running connections have left when the server ends. Default 2 s.
+    pub end: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 64,
+            request: Duration::from_secs(5),
+            connection: Duration::from_secs(30),
+            end: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Listens on `address`; port 0 picks a free one. Returns the address that was bound, and a future that serves until
+/// `shutdown` and ends at most [`Limits::end`] later.
 ///
 /// # Errors
 /// When the address can't be bound.
 pub async fn serve(
     address: SocketAddr,
+    limits: Limits,
     health: Arc<Health>,
     metrics: Metrics,
     shutdown: CancellationToken,
-) -> anyhow::Result<(SocketAddr, impl Future<Output = anyhow::Result<()>> + Send + 'static)> {
+) -> anyhow::Result<(SocketAddr, impl Future<Output = ()> + Send + 'static)> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))?;
-    let bound = listener.local_addr().context("can't tell the address that was bound")?;
+    let bound = listener.local_addr().context("can't determine the address that was bound")?;
     info!(address = %bound, "serving /livez, /readyz and /metrics");
-    let server = axum::serve(listener, router(Shared { health, metrics }))
-        .with_graceful_shutdown(shutdown.cancelled_owned())
-        .into_future();
-    Ok((bound, async move { server.await.context("the HTTP server failed") }))
+    Ok((bound, accept(listener, limits, router(Shared { health, metrics }), shutdown)))
+}
+
+/// Serves connections until `shutdown`. `axum::serve` does the same without any of the limits.
+async fn accept(mut listener: TcpListener, limits: Limits, router: Router, shutdown: CancellationToken) {
+    let mut running = JoinSet::new();
+    loop {
+        let next = async {
+            while running.len() >= limits.connections {
+                running.join_next().await;
+            }
+            // Failures to accept are retried inside.
+            Listener::accept(&mut listener).await.0
+        };
+        let Some(stream) = shutdown.run_until_cancelled(next).await else { break };
+        running.spawn(serve_connection(stream, limits, router.clone()));
+    }
+    drop(listener);
+    let rest = async { while running.join_next().await.is_some() {} };
+    // Those that are left end with the set.
+    let _ = tokio::time::timeout(limits.end, rest).await;
+}
+
+async fn serve_connection(stream: TcpStream, limits: Limits, router: Router) {
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.request)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    match tokio::time::timeout(limits.connection, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "a connection of a probe or a scrape failed"),
+        Err(_) => tracing::debug!("a connection of a probe or a scrape took too long"),
+    }
 }
 
 fn router(shared: Shared) -> Router {
     Router::new()
         .route("/livez", get(async |State(shared): State<Shared>| verdict(shared.health.live())))
         .route("/readyz", get(async |State(shared): State<Shared>| verdict(shared.health.ready())))
-        .route("/metrics", get(async |State(shared): State<Shared>| scrape(&shared.metrics)))
+        .route("/metrics", get(async |State(shared): State<Shared>| scrape(shared.metrics).await))
         .with_state(shared)
 }
 
@@ -181,11 +229,13 @@ fn verdict(result: Result<(), String>) -> Response {
     }
 }
 
-fn scrape(metrics: &Metrics) -> Response {
-    match metrics.render() {
+async fn scrape(metrics: Metrics) -> Response {
+    // Thousands of apps take a while to render: not on a thread that runs passes.
+    let rendered = tokio::task::spawn_blocking(move || metrics.render()).await;
+    match rendered.map_err(anyhow::Error::from).and_then(|text| Ok(text?)) {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
-        Err(err) => {
-            error!("can't render metrics: {err}");
+        Err(error) => {
+            error!("can't render metrics: {error:#}");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

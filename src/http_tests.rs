@@ -4,13 +4,32 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 
+/// What a broken server would keep a test waiting for.
+const TOO_LONG: Duration = Duration::from_secs(30);
+
 async fn get_path(address: SocketAddr, path: &str) -> (u16, String) {
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
+    tokio::time::timeout(TOO_LONG, stream.read_to_string(&mut answer)).await.unwrap().unwrap();
     (answer[9..12].parse().unwrap(), answer)
+}
+
+/// A server with these limits on a free port: its address, what ends it, and its task.
+async fn start(limits: Limits) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
+    let (health, metrics, shutdown) =
+        (Health::new(HealthLimits::default()), Metrics::new().unwrap(), CancellationToken::new());
+    let any = "127.0.0.1:0".parse().unwrap();
+    let (bound, server) = serve(any, limits, health, metrics, shutdown.clone()).await.unwrap();
+    (bound, shutdown, tokio::spawn(server))
+}
+
+/// A client that has sent half of its request, and sends no more.
+async fn half_a_request(address: SocketAddr) -> tokio::net::TcpStream {
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /livez HTTP/1.1\r\nHost:").await.unwrap();
+    stream
 }
 
 #[tokio::test]
@@ -20,7 +39,8 @@ async fn a_free_port_is_bound_and_every_path_answers() {
     metrics.set_leader(true);
     let shutdown = CancellationToken::new();
     let any = "127.0.0.1:0".parse().unwrap();
-    let (bound, server) = serve(any, health.clone(), metrics, shutdown.clone()).await.unwrap();
+    let (bound, server) =
+        serve(any, Limits::default(), health.clone(), metrics, shutdown.clone()).await.unwrap();
     let server = tokio::spawn(server);
     assert_ne!(bound.port(), 0);
 
@@ -38,15 +58,51 @@ async fn a_free_port_is_bound_and_every_path_answers() {
     assert!(body.contains("\nbluegreen_leader 1\n"), "{body}");
 
     shutdown.cancel();
-    server.await.unwrap().unwrap();
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_never_finishes_its_request_does_not_keep_the_process() {
+    let forever = Duration::from_secs(3600);
+    let limits =
+        Limits { request: forever, connection: forever, end: Duration::from_millis(10), connections: 2 };
+    let (address, shutdown, server) = start(limits).await;
+    let mut client = half_a_request(address).await;
+    // Connections are accepted in order: once this one is answered, that of the client is being served.
+    assert_eq!(get_path(address, "/livez").await.0, 200);
+    shutdown.cancel();
+    tokio::time::timeout(TOO_LONG, server).await.unwrap().unwrap();
+    assert_eq!(client.read(&mut [0]).await.unwrap_or(0), 0, "its connection is closed");
+}
+
+#[tokio::test]
+async fn a_client_that_never_finishes_its_request_loses_its_connection_and_the_next_is_served() {
+    let limits = Limits { request: Duration::from_millis(10), connections: 1, ..Limits::default() };
+    let (address, _shutdown, _server) = start(limits).await;
+    let mut slow = half_a_request(address).await;
+    assert_eq!(get_path(address, "/livez").await.0, 200);
+    let mut rest = Vec::new();
+    let _ = slow.read_to_end(&mut rest).await;
+    assert!(!String::from_utf8_lossy(&rest).contains(" 200 "));
+}
+
+/// As a client that asks for the metrics and never reads them.
+#[tokio::test]
+async fn a_connection_is_not_kept_longer_than_its_limit() {
+    let forever = Duration::from_secs(3600);
+    let limits =
+        Limits { request: forever, connection: Duration::from_millis(10), connections: 1, end: forever };
+    let (address, _shutdown, _server) = start(limits).await;
+    let _slow = half_a_request(address).await;
+    assert_eq!(get_path(address, "/livez").await.0, 200);
 }
 
 #[tokio::test]
 async fn a_taken_port_is_an_error_that_names_it() {
     let held = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = held.local_addr().unwrap();
-    let health = Health::new(HealthLimits::default());
-    let result = serve(address, health, Metrics::new().unwrap(), CancellationToken::new()).await;
+    let (health, metrics) = (Health::new(HealthLimits::default()), Metrics::new().unwrap());
+    let result = serve(address, Limits::default(), health, metrics, CancellationToken::new()).await;
     let message = result.err().unwrap().to_string();
     assert!(message.contains(&address.to_string()), "{message}");
 }
@@ -81,12 +137,4 @@ fn a_reconcile_that_hangs_is_not_live_until_it_ends() {
     drop(hanging);
     drop(other);
     assert_eq!(health.live_at(later), Ok(()));
-}
-
-#[test]
-fn readiness_can_be_lost_again() {
-    let health = Health::new(limits());
-    health.set_ready();
-    health.set_not_ready("stores are not synced");
-    assert_eq!(health.ready(), Err("stores are not synced".to_owned()));
 }

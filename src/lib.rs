@@ -25,6 +25,7 @@ pub mod observe;
 pub mod pass;
 pub mod plan;
 pub mod reconcile;
+pub mod shutdown;
 pub mod status;
 pub mod telemetry;
 pub mod validate;

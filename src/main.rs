@@ -1,4 +1,4 @@
-//! Entry point: arguments, telemetry, and the joining of HTTP, leadership and controller.
+//! The entry point: reads the arguments and connects the HTTP server, the leader election and the controller.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -9,14 +9,13 @@ use bluegreen_operator::config::{self, Cli, Command, RunArgs};
 use bluegreen_operator::controller::Watches;
 use bluegreen_operator::events::Publisher;
 use bluegreen_operator::fence::Token;
-use bluegreen_operator::http::{self, Health, HealthLimits};
+use bluegreen_operator::http::{self, Health, HealthLimits, Limits};
 use bluegreen_operator::leader::{self, Leadership, Term};
 use bluegreen_operator::metrics::Metrics;
 use bluegreen_operator::reconcile::Context;
-use bluegreen_operator::{api, client, telemetry};
+use bluegreen_operator::{api, client, shutdown, telemetry};
 use clap::Parser;
 use kube::Client;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
@@ -37,21 +36,42 @@ async fn run(args: &RunArgs) -> anyhow::Result<()> {
     args.check()?;
     telemetry::init(&args.log)?;
     let shutdown = CancellationToken::new();
-    tokio::spawn(cancel_on_signal(shutdown.clone()));
+    tokio::spawn(end_on_signals(shutdown.clone()));
     let kube = args.cluster.kube_config().await?;
     let (health, metrics) = (Health::new(HealthLimits::default()), Metrics::new()?);
-    let (_, server) = http::serve(args.http_addr, health.clone(), metrics.clone(), shutdown.clone()).await?;
+    let (_, server) =
+        http::serve(args.http_addr, Limits::default(), health.clone(), metrics.clone(), shutdown.clone())
+            .await?;
     let server = tokio::spawn(server);
 
-    let watches = Watches::start(&Client::try_from(kube.clone())?, args.namespace(), health, metrics.clone());
-    let Some(leadership) = lead(args, &kube, &shutdown).await? else { return Ok(()) };
+    let (watches, mut tasks) = Watches::start(&Client::try_from(kube.clone())?, args.namespace(), health);
+    let apps = watches.clone();
+    metrics.export_apps(move || apps.apps())?;
+    // Without its watches this process would act on stores that never change again, and look healthy. It ends in the middle of
+    // whatever it does, and does not release its Lease: a write may still be under way.
+    let acting = act(args, &kube, &shutdown, &watches, &metrics);
+    tasks.run_while_watching(acting).await.inspect_err(|ended| tracing::error!("{ended}"))??;
+    shutdown.cancel();
+    server.await.context("the HTTP server panicked")
+}
+
+/// Waits for the leadership, then reconciles until `shutdown`.
+async fn act(
+    args: &RunArgs,
+    kube: &kube::Config,
+    shutdown: &CancellationToken,
+    watches: &Watches,
+    metrics: &Metrics,
+) -> anyhow::Result<()> {
+    let Some(leadership) = lead(args, kube, shutdown).await? else { return Ok(()) };
     metrics.set_leader(true);
     tracing::info!(epoch = leadership.term.epoch, lease = leadership.term.lease_name, "leading");
-    let context = Arc::new(context(args, &kube, &leadership, &watches, metrics.clone())?);
-
     let stop = shutdown.child_token();
+    let context = context(args, kube, &leadership, watches, metrics.clone())?.with_stop(stop.clone());
+    let context = Arc::new(context);
+
     let working = async {
-        // For ever where the kind is not installed, or the rights are missing.
+        // For ever, if the CustomResourceDefinition is not installed or rights are missing.
         if stop.run_until_cancelled(watches.synced()).await.is_some() {
             watches.lead(context, args.concurrency, stop.clone()).await;
         }
@@ -66,8 +86,7 @@ async fn run(args: &RunArgs) -> anyhow::Result<()> {
         anyhow::bail!("leadership lost: {reason}");
     }
     leadership.release().await;
-    shutdown.cancel();
-    server.await.context("the HTTP server panicked")?
+    Ok(())
 }
 
 async fn lead(
@@ -91,7 +110,7 @@ fn context(
     watches: &Watches,
     metrics: Metrics,
 ) -> anyhow::Result<Context> {
-    let client = client::prompt(config::for_decisions(kube.clone(), args.write_timeout))?;
+    let client = client::low_latency_client(client::for_decisions(kube.clone(), args.write_timeout))?;
     let writer = Writer {
         client: client.clone(),
         tenure: leadership.tenure(),
@@ -116,22 +135,8 @@ fn token(term: &Term) -> Token {
     }
 }
 
-async fn cancel_on_signal(shutdown: CancellationToken) {
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "SIGTERM is not handled");
-                std::future::pending::<()>().await;
-            }
-        }
-    };
-    tokio::select! {
-        () = terminate => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    tracing::info!("shutting down");
-    shutdown.cancel();
+/// Ends the process: in order at the first signal, at once at the second.
+async fn end_on_signals(token: CancellationToken) {
+    shutdown::follow(shutdown::signals(), token).await;
+    std::process::exit(1);
 }

@@ -1,10 +1,10 @@
-//! What the operator exports for Prometheus: one registry, no globals, business names.
+//! The metrics that the operator exports for Prometheus.
 //!
-//! The series are listed in [`table`]; docs, dashboards and alerts are checked against that list.
+//! The series are listed in [`table`]; tests check docs, dashboards and alerts against that list. There is one registry a
+//! process and no global one, so that tests don't share it.
 
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,18 +13,21 @@ use prometheus::{
     TextEncoder, core::Collector,
 };
 
+mod apps;
 pub mod table;
 
+use crate::api::BlueGreenApp;
 use table::Series;
 
-/// Label value of `controller`: there is one controller.
+/// Value of the label `controller`: this program has one controller.
 const CONTROLLER: &str = "bluegreenapp";
 
-/// Seconds. From a flip of a warm color (milliseconds) to a rollout that ends at its deadline.
+/// Bounds of the switch durations, in seconds: from a switch to a color that is ready already (milliseconds) to one whose
+/// rollout takes until its deadline.
 const SWITCH_BUCKETS: [f64; 14] =
     [0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 
-/// Seconds; controller-runtime's shape, without its long tail.
+/// Bounds of the reconcile durations, in seconds: as in controller-runtime, without the longest ones.
 const RECONCILE_BUCKETS: [f64; 12] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
@@ -33,38 +36,35 @@ const RECONCILE_BUCKETS: [f64; 12] =
 pub enum SwitchResult {
     /// The Service selects the target, and only the target's pods are in its endpoints.
     Succeeded,
-    /// Edited back before it was committed.
+    /// `spec.active` was set back, or to another color, before the Service selected the target.
     Canceled,
-    /// The target did not become ready.
-    Failed,
 }
 
 impl SwitchResult {
     /// Every value of the label `result`.
-    pub const ALL: [Self; 3] = [Self::Succeeded, Self::Canceled, Self::Failed];
+    pub const ALL: [Self; 2] = [Self::Succeeded, Self::Canceled];
 
     /// The label value.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
             Self::Canceled => "canceled",
-            Self::Failed => "failed",
         }
     }
 }
 
-/// What became of a write request.
+/// The result of a write request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WriteOutcome {
-    /// Acknowledged.
+    /// The API server acknowledged it.
     Ok,
-    /// 409: a precondition failed.
+    /// The API server answered 409: a precondition failed.
     Conflict,
-    /// Any other 4xx.
+    /// The API server answered another 4xx.
     Rejected,
-    /// A timeout, a lost connection or a 5xx: it may have happened.
+    /// A timeout, a lost connection or a 5xx: the write may have happened.
     Unknown,
-    /// Not sent: leadership would have ended before the request's deadline.
+    /// Not sent, because leadership could have ended before the request's timeout.
     NotLeader,
 }
 
@@ -81,29 +81,29 @@ impl WriteOutcome {
     }
 }
 
-/// How a reconcile ended, in controller-runtime's words.
+/// How a pass ended, in controller-runtime's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReconcileResult {
-    /// Nothing more to do.
+    /// It ended by itself.
     Success,
-    /// Will be looked at again after a delay of its own choosing.
-    RequeueAfter,
-    /// Failed, or was dropped before its end.
+    /// It failed, or was dropped before its end.
     Error,
 }
 
 impl ReconcileResult {
+    /// Every value of the label `result`.
+    pub const ALL: [Self; 2] = [Self::Success, Self::Error];
+
     /// The label value.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",
-            Self::RequeueAfter => "requeue_after",
             Self::Error => "error",
         }
     }
 }
 
-/// All series of this process. Cheap to clone.
+/// The metrics of this process. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     inner: Arc<Inner>,
@@ -112,8 +112,6 @@ pub struct Metrics {
 #[derive(Debug)]
 struct Inner {
     registry: Registry,
-    app_info: IntGaugeVec,
-    condition: IntGaugeVec,
     switches: IntCounterVec,
     switch_duration: Histogram,
     leader: IntGauge,
@@ -121,29 +119,16 @@ struct Inner {
     reconciles: IntCounterVec,
     reconcile_errors: IntCounterVec,
     reconcile_time: HistogramVec,
-    /// What is exported per app, so that it can be taken back. Held while rendering too: a scrape never sees
-    /// an app between two states.
-    apps: Mutex<HashMap<(String, String), AppSeries>>,
-}
-
-/// The series that one app has now.
-#[derive(Debug, PartialEq, Eq)]
-struct AppSeries {
-    active: String,
-    desired: String,
-    condition_types: HashSet<String>,
 }
 
 impl Metrics {
-    /// Register everything in [`table::ALL`].
+    /// Registers every series of [`table::ALL`] but those of the apps, which [`Metrics::export_apps`] adds.
     ///
     /// # Errors
     /// When two series have the same name: a mistake in the table.
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
         let inner = Inner {
-            app_info: register(&registry, gauges(table::APP_INFO)?)?,
-            condition: register(&registry, gauges(table::CONDITION)?)?,
             switches: register(&registry, counters(table::SWITCHES)?)?,
             switch_duration: register(
                 &registry,
@@ -162,7 +147,6 @@ impl Metrics {
                     table::RECONCILE_TIME.labels,
                 )?,
             )?,
-            apps: Mutex::default(),
             registry,
         };
         let build = register(&inner.registry, gauges(table::BUILD_INFO)?)?;
@@ -173,50 +157,21 @@ impl Metrics {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// One app as it is now: the color that serves (`""` for none), the one that should, and its conditions
-    /// as `(type, status)`.
-    pub fn set_app(
+    /// Adds the series of the apps. `source` returns every app in the store; it is asked at each scrape, and only while this
+    /// replica leads.
+    ///
+    /// # Errors
+    /// When it is called twice.
+    pub fn export_apps(
         &self,
-        namespace: &str,
-        name: &str,
-        active: &str,
-        desired: &str,
-        conditions: &[(&str, &str)],
-    ) {
-        let inner = &*self.inner;
-        let mut apps = inner.apps();
-        let new = AppSeries {
-            active: active.to_owned(),
-            desired: desired.to_owned(),
-            condition_types: conditions.iter().map(|(kind, _)| (*kind).to_owned()).collect(),
-        };
-        let key = (namespace.to_owned(), name.to_owned());
-        if let Some(old) = apps.get(&key)
-            && *old != new
-        {
-            inner.remove_app(&key, old, &new.condition_types);
-        }
-        inner.app_info.with_label_values(&[namespace, name, active, desired]).set(1);
-        for (kind, current) in conditions {
-            for status in table::STATUSES {
-                let value = i64::from(status == *current);
-                inner.condition.with_label_values(&[namespace, name, kind, status]).set(value);
-            }
-        }
-        apps.insert(key, new);
+        source: impl Fn() -> Vec<Arc<BlueGreenApp>> + Send + Sync + 'static,
+    ) -> prometheus::Result<()> {
+        let apps = apps::Apps::new(source, self.inner.leader.clone())?;
+        self.inner.registry.register(Box::new(apps))
     }
 
-    /// Remove every series of an app that was deleted.
-    pub fn forget_app(&self, namespace: &str, name: &str) {
-        let key = (namespace.to_owned(), name.to_owned());
-        let mut apps = self.inner.apps();
-        if let Some(old) = apps.remove(&key) {
-            self.inner.remove_app(&key, &old, &HashSet::new());
-        }
-    }
-
-    /// A switch ended. `from` is `none` for the first activation. `took` is the time from its beginning to its end;
-    /// `None` where that is unknown, or says nothing, as of a switch that was canceled.
+    /// Counts a switch that ended. `from` is `none` for the first activation. `took` is the time from its beginning to its
+    /// end; `None` where that is unknown, or says nothing, as of a switch that was canceled.
     pub fn record_switch(&self, from: &str, to: &str, result: SwitchResult, took: Option<Duration>) {
         self.inner.switches.with_label_values(&[from, to, result.as_str()]).inc();
         if let Some(took) = took {
@@ -224,63 +179,48 @@ impl Metrics {
         }
     }
 
-    /// A write request was answered, or was not sent. `kind` is the Kubernetes kind.
+    /// Counts a write request that was answered or was not sent. `kind` is the Kubernetes kind.
     pub fn record_write(&self, kind: &str, outcome: WriteOutcome) {
         self.inner.writes.with_label_values(&[kind, outcome.as_str()]).inc();
     }
 
-    /// Whether this replica is the one that acts.
+    /// Sets whether this replica leads.
     pub fn set_leader(&self, leading: bool) {
         self.inner.leader.set(leading.into());
     }
 
-    /// Times one reconcile. [`ReconcileTimer::finish`] says how it ended; one that is dropped was an error.
+    /// Times one pass. [`ReconcileTimer::finish`] sets how it ended; a timer that is dropped counts as an error.
     pub fn reconcile_timer(&self) -> ReconcileTimer {
         ReconcileTimer { metrics: self.clone(), started: Instant::now(), result: ReconcileResult::Error }
     }
 
-    /// Prometheus text format.
+    /// All series in the Prometheus text format. With thousands of apps this takes a while: don't call it on a thread that
+    /// other tasks wait for.
     ///
     /// # Errors
     /// When two series contradict each other: a mistake in this file.
     pub fn render(&self) -> prometheus::Result<String> {
-        let _still = self.inner.apps();
         TextEncoder::new().encode_to_string(&self.inner.registry.gather())
     }
 }
 
 impl Inner {
-    fn apps(&self) -> MutexGuard<'_, HashMap<(String, String), AppSeries>> {
-        // Nothing in here can be left half done in a way that matters.
-        self.apps.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// `increase()` misses the first event of a series that appears with it.
+    /// Exports counters before their first event: Prometheus' `increase()` doesn't count an event with which a series appears.
     fn start_at_zero(&self) {
         for (from, to) in [("blue", "green"), ("green", "blue"), ("none", "blue"), ("none", "green")] {
             for result in SwitchResult::ALL {
                 self.switches.with_label_values(&[from, to, result.as_str()]);
             }
         }
-        for result in [ReconcileResult::Success, ReconcileResult::RequeueAfter, ReconcileResult::Error] {
+        for result in ReconcileResult::ALL {
             self.reconciles.with_label_values(&[CONTROLLER, result.as_str()]);
         }
         self.reconcile_errors.with_label_values(&[CONTROLLER]);
         self.reconcile_time.with_label_values(&[CONTROLLER]);
     }
-
-    fn remove_app(&self, (namespace, name): &(String, String), old: &AppSeries, keep: &HashSet<String>) {
-        // An error says that the series isn't there, which is what is wanted.
-        let _ = self.app_info.remove_label_values(&[namespace, name, &old.active, &old.desired]);
-        for kind in old.condition_types.difference(keep) {
-            for status in table::STATUSES {
-                let _ = self.condition.remove_label_values(&[namespace, name, kind, &status.to_owned()]);
-            }
-        }
-    }
 }
 
-/// Counts one reconcile when dropped.
+/// Counts one pass when it is dropped.
 #[derive(Debug)]
 pub struct ReconcileTimer {
     metrics: Metrics,
@@ -289,7 +229,7 @@ pub struct ReconcileTimer {
 }
 
 impl ReconcileTimer {
-    /// Say how it ended.
+    /// Ends the timer with this result.
     pub fn finish(mut self, result: ReconcileResult) {
         self.result = result;
     }
@@ -301,7 +241,7 @@ impl Drop for ReconcileTimer {
         inner.reconciles.with_label_values(&[CONTROLLER, self.result.as_str()]).inc();
         match self.result {
             ReconcileResult::Error => inner.reconcile_errors.with_label_values(&[CONTROLLER]).inc(),
-            ReconcileResult::Success | ReconcileResult::RequeueAfter => {}
+            ReconcileResult::Success => {}
         }
         inner.reconcile_time.with_label_values(&[CONTROLLER]).observe(self.started.elapsed().as_secs_f64());
     }

@@ -7,6 +7,7 @@
 mod endpoints;
 pub mod narrow;
 pub mod read;
+pub mod stores;
 #[cfg(test)]
 mod tests;
 

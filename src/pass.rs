@@ -176,12 +176,12 @@ impl<'a, O: Observer> Pass<'a, O> {
         }
         match Proven::new(based) {
             Ok(proven) => Command::Send(Sending::new(Batch::Switch(proven), self.memory.attempt, rounds)),
-            Err(based) => self.read_again(Depth::after(based.decision), rounds, now),
+            Err(based) => self.read_again(Depth::after(based.decision), rounds),
         }
     }
 
     /// Reads once more, unless this pass has had its share: the app then goes to the end of the queue.
-    fn read_again(&mut self, depth: Depth<O::Snapshot>, rounds: Rounds, _now: Now) -> Command<O> {
+    fn read_again(&mut self, depth: Depth<O::Snapshot>, rounds: Rounds) -> Command<O> {
         match rounds.next() {
             Some(rounds) => Command::Read(Reading::new(depth, rounds)),
             None => Command::Wait(self.memory.back_off()),

@@ -20,7 +20,8 @@ mod facts;
 mod rules;
 mod steps;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod waits;
 mod writes;
 
 use std::time::Duration;
@@ -31,9 +32,11 @@ pub use facts::{
 };
 
 use crate::api::Color;
-use rules::{drained, failing, holder, holds, left_recently, serving};
+use rules::{drained, holder, holds, left_recently, serving};
 pub use rules::{gate, live, outdated};
 use steps::{fence, steps};
+use waits::waits;
+pub use waits::{Holder, Waits};
 pub use writes::{Inventory, Mismatch, ServiceWrite, Source, Write, writes};
 
 /// One request to the API server.
@@ -42,8 +45,8 @@ pub enum Action {
     /// Create the live Service. It selects no pod: a create has no precondition but absence, so a late one could
     /// select a color that was left long ago.
     CreateService,
-    /// Put the committed color back into a Service that somebody edited, or that was lost and is created anew:
-    /// no gate, or a scratch becomes a blackout.
+    /// Point the Service back at the live color after somebody edited or deleted it. The gate is not asked: pods that
+    /// are not fully ready are better than none.
     Restore {
         /// The committed color.
         to: Color,
@@ -52,22 +55,22 @@ pub enum Action {
     UpdateService,
     /// Create or correct a color's own Service.
     ApplyColorService(Color),
-    /// Render the spec for this color and keep the result under this number.
+    /// Render the spec for this color and store the result as the revision with this number.
     StoreRevision {
         /// The color.
         color: Color,
         /// The new revision's number.
         number: i64,
     },
-    /// Keep what the color's Deployment runs as this revision: the stored one was lost.
+    /// Store what the color's Deployment runs as this revision, whose ControllerRevision was deleted.
     RecoverRevision {
         /// The color.
         color: Color,
         /// The number that its pods carry.
         number: i64,
     },
-    /// Record on the Service which revision the live color is to run: a newer one (in-place update), or the one that its
-    /// pods still have, where that update never began and nobody asks for it any more.
+    /// Write the live color's revision number to the Service: before an in-place update the newer one, or, to undo an
+    /// in-place update that has not begun and is no longer asked for, the one that its pods still run.
     Promote {
         /// The live color.
         color: Color,
@@ -102,7 +105,7 @@ pub enum Action {
         /// The color that passed the gate.
         to: Color,
     },
-    /// Delete a stored rendering that nothing needs.
+    /// Delete a stored revision that is no longer needed.
     DropRevision {
         /// The color.
         color: Color,
@@ -138,11 +141,11 @@ impl Action {
 pub enum Missing {
     /// The color's block is not in the spec.
     Block,
-    /// Its rendering is not stored yet, or the spec has a newer one.
+    /// Its revision is not stored yet, or the spec asks for a newer one.
     Revision,
     /// There is no Deployment of ours.
     Deployment,
-    /// The Deployment differs from the stored rendering or has another size.
+    /// The Deployment differs from the stored revision or has another size.
     Rollout,
     /// The Deployment controller has not seen the newest generation.
     Observed,
@@ -206,7 +209,7 @@ impl Live {
     }
 }
 
-/// Where the app stands; `status` turns it into words.
+/// The state of the app; `status` turns it into words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// Another installation's operator, or a later leader, holds the objects: nothing is changed.
@@ -224,17 +227,17 @@ pub enum Stage {
         /// The first thing that is missing.
         missing: Missing,
     },
-    /// Everything is there: the selector is about to move, or has just moved and the endpoints follow.
+    /// The target is ready: the Service is about to select it, or selects it and its endpoints do not follow yet.
     Switching {
         /// The color in `spec.active`.
         to: Color,
     },
-    /// The new color serves; the old one is kept as it is until the drain has passed.
+    /// The Service selects the new color; the old one is left as it is until it has drained.
     Draining {
-        /// The color that served before.
+        /// The color that was live before.
         old: Color,
     },
-    /// The color in `spec.active` serves and is fully ready.
+    /// The color in `spec.active` is live and fully ready.
     Serving,
     /// The color in `spec.active` is selected but not (or no longer) fully ready.
     Unready {
@@ -243,58 +246,16 @@ pub enum Stage {
     },
 }
 
-/// Who else holds the app's objects, so that this operator changes nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Holder {
-    /// The operator of another installation, named by its Lease (`namespace/name`).
-    Installation(String),
-    /// A later leader of this installation, as the fencing tokens on these objects say.
-    Leader {
-        /// The live Service carries a newer token.
-        service: bool,
-        /// The Deployments of these colors carry one.
-        colors: Vec<Color>,
-    },
-}
-
-/// Why the plan goes no further: one field for each rule, empty where that rule waits for nothing. The words of
-/// conditions, Events and `kubectl bluegreen plan` are made from it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Waits {
-    /// Who else holds the objects.
-    pub holder: Option<Holder>,
-    /// `spec.paused` holds back a change.
-    pub paused: bool,
-    /// The first condition of the gate that a color does not meet: the target, or the live color that should be ready.
-    pub gate: Option<(Color, Missing)>,
-    /// The Service selects this color, and its EndpointSlices do not list exactly this color's ready pods yet.
-    pub endpoints: Option<Color>,
-    /// The old color, until it has drained.
-    pub drain: Option<Color>,
-    /// It has waited for longer than the progress deadline.
-    pub late: bool,
-}
-
-impl Waits {
-    /// Another installation's operator holds the objects.
-    pub fn is_other_installation(&self) -> bool {
-        match self.holder {
-            Some(Holder::Installation(_)) => true,
-            Some(Holder::Leader { .. }) | None => false,
-        }
-    }
-}
-
 /// The decision.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Plan {
     /// What to do now, in this order; empty when there is nothing to do but wait.
     pub actions: Vec<Action>,
-    /// Where the app stands.
+    /// The state of the app.
     pub stage: Stage,
     /// What is live.
     pub live: Live,
-    /// An edit of the live color's block waits: the color it is held for.
+    /// The live color, if an edit of its block is held.
     pub held: Option<Color>,
     /// Why it goes no further.
     pub waits: Waits,
@@ -339,32 +300,6 @@ pub fn plan(intent: &Intent, seen: &Observed) -> Plan {
     let held = live.color().filter(|&color| holds(intent, seen, color));
     let waits = waits(intent, seen, live, stage);
     Plan { actions, stage, live, held, waits, wake: wake(intent, seen, live) }
-}
-
-/// What each rule waits for.
-fn waits(intent: &Intent, seen: &Observed, live: Live, stage: Stage) -> Waits {
-    let too_late = seen.elapsed.switching.is_some_and(|passed| passed >= intent.deadline);
-    let waits = Waits::default();
-    match stage {
-        Stage::Yielding => Waits { holder: holder(seen), ..waits },
-        Stage::Paused => {
-            let paused = live != Live::Selected(intent.active) || !steps(intent, seen, live).is_empty();
-            Waits { paused, gate: failing(intent, seen, live), ..waits }
-        }
-        Stage::Preparing { target, missing } => {
-            // The time of a revision that is yet to be stored begins when it is stored.
-            let late = missing == Missing::Deadline || (too_late && missing != Missing::Revision);
-            Waits { gate: Some((target, missing)), late, ..waits }
-        }
-        Stage::Switching { to } if live == Live::Selected(to) => {
-            Waits { endpoints: Some(to), late: too_late, ..waits }
-        }
-        Stage::Draining { old } => Waits { drain: Some(old), ..waits },
-        Stage::Unready { missing } => {
-            Waits { gate: Some((intent.active, missing)), late: missing == Missing::Deadline, ..waits }
-        }
-        Stage::Invalid | Stage::Pausing | Stage::Switching { .. } | Stage::Serving => waits,
-    }
 }
 
 fn stage(intent: &Intent, seen: &Observed, live: Live) -> Stage {

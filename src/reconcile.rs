@@ -14,11 +14,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{BlueGreenApp, Color};
 use crate::apply::{Outcome, Target, Writer};
-use crate::controller::cache::Cache;
 use crate::events::Publisher;
 use crate::explain::explain;
 use crate::fence::Token;
 use crate::metrics::{Metrics, ReconcileResult};
+use crate::observe::stores::Cache;
 use crate::observe::{Snapshot, narrow, read};
 use crate::pass::{
     Announcement, Answer, Command, Depth, Explaining, Explanation, Memory, Pass, RESYNC, Reading, Sending,
@@ -108,10 +108,10 @@ impl Context {
         memories.entry(uid.to_owned()).or_default().clone()
     }
 
-    fn forget(&self, app: &BlueGreenApp) {
+    /// Drops what is kept of an app that was deleted. The watch of the apps calls this, too.
+    pub fn forget(&self, app: &BlueGreenApp) {
         let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
         memories.remove(&app.uid().unwrap_or_default());
-        self.metrics.forget_app(&app.namespace().unwrap_or_default(), &app.name_any());
     }
 }
 

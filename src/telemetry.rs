@@ -1,4 +1,4 @@
-//! The log: JSON lines in a cluster, readable ones on a terminal.
+//! The log: one JSON object per line in a cluster, text on a terminal.
 
 use std::io::IsTerminal;
 
@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogArgs, LogFormat};
 
-/// Start logging to standard error. Call once.
+/// Starts logging to standard error. Call it once.
 ///
 /// # Errors
 /// When the level can't be parsed, or logging was started before.
@@ -36,7 +36,7 @@ fn resolve(format: LogFormat, terminal: bool, in_cluster: bool) -> Style {
     match format {
         LogFormat::Json => Style::Json,
         LogFormat::Text => Style::Text,
-        // `kubectl run -it` has a terminal in a cluster: somebody is looking.
+        // `kubectl run -it` gives a terminal in a cluster: a person reads the log.
         LogFormat::Auto if in_cluster && !terminal => Style::Json,
         LogFormat::Auto => Style::Text,
     }
@@ -46,7 +46,7 @@ fn in_cluster() -> bool {
     std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }
 
-/// <https://no-color.org>: set and not empty.
+/// Returns true if `NO_COLOR` is set and not empty: <https://no-color.org>.
 fn no_color() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use bluegreen_operator::api::BlueGreenApp;
-use bluegreen_operator::config::for_decisions;
+use bluegreen_operator::client::for_decisions;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 

@@ -11,8 +11,9 @@ mod tests;
 mod words;
 mod world;
 
-use bluegreen_operator::api::{BlueGreenApp, Color};
+use bluegreen_operator::api::{BlueGreenApp, Color, PerColor};
 use bluegreen_operator::observe::{Snapshot, read};
+use bluegreen_operator::status::words::waits;
 use bluegreen_operator::status::{READY, STALLED};
 use bluegreen_operator::validate;
 use jiff::Timestamp;
@@ -151,7 +152,7 @@ pub fn foresee(start: Start, wanted: BlueGreenApp, now: Timestamp) -> Result<For
 /// Lets the operator and the cluster act in turn until neither has anything to do.
 fn play(world: &mut World) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
-    let mut waits = None;
+    let mut last_wait = None;
     let mut last = Vec::new();
     let mut say = |who: Who, what: String| steps.push(Step { who, what });
     for _ in 0..ROUNDS {
@@ -172,10 +173,10 @@ fn play(world: &mut World) -> Vec<Step> {
         if world.reports(&facts, &plan) {
             continue;
         }
-        let gate = words::gate(&world.seen.app, &plan);
-        if gate != waits {
-            waits.clone_from(&gate);
-            gate.into_iter().for_each(|missing| say(Who::Gate, missing));
+        let wait = waits(&world.seen.app, &facts, &plan, &PerColor::default());
+        if wait != last_wait {
+            last_wait.clone_from(&wait);
+            wait.into_iter().for_each(|what| say(Who::Gate, what));
         }
         match world.goes_on(&plan) {
             Some((who, what)) => say(who, what),
@@ -206,7 +207,7 @@ pub fn lines(foreseen: &Foreseen, width: usize) -> Vec<Line> {
                 number += 1;
                 (format!("{number:>2} operator"), Tone::Strong)
             }
-            Who::Gate => ("   waiting".to_owned(), Tone::Busy),
+            Who::Gate => ("   status".to_owned(), Tone::Busy),
             Who::Cluster => ("   cluster".to_owned(), Tone::Dim),
             Who::Clock => ("   time".to_owned(), Tone::Dim),
         };

@@ -143,8 +143,6 @@ pub struct ColorStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[schemars(description = "")]
 pub enum Phase {
-    /// Nothing has been decided yet.
-    Pending,
     /// The desired color, or the idle one, is being brought up; nothing has moved.
     Preparing,
     /// The Service is being moved.

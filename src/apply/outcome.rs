@@ -23,7 +23,7 @@ pub enum Outcome {
     Done,
     /// A precondition failed: read again.
     Stale,
-    /// The object, or its namespace, does not exist.
+    /// The object does not exist.
     Gone,
     /// The API server refused it; the message says why, in its words.
     Refused(String),

@@ -1,4 +1,4 @@
-//! Every series the operator exports, in one place.
+//! The list of every series that the operator exports.
 
 /// One exported metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,7 +7,7 @@ pub struct Series {
     pub name: &'static str,
     /// Kind of metric.
     pub kind: Kind,
-    /// Its labels, in the order in which the code fills them.
+    /// Its labels, in the order in which the code passes their values.
     pub labels: &'static [&'static str],
     /// The `# HELP` line.
     pub help: &'static str,
@@ -16,9 +16,9 @@ pub struct Series {
 /// Kind of metric, as in the `# TYPE` line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Only grows.
+    /// It only grows.
     Counter,
-    /// Goes up and down.
+    /// It goes up and down.
     Gauge,
     /// Exported as `_bucket`, `_sum` and `_count`.
     Histogram,
@@ -35,7 +35,7 @@ impl Kind {
     }
 }
 
-/// Every value of a condition's status; for each type exactly one of the three is 1.
+/// Every status that a condition can have. Of the three series of a condition exactly one is 1.
 pub const STATUSES: [&str; 3] = ["True", "False", "Unknown"];
 
 /// The colors of an app.
@@ -44,7 +44,7 @@ pub const APP_INFO: Series = Series {
     kind: Kind::Gauge,
     labels: &["namespace", "name", "active", "desired"],
     help: "Always 1. `active` is the color that the live Service selects (`none` before the first activation), \
-           `desired` is spec.active.",
+           `desired` is spec.active. Exported by the leader only.",
 };
 
 /// The conditions of an app.
@@ -52,7 +52,8 @@ pub const CONDITION: Series = Series {
     name: "bluegreenapp_condition",
     kind: Kind::Gauge,
     labels: &["namespace", "name", "type", "status"],
-    help: "1 for the status that a condition has, 0 for the two others. A condition that is absent has no series.",
+    help: "1 for the status that a condition has, 0 for the two others. A condition that is absent has no series. \
+           Exported by the leader only.",
 };
 
 /// How switches ended.
@@ -60,7 +61,8 @@ pub const SWITCHES: Series = Series {
     name: "bluegreenapp_switches_total",
     kind: Kind::Counter,
     labels: &["from", "to", "result"],
-    help: "Switches that ended, by result: succeeded, canceled, failed. `from` is none for a first activation.",
+    help: "Switches that ended, by result: succeeded, canceled. `from` is none for a first activation. A switch whose \
+           target does not become ready goes on, and is counted when it ends.",
 };
 
 /// How long successful switches took.
@@ -79,15 +81,15 @@ pub const BUILD_INFO: Series = Series {
     help: "Always 1. Version and source revision of the operator.",
 };
 
-/// Which replica acts.
+/// Which replica leads.
 pub const LEADER: Series = Series {
     name: "bluegreen_leader",
     kind: Kind::Gauge,
     labels: &[],
-    help: "1 on the replica that acts, 0 on a standby.",
+    help: "1 on the replica that leads and acts, 0 on a standby.",
 };
 
-/// What the operator asked of the API server.
+/// The operator's write requests to the API server.
 pub const WRITES: Series = Series {
     name: "bluegreen_api_writes_total",
     kind: Kind::Counter,
@@ -95,15 +97,15 @@ pub const WRITES: Series = Series {
     help: "Write requests by Kubernetes kind and outcome: ok, conflict, rejected, unknown, not_leader.",
 };
 
-/// As controller-runtime exports it, so that existing dashboards fit.
+/// How passes ended. Named as in controller-runtime, so that existing dashboards fit.
 pub const RECONCILES: Series = Series {
     name: "controller_runtime_reconcile_total",
     kind: Kind::Counter,
     labels: &["controller", "result"],
-    help: "Reconciles by result: success, requeue_after, error.",
+    help: "Reconciles by result: success, error.",
 };
 
-/// As controller-runtime exports it.
+/// How many passes failed. Named as in controller-runtime.
 pub const RECONCILE_ERRORS: Series = Series {
     name: "controller_runtime_reconcile_errors_total",
     kind: Kind::Counter,
@@ -111,7 +113,7 @@ pub const RECONCILE_ERRORS: Series = Series {
     help: "Reconciles that failed.",
 };
 
-/// As controller-runtime exports it.
+/// How long passes took. Named as in controller-runtime.
 pub const RECONCILE_TIME: Series = Series {
     name: "controller_runtime_reconcile_time_seconds",
     kind: Kind::Histogram,
@@ -119,7 +121,7 @@ pub const RECONCILE_TIME: Series = Series {
     help: "Duration of one reconcile.",
 };
 
-/// All of the above. The `process_*` series of the Prometheus client library come on top, on Linux.
+/// Every series of this file. On Linux the `process_*` series of the Prometheus client library are exported as well.
 pub const ALL: [Series; 10] = [
     APP_INFO,
     CONDITION,

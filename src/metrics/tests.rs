@@ -1,15 +1,50 @@
 //! What does a scrape show?
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use serde_json::json;
 
 use super::*;
 
+fn app(name: &str, status: &serde_json::Value) -> Arc<BlueGreenApp> {
+    let app = serde_json::from_value(json!({
+        "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp",
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"active": "green", "image": "hello", "port": 8080},
+        "status": status,
+    }));
+    Arc::new(app.unwrap())
+}
+
+fn status(active: &str, conditions: &[(&str, &str)]) -> serde_json::Value {
+    let conditions: Vec<_> = conditions
+        .iter()
+        .map(|(kind, status)| {
+            json!({"type": kind, "status": status, "reason": "R", "message": "",
+                "lastTransitionTime": "2026-01-01T00:00:00Z"})
+        })
+        .collect();
+    json!({"active": active, "conditions": conditions})
+}
+
+fn hello() -> Arc<BlueGreenApp> {
+    app("hello", &status("blue", &[("Ready", "True"), ("StandbyReady", "False")]))
+}
+
+/// Metrics whose store of apps the test may change.
+fn with_store(apps: Vec<Arc<BlueGreenApp>>) -> (Metrics, Arc<Mutex<Vec<Arc<BlueGreenApp>>>>) {
+    let (metrics, store) = (Metrics::new().unwrap(), Arc::new(Mutex::new(apps)));
+    let source = store.clone();
+    metrics.export_apps(move || source.lock().unwrap().clone()).unwrap();
+    metrics.set_leader(true);
+    (metrics, store)
+}
+
 fn filled() -> Metrics {
-    let metrics = Metrics::new().unwrap();
-    metrics.set_app("shop", "hello", "blue", "green", &[("Ready", "True"), ("StandbyReady", "False")]);
+    let (metrics, _) = with_store(vec![hello()]);
     metrics.record_switch("blue", "green", SwitchResult::Succeeded, Some(Duration::from_millis(40)));
     metrics.record_write("Service", WriteOutcome::Ok);
-    metrics.set_leader(true);
     metrics.reconcile_timer().finish(ReconcileResult::Success);
     metrics
 }
@@ -60,8 +95,8 @@ fn each_condition_has_one_status_that_is_1() {
 
 #[test]
 fn a_new_state_replaces_the_old_one() {
-    let metrics = filled();
-    metrics.set_app("shop", "hello", "green", "green", &[("Ready", "False")]);
+    let (metrics, store) = with_store(vec![hello()]);
+    *store.lock().unwrap() = vec![app("hello", &status("green", &[("Ready", "False")]))];
     assert_eq!(
         lines(&metrics, "bluegreenapp_info{"),
         [r#"bluegreenapp_info{active="green",desired="green",name="hello",namespace="shop"} 1"#]
@@ -73,19 +108,77 @@ fn a_new_state_replaces_the_old_one() {
 
 #[test]
 fn a_deleted_app_leaves_nothing_behind_and_takes_nothing_with_it() {
-    let metrics = filled();
-    metrics.set_app("shop", "other", "blue", "blue", &[("Ready", "True")]);
-    metrics.forget_app("shop", "hello");
-    metrics.forget_app("shop", "never-seen");
+    let (metrics, store) = with_store(vec![hello(), app("other", &status("blue", &[("Ready", "True")]))]);
+    store.lock().unwrap().retain(|app| app.metadata.name.as_deref() != Some("hello"));
     let text = metrics.render().unwrap();
     assert!(!text.contains(r#"name="hello""#), "{text}");
     assert_eq!(lines(&metrics, "bluegreenapp_condition{").len(), 3);
 }
 
 #[test]
+fn an_app_that_is_being_deleted_and_one_without_a_status_have_no_series() {
+    let mut leaving = hello().as_ref().clone();
+    leaving.metadata.deletion_timestamp = serde_json::from_value(json!("2026-01-01T00:00:00Z")).unwrap();
+    let (metrics, _) = with_store(vec![Arc::new(leaving), app("new", &serde_json::Value::Null)]);
+    assert!(lines(&metrics, "bluegreenapp_info").is_empty());
+    assert!(lines(&metrics, "bluegreenapp_condition").is_empty());
+}
+
+#[test]
+fn only_the_leader_exports_the_apps() {
+    let (metrics, _) = with_store(vec![hello()]);
+    metrics.set_leader(false);
+    assert!(lines(&metrics, "bluegreenapp_condition{").is_empty());
+    metrics.set_leader(true);
+    assert_eq!(lines(&metrics, "bluegreenapp_condition{").len(), 6);
+}
+
+/// The store is still being read in the middle of a scrape: everything that a pass records goes on meanwhile.
+#[test]
+fn a_pass_does_not_wait_for_a_scrape() {
+    let metrics = Metrics::new().unwrap();
+    metrics.set_leader(true);
+    let (entered, scraping) = std::sync::mpsc::channel();
+    let (proceed, recorded) = std::sync::mpsc::channel();
+    let (entered, recorded) = (Mutex::new(entered), Mutex::new(recorded));
+    metrics
+        .export_apps(move || {
+            entered.lock().unwrap().send(()).unwrap();
+            recorded.lock().unwrap().recv().unwrap();
+            vec![hello()]
+        })
+        .unwrap();
+    std::thread::scope(|scope| {
+        let scrape = scope.spawn(|| metrics.render().unwrap());
+        scraping.recv().unwrap();
+        let (done, pass) = std::sync::mpsc::channel();
+        let metrics = &metrics;
+        scope.spawn(move || {
+            metrics.reconcile_timer().finish(ReconcileResult::Success);
+            metrics.record_write("Service", WriteOutcome::Ok);
+            metrics.record_switch("blue", "green", SwitchResult::Succeeded, Some(Duration::from_millis(40)));
+            metrics.set_leader(true);
+            done.send(()).unwrap();
+        });
+        let ended = pass.recv_timeout(Duration::from_secs(30));
+        proceed.send(()).unwrap();
+        assert_eq!(ended, Ok(()), "the pass waited for the scrape");
+        assert!(scrape.join().unwrap().contains(r#"name="hello""#));
+    });
+}
+
+/// One series twice would make Prometheus refuse the whole scrape.
+#[test]
+fn a_condition_that_is_there_twice_is_exported_once() {
+    let (metrics, _) =
+        with_store(vec![app("hello", &status("blue", &[("Ready", "True"), ("Ready", "False")]))]);
+    assert_eq!(lines(&metrics, "bluegreenapp_condition{").len(), 3);
+}
+
+#[test]
 fn switches_are_exported_before_the_first_one() {
     let metrics = Metrics::new().unwrap();
-    let line = r#"bluegreenapp_switches_total{from="blue",result="failed",to="green"} 0"#;
+    let line = r#"bluegreenapp_switches_total{from="blue",result="canceled",to="green"} 0"#;
     assert_eq!(lines(&metrics, line), [line]);
 }
 
@@ -103,7 +196,6 @@ fn only_successful_switches_count_toward_the_duration() {
 fn a_reconcile_that_is_dropped_is_an_error() {
     let metrics = filled();
     drop(metrics.reconcile_timer());
-    metrics.reconcile_timer().finish(ReconcileResult::RequeueAfter);
     let total = |result: &str| {
         lines(
             &metrics,
@@ -111,7 +203,7 @@ fn a_reconcile_that_is_dropped_is_an_error() {
         )
         .concat()
     };
-    for result in ["success", "requeue_after", "error"] {
+    for result in ["success", "error"] {
         assert!(total(result).ends_with(" 1"), "{result}");
     }
     assert_eq!(

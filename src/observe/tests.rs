@@ -248,3 +248,34 @@ fn what_a_deployment_runs_is_stored_or_is_lost() {
         assert_eq!(facts.colors.green.deployment.ours().unwrap().stored, is_stored, "{numbers:?}");
     }
 }
+
+/// A target may need its whole deadline to get ready: then the endpoints of the switch have theirs still to come.
+#[test]
+fn the_deadline_of_a_switch_begins_anew_when_the_service_selects_the_target() {
+    let at = |seconds: i64| Timestamp::from_second(seconds).unwrap();
+    let since = |active: &str, selects: &str, finished: Option<i64>, now: i64| {
+        let mut seen = snapshot();
+        let app = Arc::make_mut(&mut seen.app);
+        app.spec.active = Color::Green;
+        let history = finished.map(|finished| {
+            json!({"from": "blue", "to": "green", "startedAt": at(0).to_string(), "finishedAt": at(finished).to_string()})
+        });
+        app.status = serde_json::from_value(json!({
+            "active": active, "history": history.into_iter().collect::<Vec<_>>(),
+            "switch": {"from": "blue", "to": "green", "startedAt": at(0).to_string()},
+        }))
+        .unwrap();
+        let service = json!({
+            "metadata": {"ownerReferences": owner("u", "hello"), "annotations": {"bluegreen.dev/active": selects}},
+            "spec": {"selector": {"bluegreen.dev/app": "hello", "bluegreen.dev/color": selects}},
+        });
+        seen.service = Some(Arc::new(serde_json::from_value(service).unwrap()));
+        let token = Token { operator: "o".into(), lease: "l".into(), epoch: 1, attempt: 0 };
+        let facts = observe(&seen, routing(&seen, &token), &token, Held::default(), at(now));
+        facts.elapsed.switching.map(|passed| passed.as_secs())
+    };
+    assert_eq!(since("blue", "blue", None, 700), Some(700), "the target is prepared");
+    assert_eq!(since("blue", "green", None, 700), Some(0), "the switch that the status does not tell of yet");
+    assert_eq!(since("green", "green", Some(700), 705), Some(5), "the endpoints follow");
+    assert_eq!(since("green", "green", Some(700), 1400), Some(700), "they do not");
+}

@@ -87,10 +87,10 @@ impl<O: Observer> Pass<'_, O> {
                 if self.memory.contest.done(&decision.plan.actions, now.uptime) {
                     self.announcements.push(Announcement::Contested(decision.plan.actions));
                 }
-                self.read_again(again, rounds, now)
+                self.read_again(again, rounds)
             }
             (Outcome::Stale | Outcome::Gone, _) => match rounds.conflict() {
-                Some(rounds) => self.read_again(again, rounds, now),
+                Some(rounds) => self.read_again(again, rounds),
                 // Somebody else is at it, or an object of an earlier app is still being deleted.
                 None => Command::Wait(self.memory.back_off()),
             },
@@ -158,7 +158,7 @@ impl<O: Observer> Pass<'_, O> {
             (After::Hold(wait), Told::Nothing | Told::Written | Told::Stale) => Command::Wait(wait),
             (_, Told::Failed(wait)) => Command::Wait(wait),
             (After::Rest(rounds) | After::Switch(rounds), Told::Stale) => match rounds.conflict() {
-                Some(rounds) => self.read_again(Depth::Whole { owners: based.basis.proves() }, rounds, now),
+                Some(rounds) => self.read_again(Depth::Whole { owners: based.basis.proves() }, rounds),
                 None => Command::Wait(self.memory.back_off()),
             },
             (After::Rest(_), Told::Nothing | Told::Written) => {
@@ -185,7 +185,7 @@ impl<O: Observer> Pass<'_, O> {
         let decision = self.decide(decision.snapshot, basis, now);
         let fresh = now.uptime.saturating_sub(began) <= FRESH;
         if !basis.proves() || !fresh || decision.plan.actions.is_empty() {
-            return self.read_again(Depth::after(decision), rounds, now);
+            return self.read_again(Depth::after(decision), rounds);
         }
         self.act(Based { decision, basis, began }, rounds, now)
     }

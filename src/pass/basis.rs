@@ -53,8 +53,8 @@ pub struct Proven<O: Observer>(Decision<O>);
 
 impl<O: Observer> Proven<O> {
     /// Gives a decision that is not proven back.
-    pub(super) fn new(based: Based<O>) -> Result<Self, Based<O>> {
-        if based.basis.proves() { Ok(Self(based.decision)) } else { Err(based) }
+    pub(super) fn new(based: Based<O>) -> Result<Self, Box<Based<O>>> {
+        if based.basis.proves() { Ok(Self(based.decision)) } else { Err(Box::new(based)) }
     }
 
     /// The decision.

@@ -76,7 +76,7 @@ pub enum Fence {
     /// None, an earlier term's, or this term's before a write of unknown result (each such result starts a
     /// new attempt).
     Stale,
-    /// A later term of the same installation: this process was deposed.
+    /// A later term of the same installation. Either this process no longer leads, or somebody edited the label.
     Newer,
     /// Another installation's operator (its Lease, as `namespace/name`).
     Foreign(String),

@@ -1,6 +1,6 @@
 //! What the planner decides, one question a file.
 
-mod fixtures;
+pub(crate) mod fixtures;
 
 mod children;
 mod drain;
@@ -9,6 +9,7 @@ mod fencing;
 mod gate;
 mod properties;
 mod standby;
+mod waits;
 mod writes;
 
 use super::*;

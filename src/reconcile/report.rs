@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use kube::ResourceExt;
-
 use super::{AppObserver, Context, Shell};
 use crate::api::{BlueGreenApp, BlueGreenAppStatus, Color};
 use crate::apply::Outcome;
@@ -31,7 +29,6 @@ impl Shell<'_> {
                 }
                 let uptime = self.context.clock.now().uptime;
                 record_switch(self.context, switch_began, uptime, &old, new);
-                publish_gauges(self.context, &app);
             }
             Outcome::Refused(words) | Outcome::Unknown(words) => {
                 tracing::warn!(words, "the status was not written");
@@ -70,13 +67,4 @@ fn record_switch(
     {
         context.metrics.record_switch(name(switch.from), switch.to.as_str(), SwitchResult::Canceled, None);
     }
-}
-
-fn publish_gauges(context: &Context, app: &BlueGreenApp) {
-    let Some(status) = &app.status else { return };
-    let conditions: Vec<(&str, &str)> =
-        status.conditions.iter().map(|c| (c.type_.as_str(), c.status.as_str())).collect();
-    let active = status.active.map_or("none", Color::as_str);
-    let namespace = app.namespace().unwrap_or_default();
-    context.metrics.set_app(&namespace, &app.name_any(), active, app.spec.active.as_str(), &conditions);
 }

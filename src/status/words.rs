@@ -32,7 +32,10 @@ pub fn waits(app: &BlueGreenApp, seen: &Observed, plan: &Plan, because: &Because
             Some(format!("Service {name} selects {to}; waiting for its endpoints"))
         }
         Stage::Switching { to } => Some(switching(plan.live.color(), to)),
-        Stage::Draining { old } => Some(format!("{old} drains for {} seconds", app.spec.drain_seconds)),
+        Stage::Draining { old } => Some(format!(
+            "{old} drains for {} seconds; its pods stay as they are to finish their requests",
+            app.spec.drain_seconds
+        )),
         Stage::Unready { missing } => Some(lacks_because(&name, seen, app.spec.active, missing, because)),
         Stage::Paused => match plan.waits.gate {
             Some((color, missing)) => Some(format!(
@@ -104,7 +107,7 @@ pub fn conflicts(app: &BlueGreenApp, facts: &Observed) -> Vec<String> {
 
 /// Objects of an earlier app of this name that are about to go.
 pub(super) fn collecting(app: &BlueGreenApp, facts: &Observed) -> Vec<String> {
-    let words = |what| format!("Waiting for {what} of an earlier app of this name to be deleted");
+    let words = |what| format!("{what} of an earlier app of this name is still being deleted");
     children(app, facts, |is| is.1).into_iter().map(words).collect()
 }
 
@@ -132,15 +135,15 @@ pub fn lacks(app: &str, seen: &Observed, color: Color, missing: Missing) -> Stri
     let deployment = format!("Deployment {}", names::deployment_name(app, color));
     match missing {
         Missing::Block => format!("spec.{color} is not set"),
-        Missing::Revision => format!("Waiting for a revision of {color} to be stored"),
-        Missing::Deployment => format!("Waiting for {deployment} to be created"),
-        Missing::Rollout => format!("Waiting for {deployment} to be updated"),
+        Missing::Revision => format!("The new revision of {color} is not stored yet"),
+        Missing::Deployment => format!("{deployment} does not exist yet"),
+        Missing::Rollout => format!("{deployment} is not updated yet"),
         Missing::Observed => {
-            format!("Waiting for the Deployment controller to observe the update of {deployment}")
+            format!("The Deployment controller has not observed the last change of {deployment} yet")
         }
         Missing::Pods { have, want } => format!("{color} has {have} of {want} pods available"),
         Missing::Deadline => format!("{deployment} exceeded its progress deadline"),
-        Missing::ReplicaSet => format!("Waiting for the ReplicaSet of {deployment}'s new revision"),
+        Missing::ReplicaSet => format!("{deployment} has no ReplicaSet of its new revision yet"),
         Missing::Endpoints { have, want } => {
             format!("Service {} has {have} of {want} ready endpoints", names::color_service_name(app, color))
         }

@@ -27,7 +27,13 @@ fn the_metrics_are_documented_as_they_are_exported() {
         let (name, kind) = (series.name, series.kind.as_str());
         writeln!(text, "| `{name}` | {kind} | {} | {} |", labels.join(", "), series.help).unwrap();
     }
-    text.push_str("\nOn Linux the `process_*` series of the Prometheus client library come on top.\n");
+    text.push_str(
+        "\nOn Linux the `process_*` series of the Prometheus client library are exported as well.\n\n\
+         The names `controller_runtime_*` are those of the Go library controller-runtime, so that dashboards made for it fit. \
+         Operators written in Go export the same names, and every program exports `process_*`: filter these series by the `job` \
+         that scrapes this operator, or `controller_runtime_*` by `controller=\"bluegreenapp\"`, as the alerts and the dashboard \
+         do. A plain `sum(controller_runtime_reconcile_total)` adds up all operators of the cluster.\n",
+    );
     check("docs/metrics.md", &text);
 }
 

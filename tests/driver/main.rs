@@ -22,6 +22,7 @@
 //! | `sizes` | how many pods each color has |
 //! | `stalls` | what is called stalled |
 //! | `switching` | from one color to the other |
+//! | `told` | conditions and Events: what a person is told |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -43,3 +44,4 @@ mod rig;
 mod sizes;
 mod stalls;
 mod switching;
+mod told;

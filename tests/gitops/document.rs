@@ -29,7 +29,7 @@ fn is_the_table_of_the_document_the_one_that_is_tested() -> Result<()> {
     }
     ensure!(
         found == table(),
-        "{DOCUMENT} is old: UPDATE_DOCS=1 cargo test -p bluegreen-suites --test gitops document"
+        "{DOCUMENT} is old: UPDATE_DOCS=1 cargo test -p bluegreen-suites --test gitops document::"
     );
     Ok(())
 }

@@ -55,17 +55,17 @@ pub fn rows() -> Vec<Row> {
 
 fn on_the_way() -> Vec<Row> {
     vec![
-        row("new", "just created, no operator has looked at it", Waits, |s| reach::new(s).boxed()),
-        row("first-color", "the first color's pods start; nothing serves yet", Waits, |s| {
+        row("new", "just created, and no operator has handled it yet", Waits, |s| reach::new(s).boxed()),
+        row("first-color", "the first color's pods start; no color is live yet", Waits, |s| {
             reach::first_color(s).boxed()
         }),
         short(
             "unseen-edit",
-            "an edit that no operator has looked at; the status is of the one before",
+            "edited, and no operator has handled the edit yet; the status is about the earlier generation",
             Waits,
             |s| reach::unseen_edit(s).boxed(),
         ),
-        short("target-starts", "`active` is green, green's pods start; blue serves", Waits, |s| {
+        short("target-starts", "`active` is green, green's pods start; blue is live", Waits, |s| {
             reach::target_starts(s).boxed()
         }),
         row("switching", "the Service selects green, its endpoints still list a pod of blue", Waits, |s| {
@@ -88,16 +88,16 @@ fn on_the_way() -> Vec<Row> {
 
 fn there() -> Vec<Row> {
     vec![
-        row("draining", "green serves, blue drains", Done, |s| reach::draining(s).boxed()),
-        row("stable", "blue serves, green is warm", Done, |s| reach::stable(s).boxed()),
-        row("one-color", "blue serves, there is no green yet", Done, |s| reach::one_color(s).boxed()),
+        row("draining", "green is live, blue drains", Done, |s| reach::draining(s).boxed()),
+        row("stable", "blue is live, green is warm", Done, |s| reach::stable(s).boxed()),
+        row("one-color", "blue is live, there is no green yet", Done, |s| reach::one_color(s).boxed()),
         short("waits-for-person", "a new tag is ready on the idle color and waits for a person", Done, |s| {
             reach::waits_for_person(s).boxed()
         }),
-        row("standby-asleep", "blue serves, the idle color is scaled to 0", Done, |s| {
+        row("standby-asleep", "blue is live, the idle color is scaled to 0", Done, |s| {
             reach::standby_asleep(s).boxed()
         }),
-        row("standby-broken", "the idle color's new tag has not got ready within its deadline", Done, |s| {
+        row("standby-broken", "the idle color's new tag did not get ready within its deadline", Done, |s| {
             reach::standby_broken(s).boxed()
         }),
         row("standby-refused", "the API server refuses the idle color's new pods", Done, |s| {
@@ -110,20 +110,20 @@ fn there() -> Vec<Row> {
 fn stuck() -> Vec<Row> {
     vec![
         short("held", "the live color's own block was edited", Failed, |s| reach::held(s).boxed()),
-        row("too-late", "green has not got ready within its deadline; blue serves", Failed, |s| {
+        row("too-late", "green did not get ready within its deadline; blue is live", Failed, |s| {
             reach::too_late(s).boxed()
         }),
-        row("paused-midway", "paused with a switch to be made", Failed, |s| reach::paused_midway(s).boxed()),
-        row("refused", "the API server refuses green's pods; blue serves", Failed, |s| {
+        row("paused-midway", "paused while a switch is due", Failed, |s| reach::paused_midway(s).boxed()),
+        row("refused", "the API server refuses green's pods; blue is live", Failed, |s| {
             reach::refused(s).boxed()
         }),
         row("port-taken", "the nodePort belongs to another Service", Failed, |s| {
             reach::port_taken(s).boxed()
         }),
-        row("name-taken", "a Deployment of a child's name is somebody else's", Failed, |s| {
+        row("name-taken", "a Deployment with a child's name belongs to somebody else", Failed, |s| {
             reach::name_taken(s).boxed()
         }),
-        row("two-operators", "another installation's operator has this app", Failed, |s| {
+        row("two-operators", "another installation's operator manages this app", Failed, |s| {
             reach::two_operators(s).boxed()
         }),
     ]

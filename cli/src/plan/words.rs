@@ -1,9 +1,10 @@
-//! PURE: the operator's actions in words. Each text continues "The operator …".
+//! PURE: the operator's actions in words. Each text continues "The operator …". What it waits for is in the words of the
+//! status ([`bluegreen_operator::status::words`]).
 
-use bluegreen_operator::api::{BlueGreenApp, Color};
+use bluegreen_operator::api::Color;
 use bluegreen_operator::desired::names;
 use bluegreen_operator::observe::Snapshot;
-use bluegreen_operator::plan::{Action, Missing, Observed, Plan, Stage};
+use bluegreen_operator::plan::{Action, Observed};
 use kube::ResourceExt;
 
 /// What an action does.
@@ -66,47 +67,4 @@ pub fn action(seen: &Snapshot, facts: &Observed, action: &Action) -> String {
 
 fn pods(count: i32) -> String {
     if count == 1 { "1 pod".to_owned() } else { format!("{count} pods") }
-}
-
-/// What the operator waits for.
-pub fn gate(app: &BlueGreenApp, plan: &Plan) -> Option<String> {
-    let (name, target) = (app.name_any(), app.spec.active);
-    match plan.stage {
-        Stage::Preparing { target, missing } => {
-            let live = plan
-                .live
-                .color()
-                .map_or_else(|| "no color is live yet".to_owned(), |color| format!("{color} stays live"));
-            Some(format!("{}; {live}", lacks(&name, target, missing)))
-        }
-        Stage::Unready { missing } => Some(lacks(&name, target, missing)),
-        Stage::Switching { to } => Some(format!("the endpoints of Service {name} are not {to}'s pods yet")),
-        Stage::Draining { old } => Some(format!(
-            "drain of {} s: {old} is left as it is to finish its requests",
-            app.spec.drain_seconds
-        )),
-        Stage::Yielding | Stage::Invalid | Stage::Paused | Stage::Pausing | Stage::Serving => None,
-    }
-}
-
-/// What a color of the app `name` lacks to be live and ready.
-fn lacks(name: &str, color: Color, missing: Missing) -> String {
-    let deployment = names::deployment_name(name, color);
-    match missing {
-        Missing::Block => format!("spec.{color} is not set"),
-        Missing::Revision => format!("the revision for {color} is not stored yet"),
-        Missing::Deployment => format!("Deployment {deployment} does not exist yet"),
-        Missing::Rollout => format!("Deployment {deployment} is not updated yet"),
-        Missing::Observed => format!("Deployment {deployment} is not rolled out yet"),
-        Missing::Pods { have, want } => format!("{color} has {have} of {want} pods available"),
-        Missing::Deadline => format!("Deployment {deployment} exceeded its progress deadline"),
-        Missing::ReplicaSet => format!("the pods of Deployment {deployment} are of another revision"),
-        Missing::Endpoints { have, want } => {
-            let service = names::color_service_name(name, color);
-            format!("Service {service} has {have} of {want} ready endpoints")
-        }
-        Missing::Nodes { uncovered } => {
-            format!("{color} has no ready pod on {uncovered} of the nodes that serve traffic now")
-        }
-    }
 }

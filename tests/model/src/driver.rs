@@ -8,7 +8,9 @@
 use bluegreen_operator::api::{Color, PerColor};
 use bluegreen_operator::apply::Outcome;
 use bluegreen_operator::pass::{self, Answer, Basis, Command, Pass, Reading, Reporting};
-use bluegreen_operator::plan::{Action, Fence, Observed, Plan, Selection, Stage};
+use bluegreen_operator::plan::{
+    self, Action, Fence, Inventory, Observed, Selection, ServiceWrite, Source, Stage, Write,
+};
 
 use crate::facts;
 use crate::liveness;
@@ -119,7 +121,7 @@ pub(crate) fn make_plan(
     let mut queue = [None; 4];
     let broken = match command {
         Command::Send(sending) => {
-            line_up(&mut queue, &sending.decision().plan, &seen, world, &controller);
+            line_up(&mut queue, sending.decision(), world, &controller);
             check(sending.decision())
         }
         Command::Report(reporting) => {
@@ -135,7 +137,7 @@ pub(crate) fn make_plan(
                 let mut recorded = seen;
                 recorded.app.status = status;
                 let then = follow(&mut Pass::new(&observer, &mut memory), reporting, &recorded, |then| {
-                    line_up(&mut queue[1..], &then.plan, &seen, world, &controller);
+                    line_up(&mut queue[1..], then, world, &controller);
                 });
                 broken.or(then)
             }
@@ -185,14 +187,10 @@ pub(crate) fn report_only(planned: &World, k: usize) -> Option<World> {
 }
 
 /// Lines up the requests of a plan.
-fn line_up(
-    queue: &mut [Option<Request>],
-    plan: &Plan,
-    seen: &Objects,
-    world: &World,
-    controller: &Controller,
-) {
-    let asks = plan.actions.iter().flat_map(|action| asks(action, seen, facts::token(controller)));
+fn line_up(queue: &mut [Option<Request>], decision: &Decision, world: &World, controller: &Controller) {
+    let seen = &decision.snapshot;
+    let actions = decision.plan.actions.iter();
+    let asks = actions.flat_map(|action| asks(action, &decision.facts, seen, facts::token(controller)));
     for (slot, ask) in queue.iter_mut().zip(asks) {
         let valid = match ask {
             Ask::Drop(color, number) => {
@@ -319,81 +317,69 @@ pub(crate) fn start(controller: &mut Controller, term: u8, now: &Objects, guards
     }
 }
 
-/// The requests of an action, as `apply` builds them from what was read.
-fn asks(action: &Action, seen: &Objects, token: Token) -> Vec<Ask> {
+/// The requests of an action: the operator's own writes, on the model's objects.
+fn asks(action: &Action, facts: &Observed, seen: &Objects, token: Token) -> Vec<Ask> {
+    let numbers = PerColor::from_fn(|color| {
+        (1_u8..)
+            .take(REVISIONS)
+            .filter(|&number| facts::kept(seen, color, number).is_some())
+            .map(i64::from)
+            .collect::<Vec<_>>()
+    });
+    let served = &seen.app.status.served;
+    let inventory = Inventory {
+        served: PerColor::from_fn(|color| Some(i64::from(*served.get(color))).filter(|number| *number > 0)),
+        stored: PerColor { blue: &numbers.blue, green: &numbers.green },
+    };
+    let writes = plan::writes(action, facts, &inventory).unwrap_or_default();
+    writes.iter().filter_map(|write| ask(write, action, seen, token)).collect()
+}
+
+/// `None` for objects that the model does not know: a color's own Service comes and goes with the color.
+fn ask(write: &Write, action: &Action, seen: &Objects, token: Token) -> Option<Ask> {
     let small = |number: i64| u8::try_from(number).unwrap_or(u8::MAX);
     let size = |replicas: i32| u8::try_from(replicas).unwrap_or(u8::MAX);
-    let current = |color: Color| {
-        let facts = facts::current(seen, color);
-        facts.and_then(|number| Some((number, facts::kept(seen, color, number)?)))
-    };
-    let service = |change: &dyn Fn(&mut Service)| {
-        seen.service.map(|mut service| {
-            if service.selects == Selection::Edited {
-                service.selects = Selection::Nothing;
+    Some(match *write {
+        Write::Service(ServiceWrite { create, selects, committed, served }) => {
+            let selects = if selects == Selection::Edited { Selection::Nothing } else { selects };
+            let served = PerColor::from_fn(|color| served.get(color).map_or(0, small));
+            let service = Service { selects, committed, served, token };
+            match action {
+                _ if create => Ask::CreateService(service),
+                Action::Restore { .. } => Ask::PutService(service, Why::Restore),
+                Action::Promote { .. } => Ask::PutService(service, Why::Promote),
+                Action::Switch { .. } => Ask::PutService(service, Why::Switch),
+                _ => return None,
             }
-            service.token = token;
-            service.served = PerColor::from_fn(|color| facts::served(seen, color));
-            change(&mut service);
-            service
-        })
-    };
-    match *action {
-        Action::CreateService => vec![Ask::CreateService(Service {
-            selects: Selection::Nothing,
-            committed: None,
-            served: seen.app.status.served,
-            token,
-        })],
-        Action::Restore { to } => service(&|s| {
-            s.selects = Selection::Color(to);
-            s.committed = Some(to);
-        })
-        .map(|s| Ask::PutService(s, Why::Restore))
-        .into_iter()
-        .collect(),
-        Action::Switch { to, .. } => service(&|s| {
-            s.selects = Selection::Color(to);
-            s.committed = Some(to);
-            *s.served.get_mut(to) = current(to).map_or(0, |(number, _)| number);
-        })
-        .map(|s| Ask::PutService(s, Why::Switch))
-        .into_iter()
-        .collect(),
-        Action::StoreRevision { color, number } => {
-            let content = rendering(&seen.app, color);
-            vec![Ask::Store(color, small(number), Kept { content, spec: content })]
         }
-        Action::RecoverRevision { color, number } => {
-            let running = seen.deployments.get(color).map(|d| Kept { content: d.content, spec: d.spec });
-            running.map(|kept| Ask::Store(color, small(number), kept)).into_iter().collect()
+        Write::Revision { color, number, from } => {
+            let kept = match from {
+                Source::Spec => {
+                    let content = rendering(&seen.app, color);
+                    Kept { content, spec: content }
+                }
+                Source::Running => {
+                    let running = (*seen.deployments.get(color))?;
+                    Kept { content: running.content, spec: running.spec }
+                }
+            };
+            Ask::Store(color, small(number), kept)
         }
-        Action::CreateDeployment { color, replicas } => current(color)
-            .map(|(number, kept)| Ask::CreateDeployment(color, number, kept, size(replicas), token))
-            .into_iter()
-            .collect(),
-        Action::EditDeployment { color, replicas } => current(color)
-            .map(|(number, kept)| Ask::PutDeployment(color, number, kept, size(replicas), token))
-            .into_iter()
-            .collect(),
-        Action::Fence { service, ref colors } => service
-            .then_some(Ask::StampService(token))
-            .into_iter()
-            .chain(colors.iter().map(|&color| Ask::StampDeployment(color, token)))
-            .collect(),
-        Action::Promote { color, number } => service(&|s| *s.served.get_mut(color) = small(number))
-            .map(|s| Ask::PutService(s, Why::Promote))
-            .into_iter()
-            .collect(),
-        Action::RemoveColor(color) => {
-            let numbers =
-                (1_u8..).take(REVISIONS).filter(|&number| facts::kept(seen, color, number).is_some());
-            let deployment = seen.deployments.get(color).map(|_| Ask::DeleteDeployment(color));
-            deployment.into_iter().chain(numbers.map(|number| Ask::Drop(color, number))).collect()
+        Write::Deployment { color, number, replicas, create } => {
+            let (number, size) = (small(number), size(replicas));
+            let kept = facts::kept(seen, color, number)?;
+            if create {
+                Ask::CreateDeployment(color, number, kept, size, token)
+            } else {
+                Ask::PutDeployment(color, number, kept, size, token)
+            }
         }
-        // Outside of the bounds of this model: no such spec, and nothing obsolete is shown to the planner.
-        Action::UpdateService | Action::ApplyColorService(_) | Action::DropRevision { .. } => Vec::new(),
-    }
+        Write::StampService => Ask::StampService(token),
+        Write::StampDeployment(color) => Ask::StampDeployment(color, token),
+        Write::DeleteDeployment(color) => Ask::DeleteDeployment(color),
+        Write::DeleteRevision { color, number } => Ask::Drop(color, small(number)),
+        Write::ColorService { .. } | Write::DeleteColorService(_) => return None,
+    })
 }
 
 /// What a decision must never be.

@@ -75,7 +75,8 @@ impl Observer for Abstract<'_> {
 
     fn report(&self, decision: &Decision<Self>, _: &Known<'_>, _: Now) -> Told {
         let Decision { snapshot, facts, plan, .. } = decision;
-        Told(report::report(snapshot, facts, plan), report::left(snapshot, plan))
+        let intent = self.intent(snapshot);
+        Told(report::report(snapshot, &intent, facts, plan), report::left(snapshot, plan))
     }
 
     fn news(&self, decision: &Decision<Self>, Told(status, _): &Told) -> News {

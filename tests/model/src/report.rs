@@ -1,29 +1,26 @@
-//! The status that a look leads to, as far as it is read back: `status::status` without its words (a test compares
-//! the two).
+//! The status that follows from a decision, as far as it is read back: the operator's own `status::record` on the model's
+//! numbers.
 
 use bluegreen_operator::api::{Color, PerColor};
-use bluegreen_operator::plan::{Live, Missing, Observed, Plan, Stage};
+use bluegreen_operator::plan::{Intent, Live, Observed, Plan};
+use bluegreen_operator::status::record::{self, Record, Refused};
 
-use crate::facts;
-use crate::objects::{App, Objects, Status};
+use crate::objects::{Objects, Status};
 
-pub(crate) fn report(seen: &Objects, facts: &Observed, plan: &Plan) -> Status {
+pub(crate) fn report(seen: &Objects, intent: &Intent, facts: &Observed, plan: &Plan) -> Status {
     let old = &seen.app.status;
-    let target = seen.app.active;
-    Status {
-        written: true,
-        observed: true,
-        reconciling: reconciling(&seen.app, facts, plan),
-        active: plan.live.color().or(old.active),
-        switch: switch(target, old, plan),
-        served: PerColor::from_fn(|color| remembered(seen, color)),
-    }
-}
-
-/// What is left of a color whose block is gone is forgotten with its Deployment.
-fn remembered(seen: &Objects, color: Color) -> u8 {
-    let remains = seen.deployments.get(color).is_some() || *seen.app.present.get(color);
-    if remains { facts::served(seen, color) } else { 0 }
+    let number = |number: u8| (number > 0).then(|| i64::from(number));
+    let old = Record {
+        active: old.active,
+        switch: old.switch,
+        reconciling: old.reconciling,
+        served: PerColor::from_fn(|color| number(*old.served.get(color))),
+    };
+    let Record { active, switch, reconciling, served } =
+        record::record(&old, intent, facts, plan, Refused::Nothing);
+    let number = |number: Option<i64>| number.map_or(0, |number| u8::try_from(number).unwrap_or(u8::MAX));
+    let served = PerColor::from_fn(|color| number(*served.get(color)));
+    Status { written: true, observed: true, reconciling, active, switch, served }
 }
 
 /// The color that the history says was left just now: the standby timer counts from there.
@@ -35,61 +32,6 @@ pub(crate) fn left(seen: &Objects, plan: &Plan) -> Option<Color> {
     }
 }
 
-fn switch(target: Color, old: &Status, plan: &Plan) -> Option<(Option<Color>, Color)> {
-    let to_target = old.switch.filter(|switch| switch.1 == target);
-    match plan.stage {
-        Stage::Preparing { .. } | Stage::Switching { .. } => match plan.live.color() {
-            Some(live) if live == target => to_target.or(Some((None, target))),
-            from => Some((from, target)),
-        },
-        Stage::Draining { old } => Some((Some(old), target)),
-        Stage::Unready { .. } => to_target.or(old.switch.map(|_| (Some(target.other()), target))),
-        Stage::Paused | Stage::Pausing | Stage::Yielding | Stage::Invalid => old.switch,
-        Stage::Serving => None,
-    }
-}
-
-fn reconciling(app: &App, facts: &Observed, plan: &Plan) -> bool {
-    let target = app.active;
-    let held = plan.held == Some(target) && plan.live.color() == Some(target);
-    if held {
-        return false;
-    }
-    match plan.stage {
-        Stage::Preparing { .. } | Stage::Switching { .. } | Stage::Pausing => true,
-        Stage::Unready { missing } => updating(missing) || rolling(facts, target),
-        Stage::Serving => app.present.get(target.other()) == &true && rolling(facts, target.other()),
-        Stage::Draining { .. } | Stage::Paused | Stage::Yielding | Stage::Invalid => false,
-    }
-}
-
-fn updating(missing: Missing) -> bool {
-    match missing {
-        Missing::Block | Missing::Revision | Missing::Deployment | Missing::Rollout | Missing::Observed => {
-            true
-        }
-        Missing::Pods { .. }
-        | Missing::Deadline
-        | Missing::ReplicaSet
-        | Missing::Endpoints { .. }
-        | Missing::Nodes { .. } => false,
-    }
-}
-
-fn rolling(facts: &Observed, color: Color) -> bool {
-    let facts = facts.colors.get(color);
-    match facts.deployment.ours() {
-        Some(deployment) => {
-            let complete = deployment.rolled_out
-                && deployment.observed
-                && deployment.matches
-                && Some(deployment.revision) == facts.current.map(|stored| stored.number);
-            !complete && deployment.replicas > 0
-        }
-        None => true,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use bluegreen_operator::api::{BlueGreenApp, BlueGreenAppStatus};
@@ -98,6 +40,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::objects::App;
     use bluegreen_operator::pass::Basis;
 
     use crate::driver::decide;
@@ -185,7 +128,8 @@ mod tests {
                             problems: &Problems::default(),
                             now: Timestamp::UNIX_EPOCH,
                         };
-                        let told = super::report(view, &decision.facts, &decision.plan);
+                        let intent = crate::facts::intent(&view.app, bounds.idle);
+                        let told = super::report(view, &intent, &decision.facts, &decision.plan);
                         assert_eq!(told, abstracted(&status::status(&report)), "{view:#?}");
                         compared += 1;
                     }

@@ -1,0 +1,172 @@
+//! When does an app wait for a person, and is told what to do?
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::observe::Snapshot;
+
+/// A stalled app is never Ready: `helm --wait` and `kubectl wait` must not take it for done.
+#[test]
+fn whatever_stalls_makes_ready_false_with_the_same_reason() {
+    let mut invalid = app("blue");
+    invalid.spec.image = "no image".to_owned();
+    let fenced = |fence: Fence| {
+        let mut seen = seen();
+        if let Child::Ours(service) = &mut seen.service {
+            service.fence = fence;
+        }
+        seen
+    };
+    let mut foreign = seen();
+    foreign.colors.green.service = Child::Foreign;
+    let refused = Some(Refusal { color: None, words: "port is taken".into() });
+    let refused = Problems { refused, ..Problems::default() };
+    for (status, reason) in [
+        (decided(&invalid, &seen()), "InvalidSpec"),
+        (decided(&app("blue"), &foreign), "NameConflict"),
+        (decided(&app("blue"), &fenced(Fence::Foreign("other/op".into()))), "TwoOperators"),
+        (decided(&app("blue"), &fenced(Fence::Newer)), "FenceConflict"),
+        (told(&app("blue"), Stage::Serving, &refused), "Refused"),
+    ] {
+        assert_eq!((says(&status, READY), says(&status, STALLED)), (("False", reason), ("True", reason)));
+        assert_eq!(message(&status, READY), message(&status, STALLED));
+        assert!(!message(&status, READY).is_empty());
+        assert_eq!(status.phase, Some(Phase::Stalled));
+    }
+}
+
+/// A label that somebody forged stops the operator: then it has to say so, and how to go on.
+#[test]
+fn a_token_of_a_later_leader_is_told_with_the_object_and_the_remedy() {
+    let mut seen = seen();
+    deployment(&mut seen, Color::Green).fence = Fence::Newer;
+    let status = decided(&app("blue"), &seen);
+    assert_eq!(says(&status, STALLED), ("True", "FenceConflict"));
+    let words = message(&status, STALLED);
+    assert!(words.ends_with("kubectl label deployment/hello-green bluegreen.dev/fence-"), "{words}");
+}
+
+#[test]
+fn a_pause_in_the_middle_of_a_switch_is_stalled() {
+    let mut app = app("green");
+    app.spec.paused = true;
+    let stalled = decided(&app, &seen());
+    assert_eq!(says(&stalled, STALLED), ("True", "Paused"));
+    let mut app = self::app("blue");
+    app.spec.paused = true;
+    let fine = decided(&app, &seen());
+    assert_eq!((says(&fine, READY), fine.condition(STALLED)), (("True", "Paused"), None));
+}
+
+/// `spec.paused` silences no alert: an app without a ready pod is not Ready, whoever paused it.
+#[test]
+fn a_paused_app_whose_pods_fail_is_not_ready() {
+    for active in ["blue", "green"] {
+        let (mut app, mut seen) = (app(active), seen());
+        app.spec.paused = true;
+        let was = decided(&app, &seen);
+        let live = deployment(&mut seen, Color::Blue);
+        (live.ready, live.available) = (0, 0);
+        let status = decided(&app, &seen);
+        assert_eq!(says(&status, READY), ("False", "LiveNotReady"), "active: {active}");
+        assert_eq!(
+            message(&status, READY),
+            "blue has 0 of 2 pods available; spec.paused is true, so the operator changes nothing"
+        );
+        // A switch that is held back besides is told, too.
+        assert_eq!(says(&status, STALLED).0, if active == "green" { "True" } else { "" });
+        assert_eq!(status.phase, Some(Phase::Paused));
+        let reasons: Vec<_> = events(&was, &status).into_iter().map(|note| note.reason).collect();
+        assert_eq!(reasons, ["LiveDegraded"]);
+    }
+}
+
+/// A size that was edited during the pause is a change that waits, not a pod that fails.
+#[test]
+fn a_paused_app_with_a_new_size_is_stalled_and_not_degraded() {
+    let mut app = app("blue");
+    (app.spec.paused, app.spec.replicas) = (true, 5);
+    let status = decided(&app, &seen());
+    assert_eq!((says(&status, READY), says(&status, STALLED)), (("False", "Paused"), ("True", "Paused")));
+}
+
+#[test]
+fn the_deadline_of_a_switch_stalls_it_and_names_what_is_missing() {
+    let app = app("green");
+    let mut seen = seen();
+    seen.elapsed.switching = Some(Duration::from_secs(600));
+    deployment(&mut seen, Color::Green).available = 1;
+    let plan = plan::plan(&observe::intent(&app), &seen);
+    let pods = PerColor { blue: None, green: Some("1 pod: the image hello:v2 can't be pulled".into()) };
+    let new = told_of(&app, &seen, &plan, &Problems { pods, ..Problems::default() });
+    assert_eq!(says(&new, STALLED), ("True", "ProgressDeadlineExceeded"));
+    assert_eq!(
+        message(&new, STALLED),
+        "green has 1 of 2 pods available: 1 pod: the image hello:v2 can't be pulled"
+    );
+}
+
+/// The Service selects green, and a slice that somebody made by hand keeps it from having green's endpoints only.
+#[test]
+fn a_switch_whose_endpoints_do_not_follow_is_stalled_at_the_deadline_and_names_the_foreign_slice() {
+    let (app, mut seen) = (app("green"), seen());
+    if let Child::Ours(service) = &mut seen.service {
+        (service.selects, service.committed) = (Selection::Color(Color::Green), Some(Color::Green));
+    }
+    seen.recorded = Recorded { active: Some(Color::Green), switching: true, settled: false };
+    let tell = |passed: u64| {
+        let mut seen = seen.clone();
+        seen.elapsed.switching = Some(Duration::from_secs(passed));
+        let plan = plan::plan(&observe::intent(&app), &seen);
+        let foreign_slices = vec!["EndpointSlice hello-by-hand (192.0.2.7)".to_owned()];
+        let material = Material { foreign_slices, ..Material::default() };
+        let problems = Problems::default();
+        let now = Timestamp::UNIX_EPOCH;
+        status(&Report { app: &app, plan: &plan, seen: &seen, material, problems: &problems, now })
+    };
+    let waits = tell(599);
+    assert_eq!(
+        (says(&waits, READY), says(&waits, RECONCILING)),
+        (("False", "Switching"), ("True", "Switching"))
+    );
+    assert_eq!(says(&waits, STALLED), ("", ""));
+    let late = tell(600);
+    assert_eq!(says(&late, STALLED), ("True", "ProgressDeadlineExceeded"));
+    assert!(message(&late, STALLED).ends_with("delete EndpointSlice hello-by-hand (192.0.2.7)"), "{late:?}");
+}
+
+/// Slices that somebody adds to the live Service get traffic like any other: they are named, with their addresses.
+#[test]
+fn slices_that_the_endpoint_slice_controller_did_not_make_are_named() {
+    let slice = |name: &str, manager: &str, addresses: &[&str]| {
+        let endpoints: Vec<_> = addresses.iter().map(|address| json!({"addresses": [address]})).collect();
+        let labels =
+            json!({"kubernetes.io/service-name": "hello", "endpointslice.kubernetes.io/managed-by": manager});
+        let metadata = json!({"name": name, "labels": labels});
+        let slice = json!({"metadata": metadata, "addressType": "IPv4", "endpoints": endpoints});
+        Arc::new(serde_json::from_value(slice).unwrap())
+    };
+    let snapshot = Snapshot {
+        app: Arc::new(app("blue")),
+        service: None,
+        color_services: PerColor::default(),
+        deployments: PerColor::default(),
+        stored: PerColor::default(),
+        live_slices: vec![
+            slice("hello-x7k2p", "endpointslice-controller.k8s.io", &["10.0.0.1"]),
+            slice("hello-by-hand", "somebody", &["192.0.2.7"]),
+            slice("hello-many", "", &["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"]),
+            slice("hello-empty", "somebody", &[]),
+        ],
+        color_slices: PerColor::default(),
+        proof: PerColor::default(),
+    };
+    assert_eq!(
+        Material::of(&snapshot, &seen()).foreign_slices,
+        [
+            "EndpointSlice hello-by-hand (192.0.2.7)",
+            "EndpointSlice hello-many (192.0.2.1, 192.0.2.2, 192.0.2.3 and 2 more)"
+        ]
+    );
+}
