@@ -7,7 +7,8 @@ use crate::api::Color;
 /// What the live Service's EndpointSlices show about a switch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoints {
-    /// They hold only the live color's pods, at least `replicas` of them ready.
+    /// They hold only the live color's pods, and at least one that is ready: they have followed the switch. How many pods
+    /// there are is no question of the drain, or a size that moves would hold it up.
     pub moved: bool,
     /// They hold no pod that is not the live color's.
     pub cleared: bool,

@@ -20,7 +20,9 @@ use k8s_openapi::api::core::v1::Service;
 use kube::{Resource, ResourceExt};
 
 pub use self::read::{Proof, Snapshot, Versions};
-use crate::api::{BlueGreenApp, BlueGreenAppStatus, Color, PerColor, RECONCILING, TrafficPolicy};
+use crate::api::{
+    BlueGreenApp, BlueGreenAppStatus, Color, PerColor, RECONCILING, SwitchStatus, TrafficPolicy,
+};
 use crate::desired::{self, names};
 pub use crate::drain::{Endpoints, Held};
 use crate::fence::Token;
@@ -90,7 +92,7 @@ pub fn observe(seen: &Snapshot, routing: Routing, token: &Token, held: Held, now
             // An edit of the target begins its time anew, or its fix would be called stalled from the start. So does the
             // switch itself: from then on it is the endpoints that are waited for.
             .map(|switch| {
-                since(switch.started_at.0, now)
+                progressed(switch, &colors, now)
                     .min(edited(seen, &colors, target, now))
                     .min(selected(&status, live, target, now))
             }),
@@ -105,8 +107,7 @@ pub fn endpoints(seen: &Snapshot, color: Color) -> Endpoints {
     let known = endpoints::pods(seen.color_slices.get(color));
     let cleared = live.iter().all(|endpoint| known.iter().any(|k| k.pod == endpoint.pod));
     let ready = endpoints::ready_pods(&seen.live_slices, families(seen.service.as_deref()), |_| true);
-    let want = usize::try_from(seen.app.spec.replicas).unwrap_or(usize::MAX);
-    Endpoints { moved: cleared && ready >= want, cleared }
+    Endpoints { moved: cleared && ready > 0, cleared }
 }
 
 fn recorded(app: &BlueGreenApp, status: &BlueGreenAppStatus) -> Recorded {
@@ -160,6 +161,7 @@ fn service(seen: &Snapshot, token: &Token) -> Child<ServiceFacts> {
             served,
             fence,
             current: true,
+            endpoints: count(endpoints::ready_pods(&seen.live_slices, families(Some(service)), |_| true)),
         };
         facts.current = service_is_current(app, service, &facts);
         facts
@@ -333,7 +335,11 @@ fn deadline_exceeded(deployment: &Deployment, created: Option<Timestamp>) -> boo
 fn ready_endpoints(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> i32 {
     let (slices, counts) = (seen.color_slices.get(color), counted(seen, current, color));
     let families = families(seen.color_services.get(color).as_deref());
-    i32::try_from(endpoints::ready_pods(slices, families, counts)).unwrap_or(i32::MAX)
+    count(endpoints::ready_pods(slices, families, counts))
+}
+
+fn count(pods: usize) -> i32 {
+    i32::try_from(pods).unwrap_or(i32::MAX)
 }
 
 /// The address families that a Service has, as EndpointSlices call them.
@@ -388,13 +394,23 @@ fn selected(status: &BlueGreenAppStatus, live: Live, target: Color, now: Timesta
     switch.map_or(Duration::MAX, |switch| since(switch.finished_at.0, now))
 }
 
+/// Since a switch began, or one more of its target's pods became available.
+fn progressed(switch: &SwitchStatus, colors: &PerColor<ColorFacts>, now: Timestamp) -> Duration {
+    let available = colors.get(switch.to).deployment.ours().map_or(0, DeploymentFacts::newest_available);
+    if available > switch.available_replicas {
+        return Duration::ZERO;
+    }
+    let latest = switch.progressed_at.as_ref().map_or(switch.started_at.0, |time| time.0);
+    since(latest.max(switch.started_at.0), now)
+}
+
 /// Since a color's newest revision was stored; for ever where there is none.
 fn edited(seen: &Snapshot, colors: &PerColor<ColorFacts>, color: Color, now: Timestamp) -> Duration {
     let stored = colors.get(color).newest.and_then(|newest| seen.revision_created(color, newest.number));
     stored.map_or(Duration::MAX, |start| since(start, now))
 }
 
-/// Since when nothing asked for this color: its last edit, or the last switch away from it.
+/// Since when nothing asked for this color: its last edit, or the end of its last drain.
 fn idle(
     seen: &Snapshot,
     status: &BlueGreenAppStatus,
@@ -403,7 +419,12 @@ fn idle(
     now: Timestamp,
 ) -> Duration {
     let edited = colors.get(color).newest.and_then(|newest| seen.revision_created(color, newest.number));
-    let left = status.history.iter().find(|entry| entry.from == Some(color)).map(|entry| entry.finished_at.0);
+    if status.switch.as_ref().is_some_and(|switch| switch.from == Some(color)) {
+        return Duration::ZERO;
+    }
+    let last = status.history.iter().find(|entry| entry.from == Some(color));
+    // An earlier release did not record the end of the drain.
+    let left = last.map(|entry| entry.drained_at.as_ref().unwrap_or(&entry.finished_at).0);
     edited.into_iter().chain(left).max().map_or(Duration::ZERO, |start| since(start, now))
 }
 

@@ -8,7 +8,8 @@
 //! | rule | home |
 //! |---|---|
 //! | what is live | [`live`] |
-//! | which color may be touched, and how large it is | `rules::role`, `rules::size` |
+//! | which color may be touched | `rules::role` |
+//! | how large a color is, and how many pods the gate asks for | `size` |
 //! | when a color's pods may change | `rules::needs_revision`, `rules::in_place`, `steps::upkeep` |
 //! | when a color may be selected | [`gate`] |
 //! | when the old color may be touched | `rules::drained` |
@@ -18,6 +19,7 @@
 
 mod facts;
 mod rules;
+mod size;
 mod steps;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -34,7 +36,7 @@ pub use facts::{
 use crate::api::Color;
 use rules::{drained, holder, holds, left_recently, serving};
 pub use rules::{gate, live, outdated};
-use steps::{fence, steps};
+use steps::{fence, is_resize, resize_live, steps};
 use waits::waits;
 pub use waits::{Holder, Waits};
 pub use writes::{Inventory, Mismatch, ServiceWrite, Source, Write, writes};
@@ -145,8 +147,15 @@ pub enum Missing {
     Revision,
     /// There is no Deployment of ours.
     Deployment,
-    /// The Deployment differs from the stored revision or has another size.
+    /// The Deployment differs from the stored revision.
     Rollout,
+    /// The Deployment does not ask for enough pods yet; the live color's does not ask for `spec.replicas`.
+    Size {
+        /// Pods that the Deployment asks for.
+        have: i32,
+        /// Pods needed.
+        want: i32,
+    },
     /// The Deployment controller has not seen the newest generation.
     Observed,
     /// Pods are not updated, ready and available yet.
@@ -178,7 +187,12 @@ impl Missing {
     /// The Deployment is still being brought to what the spec says, as opposed to pods that fail.
     pub fn is_update(self) -> bool {
         match self {
-            Self::Block | Self::Revision | Self::Deployment | Self::Rollout | Self::Observed => true,
+            Self::Block
+            | Self::Revision
+            | Self::Deployment
+            | Self::Rollout
+            | Self::Size { .. }
+            | Self::Observed => true,
             Self::Pods { .. }
             | Self::Deadline
             | Self::ReplicaSet
@@ -216,7 +230,7 @@ pub enum Stage {
     Yielding,
     /// The spec breaks a rule: nothing is changed.
     Invalid,
-    /// `spec.paused` is true: nothing is changed.
+    /// `spec.paused` is true: nothing is changed but the size of the live color.
     Paused,
     /// `spec.paused` is true, but an earlier write of unknown result could still take effect.
     Pausing,
@@ -255,6 +269,8 @@ pub struct Plan {
     pub stage: Stage,
     /// What is live.
     pub live: Live,
+    /// The Service selects the color in `spec.active`, and the drain of the other color is over.
+    pub switched: bool,
     /// The live color, if an edit of its block is held.
     pub held: Option<Color>,
     /// Why it goes no further.
@@ -289,7 +305,8 @@ pub fn plan(intent: &Intent, seen: &Observed) -> Plan {
     let live = live(&seen.service, &seen.recorded);
     let stage = stage(intent, seen, live);
     let actions = match stage {
-        Stage::Yielding | Stage::Invalid | Stage::Paused => Vec::new(),
+        Stage::Yielding | Stage::Invalid => Vec::new(),
+        Stage::Paused => resize_live(intent, seen, live),
         Stage::Pausing => fence(seen).into_iter().collect(),
         Stage::Preparing { .. }
         | Stage::Switching { .. }
@@ -298,8 +315,50 @@ pub fn plan(intent: &Intent, seen: &Observed) -> Plan {
         | Stage::Unready { .. } => steps(intent, seen, live),
     };
     let held = live.color().filter(|&color| holds(intent, seen, color));
+    let switched = live == Live::Selected(intent.active) && after_switch(intent, seen) == Stage::Serving;
     let waits = waits(intent, seen, live, stage);
-    Plan { actions, stage, live, held, waits, wake: wake(intent, seen, live) }
+    Plan { actions, stage, live, switched, held, waits, wake: wake(intent, seen, live) }
+}
+
+/// Does `spec.paused` hold back more than a change of size? Without it, a switch or an edit would go on.
+///
+/// The live color follows `spec.replicas` while the app is paused, as a paused Deployment does. The idle color follows
+/// afterwards: an autoscaler's write is no change that waits for a person.
+pub(crate) fn paused_midway(intent: &Intent, seen: &Observed) -> bool {
+    let unpaused = Intent { paused: false, ..intent.clone() };
+    // Tokens that are missing are no change that anybody asked for.
+    let mut seen = seen.clone();
+    if let Child::Ours(service) = &mut seen.service {
+        stamp(&mut service.fence);
+    }
+    for color in Color::ALL {
+        if let Child::Ours(deployment) = &mut seen.colors.get_mut(color).deployment {
+            stamp(&mut deployment.fence);
+        }
+    }
+    let plan = plan(&unpaused, &seen);
+    let resizes = |action: &Action| match action {
+        Action::EditDeployment { color, .. } => is_resize(&seen, *color),
+        Action::CreateService
+        | Action::Restore { .. }
+        | Action::UpdateService
+        | Action::ApplyColorService(_)
+        | Action::StoreRevision { .. }
+        | Action::RecoverRevision { .. }
+        | Action::Promote { .. }
+        | Action::CreateDeployment { .. }
+        | Action::Fence { .. }
+        | Action::Switch { .. }
+        | Action::DropRevision { .. }
+        | Action::RemoveColor(_) => false,
+    };
+    plan.live != Live::Selected(unpaused.active) || !plan.actions.iter().all(resizes)
+}
+
+fn stamp(fence: &mut Fence) {
+    if *fence == Fence::Stale {
+        *fence = Fence::Mine;
+    }
 }
 
 fn stage(intent: &Intent, seen: &Observed, live: Live) -> Stage {
@@ -323,27 +382,28 @@ fn stage(intent: &Intent, seen: &Observed, live: Live) -> Stage {
     if let Err(missing) = serving(intent, seen, active) {
         return Stage::Unready { missing };
     }
+    after_switch(intent, seen)
+}
+
+/// Where a switch is that the Service has followed, whether or not the live color has all of its pods.
+fn after_switch(intent: &Intent, seen: &Observed) -> Stage {
+    let active = intent.active;
     let fresh = seen.recorded.active != Some(active) || seen.recorded.switching;
     if fresh && seen.elapsed.moved.is_none() {
         return Stage::Switching { to: active };
     }
     let old = active.other();
-    if left_recently(seen, live, old) && !drained(intent, seen) {
+    if left_recently(seen, Live::Selected(active), old) && !drained(intent, seen) {
         return Stage::Draining { old };
     }
     Stage::Serving
 }
 
-/// When to look again although nothing happened: the end of a drain, of a deadline, of the standby timer.
+/// When to run the next pass although nothing happened: at the end of a drain, of a deadline, of the standby timer.
 fn wake(intent: &Intent, seen: &Observed, live: Live) -> Option<Duration> {
     let left = |limit: Duration, passed: Duration| limit.checked_sub(passed).filter(|d| !d.is_zero());
     let draining = Color::ALL.into_iter().any(|c| left_recently(seen, live, c));
-    let drain = [seen.elapsed.moved, seen.elapsed.cleared]
-        .into_iter()
-        .flatten()
-        .filter(|_| draining)
-        .filter_map(|passed| left(intent.drain, passed))
-        .min();
+    let drain = seen.elapsed.cleared.filter(|_| draining).and_then(|passed| left(intent.drain, passed));
     let deadline = seen.elapsed.switching.and_then(|passed| left(intent.deadline, passed));
     let standby = match intent.standby {
         Standby::Warm => None,

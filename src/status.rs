@@ -6,15 +6,18 @@
 
 mod conditions;
 mod events;
+mod live;
+#[cfg(test)]
+mod live_tests;
 mod material;
 mod news;
 pub mod record;
+mod switch;
 #[cfg(test)]
 mod tests;
 pub mod words;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 pub use conditions::REASONS;
@@ -22,18 +25,13 @@ pub use events::{EVENTS, Note, Verb, events};
 pub use material::{Material, running_image};
 pub use news::{News, news};
 
-use crate::api::{
-    BlueGreenApp, BlueGreenAppStatus, Color, ColorStatus, HistoryEntry, PerColor, Phase, SwitchStatus,
-};
+use crate::api::{BlueGreenApp, BlueGreenAppStatus, Color, ColorStatus, PerColor, Phase};
 pub use crate::api::{READY, RECONCILING, STALLED, STANDBY_READY};
 use crate::apply::Refusal;
 use crate::desired::names;
 use crate::observe;
-use crate::plan::{Live, Observed, Plan, Stage};
+use crate::plan::{Observed, Plan, Stage};
 use record::{Record, Refused, record};
-
-/// How many switches the history keeps.
-const HISTORY: usize = 10;
 
 /// Problems that the planner does not know of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,13 +77,14 @@ impl From<&BlueGreenAppStatus> for Record {
             switch: status.switch.as_ref().map(|switch| (switch.from, switch.to)),
             reconciling: status.condition(RECONCILING).is_some(),
             served: PerColor::from_fn(|color| status.color(color).and_then(|color| color.served_revision)),
+            healthy: status.desired_healthy,
         }
     }
 }
 
 /// The status that follows from a report: its [`record`], with words and times.
 pub fn status(report: &Report) -> BlueGreenAppStatus {
-    let Report { app, plan, seen, material, problems, now } = report;
+    let Report { app, plan, seen, material, problems, now: _ } = report;
     let old = app.status.clone().unwrap_or_default();
     let generation = app.metadata.generation.unwrap_or(0);
     let intent = observe::intent(app);
@@ -94,16 +93,13 @@ pub fn status(report: &Report) -> BlueGreenAppStatus {
         color_status(app, seen, plan, material.images.get(color).clone(), *record.served.get(color), color)
     };
     let (blue, green) = (color(Color::Blue), color(Color::Green));
-    let switch = record.switch.map(|(from, to)| {
-        let kept = old.switch.as_ref().filter(|switch| (switch.from, switch.to) == (from, to));
-        kept.cloned().unwrap_or(SwitchStatus { from, to, started_at: Time(*now) })
-    });
+    let switch = record.switch.map(|switch| switch::switch(report, &old, switch));
     let live = record.active.and_then(|color| match color {
         Color::Blue => blue.as_ref(),
         Color::Green => green.as_ref(),
     });
     let replicas = live.map_or(0, |color| color.replicas);
-    let history = history(report, &old, record.active, live, generation);
+    let history = switch::history(report, &old, record.active, live, switch.as_ref());
     let selector = record.active.map_or_else(String::new, |color| {
         format!("{}={},{}={color}", names::APP, app.name_any(), names::COLOR)
     });
@@ -116,6 +112,7 @@ pub fn status(report: &Report) -> BlueGreenAppStatus {
         green,
         selector,
         replicas,
+        desired_healthy: record.healthy,
         phase: Some(phase(plan.stage, is_stalled)),
         switch,
         // A lost Service asks for its addresses again.
@@ -152,34 +149,6 @@ fn color_status(
         endpoints: facts.endpoints,
         held,
     })
-}
-
-fn history(
-    report: &Report,
-    old: &BlueGreenAppStatus,
-    active: Option<Color>,
-    live: Option<&ColorStatus>,
-    generation: i64,
-) -> Vec<HistoryEntry> {
-    let mut history = old.history.clone();
-    let Live::Selected(to) = report.plan.live else { return history };
-    if old.active == active {
-        return history;
-    }
-    let started_at =
-        old.switch.as_ref().filter(|s| s.to == to).map_or(Time(report.now), |s| s.started_at.clone());
-    let entry = HistoryEntry {
-        from: old.active,
-        to,
-        image: live.map(|color| color.image.clone()).unwrap_or_default(),
-        revision: live.map_or(0, |color| color.revision),
-        started_at,
-        finished_at: Time(report.now),
-        generation,
-    };
-    history.insert(0, entry);
-    history.truncate(HISTORY);
-    history
 }
 
 fn phase(stage: Stage, is_stalled: bool) -> Phase {

@@ -102,7 +102,8 @@ pub struct BlueGreenAppSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub green: Option<ColorSpec>,
 
-    /// Number of pods of the live color, and of the color that is to be live next. Default 1.
+    /// Number of pods of the live color, and of the color that is to be live next. A switch needs no more pods of its
+    /// target than the live color has ready at that moment. Default 1.
     #[serde(default = "default_replicas")]
     #[schemars(range(min = 1))]
     pub replicas: i32,
@@ -148,14 +149,16 @@ pub struct BlueGreenAppSpec {
     #[schemars(range(min = 0))]
     pub min_ready_seconds: i32,
 
-    /// Seconds without progress after which a color's roll-out is reported as failed. Default 600.
-    /// Must be greater than `minReadySeconds`.
+    /// Seconds without progress after which a color's roll-out, or a switch, is reported as failed. Progress is
+    /// one more pod that becomes available, or an edit of the color. Default 600. Must be greater than
+    /// `minReadySeconds`.
     #[serde(default = "default_progress_deadline_seconds")]
     #[schemars(range(min = 1))]
     pub progress_deadline_seconds: i32,
 
-    /// Seconds that the old color keeps running unchanged after a switch, for requests that are
-    /// still under way. Default 30, at most 86400.
+    /// Seconds that the old color keeps running after a switch, for requests that are still under way,
+    /// counted from when no endpoint of it is behind the Service any more. Until then it may grow with
+    /// `replicas`, and nothing else. Default 30, at most 86400.
     #[serde(default = "default_drain_seconds")]
     #[schemars(range(min = 0, max = 86400))]
     pub drain_seconds: i32,
@@ -171,7 +174,8 @@ pub struct BlueGreenAppSpec {
     #[serde(default)]
     pub active_update_policy: ActiveUpdatePolicy,
 
-    /// While true, the operator changes nothing, and reports that the app is paused. Default false.
+    /// While true, the operator changes nothing, and reports that the app is paused. Only the number of the live color's
+    /// pods follows `replicas`, as that of a paused Deployment does. Default false.
     #[serde(default)]
     pub paused: bool,
 }

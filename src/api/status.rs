@@ -46,6 +46,11 @@ pub struct BlueGreenAppStatus {
     #[serde(default)]
     pub replicas: i32,
 
+    /// Pods of the live color that should be available: as many as have been at once, but never more than
+    /// `spec.replicas`. With fewer, `Ready` is False with the reason `LiveNotReady`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_healthy: Option<i32>,
+
     /// The state of the app, in one word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<Phase>,
@@ -96,6 +101,7 @@ impl Default for BlueGreenAppStatus {
             green: None,
             selector: String::new(),
             replicas: 0,
+            desired_healthy: None,
             phase: None,
             switch: None,
             service: None,
@@ -153,7 +159,7 @@ pub enum Phase {
     Stable,
     /// No progress will come without a change; the condition `Stalled` says which.
     Stalled,
-    /// The operator was told to change nothing.
+    /// The operator was told to change nothing but the size of the live color.
     Paused,
 }
 
@@ -181,6 +187,13 @@ pub struct SwitchStatus {
     pub to: Color,
     /// When the operator first saw the request.
     pub started_at: Time,
+    /// The most pods of the color `to` that have been available at once since then.
+    #[serde(default)]
+    pub available_replicas: i32,
+    /// When one more pod of the color `to` last became available; absent while none has. The time without progress, which
+    /// `spec.progressDeadlineSeconds` limits, counts from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progressed_at: Option<Time>,
 }
 
 /// A switch that is done.
@@ -202,6 +215,9 @@ pub struct HistoryEntry {
     pub started_at: Time,
     /// When the Service was pointed at that color.
     pub finished_at: Time,
+    /// When the drain of the color before was over; absent until then, and where no color served before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drained_at: Option<Time>,
     /// The `metadata.generation` that asked for it.
     #[serde(default)]
     pub generation: i64,

@@ -103,6 +103,58 @@ fn one_pod_of_the_old_color_keeps_the_endpoints_from_having_moved() {
     assert_eq!(super::endpoints(&seen, Color::Green), Endpoints { moved: true, cleared: true });
 }
 
+/// How many pods the new color has is no question of the drain: with a pod that comes and goes it would never end.
+#[test]
+fn endpoints_have_moved_with_the_first_ready_pod() {
+    let mut seen = snapshot();
+    let not_ready = json!({"ready": false, "serving": false, "terminating": false});
+    seen.color_slices.green = vec![slice("IPv4", &[("g1", ready()), ("g2", not_ready.clone())])];
+    seen.live_slices = seen.color_slices.green.clone();
+    assert_eq!(super::endpoints(&seen, Color::Green), Endpoints { moved: true, cleared: true });
+    seen.live_slices = vec![slice("IPv4", &[("g1", not_ready.clone()), ("g2", not_ready)])];
+    assert_eq!(super::endpoints(&seen, Color::Green), Endpoints { moved: false, cleared: true });
+}
+
+fn observed(seen: &Snapshot, now: &str) -> Observed {
+    let token =
+        crate::fence::Token { operator: "n/o".to_owned(), lease: "l".to_owned(), epoch: 1, attempt: 0 };
+    observe(seen, &token, now.parse().unwrap(), |_| Held::default())
+}
+
+fn with_status(status: Value) -> Snapshot {
+    let mut app = app();
+    app.status = Some(serde_json::from_value(status).unwrap());
+    Snapshot { app: Arc::new(app), ..snapshot() }
+}
+
+#[test]
+fn the_standby_timer_counts_from_the_end_of_the_drain() {
+    let left = |drained: Value, switch: Value| {
+        let entry = json!({"from": "green", "to": "blue", "startedAt": "2026-01-01T00:00:00Z",
+                           "finishedAt": "2026-01-01T00:00:10Z", "drainedAt": drained});
+        let status = json!({"active": "blue", "history": [entry], "switch": switch});
+        observed(&with_status(status), "2026-01-01T00:01:00Z").elapsed.idle.green
+    };
+    assert_eq!(left(json!("2026-01-01T00:00:40Z"), Value::Null), Duration::from_secs(20));
+    let drains = json!({"from": "green", "to": "blue", "startedAt": "2026-01-01T00:00:00Z"});
+    assert_eq!(left(Value::Null, drains), Duration::ZERO, "it drains");
+    assert_eq!(
+        left(Value::Null, Value::Null),
+        Duration::from_secs(50),
+        "an earlier release did not record it"
+    );
+}
+
+#[test]
+fn the_deadline_of_a_switch_counts_from_the_last_pod_that_became_available() {
+    let passed = |progressed: Value| {
+        let switch = json!({"from": "green", "to": "blue", "startedAt": "2026-01-01T00:00:00Z", "progressedAt": progressed});
+        observed(&with_status(json!({"switch": switch})), "2026-01-01T00:01:00Z").elapsed.switching
+    };
+    assert_eq!(passed(Value::Null), Some(Duration::from_secs(60)));
+    assert_eq!(passed(json!("2026-01-01T00:00:50Z")), Some(Duration::from_secs(10)));
+}
+
 /// Slices of two pods, one on each of these nodes.
 fn on_nodes(pods: [(&str, &str); 2]) -> Vec<Arc<EndpointSlice>> {
     let endpoints: Vec<Value> = pods

@@ -106,6 +106,9 @@ pub struct ServiceFacts {
     pub fence: Fence,
     /// Every other field that we declare has its value.
     pub current: bool,
+    /// Ready pods that its EndpointSlices list, of either color; per address family the smallest. Words and conditions
+    /// only; no decision rests on it.
+    pub endpoints: i32,
 }
 
 /// A rendered template in a ControllerRevision.
@@ -151,8 +154,8 @@ pub struct DeploymentFacts {
     pub ready: i32,
     /// `status.availableReplicas`: ready for at least `minReadySeconds`.
     pub available: i32,
-    /// This revision was complete once (condition `Progressing`, reason `NewReplicaSetAvailable`): pods that
-    /// are missing now failed later. Words only; no decision rests on it.
+    /// A roll-out was complete once (condition `Progressing`, reason `NewReplicaSetAvailable`), and since then only the
+    /// size has changed, or pods have failed. The Deployment controller may say it of the revision before for a moment.
     pub rolled_out: bool,
     /// Condition `Progressing` is False with reason `ProgressDeadlineExceeded`.
     pub deadline_exceeded: bool,
@@ -163,7 +166,7 @@ pub struct DeploymentFacts {
 
 impl DeploymentFacts {
     /// How many pods of the newest revision are available, at the least: the counts span all ReplicaSets, and what is
-    /// available is taken for an old pod where it may be one. Words only; no decision rests on it.
+    /// available is taken for an old pod where it may be one.
     pub fn newest_available(&self) -> i32 {
         let old = self.total.saturating_sub(self.updated);
         self.ready.min(self.available).saturating_sub(old).clamp(0, self.updated.max(0))
@@ -223,15 +226,15 @@ impl Routing {
 /// How long things have been so, by clocks that only the driver reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Elapsed {
-    /// Since the live slices hold only the live color's pods, at least `replicas` of them ready. A local
-    /// monotonic minimum that restarts with the process.
+    /// Since the live slices hold only the live color's pods, and at least one that is ready: the endpoints have
+    /// followed the switch. By a monotonic clock that restarts with the process.
     pub moved: Option<Duration>,
-    /// Since no endpoint of the other color is in the live slices.
+    /// Since no endpoint of the other color is in the live slices: the drain. By the same clock.
     pub cleared: Option<Duration>,
-    /// Since the switch under way began, its target was last edited, or the Service was pointed at the target, whichever
-    /// is the latest.
+    /// Since the switch under way last made progress: it began, its target was edited, one more of the target's pods became
+    /// available, or the Service was pointed at the target.
     pub switching: Option<Duration>,
-    /// Since each color was last edited or stopped serving, the later.
+    /// Since each color was last edited or its drain ended, the later.
     pub idle: PerColor<Duration>,
 }
 

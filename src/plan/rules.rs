@@ -2,7 +2,7 @@
 
 use super::{
     Change, Child, ColorFacts, Fence, Holder, Intent, Live, Missing, Observed, Recorded, Selection,
-    ServiceFacts, Standby, Stored,
+    ServiceFacts, Stored, size,
 };
 use crate::api::{ActiveUpdatePolicy, Color, PerColor};
 
@@ -13,7 +13,7 @@ pub(super) enum Role {
     Live,
     /// It is to serve next.
     Target,
-    /// It served until just now: untouchable until the drain has passed.
+    /// It served until just now: until the drain has passed it may grow, and nothing else.
     Draining,
     /// Nothing depends on it.
     Idle,
@@ -38,10 +38,10 @@ pub fn live(service: &Child<ServiceFacts>, recorded: &Recorded) -> Live {
 
 /// May `color` be selected? `Err` names the first thing that is missing.
 ///
-/// The whole readiness rule: current rendering, every declared field, observed generation, updated == total ==
-/// ready == available == desired, a ReplicaSet that is this Deployment's, and that many ready pods of it in the
-/// color's own EndpointSlices. Where traffic stays on the node that it came to, these pods must also be on every node
-/// that serves now.
+/// The whole readiness rule: current revision, every declared field, observed generation, no pod of another revision, a
+/// complete roll-out of at least as many pods as carry the traffic now, a ReplicaSet that is this Deployment's, and as many
+/// ready pods of it in the color's own EndpointSlices. Where traffic stays on the node that it came to, these pods must also
+/// be on every node that serves now. `size` says how many pods are needed.
 pub fn gate(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missing> {
     let facts = seen.colors.get(color);
     if !*intent.wanted.get(color) {
@@ -57,27 +57,10 @@ pub fn gate(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missin
         return Err(Missing::Revision);
     }
     let Some(deployment) = facts.deployment.ours() else { return Err(Missing::Deployment) };
-    let want = intent.replicas;
-    if !deployment.matches || deployment.revision != current.number || deployment.replicas != want || want < 1
-    {
+    if !deployment.matches || deployment.revision != current.number {
         return Err(Missing::Rollout);
     }
-    if !deployment.observed {
-        return Err(Missing::Observed);
-    }
-    if deployment.deadline_exceeded {
-        return Err(Missing::Deadline);
-    }
-    let counts = [deployment.total, deployment.updated, deployment.ready, deployment.available];
-    if counts.iter().any(|&count| count != want) {
-        return Err(Missing::Pods { have: deployment.newest_available(), want });
-    }
-    if !deployment.proven {
-        return Err(Missing::ReplicaSet);
-    }
-    if facts.endpoints < want {
-        return Err(Missing::Endpoints { have: facts.endpoints, want });
-    }
+    size::enough(intent, live, color, deployment, size::needed(intent, seen, live, color), facts.endpoints)?;
     // Not asked of a rollback: pods that have served have their places, and no wait would move them, while the color
     // that fails goes on serving. What such a switch can lose is what comes to a node before its clients leave it.
     let moves = live.color().is_some_and(|live| live != color);
@@ -87,16 +70,10 @@ pub fn gate(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missin
     Ok(())
 }
 
-/// Has the color that served before been left alone for long enough? Strict: the live slices have held only
-/// the new color's pods, enough of them ready, for the whole drain.
+/// Has the color that served before been left alone for long enough? No endpoint of it has been live for the whole drain,
+/// however many pods the new color has: a pod that comes and goes must not keep the old color, nor its edits, waiting.
 pub(super) fn drained(intent: &Intent, seen: &Observed) -> bool {
-    seen.elapsed.moved.is_some_and(|moved| moved >= intent.drain)
-}
-
-/// As [`drained`], for an explicit edit of the old color's block: it needs only that no endpoint of the old
-/// color has been live for the whole drain. A broken target must not block its own fix.
-pub(super) fn cleared(intent: &Intent, seen: &Observed) -> bool {
-    drained(intent, seen) || seen.elapsed.cleared.is_some_and(|cleared| cleared >= intent.drain)
+    seen.elapsed.cleared.is_some_and(|cleared| cleared >= intent.drain)
 }
 
 /// A switch away from `color` is recent: the status has not recorded the end of its drain.
@@ -118,33 +95,6 @@ pub(super) fn role(intent: &Intent, seen: &Observed, live: Live, color: Color) -
         Role::Draining
     } else {
         Role::Idle
-    }
-}
-
-/// How many pods `color` should have; `None`: leave it as it is.
-pub(super) fn size(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Option<i32> {
-    match role(intent, seen, live, color) {
-        Role::Live | Role::Target => Some(intent.replicas),
-        Role::Draining => None,
-        Role::Idle => Some(standby_size(intent, seen, color)),
-    }
-}
-
-pub(super) fn standby_size(intent: &Intent, seen: &Observed, color: Color) -> i32 {
-    match intent.standby {
-        Standby::Warm => intent.replicas,
-        Standby::Reduced { replicas, after } => {
-            let facts = seen.colors.get(color);
-            // A color that never served was put there to be looked at: at least one pod.
-            let looked_at = replicas.min(intent.replicas).max(1);
-            if *seen.elapsed.idle.get(color) < after {
-                if facts.served { intent.replicas } else { looked_at }
-            } else if facts.served || !after.is_zero() {
-                replicas.min(intent.replicas)
-            } else {
-                looked_at
-            }
-        }
     }
 }
 
@@ -176,9 +126,9 @@ pub(super) fn needs_revision(intent: &Intent, seen: &Observed, live: Live, color
             let edited = newest.change == Change::Block || never_began(facts);
             intent.policy == ActiveUpdatePolicy::RollingUpdate && edited
         }
-        Role::Draining => newest.change == Change::Block && cleared(intent, seen),
+        Role::Draining => false,
         // The target of a switch back may still be draining: its block is edited only after that.
-        Role::Target => !left_recently(seen, live, color) || cleared(intent, seen),
+        Role::Target => !left_recently(seen, live, color) || drained(intent, seen),
         Role::Idle => true,
     };
     (outdated(newest, facts) && allowed).then_some(next)
@@ -258,7 +208,8 @@ pub(super) fn failing(intent: &Intent, seen: &Observed, live: Live) -> Option<(C
     (!missing.is_update()).then_some((color, missing))
 }
 
-/// Is the live color as the spec wants it? The gate's rule, except that a held edit is no fault of the pods.
+/// Is the live color as the spec wants it, all `spec.replicas` pods of it? The gate's rule, except that a held edit is no
+/// fault of the pods.
 pub(super) fn serving(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missing> {
     match gate(intent, seen, color) {
         Err(Missing::Block) => Ok(()),

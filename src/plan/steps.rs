@@ -1,9 +1,7 @@
 //! The next steps, in order of urgency.
 
-use super::rules::{
-    Role, cleared, gate, in_place, left_recently, needs_revision, role, size, standby_size, unfenced,
-};
-use super::{Action, Child, ColorFacts, Fence, Intent, Live, Observed};
+use super::rules::{Role, gate, in_place, needs_revision, role, unfenced};
+use super::{Action, Child, ColorFacts, DeploymentFacts, Fence, Intent, Live, Observed, size};
 use crate::api::Color;
 
 /// What to do, in order of urgency. A step that needs the cluster to settle first comes alone.
@@ -72,7 +70,7 @@ fn create(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Vec<Act
     } else if let Some(number) = needs_revision(intent, seen, live, color) {
         actions.push(Action::StoreRevision { color, number });
     } else if facts.deployment == Child::Absent && facts.current.is_some() {
-        let replicas = size(intent, seen, live, color).unwrap_or(intent.replicas);
+        let replicas = size::initial(intent, seen, role(intent, seen, live, color), color);
         actions.push(Action::CreateDeployment { color, replicas });
     }
     actions
@@ -88,10 +86,8 @@ fn change(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
     if wants_fence && let Some(stamps) = fence(seen) {
         return vec![stamps];
     }
-    // The Service must be ours and fenced: otherwise a late switch onto the edited color could still commit.
-    let service_held = seen.service.ours().is_some_and(|s| s.fence == Fence::Mine);
     if !edits.is_empty() {
-        return if service_held { edits } else { Vec::new() };
+        return guarded(seen, edits);
     }
     Color::ALL
         .into_iter()
@@ -100,6 +96,39 @@ fn change(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
             facts.obsolete.iter().map(move |&number| Action::DropRevision { color, number })
         })
         .collect()
+}
+
+/// Edits of Deployments, after the stamps that they need.
+fn guarded(seen: &Observed, edits: Vec<Action>) -> Vec<Action> {
+    if let Some(stamps) = fence(seen) {
+        return vec![stamps];
+    }
+    // The Service must be ours and fenced: otherwise a late switch onto the edited color could still commit.
+    let service_held = seen.service.ours().is_some_and(|s| s.fence == Fence::Mine);
+    if service_held { edits } else { Vec::new() }
+}
+
+/// All that a paused app does: its live color follows `spec.replicas`, as a paused Deployment does.
+pub(super) fn resize_live(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
+    let Live::Selected(color) = live else { return Vec::new() };
+    let size = seen.colors.get(color).deployment.ours().map(|deployment| deployment.replicas);
+    let replicas = intent.replicas;
+    if !is_resize(seen, color) || size == Some(replicas) {
+        return Vec::new();
+    }
+    guarded(seen, vec![Action::EditDeployment { color, replicas }])
+}
+
+/// An edit of the color's Deployment would change its size alone.
+pub(super) fn is_resize(seen: &Observed, color: Color) -> bool {
+    let facts = seen.colors.get(color);
+    let both = facts.current.zip(facts.deployment.ours());
+    both.is_some_and(|(current, deployment)| !is_edited(current.number, deployment))
+}
+
+/// The Deployment differs from the revision with this number in more than its size.
+fn is_edited(number: i64, deployment: &DeploymentFacts) -> bool {
+    number != deployment.revision || !deployment.matches
 }
 
 /// The stamps that are missing; `None` if everything carries this leader's token.
@@ -122,18 +151,8 @@ fn upkeep(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Option<
         return Some(Action::Promote { color, number });
     }
     let deployment = facts.deployment.ours()?;
-    let edited = current.number != deployment.revision || !deployment.matches;
-    if role == Role::Draining {
-        // Only the edit of its own block, and only once no connection can reach it, breaks the rest.
-        return (current.number > deployment.revision && cleared(intent, seen))
-            .then_some(Action::EditDeployment { color, replicas: standby_size(intent, seen, color) });
-    }
-    let replicas = size(intent, seen, live, color)?;
-    // A switch back during the drain uses the target as it is, or waits: connections may still reach it.
-    let lowers = edited || replicas < deployment.replicas;
-    if role == Role::Target && lowers && left_recently(seen, live, color) && !cleared(intent, seen) {
-        return None;
-    }
+    let edited = is_edited(current.number, deployment);
+    let replicas = size::wanted(intent, seen, live, role, color, edited)?;
     (edited || deployment.replicas != replicas).then_some(Action::EditDeployment { color, replicas })
 }
 

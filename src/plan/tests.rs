@@ -8,6 +8,7 @@ mod edits;
 mod fencing;
 mod gate;
 mod properties;
+mod sizes;
 mod standby;
 mod waits;
 mod writes;

@@ -1,8 +1,7 @@
 //! Why a plan goes no further: the report from which conditions, Events and `kubectl bluegreen plan` take their words.
 
 use super::rules::{failing, holder};
-use super::steps::steps;
-use super::{Intent, Live, Missing, Observed, Stage};
+use super::{Intent, Live, Missing, Observed, Stage, paused_midway};
 use crate::api::Color;
 
 /// Who else holds the app's objects, so that this operator changes nothing.
@@ -54,7 +53,7 @@ pub(super) fn waits(intent: &Intent, seen: &Observed, live: Live, stage: Stage) 
     match stage {
         Stage::Yielding => Waits { holder: holder(seen), ..waits },
         Stage::Paused => {
-            let paused = live != Live::Selected(intent.active) || !steps(intent, seen, live).is_empty();
+            let paused = paused_midway(intent, seen);
             Waits { paused, gate: failing(intent, seen, live), ..waits }
         }
         Stage::Preparing { target, missing } => {

@@ -155,7 +155,7 @@ pub fn writes(action: &Action, facts: &Observed, inventory: &Inventory<'_>) -> R
 
 /// The live Service as it is.
 fn declared(facts: &Observed) -> Result<ServiceWrite, Mismatch> {
-    let ServiceFacts { selects, committed, served, fence: _, current: _ } =
+    let ServiceFacts { selects, committed, served, fence: _, current: _, endpoints: _ } =
         facts.service.ours().ok_or(Mismatch)?;
     Ok(ServiceWrite { create: false, selects: *selects, committed: *committed, served: *served })
 }

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 
-use super::record::{Stall, Work, stall, work};
-use super::{Report, words};
+use super::record::{Record, Stall, Work, is_degraded, stall, work};
+use super::{Report, live, words};
 use crate::api::{BlueGreenAppStatus, Color, READY, RECONCILING, STALLED, STANDBY_READY};
 use crate::plan::{Intent, Missing, Stage, Standby, outdated};
 
@@ -25,6 +25,7 @@ pub const REASONS: &[&str] = &[
     "Reduced",
     "Refused",
     "ScaledDown",
+    "Scaling",
     "Serving",
     "StandbyUpdating",
     "Switching",
@@ -35,7 +36,7 @@ pub const REASONS: &[&str] = &[
 ];
 
 /// A reason and its message.
-type Why = (&'static str, String);
+pub(super) type Why = (&'static str, String);
 
 pub(super) fn conditions(
     report: &Report,
@@ -44,11 +45,12 @@ pub(super) fn conditions(
     generation: i64,
 ) -> Vec<Condition> {
     let refused = report.problems.as_refused();
+    let record = Record::from(old);
     let stalled = stall(intent, report.seen, report.plan, refused).map(|stall| stalled(report, stall));
-    let (is_ready, why) = ready(report, stalled.as_ref());
+    let (is_ready, why) = ready(report, &record, intent, stalled.as_ref());
     let reconciling = match stalled {
         Some(_) => None,
-        None => work(intent, report.seen, report.plan, refused).map(|work| reconciling(work, &why)),
+        None => work(&record, intent, report.seen, report.plan, refused).map(|work| reconciling(work, &why)),
     };
     let (standby, standby_why) = standby(report, intent);
     let mut all = vec![(READY, is_ready, why), (STANDBY_READY, standby, standby_why)];
@@ -81,12 +83,12 @@ fn condition(
     }
 }
 
-fn ready(report: &Report, stalled: Option<&Why>) -> (bool, Why) {
+fn ready(report: &Report, old: &Record, intent: &Intent, stalled: Option<&Why>) -> (bool, Why) {
     let Report { app, plan, seen, problems, .. } = report;
     let target = app.spec.active;
     let waits = || words::waits(app, seen, plan, &problems.pods).unwrap_or_default();
     // A pause changes nothing about pods that fail: who is called for them must be called.
-    if plan.stage == Stage::Paused && plan.waits.gate.is_some() {
+    if plan.stage == Stage::Paused && plan.waits.gate.is_some() && is_degraded(old, intent, seen, plan) {
         return (false, ("LiveNotReady", waits()));
     }
     if let Some((reason, message)) = stalled {
@@ -102,9 +104,7 @@ fn ready(report: &Report, stalled: Option<&Why>) -> (bool, Why) {
             (false, (if waits_for_collector { "Collecting" } else { "WaitingForTarget" }, waits()))
         }
         Stage::Switching { .. } => (false, ("Switching", waits())),
-        Stage::Unready { missing } => {
-            (false, (if missing.is_update() { "Updating" } else { "LiveNotReady" }, waits()))
-        }
+        Stage::Unready { missing } => live::unready(report, old, intent, missing, waits()),
         Stage::Paused => {
             let words =
                 format!("Paused: {target} is live; changes are not applied until spec.paused is false");
@@ -120,7 +120,8 @@ fn ready(report: &Report, stalled: Option<&Why>) -> (bool, Why) {
 fn reconciling(work: Work, (reason, message): &Why) -> Why {
     match work {
         Work::Target | Work::Switching | Work::Pausing => (reason, message.clone()),
-        Work::Live => ("Updating", message.clone()),
+        Work::Live if *reason == "LiveNotReady" => ("Updating", message.clone()),
+        Work::Live => (reason, message.clone()),
         Work::Idle(idle) => ("StandbyUpdating", format!("{idle} is being updated")),
     }
 }

@@ -17,6 +17,8 @@ pub struct Record {
     pub reconciling: bool,
     /// `servedRevision` of each color: the revision that was live last.
     pub served: PerColor<Option<i64>>,
+    /// `status.desiredHealthy`: how many pods of the live color should be available.
+    pub healthy: Option<i32>,
 }
 
 /// What the last refused write was about. The planner does not know of it.
@@ -71,9 +73,35 @@ pub fn record(old: &Record, intent: &Intent, facts: &Observed, plan: &Plan, refu
         active: plan.live.color().or(old.active),
         switch: switch(old, intent, plan),
         reconciling: stall(intent, facts, plan, refused).is_none()
-            && work(intent, facts, plan, refused).is_some(),
+            && work(old, intent, facts, plan, refused).is_some(),
         served: PerColor::from_fn(|color| served(old, intent, facts, color)),
+        healthy: healthy(old.healthy, intent, facts, plan),
     }
+}
+
+/// The live color's pods that are available and that the live Service lists.
+fn carrying(facts: &Observed, plan: &Plan) -> i32 {
+    let color = plan.live.color();
+    let available = color
+        .and_then(|color| facts.colors.get(color).deployment.ours())
+        .map_or(0, |deployment| deployment.available);
+    available.min(facts.service.ours().map_or(0, |service| service.endpoints))
+}
+
+/// How many pods of the live color should be available; `before` is the number that was recorded.
+///
+/// As many as have been at once, so that a pod that is lost counts, and one that is yet to come does not. A switch keeps the
+/// number: the new color has to carry what the old one did.
+fn healthy(before: Option<i32>, intent: &Intent, facts: &Observed, plan: &Plan) -> Option<i32> {
+    let color = plan.live.color()?;
+    // Where nothing is recorded: all pods of a Deployment whose size nobody has changed yet.
+    let size = || facts.colors.get(color).deployment.ours().map(|deployment| deployment.replicas);
+    before.or_else(size).map(|before| before.max(carrying(facts, plan)).min(intent.replicas))
+}
+
+/// Fewer pods of the live color are available than there were: pods have failed.
+pub fn is_degraded(old: &Record, intent: &Intent, facts: &Observed, plan: &Plan) -> bool {
+    carrying(facts, plan) < healthy(old.healthy, intent, facts, plan).unwrap_or(1).max(1)
 }
 
 /// A switch is under way from the moment in which the user asks for it until the old color has drained.
@@ -87,6 +115,8 @@ fn switch(old: &Record, intent: &Intent, plan: &Plan) -> Option<(Option<Color>, 
             from => Some((from, target)),
         },
         Stage::Draining { old } => Some((Some(old), target)),
+        // However many pods the new color has: the old one's drain is over.
+        Stage::Unready { .. } if plan.switched => None,
         // The Service may have been pointed back before anybody saw that it had left: that drain is still to come.
         Stage::Unready { .. } => to_target.or(old.switch.map(|_| (Some(target.other()), target))),
         Stage::Paused | Stage::Pausing | Stage::Yielding | Stage::Invalid => old.switch,
@@ -139,14 +169,15 @@ fn has_foreign_child(intent: &Intent, facts: &Observed) -> bool {
 }
 
 /// What is under way.
-pub fn work(intent: &Intent, facts: &Observed, plan: &Plan, refused: Refused) -> Option<Work> {
+pub fn work(old: &Record, intent: &Intent, facts: &Observed, plan: &Plan, refused: Refused) -> Option<Work> {
     let target = intent.active;
     match plan.stage {
         Stage::Preparing { .. } => Some(Work::Target),
         Stage::Switching { .. } => Some(Work::Switching),
         Stage::Pausing => Some(Work::Pausing),
+        // Pods that fail are no work that the spec asked for.
         Stage::Unready { missing } => {
-            (missing.is_update() || is_rolling(facts, target)).then_some(Work::Live)
+            (missing.is_update() || !is_degraded(old, intent, facts, plan)).then_some(Work::Live)
         }
         Stage::Serving => {
             let idle = target.other();

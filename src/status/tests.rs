@@ -4,6 +4,7 @@ mod conditions;
 mod stalls;
 mod switches;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
 use super::*;
@@ -12,7 +13,7 @@ use crate::plan::{
     ServiceFacts, Stored, Waits,
 };
 
-fn app(active: &str) -> BlueGreenApp {
+pub(super) fn app(active: &str) -> BlueGreenApp {
     serde_json::from_value(json!({
         "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp",
         "metadata": {"name": "hello", "namespace": "n", "uid": "u", "generation": 7},
@@ -51,7 +52,7 @@ fn color(served: bool) -> ColorFacts {
     }
 }
 
-fn seen() -> Observed {
+pub(super) fn seen() -> Observed {
     Observed {
         service: Child::Ours(ServiceFacts {
             selects: Selection::Color(Color::Blue),
@@ -59,6 +60,7 @@ fn seen() -> Observed {
             served: PerColor { blue: Some(1), green: None },
             fence: Fence::Mine,
             current: true,
+            endpoints: 2,
         }),
         colors: PerColor { blue: color(true), green: color(false) },
         recorded: Recorded { active: Some(Color::Blue), switching: false, settled: true },
@@ -84,7 +86,15 @@ fn standing(stage: Stage) -> Plan {
             Waits::default()
         }
     };
-    Plan { actions: Vec::new(), stage, live: Live::Selected(Color::Blue), held: None, waits, wake: None }
+    Plan {
+        actions: Vec::new(),
+        stage,
+        live: Live::Selected(Color::Blue),
+        switched: false,
+        held: None,
+        waits,
+        wake: None,
+    }
 }
 
 fn told_of(app: &BlueGreenApp, seen: &Observed, plan: &Plan, problems: &Problems) -> BlueGreenAppStatus {
@@ -124,6 +134,7 @@ fn every_stage() -> Vec<Stage> {
         Missing::Revision,
         Missing::Deployment,
         Missing::Rollout,
+        Missing::Size { have: 1, want: 2 },
         Missing::Observed,
         Missing::Pods { have: 1, want: 2 },
         Missing::Deadline,

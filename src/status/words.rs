@@ -36,7 +36,11 @@ pub fn waits(app: &BlueGreenApp, seen: &Observed, plan: &Plan, because: &Because
             "{old} drains for {} seconds; its pods stay as they are to finish their requests",
             app.spec.drain_seconds
         )),
-        Stage::Unready { missing } => Some(lacks_because(&name, seen, app.spec.active, missing, because)),
+        Stage::Unready { missing } => {
+            let color = app.spec.active;
+            let what = live_pods(seen, color, missing).unwrap_or_else(|| lacks(&name, seen, color, missing));
+            Some(with_cause(what, because.get(color).as_ref()))
+        }
         Stage::Paused => match plan.waits.gate {
             Some((color, missing)) => Some(format!(
                 "{}; spec.paused is true, so the operator changes nothing",
@@ -138,6 +142,7 @@ pub fn lacks(app: &str, seen: &Observed, color: Color, missing: Missing) -> Stri
         Missing::Revision => format!("The new revision of {color} is not stored yet"),
         Missing::Deployment => format!("{deployment} does not exist yet"),
         Missing::Rollout => format!("{deployment} is not updated yet"),
+        Missing::Size { have, want } => format!("{deployment} is being scaled from {have} to {want} pods"),
         Missing::Observed => {
             format!("The Deployment controller has not observed the last change of {deployment} yet")
         }
@@ -155,6 +160,17 @@ pub fn lacks(app: &str, seen: &Observed, color: Color, missing: Missing) -> Stri
             )
         }
     }
+}
+
+/// What the live color has. Of an in-place update: how many pods are updated, and how many are available of either version.
+fn live_pods(seen: &Observed, color: Color, missing: Missing) -> Option<String> {
+    let deployment = seen.colors.get(color).deployment.ours()?;
+    let Missing::Pods { want, .. } = missing else { return None };
+    let (available, updated) = (deployment.available, deployment.updated);
+    if deployment.total == updated {
+        return Some(format!("{color} has {available} of {want} pods available"));
+    }
+    Some(format!("{color} is being updated: {updated} of {want} pods are updated, {available} are available"))
 }
 
 /// As [`lacks`], with what its pods say.

@@ -202,6 +202,7 @@ pub fn status(object: &Value) -> Status {
         active: color(&status["active"]),
         switch: color(&switch["to"]).map(|to| (color(&switch["from"]), to)),
         served: PerColor::from_fn(served),
+        healthy: small(&status["desiredHealthy"]),
     }
 }
 

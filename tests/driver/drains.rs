@@ -35,16 +35,16 @@ async fn nearly(rig: &mut Rig) {
 }
 
 #[tokio::test]
-async fn scaling_reaches_the_old_color_only_after_the_drain() {
+async fn the_old_color_grows_in_its_drain_and_shrinks_only_after_it() {
     let mut rig = draining(json!({})).await;
     for count in [4, 1] {
         rig.edit(|spec| spec["replicas"] = json!(count));
         rig.run(SECOND).await;
         assert_eq!(rig.world().size(APP, Green), Some(count));
-        assert_eq!(rig.world().size(APP, Blue), Some(2));
+        assert_eq!(rig.world().size(APP, Blue), Some(4));
     }
     rig.run(SECOND * 50).await;
-    assert_eq!(rig.world().size(APP, Blue), Some(2));
+    assert_eq!(rig.world().size(APP, Blue), Some(4));
     rig.run(SECOND * 15).await;
     assert_eq!(rig.world().size(APP, Blue), Some(1));
     rig.finish();

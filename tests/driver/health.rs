@@ -12,7 +12,6 @@ async fn has_no_warning(rig: &Rig) {
 
 /// `kubectl scale`, or an autoscaler: nothing has failed.
 #[tokio::test]
-#[ignore = "bug 1: not mended yet"]
 async fn growing_is_not_failing() {
     let mut rig = Rig::serving(spec()).await;
     rig.edit(|spec| spec["replicas"] = json!(4));
@@ -31,7 +30,6 @@ async fn growing_is_not_failing() {
 
 /// Pods of the old version serve as long as those of the new one are not ready.
 #[tokio::test]
-#[ignore = "bug 1: not mended yet"]
 async fn an_update_in_place_is_not_failing() {
     let mut rig = Rig::serving(spec_with(json!({ "activeUpdatePolicy": "RollingUpdate" }))).await;
     rig.edit(|spec| spec["blue"]["tag"] = json!("v9"));

@@ -12,7 +12,6 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Ten pods, one more of them ready each second, with a deadline of five seconds for each step.
 #[tokio::test]
-#[ignore = "bug 2: not mended yet"]
 async fn a_switch_that_makes_progress_is_not_stalled() {
     let slow = json!({ "replicas": 10, "progressDeadlineSeconds": 5, "standby": { "replicas": 0 } });
     let mut rig = Rig::serving(spec_with(slow)).await;

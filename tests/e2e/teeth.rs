@@ -74,11 +74,15 @@ impl History {
 
     /// The policy from then on, and nothing else.
     fn policy(&mut self, second: u64, policy: &str) {
+        self.app(second, 2, policy);
+    }
+
+    fn app(&mut self, second: u64, replicas: i32, policy: &str) {
         let app = json!({
             "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "metadata": {"name": "hello"},
             "spec": {
                 "active": "blue", "image": "hello", "blue": {"tag": "v1"}, "green": {"tag": "v2"},
-                "replicas": 2, "port": 8888, "drainSeconds": 5, "activeUpdatePolicy": policy,
+                "replicas": replicas, "port": 8888, "drainSeconds": 5, "activeUpdatePolicy": policy,
             },
         });
         self.add(second, Kind::App, "hello", app);
@@ -173,6 +177,22 @@ fn is_a_color_noticed_that_was_selected_with_a_pod_missing() {
     history.add(2, Kind::Deployment, "hello-green", deployment(2, 1, "v1"));
     history.select(3, "green");
     assert_eq!(history.broken(), [Rule::ReadyBeforeSelected]);
+}
+
+/// Four pods are asked for; blue has had `served` of them since shortly before green, which has two, was selected.
+fn selected_beside(served: i32) -> Vec<Rule> {
+    let mut history = History::serving();
+    history.app(1, 4, "Freeze");
+    history.add(2, Kind::Deployment, "hello-blue", deployment(4, served, "v1"));
+    history.select(6, "green");
+    history.broken()
+}
+
+#[test]
+fn is_a_color_noticed_that_was_selected_with_fewer_pods_than_served() {
+    assert_eq!(selected_beside(3), [Rule::ReadyBeforeSelected]);
+    assert_eq!(selected_beside(2), [], "as many are enough while the size grows");
+    assert_eq!(selected_beside(1), [], "pods of blue have failed");
 }
 
 #[test]

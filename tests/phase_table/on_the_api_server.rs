@@ -185,8 +185,16 @@ const SHOWN: &[(&str, &str, &[&str])] = &[
         "the idle color's tag is edited",
         &["processes::does_a_switch_go_on_after_the_operator_was_killed_in_its_middle"],
     ),
-    ("draining", "replicas up", &["driver::drains::scaling_reaches_the_old_color_only_after_the_drain"]),
-    ("draining", "replicas down", &["driver::drains::scaling_reaches_the_old_color_only_after_the_drain"]),
+    (
+        "draining",
+        "replicas up",
+        &["driver::drains::the_old_color_grows_in_its_drain_and_shrinks_only_after_it"],
+    ),
+    (
+        "draining",
+        "replicas down",
+        &["driver::drains::the_old_color_grows_in_its_drain_and_shrinks_only_after_it"],
+    ),
     (
         "draining",
         "standby: 0 pods at once",

@@ -49,6 +49,28 @@ pub fn progress() -> Vec<Event> {
             except: &[("draining", "- -> serving")],
         },
         Event {
+            name: "the drain passes, and a pod of the live color is missing",
+            happens: |w, a, _| {
+                w.standby(0, 0).moved(60).color(a, |facts| facts.endpoints = FULL - 1).deployment(a, |d| {
+                    (d.ready, d.available) = (FULL - 1, FULL - 1);
+                })
+            },
+            // The old color may be scaled down all the same.
+            rule: "edit b 0 -> unready a: pods",
+            except: &[
+                ("new", ""),
+                // A color that never served stays up to be looked at.
+                ("first", ""),
+                ("warm", "edit b 1 -> unready a: pods"),
+                ("reduced", "edit b 1 -> unready a: pods"),
+                ("held", "edit b 1 -> unready a: pods"),
+                ("preparing", "-"),
+                ("back", "-"),
+                ("stalled", "-"),
+                ("paused", "-"),
+            ],
+        },
+        Event {
             name: "progressDeadlineSeconds pass",
             happens: |w, _, _| w.with(|w| w.seen.elapsed.switching = Some(w.intent.deadline)),
             rule: "",

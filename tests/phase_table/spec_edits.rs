@@ -21,7 +21,7 @@ pub fn spec_edits() -> Vec<Event> {
                     "create-service, color-service a, store a 1, color-service b, store b 1 -> preparing b: revision",
                 ),
                 ("first", "switch b -> switching b"),
-                ("reduced", "edit b 3 -> preparing b: rollout"),
+                ("reduced", "edit b 3 -> preparing b: size"),
                 // A cancel: nothing was committed.
                 ("preparing", "- -> serving"),
                 ("stalled", "- -> serving"),
@@ -47,7 +47,7 @@ pub fn spec_edits() -> Vec<Event> {
                 ),
                 // Nothing serves yet.
                 ("first", "switch b -> switching b"),
-                ("reduced", "edit b 3 -> preparing b: rollout"),
+                ("reduced", "edit b 3 -> preparing b: size"),
                 ("preparing", "- -> serving"),
                 ("stalled", "- -> serving"),
                 // A rollback: it has served, and no wait would move its pods.
@@ -147,35 +147,75 @@ pub fn spec_edits() -> Vec<Event> {
         Event {
             name: "replicas up",
             happens: |w, _, _| w.replicas(5),
-            rule: "edit a 5, edit b 5 -> unready a: rollout",
+            rule: "edit a 5, edit b 5 -> unready a: size",
             except: &[
                 ("new", CREATES),
-                ("first", "edit a 5, edit b 5 -> preparing a: rollout"),
-                ("reduced", "edit a 5 -> unready a: rollout"),
-                ("preparing", "edit a 5, edit b 5 -> preparing b: rollout"),
-                ("stalled", "edit a 5, edit b 5 -> preparing b: rollout"),
-                // A draining color is left as it is, unless it is to serve again: more pods harm no connection.
-                ("committed", "edit a 5 -> unready a: rollout"),
-                ("draining", "edit a 5 -> unready a: rollout"),
-                ("back", "edit a 5, edit b 5 -> preparing b: rollout"),
+                ("first", "edit a 5, edit b 5 -> preparing a: size"),
+                ("reduced", "edit a 5 -> unready a: size"),
+                // As many pods as serve now are enough: the target is not grown while it comes up.
+                ("preparing", "edit a 5 -> preparing b: pods"),
+                ("stalled", "edit a 5"),
+                ("back", "edit a 5 -> preparing b: pods"),
+                // The live color follows, as a paused Deployment does.
+                ("paused", "edit a 5"),
+            ],
+        },
+        Event {
+            name: "replicas up, and the live color has them",
+            happens: |w, a, _| w.replicas(5).sized(a, 5),
+            rule: "edit b 5",
+            except: &[
+                ("new", ""),
+                ("first", "switch a -> switching a"),
+                ("reduced", "-"),
+                // Fewer than serve now are not enough.
+                ("preparing", "edit b 5 -> preparing b: size"),
+                ("stalled", "edit b 5 -> preparing b: size"),
+                ("committed", "edit b 5"),
+                ("draining", "edit b 5"),
+                ("back", "edit b 5 -> preparing b: size"),
                 ("paused", "-"),
             ],
         },
         Event {
             name: "replicas down",
             happens: |w, _, _| w.replicas(1),
-            rule: "edit a 1, edit b 1 -> unready a: rollout",
+            rule: "edit a 1, edit b 1 -> unready a: size",
             except: &[
                 ("new", CREATES),
-                ("first", "edit a 1, edit b 1 -> preparing a: rollout"),
-                ("reduced", "edit a 1 -> unready a: rollout"),
-                ("preparing", "edit a 1, edit b 1 -> preparing b: rollout"),
-                ("stalled", "edit a 1, edit b 1 -> preparing b: rollout"),
-                ("committed", "edit a 1 -> unready a: rollout"),
-                ("draining", "edit a 1 -> unready a: rollout"),
+                ("first", "edit a 1, edit b 1 -> preparing a: pods"),
+                ("reduced", "edit a 1 -> unready a: size"),
+                // It is not complete, and may be too large to become so.
+                ("preparing", "edit a 1, edit b 1 -> preparing b: pods"),
+                ("stalled", "edit a 1, edit b 1"),
+                ("committed", "edit a 1 -> unready a: size"),
+                ("draining", "edit a 1 -> unready a: size"),
                 // Fewer pods of b would cut connections that are still open.
-                ("back", "edit a 1 -> preparing b: rollout"),
-                ("paused", "-"),
+                ("back", "edit a 1 -> preparing b: pods"),
+                ("paused", "edit a 1"),
+            ],
+        },
+        Event {
+            name: "replicas down, and spec.active is flipped",
+            happens: |w, _, _| {
+                let active = w.intent.active.other();
+                w.active(active).replicas(1)
+            },
+            // The target is enough: it is made smaller once it is live.
+            rule: "edit a 1 -> switching b",
+            except: &[
+                (
+                    "new",
+                    "create-service, color-service a, store a 1, color-service b, store b 1 -> preparing b: revision",
+                ),
+                ("first", "switch b -> switching b"),
+                ("reduced", "edit a 1, edit b 1 -> preparing b: size"),
+                ("preparing", "edit a 1, edit b 1 -> unready a: size"),
+                ("stalled", "edit a 1, edit b 1 -> unready a: size"),
+                ("committed", "switch b -> switching b"),
+                ("draining", "switch b -> switching b"),
+                ("back", "edit a 1 -> unready a: size"),
+                ("paused", "edit a 1"),
             ],
         },
         Event {

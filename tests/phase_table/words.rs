@@ -53,6 +53,7 @@ fn missing_words(missing: Missing) -> &'static str {
         Missing::Revision => "revision",
         Missing::Deployment => "deployment",
         Missing::Rollout => "rollout",
+        Missing::Size { .. } => "size",
         Missing::Observed => "observed",
         Missing::Pods { .. } => "pods",
         Missing::Deadline => "deadline",

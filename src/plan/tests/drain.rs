@@ -14,7 +14,7 @@ fn nothing_touches_the_old_color_before_the_endpoints_have_moved() {
 fn nothing_touches_it_during_the_drain() {
     let worlds = [
         draining().standby(0, 0),
-        draining().replicas(5).with(|w| w.seen.colors.green.deployment = Child::Ours(ready(1, 5))),
+        draining().replicas(1).with(|w| w.seen.colors.green.deployment = Child::Ours(ready(1, 1))),
         draining().edited(Blue),
         draining().without(Blue),
         draining().deployment(Blue, |d| d.matches = false),
@@ -100,13 +100,54 @@ fn a_drain_that_was_recorded_as_over_is_over_though_no_clock_remembers_it() {
 
 /// The new color is broken, and no endpoint of the old one is left.
 #[test]
-fn only_a_newer_rendering_reaches_an_old_color_before_its_drain_has_passed() {
+fn a_broken_new_color_keeps_no_edit_of_the_old_one_waiting_and_the_way_back_warm() {
     let broken = committed().unready(Green);
     let stored = broken.clone().stored(Blue, 2);
     assert!(stored.clone().cleared(29).actions().is_empty());
-    assert_eq!(stored.standby(1, 0).cleared(30).actions(), [edit(Blue, 1)]);
-    let drifted = broken.deployment(Blue, |d| d.matches = false).cleared(30);
-    assert!(drifted.actions().is_empty(), "{:?}", drifted.actions());
+    assert_eq!(
+        stored.standby(1, 0).cleared(30).actions(),
+        [edit(Blue, FULL)],
+        "nothing else has a ready pod"
+    );
+    let drifted = broken.clone().deployment(Blue, |d| d.matches = false);
+    assert!(drifted.clone().cleared(29).actions().is_empty());
+    assert_eq!(drifted.cleared(30).actions(), [edit(Blue, FULL)]);
+    assert!(broken.standby(0, 0).cleared(900).actions().is_empty());
+}
+
+/// One crash-looping pod of many must not keep the old color, and its edits, for ever.
+#[test]
+fn a_drain_ends_though_the_new_color_is_short_of_pods() {
+    let short = |world: World| {
+        world.color(Green, |c| c.endpoints = FULL - 1).deployment(Green, |d| {
+            (d.ready, d.available) = (FULL - 1, FULL - 1);
+        })
+    };
+    let drains = short(draining()).standby(0, 0);
+    assert!(drains.actions().is_empty(), "{:?}", drains.actions());
+    assert!(!drains.plan().switched);
+    let over = short(draining().moved(30)).standby(0, 0);
+    assert!(matches!(over.stage(), Stage::Unready { .. }));
+    assert_eq!(over.actions(), [edit(Blue, 0)]);
+    assert!(over.plan().switched);
+    assert!(!short(committed()).plan().switched, "the endpoints have not followed");
+}
+
+#[test]
+fn the_old_color_grows_with_the_live_one_during_its_drain_and_never_shrinks() {
+    assert_eq!(draining().replicas(5).actions(), [edit(Blue, 5), edit(Green, 5)]);
+    assert_eq!(draining().replicas(1).actions(), [edit(Green, 1)]);
+    for (what, world) in [
+        ("its edit waits", draining().stored(Blue, 2)),
+        ("somebody's edit would roll it", draining().deployment(Blue, |d| d.matches = false)),
+        ("nobody wants it any more", draining().without(Blue)),
+        (
+            "it was made smaller before the operator was started again",
+            draining().standby(0, 0).sized(Blue, 0),
+        ),
+    ] {
+        assert_eq!(world.replicas(5).actions(), [edit(Green, 5)], "{what}");
+    }
 }
 
 #[test]
@@ -121,7 +162,7 @@ fn the_planner_is_woken_when_the_first_clock_has_run_out() {
     let both = |moved, cleared| draining().cleared(cleared).with(|w| w.seen.elapsed.moved = seconds(moved));
     assert_eq!(committed().cleared(10).plan().wake, seconds(20));
     assert_eq!(both(10, 25).plan().wake, seconds(5));
-    assert_eq!(both(10, 40).plan().wake, seconds(20));
+    assert_eq!(both(10, 40).plan().wake, None, "it is over");
     assert_eq!(stable().moved(10).plan().wake, None, "nothing drains");
     let slow = |world: World| world.with(|w| w.seen.elapsed.switching = seconds(100));
     assert_eq!(slow(stable().active(Green).unready(Green)).plan().wake, seconds(500), "it may stall");

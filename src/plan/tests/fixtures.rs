@@ -73,6 +73,7 @@ pub fn stable() -> World {
                 served: PerColor { blue: Some(1), green: None },
                 fence: Fence::Mine,
                 current: true,
+                endpoints: FULL,
             }),
             colors: PerColor { blue: color(true), green: color(false) },
             recorded: Recorded { active: Some(Blue), switching: false, settled: true },

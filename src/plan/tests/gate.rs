@@ -38,7 +38,7 @@ fn every_count_must_be_complete() {
     let spoil: [fn(&mut DeploymentFacts); 4] =
         [|d| d.total += 1, |d| d.updated -= 1, |d| d.ready -= 1, |d| d.available -= 1];
     for spoil in spoil {
-        let world = to_green().deployment(Green, spoil);
+        let world = to_green().deployment(Green, spoil).deployment(Green, |d| d.rolled_out = false);
         assert!(matches!(missing(&world), Missing::Pods { want: FULL, .. }), "{:?}", world.stage());
         assert!(world.actions().is_empty());
     }
@@ -110,7 +110,7 @@ fn a_field_that_somebody_edited_is_put_back_before_the_switch() {
 #[test]
 fn a_target_below_full_size_is_brought_there_first() {
     let world = to_green().sized(Green, 1);
-    assert_eq!(missing(&world), Missing::Rollout);
+    assert_eq!(missing(&world), Missing::Size { have: 1, want: FULL });
     assert_eq!(world.actions(), [edit(Green, FULL)]);
 }
 
@@ -191,8 +191,8 @@ fn what_is_live_is_what_the_service_selects_as_we_committed_it() {
 fn one_pod_is_enough_where_one_is_asked_for_and_none_never_is() {
     let sized = |replicas| to_green().replicas(replicas).sized(Green, replicas);
     assert_eq!(sized(1).stage(), Stage::Switching { to: Green });
-    assert_eq!(missing(&sized(0)), Missing::Rollout);
-    assert_eq!(missing(&sized(-1)), Missing::Rollout);
+    assert_eq!(missing(&sized(0)), Missing::Size { have: 0, want: 1 });
+    assert_eq!(missing(&sized(-1)), Missing::Size { have: -1, want: 1 });
 }
 
 /// Facts that `observe` never gives; a property found them once in thousands of runs.

@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use bluegreen_operator::api::{ActiveUpdatePolicy, Color};
-use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::Value;
 
+use crate::enough::{Carried, enough};
 use crate::record::{Event, Kind};
 use crate::world::{World, selection};
 
 /// What is promised at every instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// A color is selected only when its Deployment is fully ready at its current generation and its own
-    /// Service lists as many ready endpoints.
+    /// A color is selected only when it has no pod of another revision at its current generation, and as many ready pods
+    /// as the color before (but not more than `spec.replicas`), which its own Service lists.
     ReadyBeforeSelected,
     /// A selected color is never made smaller than `spec.replicas`.
     LiveKeepsItsSize,
@@ -71,6 +71,8 @@ struct Track {
     /// The revision that it may be brought to: the one that was selected, or what an update in place put on record.
     named: Option<String>,
     draining: Option<Draining>,
+    /// How many ready pods the committed color has had.
+    carried: Carried,
     /// The Service had a ready endpoint.
     filled: bool,
     /// The test interfered, so that outages are its own.
@@ -220,10 +222,13 @@ impl Replay<'_> {
         }
         let deployment = self.world.raw(Kind::Deployment, &format!("{name}-{color}"));
         let template = deployment.map(|d| d["spec"]["template"].clone()).unwrap_or_default();
+        let ready = ready_pods(deployment);
         let image = self.world.image(&name, color).unwrap_or_default();
         self.found.switches.push(Switch { to: color, image });
         if let Some(track) = self.tracks.get_mut(&name) {
             track.committed = Some(color);
+            track.carried = Carried::default();
+            track.carried.note(event.at, ready);
             // Not what the Service says of it: only what was ready has passed.
             track.named = revision(&template).map(str::to_owned);
             track.template = template;
@@ -258,8 +263,11 @@ impl Replay<'_> {
     /// Is the color fully ready at this very instant?
     fn ready(&self, event: &Event, app: &str, color: Color) -> Result<(), String> {
         let deployment = self.world.deployment(app, color).ok_or("it has no Deployment")?;
-        let wanted = self.asked(event, app).iter().map(|asked| asked.replicas).min().unwrap_or(1);
-        fully_ready(&deployment, wanted)?;
+        let asked = self.asked(event, app).iter().map(|asked| asked.replicas).min().unwrap_or(1);
+        let track = self.tracks.get(app).filter(|track| track.committed.is_some());
+        // Where nothing served before, all that is asked for.
+        let wanted = track.map_or(asked, |track| track.carried.least(event.at).min(asked)).max(1);
+        enough(&deployment, wanted)?;
         let prefix = format!("{app}-{color}-");
         let endpoints = self.world.endpoints(&format!("{app}-{color}"));
         let ready = endpoints.iter().filter(|e| e.ready && e.pod.starts_with(&prefix)).count();
@@ -276,6 +284,12 @@ impl Replay<'_> {
         } else if was != Some(is) {
             let image = self.world.image(&app, color).unwrap_or_default();
             self.note(event, format!("Deployment {} has {} × {image}{who}", event.name, is.replicas));
+        }
+        let ready = ready_pods((!event.deleted).then_some(&event.object));
+        if let Some(track) = self.tracks.get_mut(&app)
+            && track.committed == Some(color)
+        {
+            track.carried.note(event.at, ready);
         }
         if foreign {
             return;
@@ -362,6 +376,11 @@ impl Replay<'_> {
     }
 }
 
+fn ready_pods(deployment: Option<&Value>) -> i32 {
+    let ready = deployment.and_then(|deployment| deployment["status"]["readyReplicas"].as_i64());
+    ready.and_then(|ready| i32::try_from(ready).ok()).unwrap_or(0)
+}
+
 /// The revision that the pods of this template carry.
 fn revision(template: &Value) -> Option<&str> {
     template["metadata"]["labels"]["bluegreen.dev/revision"].as_str()
@@ -370,21 +389,6 @@ fn revision(template: &Value) -> Option<&str> {
 /// The revision of that color that a live Service records as the one that served last.
 fn served(service: &Value, color: Color) -> Option<&str> {
     service["metadata"]["annotations"][format!("bluegreen.dev/served-{color}")].as_str()
-}
-
-fn fully_ready(deployment: &Deployment, wanted: i32) -> Result<(), String> {
-    let generation = deployment.metadata.generation.unwrap_or(0);
-    let status = deployment.status.clone().unwrap_or_default();
-    if status.observed_generation.unwrap_or(-1) < generation {
-        return Err(format!("its generation {generation} was not observed"));
-    }
-    let size = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
-    let counts = [status.replicas, status.updated_replicas, status.ready_replicas, status.available_replicas];
-    let counts = counts.map(|count| count.unwrap_or(0));
-    if size < wanted || counts != [size; 4] {
-        return Err(format!("total, updated, ready, available are {counts:?} of {size}, wanted {wanted}"));
-    }
-    Ok(())
 }
 
 /// The lines of one that are not in the other.

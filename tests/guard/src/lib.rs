@@ -2,6 +2,7 @@
 //! in its true order, `world` is what there is at one moment, `guard` replays the record and says which promise was
 //! broken at which instant.
 
+mod enough;
 pub mod guard;
 pub mod record;
 mod world;

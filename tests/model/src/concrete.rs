@@ -66,6 +66,7 @@ fn app(app: &App) -> BlueGreenApp {
             "switch": app.status.switch.map(|(from, to)| json!({ "from": from, "to": to, "startedAt": began(true) })),
             "history": Color::ALL.into_iter().filter_map(left).collect::<Vec<_>>(),
             "conditions": if app.status.reconciling { vec![condition] } else { vec![] },
+            "desiredHealthy": (app.status.healthy > 0).then_some(app.status.healthy),
         })
     });
     let block =
@@ -186,12 +187,14 @@ fn snapshot(objects: &Objects) -> Snapshot {
     let own = |color: Color| {
         vec![Arc::new(serde_json::from_value(slice(pods(color, *objects.slices.own.get(color)))).unwrap())]
     };
+    let live = objects.slices.live.map_or(0, |(_, ready)| ready);
+    let live = (0..live).map(|number| format!("live-{number}"));
     Snapshot {
         service,
         color_services: PerColor::default(),
         deployments,
         stored: Snapshot::sort_revisions(&real, revisions),
-        live_slices: Vec::new(),
+        live_slices: vec![Arc::new(serde_json::from_value(slice(live)).unwrap())],
         color_slices: PerColor::from_fn(own),
         proof: PerColor::from_fn(|color| Some(proof(objects, color))),
         app: Arc::new(real),

@@ -420,6 +420,12 @@ fn broken_by(decision: &Decision, seen: &Objects) -> Option<Broken> {
                 if runs.map(|content| content / 2) != Some(*seen.app.tags.get(to)) {
                     return Some("a switch was planned to something else than the color's block asks for");
                 }
+                let ready = |color: Color| seen.deployments.get(color).map_or(0, |d| d.have);
+                // Nobody promises more pods than the spec asks for, and one pod is more than none.
+                let carry = live.map_or(seen.app.replicas, ready).min(seen.app.replicas).max(1);
+                if ready(to) < carry {
+                    return Some("a switch was planned to fewer pods than carry the traffic now");
+                }
             }
             _ => {}
         }

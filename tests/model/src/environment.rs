@@ -132,6 +132,11 @@ pub(crate) fn mishaps(world: &World) -> Vec<Mishap> {
 
 pub(crate) fn happen(world: &mut World, mishap: Mishap) {
     world.mishaps -= 1;
+    if let Mishap::DeploymentDeleted(color) | Mishap::Unready(color) = mishap
+        && world.committed == Some(color)
+    {
+        world.carried = 0;
+    }
     match mishap {
         Mishap::ServiceDeleted => {
             world.objects.service = None;
@@ -216,8 +221,10 @@ pub(crate) fn take_note(world: &World, color: Color, note: Note) -> Option<World
     deployment.observed = true;
     deployment.rolled &= note != Note::Forgets;
     deployment.have += u8::from(note == Note::CountsLeaving);
-    let complete = deployment.current && deployment.replicas > 0 && deployment.have == deployment.replicas;
-    next.truth.get_mut(color).up |= complete;
+    // What is counted is of this template, and was there.
+    let counted = if deployment.current { deployment.have.min(deployment.replicas) } else { 0 };
+    let truth = next.truth.get_mut(color);
+    truth.up = truth.up.max(counted);
     next.touch(Object::Deployment(color));
     Some(next)
 }
@@ -233,7 +240,7 @@ pub(crate) fn roll(world: &World, color: Color) -> Option<World> {
     }
     deployment.have = deployment.replicas;
     (deployment.current, deployment.rolled) = (true, true);
-    next.truth.get_mut(color).up = deployment.replicas > 0;
+    next.truth.get_mut(color).up = deployment.replicas;
     next.touch(Object::Deployment(color));
     Some(next)
 }
@@ -269,9 +276,9 @@ pub(crate) fn list_pods(world: &World, color: Color) -> Option<World> {
         return None;
     }
     *next.objects.slices.own.get_mut(color) = own;
-    let full = world.objects.deployments.get(color).is_some_and(|d| d.replicas > 0 && own.pods == d.replicas);
     // Once is enough: what fails later, and in the very moment of the switch, no operator can foresee.
-    next.truth.get_mut(color).listed |= full;
+    let truth = next.truth.get_mut(color);
+    truth.listed = truth.listed.max(own.pods);
     next.touch(Object::Slices);
     Some(next)
 }

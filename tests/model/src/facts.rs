@@ -74,6 +74,7 @@ pub(crate) fn service(seen: &Objects, mine: Token, guards: &Guards) -> Child<Ser
         served: PerColor::from_fn(|color| number(served(seen, color))),
         fence: if guards.service_fence { compare(mine, service.token) } else { Fence::Mine },
         current: true,
+        endpoints: seen.slices.live.map_or(0, |(_, ready)| i32::from(ready)),
     })
 }
 
@@ -84,7 +85,7 @@ pub(crate) fn routing(seen: &Objects, mine: Token, guards: &Guards) -> Routing {
 /// As `observe::endpoints`.
 pub(crate) fn endpoints(seen: &Objects, color: Color) -> Endpoints {
     let (moved, cleared) = match seen.slices.live {
-        Some((of, ready)) if of == color => (ready >= seen.app.replicas, true),
+        Some((of, ready)) if of == color => (ready > 0, true),
         Some(_) => (false, false),
         None => (false, true),
     };
@@ -145,8 +146,11 @@ pub(crate) fn observe(
     Observed { service, colors, recorded, elapsed }
 }
 
-/// Since the color was last edited or left: a time that is long over, or has just begun.
+/// Since the color was last edited or its drain ended: a time that is long over, or has just begun.
 fn idle_for(seen: &Objects, color: Color) -> Duration {
+    if seen.app.status.switch.is_some_and(|(from, _)| from == Some(color)) {
+        return Duration::ZERO;
+    }
     let long_ago = *seen.stored_long_ago.get(color) && *seen.app.left_long_ago.get(color);
     if long_ago { AFTER } else { Duration::ZERO }
 }

@@ -67,7 +67,14 @@ pub(crate) fn wrong_end(world: &World, bounds: &Bounds) -> Option<Broken> {
         return Some("the end of a run, and the status does not say so");
     }
     if app.paused {
-        return None;
+        let selected = objects.service.map(|service| (service.selects, service.committed));
+        let live = status.active.filter(|&color| selected == Some((Selection::Color(color), Some(color))));
+        let deployment = live.and_then(|color| Some((color, (*objects.deployments.get(color))?)));
+        let is_own =
+            |color, content| facts::content(objects, color, facts::served(objects, color)) == Some(content);
+        return deployment
+            .is_some_and(|(color, d)| is_own(color, d.content) && d.replicas != app.replicas)
+            .then_some("the end of a run, and the live color's size does not follow the spec while paused");
     }
     if let Some(broken) = unconverged(objects, bounds.idle) {
         return Some(broken);

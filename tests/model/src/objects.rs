@@ -61,6 +61,8 @@ pub struct Status {
     pub switch: Option<(Option<Color>, Color)>,
     /// Each color's revision that served last; zero for none.
     pub served: PerColor<u8>,
+    /// `status.desiredHealthy`; zero for none.
+    pub healthy: u8,
 }
 
 /// The live Service.
@@ -247,6 +249,7 @@ pub(crate) fn blue_serves(idle: Idle) -> Objects {
         active: Some(Color::Blue),
         switch: None,
         served: PerColor { blue: 1, green: 0 },
+        healthy: FULL,
     };
     objects.service = Some(Service {
         selects: Selection::Color(Color::Blue),

@@ -76,7 +76,8 @@ impl Observer for Abstract<'_> {
     fn report(&self, decision: &Decision<Self>, _: &Known<'_>, _: Now) -> Told {
         let Decision { snapshot, facts, plan, .. } = decision;
         let intent = self.intent(snapshot);
-        Told(report::report(snapshot, &intent, facts, plan), report::left(snapshot, plan))
+        let status = report::report(snapshot, &intent, facts, plan);
+        Told(status, report::left(snapshot, plan, &status))
     }
 
     fn news(&self, decision: &Decision<Self>, Told(status, _): &Told) -> News {

@@ -72,11 +72,13 @@ fn by_switch(world: &World, service: &Service) -> Option<Broken> {
     let Some(deployment) = objects.deployments.get(to) else {
         return Some("a switch committed onto a color that has no Deployment");
     };
-    if deployment.replicas < world.least {
+    // Never more load per pod than before, unless the user asks for fewer pods, or pods have failed.
+    let enough = world.least.min(world.carried).max(1);
+    if deployment.replicas < enough {
         return Some("a switch committed onto a color that is scaled down");
     }
-    if !truth.up {
-        return Some("a switch committed onto a color whose current generation was never fully ready");
+    if truth.up < enough {
+        return Some("a switch committed onto a color of which too few pods were ever ready");
     }
     // A record that is deleted late is made anew from the Deployment, which tells what it was rendered from.
     let stored = facts::content(objects, to, *service.served.get(to));
@@ -85,7 +87,7 @@ fn by_switch(world: &World, service: &Service) -> Option<Broken> {
             "a switch committed onto a Deployment that runs something else than the stored revision",
         );
     }
-    if !truth.listed {
+    if truth.listed < enough {
         return Some("a switch committed onto a color whose own endpoints never listed its pods");
     }
     if settled(world) && (objects.app.active != to || objects.app.paused) {
@@ -123,7 +125,9 @@ fn is_committed(world: &World, color: Color, content: u8) -> bool {
 fn by_change(world: &World, color: Color, change: Change) -> Option<Broken> {
     let (objects, truth) = (&world.objects, world.truth.get(color));
     let Change { selected_as_it_is, alters, lowers, replicas } = change;
-    if objects.app.paused && settled(world) {
+    // Its size follows the spec, as that of a paused Deployment does.
+    let is_size_of_live = world.committed == Some(color) && !alters;
+    if objects.app.paused && settled(world) && !is_size_of_live {
         return Some("a Deployment was edited after a pause had been reported as done");
     }
     let selected = objects.service.is_some_and(|service| service.selects == Selection::Color(color));

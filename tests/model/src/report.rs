@@ -15,19 +15,25 @@ pub(crate) fn report(seen: &Objects, intent: &Intent, facts: &Observed, plan: &P
         switch: old.switch,
         reconciling: old.reconciling,
         served: PerColor::from_fn(|color| number(*old.served.get(color))),
+        healthy: (old.healthy > 0).then(|| i32::from(old.healthy)),
     };
-    let Record { active, switch, reconciling, served } =
+    let Record { active, switch, reconciling, served, healthy } =
         record::record(&old, intent, facts, plan, Refused::Nothing);
     let number = |number: Option<i64>| number.map_or(0, |number| u8::try_from(number).unwrap_or(u8::MAX));
     let served = PerColor::from_fn(|color| number(*served.get(color)));
-    Status { written: true, observed: true, reconciling, active, switch, served }
+    let healthy = number(healthy.map(i64::from));
+    Status { written: true, observed: true, reconciling, active, switch, served, healthy }
 }
 
-/// The color that the history says was left just now: the standby timer counts from there.
-pub(crate) fn left(seen: &Objects, plan: &Plan) -> Option<Color> {
-    let old = seen.app.status.active;
+/// The color that the history says was left just now, or whose drain has just ended: the standby timer counts from there.
+pub(crate) fn left(seen: &Objects, plan: &Plan, new: &Status) -> Option<Color> {
+    let old = &seen.app.status;
+    let ends = |color: Color| {
+        old.switch.is_some_and(|(from, to)| from.is_some() && to == color) && new.switch.is_none()
+    };
     match plan.live {
-        Live::Selected(color) if old != Some(color) => old,
+        Live::Selected(color) if old.active != Some(color) => old.active,
+        Live::Selected(color) if ends(color) => Some(color.other()),
         Live::Selected(_) | Live::Lost(_) | Live::Never => None,
     }
 }
@@ -67,6 +73,7 @@ mod tests {
                 "green": color(app.status.served.green),
                 "switch": app.status.switch.map(|(from, to)| json!({ "from": from, "to": to, "startedAt": now })),
                 "conditions": if app.status.reconciling { vec![reconciling] } else { vec![] },
+                "desiredHealthy": (app.status.healthy > 0).then_some(app.status.healthy),
             })
         });
         let block = |color: Color| {
@@ -94,6 +101,7 @@ mod tests {
             active: status.active,
             switch: status.switch.as_ref().map(|switch| (switch.from, switch.to)),
             served: PerColor::from_fn(|color| u8::try_from(served(color)).unwrap()),
+            healthy: u8::try_from(status.desired_healthy.unwrap_or(0)).unwrap(),
         }
     }
 

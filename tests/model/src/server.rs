@@ -100,7 +100,7 @@ fn change(world: &mut World, ask: Ask) -> bool {
                 pods: 0,
             });
             let truth = world.truth.get_mut(color);
-            *truth = Truth { up: false, listed: false, ..*truth };
+            *truth = Truth { up: 0, listed: 0, ..*truth };
         }
         Ask::DeleteDeployment(color) => delete_deployment(world, color),
         Ask::PutDeployment(color, revision, Kept { content, spec }, replicas, token) => {
@@ -152,17 +152,18 @@ pub(crate) fn delete_deployment(world: &mut World, color: Color) {
     // A live look counts an endpoint only if its pod belongs to the Deployment that is there.
     *world.objects.slices.own.get_mut(color) = Listed::default();
     let truth = world.truth.get_mut(color);
-    (truth.up, truth.listed) = (false, false);
+    (truth.up, truth.listed) = (0, 0);
 }
 
 /// A new generation, if the pod template or the size changes.
 pub(crate) fn put_deployment(world: &mut World, color: Color, revision: u8, content: u8, replicas: u8) {
     let Some(deployment) = world.objects.deployments.get_mut(color) else { return };
     let truth = world.truth.get_mut(color);
-    if (deployment.revision, deployment.content) != (revision, content) {
+    let is_new = (deployment.revision, deployment.content) != (revision, content);
+    if is_new {
         (deployment.revision, deployment.content) = (revision, content);
         (deployment.pods, deployment.current, deployment.observed) = (0, false, false);
-        truth.up = false;
+        truth.up = 0;
     }
     if deployment.replicas != replicas {
         deployment.observed = false;
@@ -170,12 +171,11 @@ pub(crate) fn put_deployment(world: &mut World, color: Color, revision: u8, cont
         // A live look counts an endpoint only if its pod exists and is not on its way out.
         let listed = world.objects.slices.own.get_mut(color);
         listed.pods = listed.pods.min(replicas);
-        if replicas > deployment.replicas || replicas == 0 {
-            truth.up = false;
-        }
+        truth.up = truth.up.min(replicas);
         deployment.replicas = replicas;
     }
     // Pods that never went away are still listed when their template comes back.
-    truth.listed =
-        *world.objects.slices.own.get(color) == Listed { revision, content, pods: replicas } && replicas > 0;
+    let own = *world.objects.slices.own.get(color);
+    let listed = if own == (Listed { revision, content, ..own }) { own.pods } else { 0 };
+    truth.listed = listed.max(if is_new { 0 } else { truth.listed.min(replicas) });
 }

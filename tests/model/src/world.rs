@@ -85,10 +85,10 @@ pub struct Controller {
 /// What only an all-seeing eye knows about a color.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Truth {
-    /// The Deployment's present generation has been fully ready.
-    pub up: bool,
-    /// The color's own slices have listed all of those pods.
-    pub listed: bool,
+    /// The most pods of the Deployment's template that have been available at once, since it was last made smaller.
+    pub up: u8,
+    /// The most of those that the color's own slices have listed.
+    pub listed: u8,
     /// The live slices hold the color's pods, or did less than a drain ago.
     pub exposed: bool,
 }
@@ -110,6 +110,8 @@ pub struct World {
     pub truth: PerColor<Truth>,
     /// The fewest pods that the user ever asked for.
     pub least: u8,
+    /// The fewest pods that ever carried the traffic, since something became live.
+    pub carried: u8,
     /// The standby timer takes time.
     pub timed: bool,
     /// Edits that remain.
@@ -138,18 +140,19 @@ impl World {
             queue: [None; 4],
         };
         let ready = !bounds.from_nothing;
-        let truth = |exposed, up| Truth { up, listed: up, exposed };
+        let truth = |exposed, color: Color| {
+            let pods = objects.deployments.get(color).map_or(0, |deployment| deployment.pods);
+            Truth { up: pods, listed: pods, exposed }
+        };
         Self {
             objects,
             controllers: [controller(1), controller(0)],
             epoch: 1,
             late: [None; LATE],
             committed: ready.then_some(Color::Blue),
-            truth: PerColor {
-                blue: truth(ready, ready),
-                green: truth(false, ready && bounds.idle != Idle::Timed),
-            },
+            truth: PerColor { blue: truth(ready, Color::Blue), green: truth(false, Color::Green) },
             least: FULL,
+            carried: FULL,
             timed: bounds.idle == Idle::Timed,
             edits: bounds.edits,
             mishaps: bounds.mishaps,

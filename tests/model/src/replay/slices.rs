@@ -9,6 +9,7 @@ use bluegreen_operator::plan::Live;
 
 use crate::Guards;
 use crate::facts;
+use crate::objects::FULL;
 use crate::picture::{Behind, listed};
 use crate::world::{Clock, Clocks, Mode, World};
 
@@ -31,8 +32,8 @@ impl Slices {
             && let Live::Selected(color) =
                 facts::routing(&controller.view, facts::token(controller), guards).live()
         {
-            // Not all of the color that is selected: `cleared` holds for no color.
-            controller.view.slices.live = Some((color.other(), 0));
+            // Not all of the color that is selected: `cleared` holds for no color. Both together are enough.
+            controller.view.slices.live = Some((color.other(), FULL));
         }
         let mut counted = world;
         let view = &mut counted.controllers[k].view;
@@ -53,11 +54,10 @@ impl Slices {
     /// The state after a look at caches that hold these slices, if that stops a clock.
     pub(super) fn stop(&self, world: &World) -> Option<World> {
         let mut next = *world;
-        let wanted = world.objects.app.replicas;
         for controller in next.controllers.iter_mut().filter(|controller| controller.mode == Mode::Idle) {
             match self.live {
                 Behind::Both => controller.clocks = Clocks::default(),
-                Behind::Pods(color, ready) if controller.clocks.color == Some(color) && ready < wanted => {
+                Behind::Pods(color, 0) if controller.clocks.color == Some(color) => {
                     controller.clocks.moved = Clock::Stopped;
                 }
                 Behind::Pods(..) | Behind::Nothing => {}
