@@ -1,11 +1,21 @@
-//! The tests on the real API server, by name: for whoever claims that one of them shows something.
+//! The tests on the real API server and on the one in memory, by name: for whoever claims that one of them shows something.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Every test of `tests/e2e` as cargo calls it, such as `switching::do_two_apps_side_by_side_not_touch_each_other`.
 pub fn e2e_tests() -> BTreeSet<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e");
+    tests_in("e2e")
+}
+
+/// Every test of `tests/driver`, such as `driver::edits::a_held_edit_rolls_out_when_the_policy_allows_it`.
+#[allow(dead_code)]
+pub fn driver_tests() -> BTreeSet<String> {
+    tests_in("driver").into_iter().map(|test| format!("driver::{test}")).collect()
+}
+
+fn tests_in(folder: &str) -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
     let main = std::fs::read_to_string(folder.join("main.rs")).unwrap();
     // A file that `main.rs` does not name is not compiled, and its tests do not run.
     let modules = main.lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'));

@@ -58,9 +58,9 @@ async fn a_size_that_is_raised_while_the_target_rolls_counts_for_the_switch() {
     let mut rig = rolling().await;
     rig.edit(|spec| spec["replicas"] = json!(4));
     rig.settle().await;
-    rig.controllers.ready("hello-green", 3);
+    rig.controllers.ready("hello-green", 1);
     rig.settle().await;
-    assert_eq!(rig.world().selects(APP), "blue", "three of four are not enough");
+    assert_eq!(rig.world().selects(APP), "blue", "fewer than blue has are not enough");
     rig.controllers.heal("hello-green");
     rig.settle().await;
     assert!(rig.world().serves(APP, Green));

@@ -72,6 +72,21 @@ async fn giving_up_on_a_broken_target_ends_the_stall() {
     rig.finish();
 }
 
+#[tokio::test]
+async fn a_first_activation_that_never_gets_ready_recovers_when_it_is_mended() {
+    let mut rig = Rig::new(spec_with(json!({ "progressDeadlineSeconds": 10 })));
+    rig.controllers.ready("hello-blue", 0);
+    rig.run(SECOND * 12).await;
+    assert_eq!(rig.says("Stalled"), "True/ProgressDeadlineExceeded");
+    assert_eq!(rig.world().selects(APP), "none");
+    rig.edit(|spec| spec["blue"]["tag"] = json!("v1.1"));
+    rig.controllers.heal("hello-blue");
+    rig.settle().await;
+    assert!(rig.world().serves(APP, Blue));
+    assert_eq!(rig.served(), ["team/hello:v1.1"]);
+    rig.finish();
+}
+
 /// Generation 2 is refused, generation 3 is well: nothing that is said of generation 3 may speak of the refusal.
 #[tokio::test]
 async fn a_refusal_that_is_over_is_not_told_of_the_generation_that_mends_it() {

@@ -122,36 +122,6 @@ async fn does_a_rollback_bring_the_old_configuration_back_without_a_new_pod() ->
 }
 
 #[tokio::test]
-async fn is_an_edit_of_the_live_color_held_and_said_how_to_go_on() -> Result<()> {
-    let (sandbox, _operator) = Sandbox::serving("held", &app("hello").drain(2)).await?;
-    let pods = sandbox.world().pods("hello", Blue);
-    let held = |world: &World| world.stalled("hello", "LiveColorEditHeld");
-    sandbox.edit("hello", json!({"blue": {"tag": "v9"}})).await?;
-    sandbox.until("it is held", held).await?;
-    let world = sandbox.world();
-    let (_, message) = world.says("hello", "Stalled").context("stalled")?;
-    for words in ["spec.blue", "spec.green", "spec.active", "RollingUpdate"] {
-        assert!(message.contains(words), "{message}");
-    }
-    let status = world.status("hello").context("status")?;
-    assert_eq!(status.blue.context("blue")?.held.as_deref(), Some("team/hello:v9"));
-
-    sandbox.edit("hello", json!({"blue": {"tag": "v1"}})).await?;
-    sandbox.until("taking it back is enough", |world| world.serves("hello", Blue)).await?;
-    assert_eq!(sandbox.world().pods("hello", Blue), pods);
-
-    // Moving `active` in the same commit: it applies after the switch and the drain.
-    sandbox.edit("hello", json!({"blue": {"tag": "v9"}, "active": "green"})).await?;
-    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
-    sandbox
-        .until("blue takes the edit", |world| {
-            all_up(world) && world.image("hello", Blue).as_deref() == Some("team/hello:v9")
-        })
-        .await?;
-    sandbox.finish().await
-}
-
-#[tokio::test]
 async fn does_the_rolling_update_policy_roll_the_live_color_without_a_gap() -> Result<()> {
     // With a single pod, "never empty" is "never below its size".
     let rolling = app("hello").replicas(1).with(json!({"activeUpdatePolicy": "RollingUpdate"}));
@@ -168,20 +138,6 @@ async fn does_the_rolling_update_policy_roll_the_live_color_without_a_gap() -> R
     let pods = sandbox.world().pods("hello", Blue);
     switch(&sandbox, Blue).await?;
     assert_eq!(sandbox.world().pods("hello", Blue), pods);
-    sandbox.finish().await
-}
-
-#[tokio::test]
-async fn does_a_held_edit_roll_out_when_the_policy_allows_it() -> Result<()> {
-    let (sandbox, _operator) = Sandbox::serving("allowed", &app("hello")).await?;
-    sandbox.edit("hello", json!({"blue": {"tag": "v9"}})).await?;
-    sandbox.until("it is held", |world| world.stalled("hello", "LiveColorEditHeld")).await?;
-    sandbox.edit("hello", json!({"activeUpdatePolicy": "RollingUpdate"})).await?;
-    sandbox
-        .until("blue runs it", |world| {
-            world.serves("hello", Blue) && world.image("hello", Blue).as_deref() == Some("team/hello:v9")
-        })
-        .await?;
     sandbox.finish().await
 }
 

@@ -19,7 +19,6 @@ mod healing;
 mod hpa;
 mod input;
 mod looks;
-mod midway;
 mod policy;
 mod processes;
 mod pull;

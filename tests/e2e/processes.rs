@@ -7,7 +7,7 @@ use bluegreen_operator::api::Color::{Blue, Green};
 use bluegreen_proxy::{Answer, Effect, Proxy, Request, Rule};
 use serde_json::json;
 
-use crate::harness::{Kind, Sandbox, World, app, pods};
+use crate::harness::{Kind, Sandbox, app, pods};
 
 const LEADS: Duration = Duration::from_secs(30);
 
@@ -38,29 +38,6 @@ async fn does_a_switch_go_on_after_the_operator_was_killed_in_its_middle() -> Re
     assert_eq!(sandbox.guard().switches.len(), 2);
     let history = sandbox.world().status("hello").context("status")?.history;
     assert_eq!(history.len(), 2, "{history:?}");
-    sandbox.finish().await
-}
-
-#[tokio::test]
-async fn do_kills_at_any_moment_of_a_switch_break_no_promise() -> Result<()> {
-    let (sandbox, mut operator) =
-        Sandbox::new("kills").await?.with_a_short_lease().serve(&app("hello")).await?;
-    let mut color = Blue;
-    for (turn, moment) in [0, 40, 120, 300, 600, 1000].into_iter().enumerate() {
-        color = color.other();
-        let image = format!("team/hello:v1{turn}");
-        sandbox.edit("hello", json!({"active": color, color.as_str(): {"tag": format!("v1{turn}")}})).await?;
-        tokio::time::sleep(Duration::from_millis(moment)).await;
-        operator.kill()?;
-        operator = sandbox.operator()?;
-        sandbox
-            .until(&format!("{color} serves after a kill at {moment} ms"), |world| {
-                world.serves("hello", color) && world.image("hello", color).as_ref() == Some(&image)
-            })
-            .await?;
-        assert_eq!(sandbox.guard().switches.last().map(|switch| switch.image.clone()), Some(image));
-    }
-    assert_eq!(sandbox.guard().switches.len(), 7);
     sandbox.finish().await
 }
 
@@ -140,41 +117,5 @@ async fn does_a_leader_that_was_frozen_do_no_harm_when_it_wakes() -> Result<()> 
     let status = frozen.ended(LEADS).await?;
     assert!(!status.success(), "it must say that it lost the Lease");
     sandbox.throughout(Duration::from_secs(2), "green serves", |world| world.serves("hello", Green)).await?;
-    sandbox.finish().await
-}
-
-#[tokio::test]
-async fn does_an_operator_of_another_installation_change_nothing() -> Result<()> {
-    let (sandbox, first) = Sandbox::serving("two-operators", &app("hello")).await?;
-    let versions = || {
-        let objects = [
-            (Kind::App, "hello"),
-            (Kind::Service, "hello"),
-            (Kind::Deployment, "hello-blue"),
-            (Kind::Deployment, "hello-green"),
-        ];
-        let world = sandbox.world();
-        objects.map(|(kind, name)| world.raw(kind, name).map(|o| o["metadata"]["resourceVersion"].clone()))
-    };
-    let before = versions();
-    let second = sandbox.other_operator()?;
-    second.says("leading", LEADS).await?;
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    assert_eq!(versions(), before, "not even the status, or the two would write it in turns");
-    sandbox.activate("hello", Green).await?;
-    sandbox.until("the first one works on", |world| world.serves("hello", Green)).await?;
-
-    // The first one is removed: now the second says why nothing happens.
-    first.terminate().await?;
-    sandbox.activate("hello", Blue).await?;
-    sandbox.until("it says so", |world| world.stalled("hello", "TwoOperators")).await?;
-    let (_, message) = sandbox.world().says("hello", "Stalled").context("stalled")?;
-    assert!(message.contains(&format!("{}/bluegreen-operator", sandbox.namespace)), "{message}");
-    assert!(message.contains("bluegreen.dev/operator"), "how to take over: {message}");
-    let unmoved = |world: &World| world.selects("hello") == "green";
-    sandbox.throughout(Duration::from_secs(2), "nothing is changed", unmoved).await?;
-
-    sandbox.kubectl(&["annotate", "service", "hello", "bluegreen.dev/operator-"]).await?;
-    sandbox.until("blue serves", |world| world.serves("hello", Blue)).await?;
     sandbox.finish().await
 }

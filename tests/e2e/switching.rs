@@ -5,7 +5,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bluegreen_operator::api::Color::{self, Blue, Green};
 use bluegreen_operator::api::Phase;
-use bluegreen_proxy::{Effect, Proxy, Request, Rule};
 use serde_json::json;
 
 use crate::harness::{Kind, Sandbox, World, app, pods};
@@ -160,76 +159,5 @@ async fn can_a_color_that_listens_on_another_port_be_switched_to() -> Result<()>
     sandbox.activate("hello", Blue).await?;
     sandbox.until("blue serves", |world| world.serves("hello", Blue)).await?;
     assert_eq!(ports("hello"), [8888], "blue is as it was");
-    sandbox.finish().await
-}
-
-/// With `externalTrafficPolicy: Local`, a node without a pod of the live color drops what comes to it.
-#[tokio::test]
-async fn does_a_switch_wait_until_the_target_covers_the_nodes_that_serve() -> Result<()> {
-    let on = |node: &str| json!({"template": {"spec": {"nodeSelector": {"kubernetes.io/hostname": node}}}});
-    let local = json!({"service": {"type": "NodePort", "externalTrafficPolicy": "Local"}});
-    let app = app("hello").with(local).with(on("node-1"));
-    let (sandbox, _operator) = Sandbox::serving("nodes", &app).await?;
-    // Blue serves and keeps its place; green is only being prepared, and takes the edit.
-    sandbox.edit("hello", on("node-2")).await?;
-    sandbox.activate("hello", Green).await?;
-    let names_the_node = |world: &World| {
-        let status = world.status("hello").unwrap_or_default();
-        status.condition("Ready").is_some_and(|ready| {
-            ready.reason == "WaitingForTarget"
-                && ready.message.contains("no ready pod on node-1, where blue has one")
-        })
-    };
-    sandbox.until("it says which node is left out", names_the_node).await?;
-    let unmoved = |world: &World| world.selects("hello") == "blue";
-    sandbox.throughout(Duration::from_secs(2), "blue is selected", unmoved).await?;
-
-    sandbox.edit("hello", on("node-1")).await?;
-    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
-    // Back to pods that have served, which no wait would move: not held up, whatever the nodes.
-    sandbox.activate("hello", Blue).await?;
-    sandbox.until("blue serves", |world| world.serves("hello", Blue)).await?;
-    sandbox.finish().await
-}
-
-/// The record of a switch in the status comes before it, and may take its time.
-#[tokio::test(flavor = "multi_thread")]
-async fn is_a_target_looked_at_again_when_its_announcement_took_long() -> Result<()> {
-    let patient = ["30s", "20s", "2s", "6s"];
-    let sandbox = Sandbox::new("announced").await?.with_pace(patient);
-    let proxy = Proxy::start(sandbox.user.config.clone(), 1).await?;
-    let _operator = sandbox.operator_behind(&proxy)?;
-    sandbox.apply(&app("hello")).await?;
-    sandbox.until("blue serves, green is warm", |world| world.serves("hello", Blue)).await?;
-    let annotate = async |ready: &str| -> Result<()> {
-        let patch = json!({"metadata": {"annotations": {"test.bluegreen.dev/ready": ready}}});
-        let world = sandbox.world();
-        for (pod, _) in world.all(Kind::Pod).filter(|(name, _)| name.starts_with("hello-green-")) {
-            sandbox.patch(Kind::Pod, pod, patch.clone()).await?;
-        }
-        Ok(())
-    };
-
-    let slow = Duration::from_secs(3);
-    let is_status = |request: &Request| request.is_change() && request.subresource == "status";
-    let delay = proxy.script().add(Rule::new(is_status, Effect::Delay(slow..=slow)).times(1));
-    let before = proxy.log().len();
-    sandbox.activate("hello", Green).await?;
-    // Within the delay: green was ready when the announcement was sent, and is not any more.
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    annotate("never").await?;
-    let unready = |world: &World| {
-        let green = world.raw(Kind::Deployment, "hello-green");
-        green.is_some_and(|green| green["status"]["readyReplicas"].as_u64().unwrap_or(0) == 0)
-    };
-    sandbox.until("green is unready", unready).await?;
-    let still = |world: &World| world.selects("hello") == "blue";
-    sandbox.throughout(Duration::from_secs(5), "blue serves", still).await?;
-    let sent = proxy.log().since(before);
-    assert!(sent.iter().any(|record| is_status(&record.request)), "the announcement was sent");
-
-    proxy.script().remove(delay);
-    annotate("true").await?;
-    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
     sandbox.finish().await
 }

@@ -10,7 +10,7 @@
 //! | `phases` | an app in each phase |
 //! | `spec_edits`, `child_events`, `progress` | the rows |
 //! | `words` | a plan in the table's words |
-//! | `on_the_api_server` | the rows that also run on a real API server, and the tests that run them |
+//! | `on_the_api_server` | the rows that also run from end to end, and the tests that run them |
 //! | `diagram` | the rows against the diagram in `docs/concepts.md` |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
@@ -57,7 +57,7 @@ fn every_event_means_one_thing_in_every_phase() {
         .collect();
     let (tried, tests) = on_the_api_server::summary();
     println!(
-        "{} rows, {} pass; {tried} of them on the real API server: {}",
+        "{} rows, {} pass; {tried} of them from end to end: {}",
         rows.len(),
         rows.len() - wrong.len(),
         tests.join(", ")

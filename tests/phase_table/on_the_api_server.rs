@@ -1,11 +1,12 @@
-//! Which rows also run on a real API server, with real controllers around them, and the tests that run them.
+//! Which rows also run from end to end, and the tests that run them: on a real API server with real controllers, or on the
+//! API server in memory (`driver::…`).
 
 use std::collections::BTreeSet;
 
-use crate::e2e_tests::e2e_tests;
+use crate::e2e_tests::{driver_tests, e2e_tests};
 use crate::table::rows;
 
-/// (phase, event, tests of `tests/e2e`).
+/// (phase, event, tests of `tests/e2e` and `tests/driver`).
 const SHOWN: &[(&str, &str, &[&str])] = &[
     (
         "new",
@@ -15,9 +16,13 @@ const SHOWN: &[(&str, &str, &[&str])] = &[
     (
         "new",
         "somebody else's Deployment stands in the idle one's place",
-        &["conflicts::is_a_foreign_deployment_of_the_idle_color_left_alone_until_it_goes"],
+        &["driver::conflicts::a_foreign_object_is_left_alone_until_it_goes"],
     ),
-    ("first", "spec.active is flipped", &["midway::can_the_other_color_be_asked_for_before_anything_serves"]),
+    (
+        "first",
+        "spec.active is flipped",
+        &["driver::midway::the_other_color_can_be_asked_for_before_anything_serves"],
+    ),
     (
         "first",
         "the pods that it waits for get ready",
@@ -41,7 +46,7 @@ const SHOWN: &[(&str, &str, &[&str])] = &[
     (
         "warm",
         "the live color's tag is edited",
-        &["edits::is_an_edit_of_the_live_color_held_and_said_how_to_go_on"],
+        &["driver::edits::an_edit_of_the_live_color_is_held_and_says_how_to_go_on"],
     ),
     (
         "warm",
@@ -54,17 +59,17 @@ const SHOWN: &[(&str, &str, &[&str])] = &[
     (
         "warm",
         "the live Deployment is deleted",
-        &["healing::do_children_that_were_deleted_come_back_as_they_were"],
+        &["driver::healing::children_that_were_deleted_come_back_as_they_were"],
     ),
     (
         "warm",
         "the idle Deployment is deleted",
-        &["healing::do_children_that_were_deleted_come_back_as_they_were"],
+        &["driver::healing::children_that_were_deleted_come_back_as_they_were"],
     ),
     (
         "warm",
         "the idle color's Service is deleted",
-        &["healing::do_children_that_were_deleted_come_back_as_they_were"],
+        &["driver::healing::children_that_were_deleted_come_back_as_they_were"],
     ),
     (
         "warm",
@@ -74,12 +79,12 @@ const SHOWN: &[(&str, &str, &[&str])] = &[
     (
         "warm",
         "the idle color's revisions are deleted",
-        &["healing::is_a_lost_revision_recovered_without_touching_a_pod"],
+        &["driver::healing::a_lost_revision_is_recovered_without_touching_a_pod"],
     ),
     (
         "warm",
         "the live color's revisions are deleted",
-        &["healing::is_a_lost_revision_recovered_without_touching_a_pod"],
+        &["driver::healing::a_lost_revision_is_recovered_without_touching_a_pod"],
     ),
     (
         "warm",
@@ -89,22 +94,24 @@ const SHOWN: &[(&str, &str, &[&str])] = &[
     (
         "warm",
         "the live Deployment's image is edited",
-        &["healing::is_an_image_set_on_a_deployment_by_hand_taken_back"],
+        &["driver::healing::an_image_that_was_set_by_hand_is_taken_back"],
     ),
     (
         "warm",
         "the idle Deployment's image is edited",
-        &["healing::is_an_image_set_on_a_deployment_by_hand_taken_back"],
+        &["driver::healing::an_image_that_was_set_by_hand_is_taken_back"],
     ),
     (
         "warm",
         "the live pods turn unready",
-        &["failure::does_a_live_color_that_recovers_by_itself_become_ready_again"],
+        &["driver::health::a_live_color_that_loses_pods_is_called_not_ready_until_it_recovers"],
     ),
     (
         "warm",
         "another installation's operator holds the Service",
-        &["processes::does_an_operator_of_another_installation_change_nothing"],
+        &[
+            "driver::operators::an_operator_of_another_installation_changes_nothing_and_says_so_when_it_is_alone",
+        ],
     ),
     (
         "warm",
@@ -129,38 +136,38 @@ const SHOWN: &[(&str, &str, &[&str])] = &[
     (
         "preparing",
         "the idle color's tag is edited",
-        &["midway::is_a_tag_that_is_edited_again_while_it_rolls_the_one_that_serves"],
+        &["driver::midway::a_tag_that_is_edited_again_while_it_rolls_is_the_one_that_serves"],
     ),
     (
         "preparing",
         "replicas up",
-        &["midway::does_a_size_that_is_raised_while_the_target_rolls_count_for_the_switch"],
+        &["driver::midway::a_size_that_is_raised_while_the_target_rolls_counts_for_the_switch"],
     ),
     ("preparing", "paused", &["edits::does_a_pause_in_the_middle_of_a_switch_stop_it"]),
     (
         "preparing",
         "the live selector is edited to the other color",
-        &["midway::is_a_selector_edited_while_the_target_rolls_put_back_first"],
+        &["driver::midway::a_selector_edited_while_the_target_rolls_is_put_back_first"],
     ),
     (
         "preparing",
         "the live Service is deleted",
-        &["midway::is_a_service_deleted_while_the_target_rolls_back_with_the_committed_color"],
+        &["driver::midway::a_service_deleted_while_the_target_rolls_is_back_with_the_committed_color"],
     ),
     (
         "preparing",
         "the idle Deployment is deleted",
-        &["midway::is_a_target_deleted_while_it_rolls_made_again_before_the_switch"],
+        &["driver::midway::a_target_deleted_while_it_rolls_is_made_again_before_the_switch"],
     ),
     (
         "preparing",
         "the live Deployment's image is edited",
-        &["midway::is_the_live_color_healed_while_the_target_rolls"],
+        &["driver::midway::the_live_color_is_healed_while_the_target_rolls"],
     ),
     (
         "preparing",
         "progressDeadlineSeconds pass",
-        &["failure::does_a_target_that_never_gets_ready_stall_and_recover_when_fixed"],
+        &["driver::stalls::a_switch_without_progress_is_stalled_after_its_deadline_and_not_before"],
     ),
     (
         "preparing",
@@ -171,54 +178,66 @@ const SHOWN: &[(&str, &str, &[&str])] = &[
     (
         "draining",
         "spec.active and the tag of the color that it names, in one commit",
-        &["midway::does_a_switch_back_to_a_new_tag_wait_for_the_end_of_the_drain"],
+        &["driver::drains::a_switch_back_to_a_new_tag_waits_for_the_end_of_the_drain"],
     ),
     (
         "draining",
         "the idle color's tag is edited",
         &["processes::does_a_switch_go_on_after_the_operator_was_killed_in_its_middle"],
     ),
-    ("draining", "replicas up", &["midway::does_the_old_color_grow_in_its_drain_and_shrink_only_after_it"]),
-    ("draining", "replicas down", &["midway::does_the_old_color_grow_in_its_drain_and_shrink_only_after_it"]),
-    ("draining", "standby: 0 pods at once", &["midway::does_a_pause_in_a_drain_keep_the_old_color_as_it_is"]),
-    ("draining", "paused", &["midway::does_a_pause_in_a_drain_keep_the_old_color_as_it_is"]),
-    ("draining", "drainSeconds: 0", &["midway::does_a_drain_that_is_cut_short_end_at_once"]),
+    (
+        "draining",
+        "replicas up",
+        &["driver::drains::the_old_color_grows_in_its_drain_and_shrinks_only_after_it"],
+    ),
+    (
+        "draining",
+        "replicas down",
+        &["driver::drains::the_old_color_grows_in_its_drain_and_shrinks_only_after_it"],
+    ),
+    (
+        "draining",
+        "standby: 0 pods at once",
+        &["driver::drains::a_pause_keeps_the_old_color_as_it_is_however_long"],
+    ),
+    ("draining", "paused", &["driver::drains::a_pause_keeps_the_old_color_as_it_is_however_long"]),
+    ("draining", "drainSeconds: 0", &["driver::drains::a_drain_that_is_cut_short_ends_at_once"]),
     (
         "draining",
         "the idle color's block is removed",
-        &["midway::is_a_block_that_is_removed_in_a_drain_kept_until_its_end"],
+        &["driver::drains::a_block_that_is_removed_is_kept_until_the_end_of_the_drain"],
     ),
     (
         "draining",
         "the idle Deployment is deleted",
-        &["midway::is_a_deployment_deleted_in_its_drain_made_again"],
+        &["driver::drains::a_deployment_deleted_in_its_drain_is_made_again"],
     ),
     (
         "draining",
         "the idle Deployment's image is edited",
-        &["midway::is_an_image_set_by_hand_in_a_drain_taken_back_only_after_it"],
+        &["driver::drains::an_image_set_by_hand_is_taken_back_only_after_the_drain"],
     ),
     (
         "draining",
         "the live selector is edited to the other color",
-        &["midway::is_a_selector_edited_in_a_drain_put_back_and_the_drain_begun_anew"],
+        &["driver::drains::a_selector_edited_in_a_drain_is_put_back_and_the_drain_begins_anew"],
     ),
     (
         "draining",
         "the drain passes",
         &["switching::does_a_switch_move_the_service_and_keep_the_old_color_warm"],
     ),
-    ("back", "spec.active is flipped", &["midway::can_a_switch_back_that_has_to_wait_be_taken_back"]),
-    ("held", "spec.active is flipped", &["midway::does_a_switch_let_an_edit_pass_that_was_held"]),
+    ("back", "spec.active is flipped", &["driver::drains::a_switch_back_that_has_to_wait_can_be_taken_back"]),
+    ("held", "spec.active is flipped", &["driver::drains::a_switch_lets_an_edit_pass_that_was_held"]),
     (
         "held",
         "the live color's edit is taken back",
-        &["edits::is_an_edit_of_the_live_color_held_and_said_how_to_go_on"],
+        &["driver::edits::an_edit_of_the_live_color_is_held_and_says_how_to_go_on"],
     ),
     (
         "held",
         "activeUpdatePolicy: RollingUpdate",
-        &["edits::does_a_held_edit_roll_out_when_the_policy_allows_it"],
+        &["driver::edits::a_held_edit_rolls_out_when_the_policy_allows_it"],
     ),
     (
         "paused",
@@ -228,13 +247,13 @@ const SHOWN: &[(&str, &str, &[&str])] = &[
     (
         "paused",
         "the live selector is edited to the other color",
-        &["midway::is_nothing_put_back_while_paused"],
+        &["driver::midway::nothing_is_put_back_while_paused"],
     ),
-    ("stalled", "spec.active is flipped", &["failure::does_giving_up_on_a_broken_target_end_the_stall"]),
+    ("stalled", "spec.active is flipped", &["driver::stalls::giving_up_on_a_broken_target_ends_the_stall"]),
     (
         "stalled",
         "a shared field is edited",
-        &["failure::does_a_target_that_never_gets_ready_stall_and_recover_when_fixed"],
+        &["driver::stalls::a_switch_without_progress_is_stalled_after_its_deadline_and_not_before"],
     ),
     (
         "stalled",
@@ -251,7 +270,8 @@ pub fn summary() -> (usize, Vec<&'static str>) {
 
 #[test]
 fn do_the_rows_and_the_tests_that_are_named_exist() {
-    let (rows, tests) = (rows(), e2e_tests());
+    let (rows, mut tests) = (rows(), e2e_tests());
+    tests.extend(driver_tests());
     let mut seen = BTreeSet::new();
     for (phase, event, shown_by) in SHOWN {
         assert!(seen.insert((phase, event)), "{phase} / {event} is there twice");

@@ -74,8 +74,9 @@ impl Owners {
         self.0.entry(manager.to_owned()).or_default().extend(changed);
     }
 
+    /// Whether somebody owns the field, or something in it.
     fn owned(&self, path: &Path) -> bool {
-        self.0.values().any(|owned| owned.contains(path))
+        self.0.values().flatten().any(|owned| owned.is_in(path))
     }
 }
 

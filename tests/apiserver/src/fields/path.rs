@@ -58,6 +58,11 @@ impl Path {
         }
     }
 
+    /// Whether it leads to that field, or into it.
+    pub fn is_in(&self, field: &Self) -> bool {
+        self.0.starts_with(&field.0)
+    }
+
     /// Takes the field away, and what is empty without it.
     pub fn remove(&self, value: &mut Value) {
         remove(&self.0, value);
