@@ -4,20 +4,12 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+pub use bluegreen_api::version::{REVISION, VERSION};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use kube::config::KubeConfigOptions;
 
 use crate::leader::LeaseConfig;
-
-/// Version of this build.
-pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// Source revision of this build: `BLUEGREEN_REVISION` at compile time.
-pub const REVISION: &str = match option_env!("BLUEGREEN_REVISION") {
-    Some(revision) => revision,
-    None => "unknown",
-};
 
 /// `bluegreen-operator [run] [flags]`, `bluegreen-operator crd`, `bluegreen-operator version`.
 #[derive(Debug, Parser)]

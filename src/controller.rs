@@ -26,11 +26,11 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use self::tasks::{Tasks, WatchEnded};
-use crate::api::BlueGreenApp;
-use crate::desired::names;
 use crate::http::Health;
-use crate::observe::stores::{ByApp, Cache, Key};
 use crate::reconcile::{Context, Error, reconcile};
+use crate::stores::{ByApp, Cache, Key};
+use bluegreen_api::BlueGreenApp;
+use bluegreen_core::desired::names;
 
 /// Number of kinds that must be listed once before this replica is ready: the app and its four kinds of children.
 const KINDS: usize = 5;

@@ -5,9 +5,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource, ResourceExt};
 
-use crate::api::{BlueGreenApp, Color};
-use crate::plan::Action;
-use crate::status::{Note, Verb, words};
+use bluegreen_api::{BlueGreenApp, Color};
+use bluegreen_core::plan::Action;
+use bluegreen_core::status::{Note, Verb, words};
 
 /// The longest `note` that the API server takes, in bytes (`ValidateEventCreate` in pkg/apis/core/validation/events.go).
 const NOTE: usize = 1024;

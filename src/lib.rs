@@ -1,31 +1,18 @@
-//! Blue-green operator.
-//!
-//! One direction of data, one module a step:
+//! The operator: watches, reads, sends and reports. What to do is decided in `bluegreen-core`.
 //!
 //! ```text
-//! watch events ──> key ──> observe ──> Observed ──> plan ──> Plan ──> apply ──> status
-//! controller      (queue)  stores +     plain      PURE     actions   the only   one write,
-//!                          live reads   facts                         writer     if changed
+//! watch events ──> stores ──> queue ──> pass ──> read, send, report ──> wait
+//! controller       stores     kube's    core     reconcile carries them out
 //! ```
 
-pub mod api;
-pub mod apply;
-pub mod client;
 pub mod config;
 pub mod controller;
-pub mod desired;
-pub mod drain;
 pub mod events;
-pub mod explain;
-pub mod fence;
 pub mod http;
 pub mod leader;
 pub mod metrics;
-pub mod observe;
-pub mod pass;
-pub mod plan;
 pub mod reconcile;
+pub mod send;
 pub mod shutdown;
-pub mod status;
+pub mod stores;
 pub mod telemetry;
-pub mod validate;

@@ -4,16 +4,17 @@ use std::io::Write;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use bluegreen_operator::apply::Writer;
+use bluegreen_client::connection;
+use bluegreen_core::fence::Token;
 use bluegreen_operator::config::{self, Cli, Command, RunArgs};
 use bluegreen_operator::controller::Watches;
 use bluegreen_operator::events::Publisher;
-use bluegreen_operator::fence::Token;
 use bluegreen_operator::http::{self, Health, HealthLimits, Limits};
 use bluegreen_operator::leader::{self, Leadership, Term};
 use bluegreen_operator::metrics::Metrics;
 use bluegreen_operator::reconcile::Context;
-use bluegreen_operator::{api, client, shutdown, telemetry};
+use bluegreen_operator::send::Writer;
+use bluegreen_operator::{shutdown, telemetry};
 use clap::Parser;
 use kube::Client;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,7 @@ async fn main() -> anyhow::Result<()> {
     match Cli::parse().into_command() {
         Command::Run(args) => run(&args).await,
         Command::Crd => {
-            let yaml = api::crd_yaml().context("can't generate the CRD")?;
+            let yaml = bluegreen_api::crd_yaml().context("can't generate the CRD")?;
             std::io::stdout().write_all(yaml.as_bytes()).context("can't write")
         }
         Command::Version => {
@@ -110,7 +111,7 @@ fn context(
     watches: &Watches,
     metrics: Metrics,
 ) -> anyhow::Result<Context> {
-    let client = client::low_latency_client(client::for_decisions(kube.clone(), args.write_timeout))?;
+    let client = connection::low_latency_client(connection::for_decisions(kube.clone(), args.write_timeout))?;
     let writer = Writer {
         client: client.clone(),
         tenure: leadership.tenure(),

@@ -16,7 +16,7 @@ use prometheus::{
 mod apps;
 pub mod table;
 
-use crate::api::BlueGreenApp;
+use bluegreen_api::BlueGreenApp;
 use table::Series;
 
 /// Value of the label `controller`: this program has one controller.

@@ -1,7 +1,6 @@
-//! The shell around [`pass`](crate::pass): carries out what a pass wants done, and returns the answers. It decides nothing.
+//! The shell around [`pass`](bluegreen_core::pass): carries out what a pass wants done, and returns the answers. It decides nothing.
 
 mod clock;
-mod observer;
 mod report;
 
 use std::collections::HashMap;
@@ -12,19 +11,21 @@ use kube::runtime::controller;
 use kube::{Client, ResourceExt};
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{BlueGreenApp, Color};
-use crate::apply::{Outcome, Target, Writer};
 use crate::events::Publisher;
-use crate::explain::explain;
-use crate::fence::Token;
 use crate::metrics::{Metrics, ReconcileResult};
-use crate::observe::stores::Cache;
-use crate::observe::{Snapshot, narrow, read};
-use crate::pass::{
+use crate::send::Writer;
+use crate::stores::Cache;
+use bluegreen_api::{BlueGreenApp, Color};
+use bluegreen_client::{narrow, read};
+use bluegreen_core::AppObserver;
+use bluegreen_core::apply::{Outcome, Target};
+use bluegreen_core::explain::explain;
+use bluegreen_core::fence::Token;
+use bluegreen_core::observe::Snapshot;
+use bluegreen_core::pass::{
     Announcement, Answer, Command, Depth, Explaining, Explanation, Memory, Pass, RESYNC, Reading, Sending,
 };
 pub use clock::Clock;
-pub use observer::AppObserver;
 
 /// What every pass needs.
 pub struct Context {

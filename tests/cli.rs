@@ -13,8 +13,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use bluegreen_api::Color::{Blue, Green};
 use bluegreen_cluster::{Cluster, Node, Options};
-use bluegreen_operator::api::Color::{Blue, Green};
 use serde_json::{Value, json};
 use tokio::process::Command;
 

@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use arbtest::arbtest;
-use bluegreen_operator::api::BlueGreenApp;
-use bluegreen_operator::observe::Snapshot;
-use bluegreen_operator::validate;
+use bluegreen_api::BlueGreenApp;
+use bluegreen_core::observe::Snapshot;
+use bluegreen_core::validate;
 use kube::ResourceExt;
 use objects::{Objects, anything};
 

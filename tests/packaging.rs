@@ -103,7 +103,7 @@ fn the_lease_that_may_be_renewed_is_the_default_one() {
 
 #[test]
 fn the_sample_is_an_app_that_the_operator_understands() {
-    let app: bluegreen_operator::api::BlueGreenApp =
+    let app: bluegreen_api::BlueGreenApp =
         serde_yaml_ng::from_str(&text("config/samples/hello.yaml")).expect("a BlueGreenApp");
     assert_eq!(app.metadata.name.as_deref(), Some("hello"));
 }

@@ -22,8 +22,8 @@ mod setup;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use bluegreen_api::Color;
 use bluegreen_cluster::Cluster;
-use bluegreen_operator::api::Color;
 use bluegreen_proxy::{Effect, FrameEffect, FrameRule, Proxy, Random, Rule};
 use serde_json::{Value, json};
 

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bluegreen_operator::api::Color;
-use bluegreen_operator::config::VERSION;
+use bluegreen_api::Color;
+use bluegreen_api::version::VERSION;
 use clap::builder::PossibleValue;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use bluegreen_operator::api::BlueGreenApp;
+use bluegreen_api::BlueGreenApp;
 use kube::api::{Patch, PatchParams, ValidationDirective};
 use serde_json::{Value, json};
 

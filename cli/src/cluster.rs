@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use bluegreen_operator::api::BlueGreenApp;
-use bluegreen_operator::client::for_decisions;
+use bluegreen_api::BlueGreenApp;
+use bluegreen_client::connection::for_decisions;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 

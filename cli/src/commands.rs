@@ -4,8 +4,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Context;
-use bluegreen_operator::api::BlueGreenApp;
-use bluegreen_operator::config::{REVISION, VERSION};
+use bluegreen_api::BlueGreenApp;
+use bluegreen_api::version::{REVISION, VERSION};
 use jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
@@ -18,10 +18,10 @@ use crate::cluster::{Cluster, Doubt, RequestError, within};
 use crate::exit::{End, Failure, Result};
 use crate::line::{Line, Tone};
 use crate::output::{print, shown};
-use crate::report::{Objects, Report};
 use crate::screen::{Look, Screen};
 use crate::wait::await_goal;
 use crate::{lint, look, manifest, manual, plan, release, table, tree};
+use bluegreen_view::{Objects, Report};
 
 /// Pause between two reads of `get -w`.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! PURE: which edit of the spec a command makes, or why the edit would be a mistake.
 
-use bluegreen_operator::api::{ActiveUpdatePolicy, BlueGreenApp, BlueGreenAppStatus, Color, ColorSpec};
-use bluegreen_operator::status::STANDBY_READY;
+use bluegreen_api::{ActiveUpdatePolicy, BlueGreenApp, BlueGreenAppStatus, Color, ColorSpec};
+use bluegreen_core::status::STANDBY_READY;
 use serde_json::{Value, json};
 
 use crate::goal::Goal;

@@ -4,8 +4,8 @@
 
 use std::fmt;
 
-use bluegreen_operator::api::{BlueGreenApp, Color};
-use bluegreen_operator::status::{READY, STALLED, STANDBY_READY};
+use bluegreen_api::{BlueGreenApp, Color};
+use bluegreen_core::status::{READY, STALLED, STANDBY_READY};
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

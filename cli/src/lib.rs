@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`goal`]: is the goal reached? | [`wait`]: reads the app until it is |
 //! | [`edit`]: which edit of the spec? | [`change`]: sends the edit |
-//! | [`report`], [`tree`], [`table`], [`progress`]: objects → lines | [`look`]: reads the objects |
+//! | `bluegreen-view`, [`tree`], [`table`], [`progress`]: objects → lines | [`look`]: reads the objects |
 //! | [`plan`]: the operator's own planner on a simulated cluster | [`output`], [`screen`]: print lines |
 //! | [`lint`]: the rules of the API server | [`commands`], [`release`]: the commands |
 //!
@@ -29,7 +29,6 @@ pub mod output;
 pub mod plan;
 pub mod progress;
 pub mod release;
-pub mod report;
 pub mod screen;
 pub mod table;
 pub mod tree;

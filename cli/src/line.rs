@@ -27,10 +27,10 @@ pub enum Tone {
 impl Tone {
     /// A color's own tone.
     #[must_use]
-    pub const fn of(color: bluegreen_operator::api::Color) -> Self {
+    pub const fn of(color: bluegreen_api::Color) -> Self {
         match color {
-            bluegreen_operator::api::Color::Blue => Self::Blue,
-            bluegreen_operator::api::Color::Green => Self::Green,
+            bluegreen_api::Color::Blue => Self::Blue,
+            bluegreen_api::Color::Green => Self::Green,
         }
     }
 

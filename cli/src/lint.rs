@@ -4,8 +4,8 @@
 //! this and the API server (`cli/tests/lint.rs`, `tests/e2e/input.rs`); the rules that compare with the object before an edit
 //! (`port`, `portName`) are the API server's alone.
 
-use bluegreen_operator::api::BlueGreenApp;
-use bluegreen_operator::validate::{Problem, problems};
+use bluegreen_api::BlueGreenApp;
+use bluegreen_core::validate::{Problem, problems};
 use kube::ResourceExt;
 use serde_json::Value;
 

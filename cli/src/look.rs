@@ -2,14 +2,14 @@
 
 use std::fmt::Debug;
 
-use bluegreen_operator::desired::names;
+use bluegreen_core::desired::names;
 use kube::api::ListParams;
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 
 use crate::cluster::{Cluster, RequestError, within};
-use crate::report::Objects;
+use bluegreen_view::Objects;
 
 /// The objects of an app. Kinds that the user is not allowed to list are left out, and named in `unreadable`.
 ///

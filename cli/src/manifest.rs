@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use bluegreen_operator::api::BlueGreenApp;
+use bluegreen_api::BlueGreenApp;
 use kube::Resource;
 use serde::Deserialize;
 use serde_json::Value;

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::Context;
-use bluegreen_operator::api::BlueGreenApp;
+use bluegreen_api::BlueGreenApp;
 use serde::Serialize;
 
 use crate::args::{Format, Global};

@@ -11,11 +11,12 @@ mod tests;
 mod words;
 mod world;
 
-use bluegreen_operator::api::{BlueGreenApp, Color, PerColor};
-use bluegreen_operator::observe::{Snapshot, read};
-use bluegreen_operator::status::words::waits;
-use bluegreen_operator::status::{READY, STALLED};
-use bluegreen_operator::validate;
+use bluegreen_api::{BlueGreenApp, Color, PerColor};
+use bluegreen_client::read;
+use bluegreen_core::observe::Snapshot;
+use bluegreen_core::status::words::waits;
+use bluegreen_core::status::{READY, STALLED};
+use bluegreen_core::validate;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use serde::Serialize;

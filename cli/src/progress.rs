@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bluegreen_operator::api::{BlueGreenApp, Color};
+use bluegreen_api::{BlueGreenApp, Color};
 use kube::ResourceExt;
 
 use crate::goal::{Goal, Verdict};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bluegreen_operator::api::{BlueGreenApp, Color};
+use bluegreen_api::{BlueGreenApp, Color};
 use kube::ResourceExt;
 
 use crate::args::{DeployArgs, DryRun, EditArgs, Format, Global, RollbackArgs, SwitchArgs};

@@ -1,7 +1,7 @@
 //! PURE: apps as a table, one line each.
 
-use bluegreen_operator::api::{BlueGreenApp, Color};
-use bluegreen_operator::status::{READY, STALLED};
+use bluegreen_api::{BlueGreenApp, Color};
+use bluegreen_core::status::{READY, STALLED};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use unicode_width::UnicodeWidthStr;

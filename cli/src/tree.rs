@@ -1,11 +1,11 @@
 //! PURE: one app as a tree.
 
-use bluegreen_operator::api::{Color, HistoryEntry};
-use bluegreen_operator::status::{READY, RECONCILING, STALLED, STANDBY_READY};
+use bluegreen_api::{Color, HistoryEntry};
+use bluegreen_core::status::{READY, RECONCILING, STALLED, STANDBY_READY};
 use jiff::Timestamp;
 
 use crate::line::{Line, Tone, wrap};
-use crate::report::{ColorView, Mark, PodView, Report, ServiceView, SetView};
+use bluegreen_view::{ColorView, Mark, PodView, Report, ServiceView, SetView};
 
 /// Widths of the columns after the first.
 const STATUS: usize = 19;

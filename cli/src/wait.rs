@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use bluegreen_operator::api::BlueGreenApp;
+use bluegreen_api::BlueGreenApp;
 use serde_json::json;
 
 use crate::args::{Format, Global, When};

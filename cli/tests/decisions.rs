@@ -4,7 +4,7 @@
 
 mod fixture;
 
-use bluegreen_operator::api::Color::{Blue, Green};
+use bluegreen_api::Color::{Blue, Green};
 use fixture::{app, condition, settled, switching};
 use kubectl_bluegreen::edit::{deploy, rollback, switch, take_back};
 use kubectl_bluegreen::goal::{Goal, Verdict, verdict};

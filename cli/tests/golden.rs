@@ -6,13 +6,13 @@ mod fixture;
 
 use std::time::Duration;
 
-use bluegreen_operator::api::Color;
+use bluegreen_api::Color;
+use bluegreen_view::Report;
 use fixture::{app, now, objects, settled, switching};
 use kubectl_bluegreen::goal::{Goal, verdict};
 use kubectl_bluegreen::line::{Line, render};
 use kubectl_bluegreen::plan::{self, Start, foresee};
 use kubectl_bluegreen::progress::{self, Clock};
-use kubectl_bluegreen::report::Report;
 use kubectl_bluegreen::screen::{Look, Screen};
 use kubectl_bluegreen::{edit, gitedit, table, tree};
 use serde_json::json;
@@ -122,7 +122,7 @@ fn an_edit_as_one_of_the_manifest() {
     ");
 }
 
-fn manifest(active: &str, green: &str) -> bluegreen_operator::api::BlueGreenApp {
+fn manifest(active: &str, green: &str) -> bluegreen_api::BlueGreenApp {
     app(json!({
         "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "metadata": {"name": "hello"},
         "spec": {"active": active, "image": "team/hello", "blue": {"tag": "v1"}, "green": {"tag": green},

@@ -11,7 +11,7 @@ use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{IntGauge, Result};
 
 use super::table::{self, Series};
-use crate::api::{BlueGreenApp, Color};
+use bluegreen_api::{BlueGreenApp, Color};
 
 /// Renders [`table::APP_INFO`] and [`table::CONDITION`] for every app, on the replica that leads.
 pub(super) struct Apps<F> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use crate::pass::Now;
+use bluegreen_core::pass::Now;
 
 /// Tells the time of this process.
 #[derive(Clone, Debug)]

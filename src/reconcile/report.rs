@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::{AppObserver, Context, Shell};
-use crate::api::{BlueGreenApp, BlueGreenAppStatus, Color};
-use crate::apply::Outcome;
+use super::{Context, Shell};
 use crate::metrics::SwitchResult;
-use crate::pass::Reporting;
-use crate::status;
+use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Color};
+use bluegreen_core::AppObserver;
+use bluegreen_core::apply::Outcome;
+use bluegreen_core::pass::Reporting;
+use bluegreen_core::status;
 
 impl Shell<'_> {
     /// Writes the status; also returns the app's new resourceVersion.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use bluegreen_api::Color;
 use bluegreen_model::objects::{Object, Status};
 use bluegreen_model::replay;
 use bluegreen_model::request::Ask;
-use bluegreen_operator::api::Color;
 use bluegreen_proxy::{Record, Verb, Verdict};
 use serde_json::Value;
 

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use bluegreen_api::Color;
 use bluegreen_model::objects::App;
 use bluegreen_model::replay::Seen;
 use bluegreen_model::steps::{Edit, change_spec, edits};
 use bluegreen_model::{Bounds, Idle, Scope};
-use bluegreen_operator::api::Color;
 use bluegreen_proxy::{Answer, Effect, Proxy, Random, Request, Rule as ProxyRule, Verb};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, Patch, PatchParams};

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use bluegreen_api::{BlueGreenAppSpec, Color, PerColor};
+use bluegreen_core::desired::{self, names};
+use bluegreen_core::plan::Selection;
 use bluegreen_model::objects::{App, FOREIGN, Kept, REVISIONS, Service, Status, Token};
 use bluegreen_model::picture::{Behind, Deployed};
 use bluegreen_model::request::{Ask, Why};
-use bluegreen_operator::api::{BlueGreenAppSpec, Color, PerColor};
-use bluegreen_operator::desired::{self, names};
-use bluegreen_operator::plan::Selection;
 use serde_json::{Value, json};
 
 /// The annotation that stands for all that both colors share.

@@ -1,12 +1,12 @@
 //! Would the replay notice? A run that is tampered with must not be explained, nor a true run by a model that lacks one of
 //! its rules or that believes something else than the operator.
 
+use bluegreen_core::plan::Selection;
 use bluegreen_model::Guards;
 use bluegreen_model::objects::Token;
 use bluegreen_model::replay::{Event, Replay, Seen, Writer};
 use bluegreen_model::request::Ask;
 use bluegreen_model::steps::Step;
-use bluegreen_operator::plan::Selection;
 
 use crate::play::Life;
 

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use bluegreen_api::{Color, PerColor};
+use bluegreen_core::desired::names;
 use bluegreen_model::objects::{App, Object};
 use bluegreen_model::picture::{Behind, Picture};
 use bluegreen_model::replay::{Event, Seen, Writer};
 use bluegreen_model::request::Ask;
-use bluegreen_operator::api::{Color, PerColor};
-use bluegreen_operator::desired::names;
 use serde_json::Value;
 
 use crate::e2e::harness::Kind;

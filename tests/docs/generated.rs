@@ -39,7 +39,7 @@ fn the_metrics_are_documented_as_they_are_exported() {
 
 #[test]
 fn every_field_of_the_api_is_documented() {
-    let crd = serde_json::to_value(bluegreen_operator::api::crd().unwrap()).unwrap();
+    let crd = serde_json::to_value(bluegreen_api::crd().unwrap()).unwrap();
     let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     let mut text = String::from(
         "# API reference: `BlueGreenApp` (`bluegreen.dev/v1alpha1`)\n\nGenerated from the types, as `kubectl explain \

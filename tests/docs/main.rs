@@ -12,7 +12,7 @@ mod supply;
 
 use std::path::Path;
 
-use bluegreen_operator::status;
+use bluegreen_core::status;
 
 fn document(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
@@ -35,7 +35,7 @@ fn every_condition_reason_and_event_has_a_row_in_troubleshooting() {
 /// The lists in the code are themselves complete: every CamelCase literal in the two files is in them.
 #[test]
 fn every_reason_in_the_code_is_listed() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/status");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/core/src/status");
     let listed: Vec<_> = status::REASONS.iter().chain(status::EVENTS).collect();
     for file in ["conditions.rs", "events.rs"] {
         let code = std::fs::read_to_string(root.join(file)).unwrap();
@@ -54,7 +54,7 @@ fn every_reason_in_the_code_is_listed() {
 
 #[test]
 fn every_phase_is_explained() {
-    use bluegreen_operator::api::Phase;
+    use bluegreen_api::Phase;
     let text = document("concepts.md");
     for phase in
         [Phase::Preparing, Phase::Switching, Phase::Draining, Phase::Stable, Phase::Stalled, Phase::Paused]

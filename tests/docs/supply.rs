@@ -4,14 +4,19 @@ use std::collections::BTreeSet;
 
 use crate::document;
 
-/// The names between `[dependencies]` and the next heading.
+/// What the operator's crates name between `[dependencies]` and the next heading, apart from each other.
 fn dependencies() -> BTreeSet<String> {
-    let manifest =
-        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap();
-    let (_, after) = manifest.split_once("\n[dependencies]\n").unwrap();
-    let own = after.split("\n[").next().unwrap();
-    let name = |line: &str| line.split(['.', ' ', '=']).next().map(str::to_owned);
-    own.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).filter_map(name).collect()
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifests = ["Cargo.toml", "crates/api/Cargo.toml", "crates/client/Cargo.toml", "crates/core/Cargo.toml"];
+    let all = manifests.into_iter().flat_map(|manifest| {
+        let manifest = std::fs::read_to_string(root.join(manifest)).unwrap();
+        let (_, after) = manifest.split_once("\n[dependencies]\n").unwrap();
+        let own = after.split("\n[").next().unwrap();
+        let name = |line: &str| line.split(['.', ' ', '=']).next().map(str::to_owned);
+        let lines = own.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines.filter_map(name).collect::<Vec<_>>()
+    });
+    all.filter(|name| !name.starts_with("bluegreen-")).collect()
 }
 
 #[test]

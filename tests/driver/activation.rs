@@ -1,7 +1,7 @@
 //! From nothing to an app that serves.
 
+use bluegreen_api::Color::{Blue, Green};
 use bluegreen_apiserver::Kind;
-use bluegreen_operator::api::Color::{Blue, Green};
 use serde_json::json;
 
 use crate::rig::{APP, Rig, spec, spec_with};

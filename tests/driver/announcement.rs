@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use bluegreen_api::Color::{Blue, Green};
 use bluegreen_apiserver::{Fault, Request, Status};
-use bluegreen_operator::api::Color::{Blue, Green};
 
 use crate::rig::{APP, Rig, spec};
 

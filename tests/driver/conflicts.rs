@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use bluegreen_api::Color::Blue;
 use bluegreen_apiserver::Kind;
-use bluegreen_operator::api::Color::Blue;
 use serde_json::{Value, json};
 
 use crate::rig::{APP, Rig, spec};

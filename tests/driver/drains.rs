@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use bluegreen_api::Color::{Blue, Green};
+use bluegreen_api::Phase;
 use bluegreen_apiserver::Kind;
-use bluegreen_operator::api::Color::{Blue, Green};
-use bluegreen_operator::api::Phase;
 use serde_json::{Value, json};
 
 use crate::rig::{APP, Rig, spec_with};

@@ -1,6 +1,6 @@
 //! What each edit of the spec means.
 
-use bluegreen_operator::api::Color::{Blue, Green};
+use bluegreen_api::Color::{Blue, Green};
 use serde_json::{Value, json};
 
 use crate::rig::{APP, Rig, spec, spec_with};
@@ -9,7 +9,7 @@ fn team(name: &str) -> Value {
     json!({ "metadata": { "labels": { "team": name } } })
 }
 
-async fn switch(rig: &mut Rig, to: bluegreen_operator::api::Color) {
+async fn switch(rig: &mut Rig, to: bluegreen_api::Color) {
     rig.activate(to);
     rig.settle().await;
     assert!(rig.world().serves(APP, to));

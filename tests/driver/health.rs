@@ -1,6 +1,6 @@
 //! Is what serves called healthy, and only then?
 
-use bluegreen_operator::api::Color::{Blue, Green};
+use bluegreen_api::Color::{Blue, Green};
 use serde_json::json;
 
 use crate::rig::{APP, Rig, spec, spec_with};

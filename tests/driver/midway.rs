@@ -1,7 +1,7 @@
 //! What happens in the middle of something else: while a target rolls, or while the app is paused.
 
+use bluegreen_api::Color::{Blue, Green};
 use bluegreen_apiserver::Kind;
-use bluegreen_operator::api::Color::{Blue, Green};
 use serde_json::{Value, json};
 
 use crate::rig::{APP, Rig, spec};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use bluegreen_api::Color::{Blue, Green};
 use bluegreen_apiserver::{Fault, Kind, Verb};
-use bluegreen_operator::api::Color::{Blue, Green};
 use serde_json::json;
 
 use crate::rig::{APP, Rig, spec};

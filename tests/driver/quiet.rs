@@ -1,6 +1,6 @@
 //! An app at rest: the operator reads its caches and sends nothing.
 
-use bluegreen_operator::api::Color;
+use bluegreen_api::Color;
 use serde_json::json;
 
 use crate::rig::{Rig, spec, spec_with};

@@ -5,9 +5,9 @@ mod record;
 
 use std::time::Duration;
 
+use bluegreen_api::{BlueGreenAppStatus, Color};
 use bluegreen_apiserver::{Controllers, Fate, Kind, Logged, Request, Server};
 use bluegreen_guard::World;
-use bluegreen_operator::api::{BlueGreenAppStatus, Color};
 use bluegreen_operator::reconcile::Clock;
 use serde_json::{Value, json};
 

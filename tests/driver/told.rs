@@ -1,9 +1,9 @@
 //! The Events that tell the story of an app.
 
-use bluegreen_operator::api::Color::{Blue, Green};
+use bluegreen_api::Color::{Blue, Green};
 use serde_json::json;
 
-use crate::rig::{APP, Rig, spec};
+use crate::rig::{Rig, spec};
 
 /// What `kubectl describe` shows of a first activation, a switch, a switch back and a stall.
 #[tokio::test]

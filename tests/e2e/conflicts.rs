@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use bluegreen_operator::api::Color::Blue;
+use bluegreen_api::Color::Blue;
 use serde_json::{Value, json};
 
 use crate::harness::{Kind, Sandbox, World, app};

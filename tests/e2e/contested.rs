@@ -5,7 +5,7 @@ mod webhook;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use bluegreen_operator::api::Color::{Blue, Green};
+use bluegreen_api::Color::{Blue, Green};
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ListParams};
 use serde_json::json;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use bluegreen_operator::api::Color::{self, Blue, Green};
+use bluegreen_api::Color::{self, Blue, Green};
 use serde_json::{Value, json};
 
 use crate::harness::{Sandbox, World, app};

@@ -4,9 +4,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use bluegreen_api::BlueGreenApp;
+use bluegreen_api::Color::Blue;
 use bluegreen_cluster::UserAccount;
-use bluegreen_operator::api::BlueGreenApp;
-use bluegreen_operator::api::Color::Blue;
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};

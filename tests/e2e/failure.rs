@@ -1,7 +1,7 @@
 //! What does not get ready, and how it recovers.
 
 use anyhow::{Context, Result};
-use bluegreen_operator::api::Color::{Blue, Green};
+use bluegreen_api::Color::{Blue, Green};
 use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};

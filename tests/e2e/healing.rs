@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use bluegreen_operator::api::Color::{Blue, Green};
+use bluegreen_api::Color::{Blue, Green};
 use serde_json::{Value, json};
 
 use crate::harness::{Kind, Sandbox, World, app};

@@ -5,7 +5,7 @@ mod metrics;
 use std::time::Duration;
 
 use anyhow::Result;
-use bluegreen_operator::api::Color::{self, Blue, Green};
+use bluegreen_api::Color::{self, Blue, Green};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use kube::api::{Api, PostParams};
 use serde_json::json;

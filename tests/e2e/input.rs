@@ -3,7 +3,7 @@
 mod case;
 
 use anyhow::{Context, Result, bail, ensure};
-use bluegreen_operator::api::Color::Blue;
+use bluegreen_api::Color::Blue;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::DeepMerge;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};

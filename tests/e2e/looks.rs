@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use bluegreen_operator::api::Color::Green;
-use bluegreen_operator::desired::names;
+use bluegreen_api::Color::Green;
+use bluegreen_core::desired::names;
 use bluegreen_proxy::{Effect, FrameEffect, FrameRule, Gate, Proxy, Record, Rule, Verb};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::discovery::v1::EndpointSlice;

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use bluegreen_api::Color::{Blue, Green};
 use bluegreen_cluster::oci::{File, Image, write_archive};
 use bluegreen_cluster::{Cluster, compile_static};
-use bluegreen_operator::api::Color::{Blue, Green};
 use serde_json::json;
 
 use crate::harness::{App, Sandbox, app, setup};

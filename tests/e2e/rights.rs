@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
+use bluegreen_api::Color::{Blue, Green};
 use bluegreen_cluster::Offset;
-use bluegreen_operator::api::Color::{Blue, Green};
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
 use serde_json::json;
 

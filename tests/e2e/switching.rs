@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use bluegreen_operator::api::Color::{self, Blue, Green};
-use bluegreen_operator::api::Phase;
+use bluegreen_api::Color::{self, Blue, Green};
+use bluegreen_api::Phase;
 use serde_json::json;
 
 use crate::harness::{Kind, Sandbox, World, app, pods};

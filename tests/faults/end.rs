@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bluegreen_operator::api::Color;
+use bluegreen_api::Color;
 use serde_json::{Value, json};
 
 use crate::e2e::harness::record::Event;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use bluegreen_operator::api::Color::{self, Blue, Green};
-use bluegreen_operator::api::Phase;
+use bluegreen_api::Color::{self, Blue, Green};
+use bluegreen_api::Phase;
 use serde_json::{Value, json};
 
 use crate::e2e::harness::{App, Kind, World, app, pods};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use bluegreen_operator::api::Color::{Blue, Green};
+use bluegreen_api::Color::{Blue, Green};
 use bluegreen_proxy::{Effect, Gate, Random, Rule, Verdict};
 
 use crate::blur::Blur;

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
-use bluegreen_operator::api::{ActiveUpdatePolicy, BlueGreenAppStatus, Color, PerColor};
-use bluegreen_operator::desired::{self, LiveService, Stored, names};
-use bluegreen_operator::fence::Token;
-use bluegreen_operator::observe::{self, Held, Snapshot};
-use bluegreen_operator::plan::{self, Action, Observed, Plan};
-use bluegreen_operator::status::{self, Material, Problems, READY, RECONCILING, Report, STALLED};
-use bluegreen_operator::validate;
+use bluegreen_api::{ActiveUpdatePolicy, BlueGreenAppStatus, Color, PerColor};
+use bluegreen_core::desired::{self, LiveService, Stored, names};
+use bluegreen_core::fence::Token;
+use bluegreen_core::observe::{self, Held, Snapshot};
+use bluegreen_core::plan::{self, Action, Observed, Plan};
+use bluegreen_core::status::{self, Material, Problems, READY, RECONCILING, Report, STALLED};
+use bluegreen_core::validate;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use arbitrary::{Result, Unstructured};
-use bluegreen_operator::api::{BlueGreenApp, Color, PerColor};
-use bluegreen_operator::desired::{self, LiveService, Stored, names};
-use bluegreen_operator::observe::{Proof, Snapshot};
+use bluegreen_api::{BlueGreenApp, Color, PerColor};
+use bluegreen_core::desired::{self, LiveService, Stored, names};
+use bluegreen_core::observe::{Proof, Snapshot};
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::discovery::v1::EndpointSlice;

@@ -1,7 +1,7 @@
 //! How an app gets into each state. Every edit is a release by Helm, unless somebody else makes it.
 
 use anyhow::{Context, Result};
-use bluegreen_operator::api::Color::{Blue, Green};
+use bluegreen_api::Color::{Blue, Green};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{Api, PostParams};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! What `helm upgrade --wait` says about releases that change something.
 
 use anyhow::{Result, ensure};
-use bluegreen_operator::api::Color;
+use bluegreen_api::Color;
 use serde_json::{Value, json};
 
 use crate::check::{self, Expected};

@@ -18,7 +18,7 @@ use crate::e2e::harness::operator::Operator;
 use crate::e2e::harness::{Kind, Sandbox, World, setup};
 use crate::root;
 use crate::shell::Shell;
-use bluegreen_operator::api::Color::{self, Blue, Green};
+use bluegreen_api::Color::{self, Blue, Green};
 
 const APP: &str = "hello";
 const PORT: u16 = 30_007;

@@ -1,8 +1,8 @@
 //! How does each feature of a spec turn into objects? The snapshots are a promise: a change of one rolls
 //! nobody's pods (revisions are stored), but it is what every *new* revision gets.
 
-use bluegreen_operator::api::{BlueGreenApp, Color, PerColor};
-use bluegreen_operator::desired::{
+use bluegreen_api::{BlueGreenApp, Color, PerColor};
+use bluegreen_core::desired::{
     LiveService, RevisionError, Selection, Stored, block_hash, color_service, covers, deployment,
     inputs_hash, live_service, recover, render, revision, selects, stored,
 };

@@ -1,6 +1,6 @@
 //! Is the CRD in `crds/` the one that the types say, and does it fit everywhere?
 
-use bluegreen_operator::api::crd_yaml;
+use bluegreen_api::crd_yaml;
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/bluegreen.dev_bluegreenapps.yaml");
 
@@ -25,7 +25,7 @@ fn a_client_side_apply_keeps_the_crd_in_an_annotation() {
 fn the_yaml_says_what_the_types_say() {
     let from_yaml: k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition =
         serde_yaml_ng::from_str(&crd_yaml().unwrap()).unwrap();
-    assert_eq!(from_yaml, bluegreen_operator::api::crd().unwrap());
+    assert_eq!(from_yaml, bluegreen_api::crd().unwrap());
 }
 
 #[test]

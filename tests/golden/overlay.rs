@@ -1,7 +1,7 @@
 //! Is every overlay, however odd, completed into one pod template that Kubernetes accepts?
 
-use bluegreen_operator::api::{BlueGreenApp, Color, Template};
-use bluegreen_operator::desired::{Stored, covers, deployment, render};
+use bluegreen_api::{BlueGreenApp, Color, Template};
+use bluegreen_core::desired::{Stored, covers, deployment, render};
 use k8s_openapi::DeepMerge;
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -1,8 +1,8 @@
 //! Is every bad input refused, with a message that names the field and the remedy, and every good one
 //! accepted?
 
-use bluegreen_operator::api::{BlueGreenApp, BlueGreenAppSpec, crd};
-use bluegreen_operator::validate::problems;
+use bluegreen_api::{BlueGreenApp, BlueGreenAppSpec, crd};
+use bluegreen_core::validate::problems;
 use k8s_openapi::DeepMerge;
 use serde_json::Value;
 

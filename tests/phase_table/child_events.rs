@@ -1,7 +1,7 @@
 //! What happens to children.
 
-use bluegreen_operator::api::Color;
-use bluegreen_operator::plan::{Child, Fence, Selection};
+use bluegreen_api::Color;
+use bluegreen_core::plan::{Child, Fence, Selection};
 
 use crate::fixtures::World;
 use crate::table::{CREATES, Event};

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use bluegreen_operator::api::{BlueGreenApp, BlueGreenAppStatus, Color};
-use bluegreen_operator::status::{Material, Problems, Report, status};
+use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Color};
+use bluegreen_core::status::{Material, Problems, Report, status};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -29,13 +29,13 @@ mod words;
 // What the fixtures, shared with the planner's own tests, take from the module above them.
 use std::time::Duration;
 
-use bluegreen_operator::api::{ActiveUpdatePolicy, Color, PerColor};
-use bluegreen_operator::plan::{
+use bluegreen_api::{ActiveUpdatePolicy, Color, PerColor};
+use bluegreen_core::plan::{
     Action, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Observed, Plan, Recorded,
     Selection, ServiceFacts, Stage, Standby, Stored, plan,
 };
 
-#[path = "../../src/plan/tests/fixtures.rs"]
+#[path = "../../crates/core/src/plan/tests/fixtures.rs"]
 #[allow(dead_code, unused_imports)]
 mod fixtures;
 

@@ -1,7 +1,7 @@
 //! The phases: an app in each of them.
 
-use bluegreen_operator::api::Color;
-use bluegreen_operator::plan::DeploymentFacts;
+use bluegreen_api::Color;
+use bluegreen_core::plan::DeploymentFacts;
 
 use crate::fixtures::*;
 

@@ -1,6 +1,6 @@
 //! What comes by itself: pods get ready, endpoints follow, time passes.
 
-use bluegreen_operator::plan::Stored;
+use bluegreen_core::plan::Stored;
 
 use crate::fixtures::{FULL, first_ready, ready};
 use crate::table::Event;

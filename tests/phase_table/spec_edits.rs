@@ -1,7 +1,7 @@
 //! What people edit.
 
-use bluegreen_operator::api::Color;
-use bluegreen_operator::plan::{Change, Stored};
+use bluegreen_api::Color;
+use bluegreen_core::plan::{Change, Stored};
 
 use crate::table::{CREATES, Event};
 

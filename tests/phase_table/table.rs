@@ -1,6 +1,6 @@
 //! What a row of the table is.
 
-use bluegreen_operator::api::Color;
+use bluegreen_api::Color;
 
 use crate::child_events::child_events;
 use crate::fixtures::World;

@@ -1,7 +1,7 @@
 //! A plan in the table's words.
 
-use bluegreen_operator::api::Color;
-use bluegreen_operator::plan::{Action, Missing, Plan, Stage};
+use bluegreen_api::Color;
+use bluegreen_core::plan::{Action, Missing, Plan, Stage};
 
 pub fn in_words(plan: &Plan, a: Color) -> (String, String) {
     let name = |color: Color| if color == a { "a" } else { "b" };

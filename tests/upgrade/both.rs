@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bluegreen_operator::api::Color::Green;
+use bluegreen_api::Color::Green;
 
 use crate::files::{self, previous};
 use crate::harness::operator::PROGRAM;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use bluegreen_operator::api::BlueGreenApp;
+use bluegreen_api::BlueGreenApp;
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use serde::Deserialize;
@@ -93,7 +93,7 @@ pub async fn restore(moment: Moment, sandbox: &Sandbox) -> Result<()> {
     }
     let live = live.into_iter().next().context("no Service")?;
     let selected = live["spec"]["selector"]["bluegreen.dev/color"].as_str().context("selector")?.to_owned();
-    let color = bluegreen_operator::api::Color::parse(&selected).context("color")?;
+    let color = bluegreen_api::Color::parse(&selected).context("color")?;
     // The pods are new, and have to be what they were.
     let ready = |world: &World| {
         world.rolled_out("hello", color)

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use bluegreen_api::Color::{self, Blue, Green};
+use bluegreen_api::Phase;
 use bluegreen_cluster::Offset;
-use bluegreen_operator::api::Color::{self, Blue, Green};
-use bluegreen_operator::api::Phase;
 use serde_json::{Value, json};
 
 use crate::harness::operator::Operator;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use bluegreen_operator::api::Color::Green;
+use bluegreen_api::Color::Green;
 use serde_json::json;
 
 use crate::files::restore;

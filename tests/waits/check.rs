@@ -1,7 +1,7 @@
 //! What serves at this moment, and whether it is what was asked for.
 
 use anyhow::Result;
-use bluegreen_operator::api::{BlueGreenApp, Color};
+use bluegreen_api::{BlueGreenApp, Color};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{Api, ListParams};

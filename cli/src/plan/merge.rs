@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use bluegreen_operator::apply::{Object, Request, Verb};
-use bluegreen_operator::observe::Snapshot;
+use bluegreen_core::apply::{Object, Request, Verb};
+use bluegreen_core::observe::Snapshot;
 use jiff::Timestamp;
 use k8s_openapi::DeepMerge;
 use serde::Serialize;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use bluegreen_operator::api::{BlueGreenApp, Color};
-use bluegreen_operator::desired::names;
-use bluegreen_operator::observe::Snapshot;
-use bluegreen_operator::plan::Action;
+use bluegreen_api::{BlueGreenApp, Color};
+use bluegreen_core::desired::names;
+use bluegreen_core::observe::Snapshot;
+use bluegreen_core::plan::Action;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -1,10 +1,10 @@
 //! PURE: the operator's actions in words. Each text continues "The operator …". What it waits for is in the words of the
-//! status ([`bluegreen_operator::status::words`]).
+//! status ([`bluegreen_core::status::words`]).
 
-use bluegreen_operator::api::Color;
-use bluegreen_operator::desired::names;
-use bluegreen_operator::observe::Snapshot;
-use bluegreen_operator::plan::{Action, Observed};
+use bluegreen_api::Color;
+use bluegreen_core::desired::names;
+use bluegreen_core::observe::Snapshot;
+use bluegreen_core::plan::{Action, Observed};
 use kube::ResourceExt;
 
 /// What an action does.

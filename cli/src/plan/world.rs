@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bluegreen_operator::api::{BlueGreenApp, BlueGreenAppSpec, BlueGreenAppStatus, Color, PerColor};
-use bluegreen_operator::apply::{Target, requests};
-use bluegreen_operator::desired::names;
-use bluegreen_operator::fence::Token;
-use bluegreen_operator::observe::{self, Held, Proof, Snapshot};
-use bluegreen_operator::plan::{self, Action, Live, Observed, Plan};
-use bluegreen_operator::status::{self, Material, Problems, Report};
+use bluegreen_api::{BlueGreenApp, BlueGreenAppSpec, BlueGreenAppStatus, Color, PerColor};
+use bluegreen_core::apply::{Target, requests};
+use bluegreen_core::desired::names;
+use bluegreen_core::fence::Token;
+use bluegreen_core::observe::{self, Held, Proof, Snapshot};
+use bluegreen_core::plan::{self, Action, Live, Observed, Plan};
+use bluegreen_core::status::{self, Material, Problems, Report};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;

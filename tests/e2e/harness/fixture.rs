@@ -1,6 +1,6 @@
 //! Apps to test with, written as one sentence: `app("hello").replicas(3).drain(2)`.
 
-use bluegreen_operator::api::Color;
+use bluegreen_api::Color;
 use k8s_openapi::DeepMerge;
 use serde_json::{Value, json};
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use bluegreen_api::Color;
 use bluegreen_cluster::{Cluster, Entry, Offset, UserAccount};
-use bluegreen_operator::api::Color;
 use bluegreen_proxy::Proxy;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use bluegreen_operator::api::{ActiveUpdatePolicy, Color};
+use bluegreen_api::{ActiveUpdatePolicy, Color};
 use serde_json::Value;
 
 use crate::enough::{Carried, enough};

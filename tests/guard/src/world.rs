@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bluegreen_operator::api::{BlueGreenApp, BlueGreenAppStatus, Color};
+use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Color};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;

@@ -5,11 +5,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bluegreen_operator::api::{BlueGreenApp, Color, PerColor};
-use bluegreen_operator::desired::{self, LiveService, Rendered, names};
-use bluegreen_operator::fence;
-use bluegreen_operator::observe::{self, Held, Proof, Snapshot};
-use bluegreen_operator::plan::{Child, Observed, Selection};
+use bluegreen_api::{BlueGreenApp, Color, PerColor};
+use bluegreen_core::desired::{self, LiveService, Rendered, names};
+use bluegreen_core::fence;
+use bluegreen_core::observe::{self, Held, Proof, Snapshot};
+use bluegreen_core::plan::{Child, Observed, Selection};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use serde::de::DeserializeOwned;

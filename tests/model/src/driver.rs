@@ -5,10 +5,10 @@
 //! what there is to keep. What a pass counts beyond (reads, conflicts, failures) only ends it early, and a pass may end
 //! early in the model at any time.
 
-use bluegreen_operator::api::{Color, PerColor};
-use bluegreen_operator::apply::Outcome;
-use bluegreen_operator::pass::{self, Answer, Basis, Command, Pass, Reading, Reporting};
-use bluegreen_operator::plan::{
+use bluegreen_api::{Color, PerColor};
+use bluegreen_core::apply::Outcome;
+use bluegreen_core::pass::{self, Answer, Basis, Command, Pass, Reading, Reporting};
+use bluegreen_core::plan::{
     self, Action, Fence, Inventory, Observed, Selection, ServiceWrite, Source, Stage, Write,
 };
 

@@ -1,7 +1,7 @@
 //! Kubernetes' own controllers, the user, and time.
 
-use bluegreen_operator::api::Color;
-use bluegreen_operator::plan::Selection;
+use bluegreen_api::Color;
+use bluegreen_core::plan::Selection;
 
 use crate::Scope;
 use crate::objects::{App, Deployment, FOREIGN, FULL, Listed, Object};

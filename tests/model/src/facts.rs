@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use bluegreen_operator::api::{ActiveUpdatePolicy, Color, PerColor};
-use bluegreen_operator::drain::{Endpoints, Held};
-use bluegreen_operator::plan::{
+use bluegreen_api::{ActiveUpdatePolicy, Color, PerColor};
+use bluegreen_core::drain::{Endpoints, Held};
+use bluegreen_core::plan::{
     self, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Live, Observed, Recorded,
     Routing, ServiceFacts, Standby, Stored,
 };
@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn tokens_compare_as_the_operators_do() {
-        let real = |token: Token| bluegreen_operator::fence::Token {
+        let real = |token: Token| bluegreen_core::fence::Token {
             operator: "system/operator".to_owned(),
             lease: "0a1b2c3d".to_owned(),
             epoch: i64::from(token.epoch),

@@ -6,8 +6,8 @@
 //! fresh caches give it a reason. If these steps form no cycle, every such run ends; if every end is what the spec
 //! asks for, then every run converges, and no assumption about fairness is needed beyond "some step is taken".
 
-use bluegreen_operator::api::Color;
-use bluegreen_operator::plan::Selection;
+use bluegreen_api::Color;
+use bluegreen_core::plan::Selection;
 
 use crate::driver::Broken;
 use crate::facts;

@@ -2,8 +2,8 @@
 //! revisions and pods it reads is what the caches know, however old that is; the live slices and the other color's are
 //! as old as the caches.
 
-use bluegreen_operator::api::{Color, PerColor};
-use bluegreen_operator::pass::Basis;
+use bluegreen_api::{Color, PerColor};
+use bluegreen_core::pass::Basis;
 
 use crate::driver::{self, Broken, How};
 use crate::facts;
@@ -181,7 +181,7 @@ pub(crate) fn untold(before: &World, after: &World, k: usize) -> Option<World> {
 
 #[cfg(test)]
 mod tests {
-    use bluegreen_operator::plan::Selection;
+    use bluegreen_core::plan::Selection;
 
     use super::*;
     use crate::Idle;

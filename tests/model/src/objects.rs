@@ -1,7 +1,7 @@
 //! The app's objects: as they are, or as somebody read them.
 
-use bluegreen_operator::api::{Color, PerColor};
-use bluegreen_operator::plan::Selection;
+use bluegreen_api::{Color, PerColor};
+use bluegreen_core::plan::Selection;
 
 use crate::Idle;
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use bluegreen_operator::api::Color;
-use bluegreen_operator::drain::{Drain, Endpoints, Held};
-use bluegreen_operator::observe::Versions;
-use bluegreen_operator::pass::{Decision, Known, Memory, News, Now, Observer};
-use bluegreen_operator::plan::{Intent, Observed, Routing};
+use bluegreen_api::Color;
+use bluegreen_core::drain::{Drain, Endpoints, Held};
+use bluegreen_core::observe::Versions;
+use bluegreen_core::pass::{Decision, Known, Memory, News, Now, Observer};
+use bluegreen_core::plan::{Intent, Observed, Routing};
 use jiff::Timestamp;
 
 use crate::facts::{self, DRAIN};

@@ -3,7 +3,7 @@
 //! Nearly all of it is told exactly. Only how many pods are ready is not: the model's pods turn ready all at once, real
 //! ones turn ready one by one, so that a count between none and all fits both.
 
-use bluegreen_operator::api::{Color, PerColor};
+use bluegreen_api::{Color, PerColor};
 
 use crate::objects::{App, Deployment, Kept, Listed, Objects, REVISIONS, Service, Token};
 

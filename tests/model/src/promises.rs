@@ -1,7 +1,7 @@
 //! Which promise would a request break, if it were carried out now? Looks at what is, not at what anybody has seen.
 
-use bluegreen_operator::api::Color;
-use bluegreen_operator::plan::Selection;
+use bluegreen_api::Color;
+use bluegreen_core::plan::Selection;
 
 use crate::Guards;
 use crate::driver::Broken;

@@ -1,9 +1,9 @@
 //! The status that follows from a decision, as far as it is read back: the operator's own `status::record` on the model's
 //! numbers.
 
-use bluegreen_operator::api::{Color, PerColor};
-use bluegreen_operator::plan::{Intent, Live, Observed, Plan};
-use bluegreen_operator::status::record::{self, Record, Refused};
+use bluegreen_api::{Color, PerColor};
+use bluegreen_core::plan::{Intent, Live, Observed, Plan};
+use bluegreen_core::status::record::{self, Record, Refused};
 
 use crate::objects::{Objects, Status};
 
@@ -40,14 +40,14 @@ pub(crate) fn left(seen: &Objects, plan: &Plan, new: &Status) -> Option<Color> {
 
 #[cfg(test)]
 mod tests {
-    use bluegreen_operator::api::{BlueGreenApp, BlueGreenAppStatus};
-    use bluegreen_operator::status::{self, Material, Problems, RECONCILING};
+    use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus};
+    use bluegreen_core::status::{self, Material, Problems, RECONCILING};
     use jiff::Timestamp;
     use serde_json::{Value, json};
 
     use super::*;
     use crate::objects::App;
-    use bluegreen_operator::pass::Basis;
+    use bluegreen_core::pass::Basis;
 
     use crate::driver::decide;
     use crate::steps::successors;

@@ -1,6 +1,6 @@
 //! Requests to the API server.
 
-use bluegreen_operator::api::Color;
+use bluegreen_api::Color;
 
 use crate::objects::{Kept, Object, Service, Status, Token};
 

@@ -1,6 +1,6 @@
 //! What a request does when it arrives.
 
-use bluegreen_operator::api::Color;
+use bluegreen_api::Color;
 
 use crate::driver::Broken;
 use crate::facts;

@@ -1,6 +1,6 @@
 //! Every step that is possible in a state.
 
-use bluegreen_operator::api::Color;
+use bluegreen_api::Color;
 
 use crate::driver::{self, Broken, How};
 use crate::environment as env;

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use bluegreen_operator::api::Color;
+use bluegreen_api::Color;
 
 use crate::explore::Counterexample;
 use crate::objects::{Object, Status};

@@ -1,6 +1,6 @@
 //! The state of everything: objects, controllers, requests in flight, and what only an all-seeing eye knows.
 
-use bluegreen_operator::api::{Color, PerColor};
+use bluegreen_api::{Color, PerColor};
 
 use crate::objects::{FULL, Kept, Object, Objects, REVISIONS, Slices, blue_serves, nothing};
 use crate::request::{Ask, Request};

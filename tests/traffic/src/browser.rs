@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bluegreen_operator::api::Color;
+use bluegreen_api::Color;
 use tokio::process::Command;
 use tokio::time::timeout;
 

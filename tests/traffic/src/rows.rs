@@ -395,7 +395,7 @@ fn merge(into: &mut Value, patch: Value) {
 mod tests {
     use std::collections::BTreeSet;
 
-    use bluegreen_operator::api::BlueGreenApp;
+    use bluegreen_api::BlueGreenApp;
 
     use super::*;
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use bluegreen_api::Color;
 use bluegreen_cluster::{Cluster, target};
-use bluegreen_operator::api::Color;
 use jiff::Timestamp;
 
 use crate::judge::{self, Pods};

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use bluegreen_api::Color;
 use bluegreen_guard::World;
-use bluegreen_operator::api::Color;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 

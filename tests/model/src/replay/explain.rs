@@ -1,6 +1,6 @@
 //! Which steps of the model may be what was seen.
 
-use bluegreen_operator::api::Color;
+use bluegreen_api::Color;
 
 use super::look::{asked_for, difference, holds, queued, same};
 use super::{Budget, Event, Look, Replay, Writer};

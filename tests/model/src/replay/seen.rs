@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bluegreen_operator::api::Color;
+use bluegreen_api::Color;
 
 use super::Look;
 use crate::objects::Object;

@@ -4,8 +4,8 @@
 //! ones do for a moment: a pod that is taken away leaves one slice before the other. A look at such a moment finds
 //! endpoints that have not moved, or too few, and by that stops a drain clock or takes a color for unready.
 
-use bluegreen_operator::api::{Color, PerColor};
-use bluegreen_operator::plan::Live;
+use bluegreen_api::{Color, PerColor};
+use bluegreen_core::plan::Live;
 
 use crate::Guards;
 use crate::facts;

@@ -1,6 +1,6 @@
 //! Runs of the model itself, told as runs on a real API server are told: the replay must explain each of them.
 
-use bluegreen_operator::api::{Color, PerColor};
+use bluegreen_api::{Color, PerColor};
 
 use super::{Event, Look, Replay, Seen, Writer};
 use crate::objects::{Object, Objects, blue_serves};

@@ -1,0 +1,5 @@
+//! Connections to the API server, and reads of all that belongs to one app.
+
+pub mod connection;
+pub mod narrow;
+pub mod read;

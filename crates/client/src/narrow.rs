@@ -1,0 +1,201 @@
+//! Reads by name the little that a switch turns on.
+//!
+//! A list that has to be up to date is answered from the API server's cache as soon as that is sure to be so: after up
+//! to 100 ms if another such list came shortly before. A GET goes to the store and does not wait. So a switch that the
+//! caches ask for is confirmed by GETs alone, by names that an earlier look told.
+//!
+//! What this look can't see, and why a switch may rest on it all the same, is argued in `docs/decisions.md`. Nothing else
+//! may rest on it, and no clock starts at it: what it leaves out is as old as the earlier look.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use bluegreen_api::{BlueGreenApp, Color, PerColor};
+use bluegreen_core::desired::names;
+use bluegreen_core::observe::keeps_to_nodes;
+use bluegreen_core::observe::snapshot::{Proof, Snapshot, of_color, of_service};
+use futures::future::try_join_all;
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::{ListParams, PartialObjectMeta};
+use kube::core::NamespaceResourceScope;
+use kube::{Api, Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+
+/// Pods that are read one by one; more are listed.
+const FEW: usize = 16;
+
+/// Requests at the same time: as many as a whole look makes, so that there are connections for them.
+const AT_ONCE: usize = 8;
+
+/// Confirms, object by object, what `known` says of a switch to the color `to`: the app, the live Service, both Deployments,
+/// and of the target its own Service, its stored revisions and the number after them, its EndpointSlices, pods and
+/// ReplicaSets. The live Service's slices, and the other color's, its Service and its revisions, are those of `known`.
+///
+/// # Errors
+/// Any read that fails; `Ok(None)` when this look can't tell, so that everything has to be read.
+pub async fn read(client: &Client, known: &Snapshot, to: Color) -> kube::Result<Option<Snapshot>> {
+    let Some(names) = Names::of(known, to) else { return Ok(None) };
+    let reads = Reads::new(client, known, to);
+    // In this order, since what comes last waits for those that are to be followed.
+    let (owners, slices, seen) =
+        futures::try_join!(reads.owners(&names.pods), reads.slices(&names.slices), reads.objects(&names),)?;
+    let (Some(slices), Some(mut seen)) = (slices, seen) else { return Ok(None) };
+    if keeps_to_nodes(&seen) {
+        return Ok(None);
+    }
+    *seen.color_slices.get_mut(to) = of_service(&slices, &reads.of_color);
+    *seen.proof.get_mut(to) = Some(owners);
+    Ok(Some(seen))
+}
+
+/// What is asked for besides the objects whose names never change.
+struct Names {
+    /// The revisions that must be there.
+    revisions: Vec<String>,
+    /// The one that must not be there: it would be newer. (A Deployment that runs a newer one is not what is asked for.)
+    next: String,
+    slices: Vec<String>,
+    pods: Vec<String>,
+}
+
+impl Names {
+    /// `None` where names are not enough.
+    fn of(known: &Snapshot, to: Color) -> Option<Self> {
+        if keeps_to_nodes(known) {
+            return None;
+        }
+        let (app, slices) = (known.app.name_any(), known.color_slices.get(to));
+        let endpoints = slices.iter().flat_map(|slice| &slice.endpoints);
+        let targets = endpoints.map(|endpoint| endpoint.target_ref.as_ref()?.name.clone());
+        let numbers = || known.stored.get(to).iter().map(|revision| revision.stored.number);
+        let named = |number: i64| names::revision_name(&app, to, number);
+        Some(Self {
+            revisions: numbers().map(named).collect(),
+            next: named(numbers().max().unwrap_or(0).saturating_add(1)),
+            slices: slices.iter().map(|slice| slice.name_any()).collect(),
+            pods: targets.collect::<Option<BTreeSet<_>>>()?.into_iter().collect(),
+        })
+    }
+}
+
+/// How one app's objects are asked for.
+struct Reads<'a> {
+    client: &'a Client,
+    known: &'a Snapshot,
+    namespace: String,
+    app: String,
+    to: Color,
+    /// The target's own Service.
+    of_color: String,
+    slots: Semaphore,
+}
+
+impl<'a> Reads<'a> {
+    fn new(client: &'a Client, known: &'a Snapshot, to: Color) -> Self {
+        let (namespace, app) = (known.app.namespace().unwrap_or_default(), known.app.name_any());
+        let of_color = names::color_service_name(&app, to);
+        Self { client, known, namespace, app, to, of_color, slots: Semaphore::new(AT_ONCE) }
+    }
+
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Never fails to get its turn: the slots are not closed.
+    async fn in_turn<T>(&self, request: impl Future<Output = T>) -> T {
+        let _slot = self.slots.acquire().await;
+        request.await
+    }
+
+    async fn get<K>(&self, name: &str) -> kube::Result<Option<Arc<K>>>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+    {
+        let api: Api<K> = self.api();
+        Ok(self.in_turn(api.get_opt(name)).await?.map(Arc::new))
+    }
+
+    async fn get_all<K>(&self, names: &[String]) -> kube::Result<Vec<Option<Arc<K>>>>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+    {
+        try_join_all(names.iter().map(|name| self.get(name))).await
+    }
+
+    /// The objects of which there is one, and the revisions; `None` if those are not the known ones.
+    async fn objects(&self, names: &Names) -> kube::Result<Option<Snapshot>> {
+        let deployment = |color| names::deployment_name(&self.app, color);
+        let (blue, green) = (deployment(Color::Blue), deployment(Color::Green));
+        let (app, service, blue, green, color_service, revisions, next) = futures::try_join!(
+            self.get::<BlueGreenApp>(&self.app),
+            self.get::<Service>(&self.app),
+            self.get::<Deployment>(&blue),
+            self.get::<Deployment>(&green),
+            self.get::<Service>(&self.of_color),
+            self.get_all::<ControllerRevision>(&names.revisions),
+            self.get::<ControllerRevision>(&names.next),
+        )?;
+        let (Some(app), Some(revisions), None) =
+            (app, revisions.into_iter().collect::<Option<Vec<_>>>(), next)
+        else {
+            return Ok(None);
+        };
+        let mut seen = Snapshot { app, service, deployments: PerColor { blue, green }, ..self.known.clone() };
+        *seen.color_services.get_mut(self.to) = color_service;
+        let mut stored = Snapshot::sort_revisions(&seen.app, revisions);
+        *seen.stored.get_mut(self.to) = std::mem::take(stored.get_mut(self.to));
+        seen.proof = PerColor::default();
+        Ok(Some(seen))
+    }
+
+    /// The target's slices; `None` if they are not of one moment. Several are only if none of them has changed by the time
+    /// that all were read.
+    async fn slices(&self, names: &[String]) -> kube::Result<Option<Vec<Arc<EndpointSlice>>>> {
+        let slices = self.get_all(names).await?;
+        if names.len() > 1 {
+            let again = self.get_all(names).await?;
+            let version =
+                |slice: &Option<Arc<EndpointSlice>>| slice.as_ref().map(|s| (s.uid(), s.resource_version()));
+            if !slices.iter().map(version).eq(again.iter().map(version)) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(slices.into_iter().flatten().collect()))
+    }
+
+    /// The pods, and the ReplicaSets that they say are theirs.
+    async fn owners(&self, names: &[String]) -> kube::Result<Proof> {
+        let pods = self.pods(names).await?;
+        let owners = pods.iter().flat_map(|pod| pod.owner_references());
+        let owners = owners.filter(|owner| owner.controller == Some(true) && owner.kind == "ReplicaSet");
+        let names: BTreeSet<&str> = owners.map(|owner| owner.name.as_str()).collect();
+        let api: Api<ReplicaSet> = self.api();
+        let sets = names.iter().map(|name| self.in_turn(api.get_metadata_opt(name)));
+        let replica_sets = self.ours(try_join_all(sets).await?);
+        Ok(Proof { replica_sets, pods })
+    }
+
+    async fn pods(&self, names: &[String]) -> kube::Result<Vec<PartialObjectMeta<Pod>>> {
+        let api: Api<Pod> = self.api();
+        if names.len() > FEW {
+            let ours = ListParams::default().labels(&format!("{}={}", names::APP, self.app));
+            return Ok(of_color(&api.list_metadata(&ours).await?.items, self.to));
+        }
+        let pods = names.iter().map(|name| self.in_turn(api.get_metadata_opt(name)));
+        Ok(self.ours(try_join_all(pods).await?))
+    }
+
+    /// Those that carry the labels by which everything would have been listed.
+    fn ours<K: ResourceExt + Clone>(&self, objects: Vec<Option<K>>) -> Vec<K> {
+        let mut objects: Vec<K> = objects.into_iter().flatten().collect();
+        objects.retain(|object| object.labels().get(names::APP) == Some(&self.app));
+        of_color(&objects, self.to)
+    }
+}

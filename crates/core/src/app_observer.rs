@@ -1,0 +1,83 @@
+//! A pass on Kubernetes objects.
+
+use std::sync::Arc;
+
+use crate::drain::{Endpoints, Held};
+use crate::fence::Token;
+use crate::observe::{self, Snapshot, Versions};
+use crate::pass::{Decision, Known, News, Now, Observer};
+use crate::plan::{self, Intent, Observed, Plan, Routing};
+use crate::status::{self, Material, Problems, Report};
+use bluegreen_api::{BlueGreenAppStatus, Color, PerColor};
+
+/// Observes snapshots for one leader.
+#[derive(Clone, Copy, Debug)]
+pub struct AppObserver<'a> {
+    /// This leader's token; its attempt is zero.
+    pub token: &'a Token,
+}
+
+impl Observer for AppObserver<'_> {
+    type Snapshot = Snapshot;
+    type Status = BlueGreenAppStatus;
+
+    fn is_leaving(&self, snapshot: &Snapshot) -> bool {
+        snapshot.app.metadata.deletion_timestamp.is_some()
+    }
+
+    fn generation(&self, snapshot: &Snapshot) -> (i64, bool) {
+        let generation = snapshot.app.metadata.generation.unwrap_or(0);
+        let status = snapshot.app.status.as_ref();
+        (generation, status.is_some_and(|status| status.observed_generation == generation))
+    }
+
+    fn versions(&self, snapshot: &Snapshot) -> Versions {
+        snapshot.versions()
+    }
+
+    fn intent(&self, snapshot: &Snapshot) -> Intent {
+        observe::intent(&snapshot.app)
+    }
+
+    fn routing(&self, snapshot: &Snapshot, attempt: u32) -> Routing {
+        observe::routing(snapshot, &self.token.with_attempt(attempt))
+    }
+
+    fn endpoints(&self, snapshot: &Snapshot, live: Color) -> Endpoints {
+        observe::endpoints(snapshot, live)
+    }
+
+    fn observe(&self, snapshot: &Snapshot, routing: Routing, attempt: u32, held: Held, now: Now) -> Observed {
+        observe::observe(snapshot, routing, &self.token.with_attempt(attempt), held, now.wall)
+    }
+
+    fn plan(&self, snapshot: &Snapshot, facts: &Observed) -> Plan {
+        plan::plan(&self.intent(snapshot), facts)
+    }
+
+    fn report(&self, decision: &Decision<Self>, known: &Known<'_>, now: Now) -> BlueGreenAppStatus {
+        let Decision { snapshot, facts, plan, .. } = decision;
+        let problems = Problems {
+            refused: known.refused.cloned(),
+            pods: PerColor::from_fn(|color| known.pods.get(color).map(str::to_owned)),
+        };
+        status::status(&Report {
+            app: &snapshot.app,
+            plan,
+            seen: facts,
+            material: Material::of(snapshot, facts),
+            problems: &problems,
+            now: now.wall,
+        })
+    }
+
+    fn news(&self, decision: &Decision<Self>, status: &BlueGreenAppStatus) -> News {
+        status::news(decision.snapshot.app.status.as_ref(), status)
+    }
+
+    fn record(&self, snapshot: &mut Snapshot, status: BlueGreenAppStatus, version: Option<String>) {
+        let app = Arc::make_mut(&mut snapshot.app);
+        app.status = Some(status);
+        app.metadata.resource_version = version;
+    }
+}

@@ -1,0 +1,86 @@
+//! What became of a write.
+
+use std::time::Duration;
+
+use kube::core::Status;
+
+use bluegreen_api::Color;
+
+/// A write that the API server refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The color that it was about; `None` for the live Service.
+    pub color: Option<Color>,
+    /// The API server's words.
+    pub words: String,
+}
+
+/// How a write ended. Only `Done` is known to have happened; only `Unknown` may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Acknowledged.
+    Done,
+    /// A precondition failed: read again.
+    Stale,
+    /// The object does not exist.
+    Gone,
+    /// The API server refused it; the message says why, in its words.
+    Refused(String),
+    /// It may have been carried out, or may still be: everything must be fenced before the next step.
+    Unknown(String),
+    /// The API server is overloaded and asks to try again after this long.
+    Later(Duration),
+    /// Not sent: leadership would end before the answer.
+    NotLeading,
+}
+
+impl Outcome {
+    /// The graver of two; of equals the first.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        if other.gravity() > self.gravity() { other } else { self }
+    }
+
+    /// Of several outcomes, the gravest decides what happens next.
+    pub fn gravity(&self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Gone | Self::Stale => 1,
+            Self::Refused(_) => 2,
+            Self::Later(_) => 3,
+            Self::NotLeading => 4,
+            Self::Unknown(_) => 5,
+        }
+    }
+}
+
+/// What an answer other than success means, for a request about `what`, such as `Service hello`.
+pub fn answer(what: &str, status: &Status) -> Outcome {
+    let words = || format!("The API server refused {what}: {}", status.message);
+    match status.code {
+        404 if names_namespace(status) => Outcome::Refused(words()),
+        404 => Outcome::Gone,
+        409 => Outcome::Stale,
+        // Our uid names an object that was replaced by another of its name.
+        422 if names_uid(status) => Outcome::Stale,
+        429 => {
+            let seconds = status.details.as_ref().map_or(1, |details| details.retry_after_seconds.max(1));
+            Outcome::Later(Duration::from_secs(u64::from(seconds)))
+        }
+        400..=499 => Outcome::Refused(words()),
+        _ => Outcome::Unknown(format!("{} {}", status.code, status.message)),
+    }
+}
+
+/// The namespace is what was not found, not the object. The message proves nothing: an object's name stands in it.
+fn names_namespace(status: &Status) -> bool {
+    status.details.as_ref().is_some_and(|details| details.kind == "namespaces")
+}
+
+/// The uid that was sent is what is invalid.
+fn names_uid(status: &Status) -> bool {
+    status
+        .details
+        .as_ref()
+        .is_some_and(|details| details.causes.iter().any(|cause| cause.field == "metadata.uid"))
+}

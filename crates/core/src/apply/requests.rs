@@ -1,0 +1,297 @@
+//! The requests that carry out an action: pure, with neither a client nor a clock.
+//!
+//! Every request is a server-side apply, or a delete, that carries the uid and the resourceVersion of the very copy that
+//! the plan was made from, so a late or stale request fails instead of taking effect. A create carries a resourceVersion
+//! that no object has, so it fails where an object of that name exists.
+
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
+use k8s_openapi::api::core::v1::Service;
+use kube::core::ApiResource;
+use kube::core::params::Preconditions;
+use kube::{Resource, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::desired::{self, LiveService, names};
+use crate::fence::Token;
+use crate::observe::Snapshot;
+use crate::plan::{Action, Inventory, Mismatch, Observed, Selection, ServiceWrite, Source, Write, writes};
+use bluegreen_api::{BlueGreenApp, Color, PerColor, ServiceStatus};
+
+/// Field manager of the stamp alone, so that a stamp declares nothing else about an object.
+const FENCE_MANAGER: &str = "bluegreen-operator-fence";
+
+/// A resourceVersion that no stored object has: an apply that carries it can only create.
+pub const NO_SUCH_VERSION: &str = "1";
+
+/// One app as it was read, and this leader's token.
+pub struct Target<'a> {
+    /// The objects that the plan rests on.
+    pub seen: &'a Snapshot,
+    /// The facts that the plan rests on.
+    pub facts: &'a Observed,
+    /// This leader's token.
+    pub token: &'a Token,
+}
+
+/// One object that a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Object {
+    /// The live Service.
+    Service,
+    /// A color's own Service.
+    ColorService(Color),
+    /// A color's Deployment.
+    Deployment(Color),
+    /// A stored revision.
+    Revision {
+        /// The color.
+        color: Color,
+        /// Its number.
+        number: i64,
+    },
+}
+
+/// One request to the API server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// The object.
+    pub object: Object,
+    /// The object's namespace.
+    pub namespace: String,
+    /// The object's name.
+    pub name: String,
+    /// What is asked for.
+    pub verb: Verb,
+    /// What must hold, or the API server refuses the request as stale.
+    pub only: Only,
+    /// Sent only after the requests before it in the same action have succeeded.
+    pub waits: bool,
+}
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verb {
+    /// Server-side apply, forced: the object is ours by uid.
+    Apply {
+        /// The field manager.
+        manager: &'static str,
+        /// What is declared, without the precondition.
+        body: Value,
+        /// What is declared instead when the API server refuses `body`.
+        fallback: Option<Value>,
+    },
+    /// Delete in the background: dependents go after it.
+    Delete,
+}
+
+/// The precondition of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Only {
+    /// No object of that name exists.
+    Absent,
+    /// The object is still the one that was read, by uid and resourceVersion.
+    Unchanged(Preconditions),
+}
+
+impl Object {
+    /// The kind, as Kubernetes writes it.
+    pub const fn kind(self) -> &'static str {
+        match self {
+            Self::Service | Self::ColorService(_) => "Service",
+            Self::Deployment(_) => "Deployment",
+            Self::Revision { .. } => "ControllerRevision",
+        }
+    }
+
+    /// The kind as a metric's label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Service | Self::ColorService(_) => "service",
+            Self::Deployment(_) => "deployment",
+            Self::Revision { .. } => "controllerrevision",
+        }
+    }
+
+    /// Where the API server serves it.
+    pub fn resource(self) -> ApiResource {
+        match self {
+            Self::Service | Self::ColorService(_) => ApiResource::erase::<Service>(&()),
+            Self::Deployment(_) => ApiResource::erase::<Deployment>(&()),
+            Self::Revision { .. } => ApiResource::erase::<ControllerRevision>(&()),
+        }
+    }
+
+    /// The object's name in an app of this name.
+    fn name(self, app: &str) -> String {
+        match self {
+            Self::Service => names::live_service_name(app),
+            Self::ColorService(color) => names::color_service_name(app, color),
+            Self::Deployment(color) => names::deployment_name(app, color),
+            Self::Revision { color, number } => names::revision_name(app, color, number),
+        }
+    }
+}
+
+impl Only {
+    /// A body with the precondition in it, where server-side apply looks for it.
+    pub fn inside(&self, mut body: Value) -> Value {
+        let (version, uid) = match self {
+            Self::Absent => (None, None),
+            Self::Unchanged(read) => (read.resource_version.as_deref(), read.uid.as_deref()),
+        };
+        body["metadata"]["resourceVersion"] = json!(version.unwrap_or(NO_SUCH_VERSION));
+        if let Some(uid) = uid {
+            body["metadata"]["uid"] = json!(uid);
+        }
+        body
+    }
+}
+
+/// The requests of an action, in order; none where nothing of it is there any more.
+///
+/// # Errors
+/// [`Mismatch`] when the action does not fit what was read: then nothing may be sent.
+pub fn requests(action: &Action, target: &Target<'_>) -> Result<Vec<Request>, Mismatch> {
+    // A switch without a read of who owns the pods would rest on counts alone.
+    if let Action::Switch { from: _, to } = action
+        && target.seen.proof.get(*to).is_none()
+    {
+        return Err(Mismatch);
+    }
+    let stored = target.seen.stored.as_ref();
+    let numbers = stored.map(|read| read.iter().map(|read| read.stored.number).collect::<Vec<_>>());
+    let inventory =
+        Inventory { served: served(&target.seen.app), stored: numbers.as_ref().map(Vec::as_slice) };
+    writes(action, target.facts, &inventory)?.iter().map(|write| target.request(write)).collect()
+}
+
+/// The revisions that the status records as the last to be live.
+fn served(app: &BlueGreenApp) -> PerColor<Option<i64>> {
+    let status = app.status.as_ref();
+    PerColor::from_fn(|color| status.and_then(|status| status.color(color))?.served_revision)
+}
+
+impl Target<'_> {
+    fn request(&self, write: &Write) -> Result<Request, Mismatch> {
+        let (object, verb, only) = match *write {
+            Write::Service(service) => self.service(&service)?,
+            Write::ColorService { color, create } => {
+                let body = desired::color_service(&self.seen.app, color);
+                let read = self.seen.color_services.get(color).as_deref();
+                (
+                    Object::ColorService(color),
+                    apply(body),
+                    if create { Only::Absent } else { unchanged(read)? },
+                )
+            }
+            Write::Revision { color, number, from } => {
+                let rendered = match from {
+                    Source::Spec => desired::render(&self.seen.app, color),
+                    Source::Running => {
+                        let running = self.seen.deployments.get(color).as_deref();
+                        running.and_then(|running| desired::recover(&self.seen.app, color, running))
+                    }
+                };
+                let body = desired::revision(&self.seen.app, color, number, &rendered.ok_or(Mismatch)?);
+                (Object::Revision { color, number }, apply(body), Only::Absent)
+            }
+            Write::Deployment { color, number, replicas, create } => {
+                let stored = self.seen.revision(color, number).ok_or(Mismatch)?;
+                let token = self.token.to_string();
+                let body = desired::deployment(&self.seen.app, color, stored, replicas, &token);
+                let read = self.seen.deployments.get(color).as_deref();
+                (Object::Deployment(color), apply(body), if create { Only::Absent } else { unchanged(read)? })
+            }
+            Write::StampService => {
+                let annotations = json!({ names::OPERATOR: self.token.operator });
+                let read = self.seen.service.as_deref();
+                (Object::Service, self.stamp(Object::Service, Some(annotations)), unchanged(read)?)
+            }
+            Write::StampDeployment(color) => {
+                let object = Object::Deployment(color);
+                (object, self.stamp(object, None), unchanged(self.seen.deployments.get(color).as_deref())?)
+            }
+            Write::DeleteDeployment(color) => {
+                let read = self.seen.deployments.get(color).as_deref();
+                (Object::Deployment(color), Verb::Delete, unchanged(read)?)
+            }
+            Write::DeleteColorService(color) => {
+                let read = self.seen.color_services.get(color).as_deref();
+                (Object::ColorService(color), Verb::Delete, unchanged(read)?)
+            }
+            Write::DeleteRevision { color, number } => {
+                let read = self.seen.read_revision(color, number).ok_or(Mismatch)?;
+                (Object::Revision { color, number }, Verb::Delete, Only::Unchanged(read.exactly.clone()))
+            }
+        };
+        let app = &self.seen.app;
+        Ok(Request {
+            object,
+            namespace: app.namespace().unwrap_or_default(),
+            name: object.name(&app.name_any()),
+            verb,
+            only,
+            waits: write.waits(),
+        })
+    }
+
+    /// The live Service. One that is created again asks for the addresses that it had; where somebody has taken them,
+    /// serving at new addresses is better than not serving.
+    fn service(&self, write: &ServiceWrite) -> Result<(Object, Verb, Only), Mismatch> {
+        let read = self.seen.service.as_deref();
+        let (addresses, only) = if write.create {
+            let status = self.seen.app.status.as_ref();
+            (status.and_then(|status| status.service.clone()).unwrap_or_default(), Only::Absent)
+        } else {
+            (ServiceStatus::default(), unchanged(read)?)
+        };
+        let mut body = self.declared(write, addresses.clone());
+        if write.selects == Selection::Edited {
+            desired::keep_targets(&mut body, read.ok_or(Mismatch)?);
+        }
+        let had_addresses = addresses != ServiceStatus::default();
+        let fallback = had_addresses.then(|| self.declared(write, ServiceStatus::default()));
+        Ok((Object::Service, Verb::Apply { manager: names::MANAGER, body, fallback }, only))
+    }
+
+    fn declared(&self, write: &ServiceWrite, addresses: ServiceStatus) -> Value {
+        let ServiceStatus { cluster_ip, node_port } = addresses;
+        let selects = match write.selects {
+            Selection::Color(color) => Some(color),
+            Selection::Nothing | Selection::Edited => None,
+        };
+        let live = LiveService {
+            selects,
+            active: write.committed,
+            served: write.served,
+            fence: &self.token.to_string(),
+            operator: &self.token.operator,
+            node_port,
+            cluster_ip,
+        };
+        desired::live_service(&self.seen.app, &live)
+    }
+
+    /// Only the token. The Service also names the operator, since a token alone tells the terms of one Lease apart.
+    fn stamp(&self, object: Object, annotations: Option<Value>) -> Verb {
+        let ApiResource { api_version, kind, .. } = object.resource();
+        let name = object.name(&self.seen.app.name_any());
+        let mut metadata = json!({ "name": name, "labels": { names::FENCE: self.token.to_string() } });
+        if let Some(annotations) = annotations {
+            metadata["annotations"] = annotations;
+        }
+        let body = json!({ "apiVersion": api_version, "kind": kind, "metadata": metadata });
+        Verb::Apply { manager: FENCE_MANAGER, body, fallback: None }
+    }
+}
+
+fn apply(body: Value) -> Verb {
+    Verb::Apply { manager: names::MANAGER, body, fallback: None }
+}
+
+/// Only if the object is still as it was read.
+fn unchanged<K: Resource>(read: Option<&K>) -> Result<Only, Mismatch> {
+    let metadata = read.ok_or(Mismatch)?.meta();
+    let (uid, resource_version) = (metadata.uid.clone(), metadata.resource_version.clone());
+    Ok(Only::Unchanged(Preconditions { uid, resource_version }))
+}

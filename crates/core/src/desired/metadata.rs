@@ -1,0 +1,39 @@
+//! `metadata` of every child.
+
+use kube::Resource;
+use serde_json::{Map, Value, json};
+
+use super::names;
+use bluegreen_api::BlueGreenApp;
+
+/// Name, namespace, owner and labels of a child. Nothing of the app's own labels and annotations:
+/// GitOps tools would take the child for one of theirs and prune it.
+pub(super) fn metadata(app: &BlueGreenApp, name: &str, labels: &[(&str, &str)]) -> Value {
+    let app_name = app.metadata.name.as_deref().unwrap_or_default();
+    let mut all = Map::new();
+    for (key, value) in
+        [(names::APP, app_name), (names::KUBE_NAME, app_name), (names::KUBE_MANAGED_BY, names::MANAGER)]
+            .iter()
+            .chain(labels)
+    {
+        all.insert((*key).to_owned(), json!(value));
+    }
+    let mut metadata = json!({"name": name, "labels": all});
+    if let Some(namespace) = &app.metadata.namespace {
+        metadata["namespace"] = json!(namespace);
+    }
+    // An app that is not in a cluster yet (an offline plan) has no uid, and so can't own anything.
+    if let Some(uid) = &app.metadata.uid {
+        metadata["ownerReferences"] = json!([{
+            "apiVersion": BlueGreenApp::api_version(&()),
+            "kind": BlueGreenApp::kind(&()),
+            "name": app_name,
+            "uid": uid,
+            "controller": true,
+            // `blockOwnerDeletion` is left out: with the admission plugin OwnerReferencesPermissionEnforcement
+            // it would need the right to update the app's finalizers, and it would only matter for a
+            // foreground deletion of the app, which waits for nothing that we care about.
+        }]);
+    }
+    metadata
+}

@@ -1,0 +1,51 @@
+//! The Deployment of one color.
+
+use serde_json::{Map, Value, json};
+
+use super::metadata::metadata;
+use super::{Stored, names};
+use bluegreen_api::{BlueGreenApp, Color};
+
+/// Server-side apply body of the Deployment `NAME-COLOR`, from the stored revision alone.
+///
+/// `replicas` is the number of pods; `fence` is the token of who writes, a label value. The token stands
+/// in a label of the Deployment only: in the pod template it would roll the pods, as an annotation it
+/// would bump `metadata.generation`.
+#[must_use]
+pub fn deployment(app: &BlueGreenApp, color: Color, stored: &Stored, replicas: i32, fence: &str) -> Value {
+    let name = app.metadata.name.as_deref().unwrap_or_default();
+    let number = stored.number.to_string();
+    let mut spec = stored.rendered.deployment.clone();
+    let selector = [(names::APP, name), (names::COLOR, color.as_str())];
+    // After everything from the template: pods outside the selector would make the API server refuse
+    // the Deployment, and without the revision nobody could tell which pods they are.
+    for (key, value) in selector.iter().chain(&[(names::REVISION, number.as_str())]) {
+        set(&mut spec, &["template", "metadata", "labels", key], json!(value));
+    }
+    set(&mut spec, &["replicas"], json!(replicas));
+    set(&mut spec, &["selector"], json!({"matchLabels": {(names::APP): name, (names::COLOR): color}}));
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": metadata(app, &names::deployment_name(name, color), &[
+            (names::COLOR, color.as_str()),
+            (names::REVISION, &number),
+            (names::BLOCK, &stored.rendered.block),
+            (names::INPUTS, &stored.rendered.inputs),
+            (names::FENCE, fence),
+        ]),
+        "spec": spec,
+    })
+}
+
+/// Sets a field, making the objects on the way to it.
+fn set(value: &mut Value, path: &[&str], to: Value) {
+    let Some((key, rest)) = path.split_first() else {
+        *value = to;
+        return;
+    };
+    if !value.is_object() {
+        *value = Value::Object(Map::new());
+    }
+    set(&mut value[*key], rest, to);
+}

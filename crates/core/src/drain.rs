@@ -1,0 +1,142 @@
+//! The drain's clocks: since when the endpoints of the live color have been as they should be after a switch.
+
+use std::time::Duration;
+
+use bluegreen_api::Color;
+
+/// What the live Service's EndpointSlices show about a switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// They hold only the live color's pods, and at least one that is ready: they have followed the switch. How many pods
+    /// there are is no question of the drain, or a size that moves would hold it up.
+    pub moved: bool,
+    /// They hold no pod that is not the live color's.
+    pub cleared: bool,
+}
+
+/// For how long that has been so without interruption; `None`: it is not so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// As [`Endpoints::moved`].
+    pub moved: Option<Duration>,
+    /// As [`Endpoints::cleared`].
+    pub cleared: Option<Duration>,
+}
+
+/// The clocks of one live color; all times are uptimes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Drain(Option<Clocks>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Clocks {
+    color: Color,
+    moved: Option<Duration>,
+    cleared: Option<Duration>,
+}
+
+impl Drain {
+    /// Clocks that have been running for so long, at this uptime.
+    pub fn running(color: Color, held: Held, uptime: Duration) -> Self {
+        let start = |held: Option<Duration>| held.map(|held| uptime.saturating_sub(held));
+        Self(Some(Clocks { color, moved: start(held.moved), cleared: start(held.cleared) }))
+    }
+
+    /// For how long the endpoints have been so, for the color that is live now.
+    pub fn held(&self, live: Option<Color>, uptime: Duration) -> Held {
+        let since = |start: Option<Duration>| start.map(|start| uptime.saturating_sub(start));
+        match self.0 {
+            Some(clocks) if Some(clocks.color) == live => {
+                Held { moved: since(clocks.moved), cleared: since(clocks.cleared) }
+            }
+            Some(_) | None => Held::default(),
+        }
+    }
+
+    /// Takes note of the live color and its endpoints. A clock starts only at a live read, since a cached slice may be
+    /// from before the switch; any read stops it.
+    pub fn update(&mut self, seen: Option<(Color, Endpoints)>, live_read: bool, uptime: Duration) {
+        let Some((color, seen)) = seen else {
+            self.0 = None;
+            return;
+        };
+        let clocks = self.0.filter(|clocks| clocks.color == color);
+        let clocks = clocks.unwrap_or(Clocks { color, moved: None, cleared: None });
+        let step = |clock: Option<Duration>, holds: bool| match (clock, holds) {
+            (_, false) => None,
+            (None, true) => live_read.then_some(uptime),
+            (running, true) => running,
+        };
+        let (moved, cleared) = (step(clocks.moved, seen.moved), step(clocks.cleared, seen.cleared));
+        self.0 = Some(Clocks { color, moved, cleared });
+    }
+
+    /// A cached read shows what would start a clock, which only a live read may do.
+    pub fn wants_live_read(&self, color: Color, seen: Endpoints) -> bool {
+        let held = self.held(Some(color), Duration::MAX);
+        (seen.moved && held.moved.is_none()) || (seen.cleared && held.cleared.is_none())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: Endpoints = Endpoints { moved: true, cleared: true };
+    const LOST: Endpoints = Endpoints { moved: false, cleared: true };
+    const GREEN: Option<(Color, Endpoints)> = Some((Color::Green, HERE));
+
+    fn at(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn a_cached_read_never_starts_a_clock() {
+        let mut drain = Drain::default();
+        drain.update(GREEN, false, at(0));
+        assert_eq!(drain.held(Some(Color::Green), at(0)), Held::default());
+        assert!(drain.wants_live_read(Color::Green, HERE));
+    }
+
+    #[test]
+    fn any_read_stops_it() {
+        let mut drain = Drain::default();
+        drain.update(GREEN, true, at(0));
+        assert_eq!(drain.held(Some(Color::Green), at(5)).moved, Some(at(5)));
+        drain.update(Some((Color::Green, LOST)), false, at(5));
+        assert_eq!(drain.held(Some(Color::Green), at(5)).moved, None);
+    }
+
+    #[test]
+    fn a_clock_that_runs_goes_on_at_every_read() {
+        let mut drain = Drain::default();
+        drain.update(GREEN, true, at(0));
+        drain.update(GREEN, false, at(2));
+        drain.update(GREEN, true, at(4));
+        let all = Some(at(5));
+        assert_eq!(drain.held(Some(Color::Green), at(5)), Held { moved: all, cleared: all });
+    }
+
+    #[test]
+    fn the_clock_of_a_color_that_was_left_says_nothing_about_the_next() {
+        let mut drain = Drain::default();
+        drain.update(GREEN, true, at(0));
+        drain.update(Some((Color::Blue, HERE)), true, at(3));
+        assert_eq!(drain.held(Some(Color::Blue), at(4)).moved, Some(at(1)));
+        assert_eq!(drain.held(Some(Color::Green), at(4)).moved, None);
+        drain.update(None, true, at(5));
+        assert_eq!(drain.held(Some(Color::Blue), at(6)), Held::default());
+    }
+
+    #[test]
+    fn a_live_read_is_wanted_only_for_a_clock_that_could_start() {
+        let mut drain = Drain::default();
+        let nothing = Endpoints { moved: false, cleared: false };
+        assert!(!drain.wants_live_read(Color::Green, nothing), "nothing moved");
+        assert!(drain.wants_live_read(Color::Green, LOST), "one of the two is enough");
+        drain.update(Some((Color::Green, LOST)), true, at(1));
+        assert!(!drain.wants_live_read(Color::Green, LOST), "that clock runs");
+        assert!(drain.wants_live_read(Color::Green, HERE), "the other one does not");
+        drain.update(GREEN, true, at(1));
+        assert!(!drain.wants_live_read(Color::Green, HERE), "both run");
+    }
+}

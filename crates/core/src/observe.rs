@@ -1,0 +1,436 @@
+//! IN: Kubernetes objects → plain facts, once. Nothing after this module needs to know how a Deployment says
+//! that it is ready.
+//!
+//! `observe` is pure. The operator fills a [`Snapshot`], from its watch caches or by live reads.
+
+mod endpoints;
+pub mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
+use k8s_openapi::api::core::v1::Service;
+use kube::{Resource, ResourceExt};
+
+pub use self::snapshot::{Proof, Snapshot, Versions};
+use crate::desired::{self, names};
+pub use crate::drain::{Endpoints, Held};
+use crate::fence::Token;
+use crate::plan::{
+    Change, Child, ColorFacts, DeploymentFacts, Elapsed, Intent, Live, Observed, Recorded, Routing,
+    Selection, ServiceFacts, Standby, Stored,
+};
+use crate::validate;
+use bluegreen_api::{
+    BlueGreenApp, BlueGreenAppStatus, Color, PerColor, RECONCILING, SwitchStatus, TrafficPolicy,
+};
+
+/// What the spec asks for, reduced to what a decision needs.
+pub fn intent(app: &BlueGreenApp) -> Intent {
+    let spec = &app.spec;
+    Intent {
+        active: spec.active,
+        paused: spec.paused,
+        invalid: !validate::problems(&app.name_any(), spec).is_empty(),
+        replicas: spec.replicas,
+        standby: standby(app),
+        drain: seconds(spec.drain_seconds),
+        deadline: seconds(spec.progress_deadline_seconds),
+        policy: spec.active_update_policy,
+        wanted: PerColor::from_fn(|color| spec.color(color).is_some()),
+    }
+}
+
+fn standby(app: &BlueGreenApp) -> Standby {
+    let Some(standby) = &app.spec.standby else { return Standby::Warm };
+    match (standby.replicas, standby.scale_down_after_seconds) {
+        (None, None) => Standby::Warm,
+        (replicas, after) => {
+            Standby::Reduced { replicas: replicas.unwrap_or(0), after: seconds(after.unwrap_or(0)) }
+        }
+    }
+}
+
+fn seconds(seconds: i32) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+}
+
+/// The live Service and what the status recorded: enough to know what is live, and so whose endpoints count.
+pub fn routing(seen: &Snapshot, token: &Token) -> Routing {
+    let app = &seen.app;
+    let recorded = app
+        .status
+        .as_ref()
+        .map_or_else(|| recorded(app, &BlueGreenAppStatus::default()), |status| recorded(app, status));
+    Routing { service: service(seen, token), recorded }
+}
+
+/// Turns one snapshot into facts. `routing` is [`routing`]'s of the same snapshot and token; `token` is this leader's.
+/// `held` tells for how long the endpoints of the live color have been in place; it and `now` come from the driver's
+/// clocks.
+pub fn observe(seen: &Snapshot, routing: Routing, token: &Token, held: Held, now: Timestamp) -> Observed {
+    let app = &seen.app;
+    let status = app.status.clone().unwrap_or_default();
+    let live = routing.live();
+    let Routing { service, recorded } = routing;
+    let colors = PerColor::from_fn(|color| color_facts(seen, token, &service, &status, live, color));
+    let target = app.spec.active;
+    let elapsed = Elapsed {
+        moved: held.moved,
+        cleared: held.cleared,
+        switching: status
+            .switch
+            .as_ref()
+            .filter(|switch| switch.to == target)
+            // An edit of the target begins its time anew, or its fix would be called stalled from the start. So does the
+            // switch itself: from then on it is the endpoints that are waited for.
+            .map(|switch| {
+                progressed(switch, &colors, now)
+                    .min(edited(seen, &colors, target, now))
+                    .min(selected(&status, live, target, now))
+            }),
+        idle: PerColor::from_fn(|color| idle(seen, &status, &colors, color, now)),
+    };
+    Observed { service, colors, recorded, elapsed }
+}
+
+/// What the live slices say, for the color that the Service selects.
+pub fn endpoints(seen: &Snapshot, color: Color) -> Endpoints {
+    let live = endpoints::pods(&seen.live_slices);
+    let known = endpoints::pods(seen.color_slices.get(color));
+    let cleared = live.iter().all(|endpoint| known.iter().any(|k| k.pod == endpoint.pod));
+    let ready = endpoints::ready_pods(&seen.live_slices, families(seen.service.as_deref()), |_| true);
+    Endpoints { moved: cleared && ready > 0, cleared }
+}
+
+fn recorded(app: &BlueGreenApp, status: &BlueGreenAppStatus) -> Recorded {
+    let settled = status.observed_generation == app.meta().generation.unwrap_or(0)
+        && status.condition(RECONCILING).is_none();
+    Recorded { active: status.active, switching: status.switch.is_some(), settled }
+}
+
+/// Whose object is it? Ownership is by uid: an object of an earlier app of the same name is being collected.
+fn owned<K: Resource, T>(app: &BlueGreenApp, object: Option<&K>, facts: impl FnOnce(&K) -> T) -> Child<T> {
+    let Some(object) = object else { return Child::Absent };
+    if object.meta().deletion_timestamp.is_some() {
+        return Child::Collecting;
+    }
+    let Some(owner) = object.owner_references().iter().find(|owner| owner.controller == Some(true)) else {
+        // Nobody's: a person may hand it over, but nothing is adopted silently.
+        let handed_over = object.annotations().get(names::ADOPT) == Some(&app.name_any());
+        return if handed_over { Child::Ours(facts(object)) } else { Child::Foreign };
+    };
+    let same_kind = owner.kind == BlueGreenApp::kind(&()) && owner.api_version.starts_with("bluegreen.dev/");
+    if same_kind && Some(&owner.uid) == app.meta().uid.as_ref() {
+        Child::Ours(facts(object))
+    } else if same_kind && owner.name == app.name_any() {
+        Child::Collecting
+    } else {
+        Child::Foreign
+    }
+}
+
+fn service(seen: &Snapshot, token: &Token) -> Child<ServiceFacts> {
+    let app = &seen.app;
+    owned(app, seen.service.as_deref(), |service: &Service| {
+        let annotation = |key: &str| service.annotations().get(key).map(String::as_str);
+        // A Service that was created again may know less than the status, which was written later.
+        let status = app.status.as_ref();
+        let served = PerColor::from_fn(|color| {
+            let recorded =
+                status.and_then(|status| status.color(color)).and_then(|color| color.served_revision);
+            annotation(names::served(color)).and_then(|number| number.parse().ok()).or(recorded)
+        });
+        let selects = match desired::selects(service, &app.name_any()) {
+            desired::Selection::Color(color) => Selection::Color(color),
+            desired::Selection::None_ => Selection::Nothing,
+            desired::Selection::Foreign => Selection::Edited,
+        };
+        let fence = token
+            .compare(service.labels().get(names::FENCE).map(String::as_str), annotation(names::OPERATOR));
+        let mut facts = ServiceFacts {
+            selects,
+            committed: annotation(names::ACTIVE).and_then(Color::parse),
+            served,
+            fence,
+            current: true,
+            endpoints: count(endpoints::ready_pods(&seen.live_slices, families(Some(service)), |_| true)),
+        };
+        facts.current = service_is_current(app, service, &facts);
+        facts
+    })
+}
+
+/// Compares every field that we declare, except the selector and the token, which have rules of their own.
+fn service_is_current(app: &BlueGreenApp, service: &Service, facts: &ServiceFacts) -> bool {
+    let declared = desired::LiveService {
+        selects: None,
+        active: facts.committed,
+        served: facts.served,
+        fence: "",
+        operator: "",
+        node_port: None,
+        cluster_ip: None,
+    };
+    let mut declared = desired::live_service(app, &declared);
+    if facts.selects == Selection::Edited {
+        desired::keep_targets(&mut declared, service);
+    }
+    for (parent, key) in [
+        ("/metadata/labels", names::FENCE),
+        ("/metadata/annotations", names::OPERATOR),
+        ("/spec", "selector"),
+    ] {
+        if let Some(object) = declared.pointer_mut(parent).and_then(serde_json::Value::as_object_mut) {
+            object.remove(key);
+        }
+    }
+    covered(&declared, service)
+}
+
+fn covered<K: serde::Serialize>(declared: &serde_json::Value, object: &K) -> bool {
+    serde_json::to_value(object).is_ok_and(|live| desired::covers(declared, &live).is_ok())
+}
+
+fn color_facts(
+    seen: &Snapshot,
+    token: &Token,
+    service: &Child<ServiceFacts>,
+    status: &BlueGreenAppStatus,
+    live: Live,
+    color: Color,
+) -> ColorFacts {
+    let app = &seen.app;
+    let stored = seen.revisions(color);
+    let served = served(service, status, color);
+    let newest = stored.iter().max_by_key(|revision| revision.number);
+    // A live color runs what was committed with it, even if something newer is stored already.
+    let serving =
+        stored.iter().find(|revision| live.color() == Some(color) && Some(revision.number) == served);
+    let current = serving.or(newest);
+    let deployment = owned(app, seen.deployments.get(color).as_deref(), |deployment: &Deployment| {
+        deployment_facts(seen, token, deployment, &stored, current, color)
+    });
+    let running = deployment.ours().map(|d| d.revision);
+    let keep = [newest.map(|r| r.number), current.map(|r| r.number), running];
+    ColorFacts {
+        service: owned(app, seen.color_services.get(color).as_deref(), |service: &Service| {
+            covered(&desired::color_service(app, color), service)
+        }),
+        newest: newest.map(|revision| as_stored(app, revision, color)),
+        current: current.map(|revision| as_stored(app, revision, color)),
+        served: current.is_some_and(|revision| served == Some(revision.number)),
+        obsolete: stored.iter().map(|r| r.number).filter(|number| !keep.contains(&Some(*number))).collect(),
+        deployment,
+        endpoints: ready_endpoints(seen, current, color),
+        uncovered: uncovered(seen, current, color),
+    }
+}
+
+/// The revision of `color` that served last: written on the Service in the same request as the selector; the
+/// status stands in when the Service is gone.
+fn served(service: &Child<ServiceFacts>, status: &BlueGreenAppStatus, color: Color) -> Option<i64> {
+    let recorded = status.color(color).and_then(|color| color.served_revision);
+    service.ours().and_then(|service| *service.served.get(color)).or(recorded)
+}
+
+fn as_stored(app: &BlueGreenApp, revision: &desired::Stored, color: Color) -> Stored {
+    let spec = &app.spec;
+    let change = if desired::block_hash(spec, color).as_ref() != Some(&revision.rendered.block) {
+        Change::Block
+    } else if desired::inputs_hash(spec, color).as_ref() != Some(&revision.rendered.inputs) {
+        Change::Shared
+    } else {
+        Change::None
+    };
+    Stored { number: revision.number, change }
+}
+
+fn deployment_facts(
+    seen: &Snapshot,
+    token: &Token,
+    deployment: &Deployment,
+    stored: &[desired::Stored],
+    current: Option<&desired::Stored>,
+    color: Color,
+) -> DeploymentFacts {
+    let spec = deployment.spec.as_ref();
+    let status = deployment.status.clone().unwrap_or_default();
+    let replicas = spec.and_then(|spec| spec.replicas).unwrap_or(1);
+    let fence = deployment.labels().get(names::FENCE).map(String::as_str);
+    let matches = current.is_some_and(|stored| {
+        let mut declared = desired::deployment(&seen.app, color, stored, replicas, "");
+        if let Some(labels) =
+            declared.pointer_mut("/metadata/labels").and_then(serde_json::Value::as_object_mut)
+        {
+            // The hashes say what the pods were rendered from, not what they are. An earlier release wrote none: its
+            // Deployments get them with their next write, and no switch waits for that.
+            for bookkeeping in [names::FENCE, names::BLOCK, names::INPUTS] {
+                labels.remove(bookkeeping);
+            }
+        }
+        covered(&declared, deployment)
+    });
+    let revision = running_revision(deployment).unwrap_or(0);
+    DeploymentFacts {
+        revision,
+        stored: stored.iter().any(|stored| stored.number == revision),
+        matches,
+        fence: token.compare(fence, None),
+        replicas,
+        observed: status.observed_generation.unwrap_or(-1) >= deployment.meta().generation.unwrap_or(0),
+        total: status.replicas.unwrap_or(0),
+        updated: status.updated_replicas.unwrap_or(0),
+        ready: status.ready_replicas.unwrap_or(0),
+        available: status.available_replicas.unwrap_or(0),
+        rolled_out: progressing(deployment)
+            .is_some_and(|c| c.reason.as_deref() == Some("NewReplicaSetAvailable")),
+        deadline_exceeded: deadline_exceeded(
+            deployment,
+            current.and_then(|stored| seen.revision_created(color, stored.number)),
+        ),
+        proven: seen.proof.get(color).as_ref().is_none_or(|proof| {
+            current.is_some_and(|stored| !proof.replica_sets(deployment, stored.number).is_empty())
+        }),
+    }
+}
+
+/// The revision that the pod template carries.
+fn running_revision(deployment: &Deployment) -> Option<i64> {
+    let template = deployment.spec.as_ref()?.template.metadata.as_ref()?;
+    template.labels.as_ref()?.get(names::REVISION)?.parse().ok()
+}
+
+fn progressing(deployment: &Deployment) -> Option<&DeploymentCondition> {
+    let conditions = deployment.status.as_ref()?.conditions.as_ref()?;
+    conditions.iter().find(|condition| condition.type_ == "Progressing")
+}
+
+/// The rollout of a revision that was stored at `created` has passed its deadline.
+///
+/// The Deployment controller carries its verdict on the version before over to the new one, observedGeneration and all,
+/// until pods get ready, where its note that the new ReplicaSet was created meets a conflict (`getNewReplicaSet` and
+/// `syncRolloutStatus` of Kubernetes 1.35). Believed, it would call a fix stalled from the start. So a verdict must be
+/// younger than this revision by half of its deadline: not the whole, since the clocks of two machines wrote the two
+/// times.
+fn deadline_exceeded(deployment: &Deployment, created: Option<Timestamp>) -> bool {
+    let Some(verdict) = progressing(deployment) else { return false };
+    if verdict.status != "False" || verdict.reason.as_deref() != Some("ProgressDeadlineExceeded") {
+        return false;
+    }
+    let deadline = deployment.spec.as_ref().and_then(|spec| spec.progress_deadline_seconds).unwrap_or(600);
+    let half = Duration::from_secs(u64::try_from(deadline).unwrap_or(0)) / 2;
+    let written = verdict.last_update_time.as_ref().map(|time| time.0);
+    created.zip(written).is_none_or(|(created, written)| since(created, written) >= half)
+}
+
+/// Ready pods behind the color's own Service. A live look counts only pods of the proven ReplicaSet.
+fn ready_endpoints(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> i32 {
+    let (slices, counts) = (seen.color_slices.get(color), counted(seen, current, color));
+    let families = families(seen.color_services.get(color).as_deref());
+    count(endpoints::ready_pods(slices, families, counts))
+}
+
+fn count(pods: usize) -> i32 {
+    i32::try_from(pods).unwrap_or(i32::MAX)
+}
+
+/// The address families that a Service has, as EndpointSlices call them.
+fn families(service: Option<&Service>) -> &[String] {
+    let spec = service.and_then(|service| service.spec.as_ref());
+    spec.and_then(|spec| spec.ip_families.as_deref()).unwrap_or_default()
+}
+
+/// Which pods prove that the color is ready.
+fn counted<'a>(
+    seen: &'a Snapshot,
+    current: Option<&desired::Stored>,
+    color: Color,
+) -> impl Fn(&str) -> bool + use<'a> {
+    let pods = match (seen.proof.get(color), seen.deployments.get(color), current) {
+        (Some(proof), Some(deployment), Some(stored)) => Some(proof.pods_of(deployment, stored.number)),
+        _ => None,
+    };
+    move |uid| pods.as_ref().is_none_or(|pods| pods.contains(uid))
+}
+
+/// Traffic stays on the node that it came to, or is asked to.
+pub fn keeps_to_nodes(seen: &Snapshot) -> bool {
+    let wanted = seen.app.spec.service.external_traffic_policy == Some(TrafficPolicy::Local);
+    let service = seen.service.as_ref().and_then(|service| service.spec.as_ref());
+    // As it is, too: a policy that has just been edited is applied after the switch.
+    let is = service.and_then(|spec| spec.external_traffic_policy.as_deref()) == Some("Local");
+    wanted || is
+}
+
+/// Nodes that serve now and would not with this color: empty unless traffic stays on the node that it came to.
+fn uncovered(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> Vec<String> {
+    if !keeps_to_nodes(seen) {
+        return Vec::new();
+    }
+    let covered = endpoints::ready_places(seen.color_slices.get(color), counted(seen, current, color));
+    let live = endpoints::ready_places(&seen.live_slices, |_| true);
+    let nodes: BTreeSet<&str> = live.difference(&covered).map(|(_, node)| *node).collect();
+    nodes.into_iter().map(str::to_owned).collect()
+}
+
+/// Since the Service selects the target; for ever while it does not.
+fn selected(status: &BlueGreenAppStatus, live: Live, target: Color, now: Timestamp) -> Duration {
+    if live != Live::Selected(target) {
+        return Duration::MAX;
+    }
+    if status.active != Some(target) {
+        // The switch is so new that the status does not tell of it yet.
+        return Duration::ZERO;
+    }
+    let switch = status.history.first().filter(|entry| entry.to == target);
+    switch.map_or(Duration::MAX, |switch| since(switch.finished_at.0, now))
+}
+
+/// Since a switch began, or one more of its target's pods became available.
+fn progressed(switch: &SwitchStatus, colors: &PerColor<ColorFacts>, now: Timestamp) -> Duration {
+    let available = colors.get(switch.to).deployment.ours().map_or(0, DeploymentFacts::newest_available);
+    if available > switch.available_replicas {
+        return Duration::ZERO;
+    }
+    let latest = switch.progressed_at.as_ref().map_or(switch.started_at.0, |time| time.0);
+    since(latest.max(switch.started_at.0), now)
+}
+
+/// Since a color's newest revision was stored; for ever where there is none.
+fn edited(seen: &Snapshot, colors: &PerColor<ColorFacts>, color: Color, now: Timestamp) -> Duration {
+    let stored = colors.get(color).newest.and_then(|newest| seen.revision_created(color, newest.number));
+    stored.map_or(Duration::MAX, |start| since(start, now))
+}
+
+/// Since when nothing asked for this color: its last edit, or the end of its last drain.
+fn idle(
+    seen: &Snapshot,
+    status: &BlueGreenAppStatus,
+    colors: &PerColor<ColorFacts>,
+    color: Color,
+    now: Timestamp,
+) -> Duration {
+    let edited = colors.get(color).newest.and_then(|newest| seen.revision_created(color, newest.number));
+    if status.switch.as_ref().is_some_and(|switch| switch.from == Some(color)) {
+        return Duration::ZERO;
+    }
+    let last = status.history.iter().find(|entry| entry.from == Some(color));
+    // An earlier release did not record the end of the drain.
+    let left = last.map(|entry| entry.drained_at.as_ref().unwrap_or(&entry.finished_at).0);
+    edited.into_iter().chain(left).max().map_or(Duration::ZERO, |start| since(start, now))
+}
+
+/// How much time has passed, by the wall clock: `start` was written by this or an earlier leader, or by the API server.
+///
+/// Zero if `start` is in the future. So where this machine's clock is behind the one that wrote `start`, a timer lasts
+/// longer by the difference. Where it is ahead, a timer is over earlier by the difference: the idle color is scaled down
+/// earlier, and a switch is called late earlier. Neither can select a color, or touch one that is live or drains: those
+/// decisions rest on the endpoints and on monotonic clocks.
+fn since(start: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(start)).unwrap_or(Duration::ZERO)
+}

@@ -1,0 +1,222 @@
+//! A [`Snapshot`]: the objects of one app, as one read brought them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::core::PartialObjectMeta;
+use kube::core::params::Preconditions;
+use kube::{Resource, ResourceExt};
+
+use crate::desired::{self, names};
+use bluegreen_api::{BlueGreenApp, Color, PerColor};
+
+/// The label by which the EndpointSlice controller ties a slice to its Service.
+pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// The objects of one app, as read.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The app itself.
+    pub app: Arc<BlueGreenApp>,
+    /// The live Service, whoever owns it.
+    pub service: Option<Arc<Service>>,
+    /// Each color's own Service.
+    pub color_services: PerColor<Option<Arc<Service>>>,
+    /// Each color's Deployment.
+    pub deployments: PerColor<Option<Arc<Deployment>>>,
+    /// The stored renderings of both colors.
+    pub stored: PerColor<Vec<ReadRevision>>,
+    /// EndpointSlices of the live Service.
+    pub live_slices: Vec<Arc<EndpointSlice>>,
+    /// EndpointSlices of each color's own Service.
+    pub color_slices: PerColor<Vec<Arc<EndpointSlice>>>,
+    /// Who owns the pods; only a live read looks.
+    pub proof: PerColor<Option<Proof>>,
+}
+
+/// A stored rendering, as read.
+#[derive(Clone, Debug)]
+pub struct ReadRevision {
+    /// What it holds.
+    pub stored: desired::Stored,
+    /// When it was stored, by the API server's clock.
+    pub created: Option<Timestamp>,
+    /// This very object: its number may be used again.
+    pub exactly: Preconditions,
+}
+
+/// The resourceVersions of the objects that a plan turns on. They are compared as numbers, which Kubernetes
+/// guarantees since 1.35 (KEP-5504) and etcd has always given; one that is no number is never behind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Versions([Option<u128>; 4]);
+
+impl Versions {
+    /// Whether any object here is older than there, or is not here yet.
+    pub fn is_behind(&self, latest: &Self) -> bool {
+        self.0.iter().zip(&latest.0).any(|(here, there)| here < there)
+    }
+
+    /// As after a write of the app's status that was answered with this version.
+    pub fn with_app(mut self, version: Option<&str>) -> Self {
+        self.0[0] = version.and_then(|version| version.parse().ok()).or(self.0[0]);
+        self
+    }
+}
+
+/// ReplicaSets and pods of one color, by metadata alone.
+#[derive(Clone, Debug, Default)]
+pub struct Proof {
+    /// ReplicaSets that carry the color's labels.
+    pub replica_sets: Vec<PartialObjectMeta<ReplicaSet>>,
+    /// Pods that carry the color's labels.
+    pub pods: Vec<PartialObjectMeta<Pod>>,
+}
+
+impl Proof {
+    /// The uids of the ReplicaSets that this Deployment controls and that carry this revision; more than one after
+    /// somebody set another image on the Deployment for a while. The status counts of a Deployment span all its
+    /// ReplicaSets, so they alone prove nothing about one revision.
+    pub fn replica_sets(&self, deployment: &Deployment, revision: i64) -> BTreeSet<&str> {
+        let (uid, revision) = (deployment.meta().uid.as_deref(), revision.to_string());
+        self.replica_sets
+            .iter()
+            .filter(|set| uid.is_some_and(|uid| controlled_by(*set, uid)))
+            .filter(|set| set.labels().get(names::REVISION) == Some(&revision))
+            .filter_map(|set| set.metadata.uid.as_deref())
+            .collect()
+    }
+
+    /// The uids of those ReplicaSets' pods that are to stay: one on its way out may still stand in a slice that
+    /// lags behind, and proves nothing.
+    pub fn pods_of(&self, deployment: &Deployment, revision: i64) -> BTreeSet<&str> {
+        let sets = self.replica_sets(deployment, revision);
+        self.pods
+            .iter()
+            .filter(|pod| pod.metadata.deletion_timestamp.is_none())
+            .filter(|pod| sets.iter().any(|set| controlled_by(*pod, set)))
+            .filter_map(|pod| pod.metadata.uid.as_deref())
+            .collect()
+    }
+}
+
+fn controlled_by<K: Resource>(object: &K, uid: &str) -> bool {
+    object.owner_references().iter().any(|owner| owner.controller == Some(true) && owner.uid == uid)
+}
+
+impl Snapshot {
+    /// How new this snapshot is.
+    pub fn versions(&self) -> Versions {
+        fn version<K: Resource>(object: Option<&K>) -> Option<u128> {
+            object?.meta().resource_version.as_deref()?.parse().ok()
+        }
+        Versions([
+            version(Some(self.app.as_ref())),
+            version(self.service.as_deref()),
+            version(self.deployments.blue.as_deref()),
+            version(self.deployments.green.as_deref()),
+        ])
+    }
+
+    /// The stored renderings of one color.
+    pub fn revisions(&self, color: Color) -> Vec<desired::Stored> {
+        self.stored.get(color).iter().map(|read| read.stored.clone()).collect()
+    }
+
+    /// One stored rendering, as it was read.
+    pub fn read_revision(&self, color: Color, number: i64) -> Option<&ReadRevision> {
+        self.stored.get(color).iter().find(|read| read.stored.number == number)
+    }
+
+    /// One stored rendering.
+    pub fn revision(&self, color: Color, number: i64) -> Option<&desired::Stored> {
+        self.read_revision(color, number).map(|read| &read.stored)
+    }
+
+    /// When that rendering was stored, by the API server's clock.
+    pub fn revision_created(&self, color: Color, number: i64) -> Option<Timestamp> {
+        self.read_revision(color, number).and_then(|read| read.created)
+    }
+
+    /// Sorts an app's revisions by color; one that cannot be read is left out, as if it were lost.
+    pub fn sort_revisions(
+        app: &BlueGreenApp,
+        revisions: impl IntoIterator<Item = Arc<ControllerRevision>>,
+    ) -> PerColor<Vec<ReadRevision>> {
+        let mut sorted = PerColor::<Vec<_>>::default();
+        for revision in revisions {
+            // One without an owner was left behind on purpose: it is still the record of what a color runs.
+            let ours = controlled_by(revision.as_ref(), app.meta().uid.as_deref().unwrap_or_default())
+                || revision.owner_references().is_empty();
+            let color = revision.labels().get(names::COLOR).and_then(|value| Color::parse(value));
+            match (ours, color, desired::stored(&revision)) {
+                (true, Some(color), Ok(stored)) => {
+                    let created = revision.creation_timestamp().map(|time| time.0);
+                    let exactly =
+                        Preconditions { uid: revision.uid(), resource_version: revision.resource_version() };
+                    sorted.get_mut(color).push(ReadRevision { stored, created, exactly });
+                }
+                (true, _, Err(error)) => {
+                    tracing::warn!(revision = revision.name_any(), %error, "unreadable revision ignored");
+                }
+                (false, _, _) | (true, None, Ok(_)) => {}
+            }
+        }
+        sorted
+    }
+}
+
+/// The slices of one Service.
+pub fn of_service(slices: &[Arc<EndpointSlice>], service: &str) -> Vec<Arc<EndpointSlice>> {
+    let ours =
+        |slice: &&Arc<EndpointSlice>| slice.labels().get(SERVICE_NAME).map(String::as_str) == Some(service);
+    slices.iter().filter(ours).cloned().collect()
+}
+
+/// Those that carry the label of this color.
+pub fn of_color<K: ResourceExt + Clone>(objects: &[K], color: Color) -> Vec<K> {
+    let colored = |object: &&K| object.labels().get(names::COLOR).map(String::as_str) == Some(color.as_str());
+    objects.iter().filter(colored).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+    use serde_json::json;
+
+    use super::*;
+
+    fn object<T: DeserializeOwned>(uid: &str, owner: &str, deleted: Option<&str>) -> T {
+        let metadata = json!({
+            "uid": uid, "name": uid, "labels": { (names::REVISION): "1" }, "deletionTimestamp": deleted,
+            "ownerReferences": [{ "apiVersion": "apps/v1", "kind": "x", "name": owner, "uid": owner, "controller": true }],
+        });
+        serde_json::from_value(json!({ "metadata": metadata })).unwrap()
+    }
+
+    /// A color that is scaled down and up again: its slices may lag behind and list the pod that is going.
+    #[test]
+    fn a_pod_on_its_way_out_proves_no_endpoint() {
+        let proof = Proof {
+            replica_sets: vec![object("set", "deployment", None)],
+            pods: vec![object("old", "set", Some("2026-01-01T00:00:00Z")), object("new", "set", None)],
+        };
+        let pods = proof.pods_of(&object("deployment", "app", None), 1);
+        assert_eq!(pods.into_iter().collect::<Vec<_>>(), ["new"]);
+    }
+
+    /// Somebody set another image, and the operator took it back: two ReplicaSets carry the same revision, and the
+    /// API server may list the empty one first.
+    #[test]
+    fn a_foreign_image_that_was_taken_back_does_not_hide_the_pods() {
+        let proof = Proof {
+            replica_sets: vec![object("foreign", "deployment", None), object("ours", "deployment", None)],
+            pods: vec![object("pod", "ours", None)],
+        };
+        let pods = proof.pods_of(&object("deployment", "app", None), 1);
+        assert_eq!(pods.into_iter().collect::<Vec<_>>(), ["pod"]);
+    }
+}

@@ -1,0 +1,249 @@
+//! PURE: one pass over one app, as a state machine without input or output.
+//!
+//! Events go in: a snapshot from the watch caches, the answer to a read, the outcomes of writes, the outcome of a report.
+//! Commands come out: read, send, report, explain, wait. `reconcile` carries the commands out and returns the answers; it
+//! decides nothing. Time is an input as well, so a test turns the clock.
+//!
+//! ```text
+//!            woke                read                    sent
+//! caches ───────────> Reading ─────────> Sending ───────────────────> Reading (once more)
+//!    │                   │   nothing to do │ refused, or reverted by somebody
+//!    │ only counts       v                 v
+//!    └──────────────> Explaining ──────> Reporting ──> Wait, or Sending (a switch that waited for its report)
+//! ```
+//!
+//! A command carries all that the pass needs to go on when the answer comes. So an answer can't meet a state that does
+//! not expect it, and a switch can be sent only with a [`Proven`] decision: the compiler checks both.
+//!
+//! The exhaustive model drives this very code: it implements [`Observer`] for its abstract objects, as
+//! `reconcile::observer` does for Kubernetes objects.
+
+mod answers;
+mod basis;
+mod commands;
+mod contest;
+mod late;
+mod memory;
+mod observer;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+pub use basis::{Answer, Based, Basis, Depth, Proven};
+pub use commands::{Batch, Command, Explaining, Reading, Reporting, Sending};
+pub use late::Explanation;
+pub use memory::Memory;
+pub use observer::{Decision, Known, News, Observer};
+
+use crate::drain::Drain;
+use crate::plan::{Action, Live};
+use bluegreen_api::Color;
+use commands::{After, Rounds, Telling};
+
+/// Resync interval: how long a missed watch event can go unnoticed, at the most. Reading the caches costs nothing.
+pub const RESYNC: Duration = Duration::from_secs(300);
+
+/// A decision that was read longer ago than this does not commit a switch: the report before it takes some time.
+const FRESH: Duration = Duration::from_millis(250);
+
+/// How long the operator of another installation has to report a new generation, before this one reports why it does
+/// nothing.
+const YIELD: Duration = Duration::from_secs(5);
+
+/// Shortest time between two reports that only count pods.
+const PROGRESS: Duration = Duration::from_secs(1);
+
+/// The time, read once for each event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Monotonic time since the process began.
+    pub uptime: Duration,
+    /// The time of day, for what is compared with timestamps of the API server.
+    pub wall: Timestamp,
+}
+
+/// What a pass has to tell besides the status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Announcement {
+    /// Somebody reverts these actions each time.
+    Contested(Vec<Action>),
+    /// The live Service was edited or deleted by somebody else and selects this color again.
+    SelectorRestored(Color),
+}
+
+/// One pass over one app.
+#[derive(Debug)]
+pub struct Pass<'a, O: Observer> {
+    observer: &'a O,
+    memory: &'a mut Memory,
+    announcements: Vec<Announcement>,
+}
+
+impl<'a, O: Observer> Pass<'a, O> {
+    /// A pass that has not begun. `memory` is what the passes before it left.
+    pub fn new(observer: &'a O, memory: &'a mut Memory) -> Self {
+        Self { observer, memory, announcements: Vec::new() }
+    }
+
+    /// What there is to announce since the last call.
+    pub fn announcements(&mut self) -> Vec<Announcement> {
+        std::mem::take(&mut self.announcements)
+    }
+
+    /// The pass begins with what the watch caches hold.
+    pub fn woke(&mut self, cached: O::Snapshot, now: Now) -> Command<O> {
+        if self.observer.is_leaving(&cached) {
+            return Command::Forget;
+        }
+        let versions = self.observer.versions(&cached);
+        let behind = self.memory.is_ahead_of(&versions);
+        if let Some(wait) = self.memory.give_time(&versions, now.uptime) {
+            return Command::Wait(wait);
+        }
+        let decision = self.decide(cached, Basis::Cached, now);
+        if let Some(wait) = self.yields(&decision, now) {
+            return Command::Wait(wait);
+        }
+        let news = self.news(&decision, now);
+        if behind || self.must_read(&decision, news) {
+            let depth =
+                if behind { Depth::Whole { owners: decision.switches() } } else { Depth::after(decision) };
+            return Command::Read(Reading::new(depth, Rounds::default()));
+        }
+        if news == News::Progress || self.memory.explanation_is_due(now.uptime) {
+            return self.progress(decision, now);
+        }
+        self.memory.succeeded();
+        Command::Wait(self.wait(&decision, now))
+    }
+
+    /// Is there anything that the caches alone can't justify?
+    fn must_read(&self, decision: &Decision<O>, news: News) -> bool {
+        // The drain clock starts at a live read only.
+        let clock = decision.facts.recorded.switching
+            && decision.endpoints.is_some_and(|(color, seen)| self.memory.drain.wants_live_read(color, seen));
+        !decision.plan.actions.is_empty() || news == News::Claim || clock
+    }
+
+    /// Another installation's operator holds the app: as long as it reports, two reports would only chase each other.
+    fn yields(&mut self, decision: &Decision<O>, now: Now) -> Option<Duration> {
+        if !decision.plan.waits.is_other_installation() {
+            self.memory.yielding = None;
+            return None;
+        }
+        let (generation, reported) = self.observer.generation(&decision.snapshot);
+        if reported {
+            return Some(RESYNC);
+        }
+        let since = self.memory.yielding.filter(|(seen, _)| *seen == generation);
+        let (_, since) = *self.memory.yielding.insert(since.unwrap_or((generation, now.uptime)));
+        YIELD.checked_sub(now.uptime.saturating_sub(since)).filter(|left| !left.is_zero())
+    }
+
+    fn decide(&mut self, snapshot: O::Snapshot, basis: Basis, now: Now) -> Decision<O> {
+        decide(self.observer, &mut self.memory.drain, self.memory.attempt, snapshot, basis, now)
+    }
+
+    fn known(&self) -> Known<'_> {
+        Known { refused: self.memory.refused.as_ref(), pods: self.memory.pods() }
+    }
+
+    fn news(&self, decision: &Decision<O>, now: Now) -> News {
+        let status = self.observer.report(decision, &self.known(), now);
+        self.observer.news(decision, &status)
+    }
+
+    /// Acts on a live decision, or reports where there is nothing to do.
+    fn act(&mut self, based: Based<O>, rounds: Rounds, now: Now) -> Command<O> {
+        let actions = &based.decision.plan.actions;
+        if actions.is_empty() {
+            // What was refused before is not asked for any more.
+            self.memory.refused = None;
+            let announces = based.decision.plan.announces(&based.decision.facts);
+            let after = if announces { After::Switch(rounds) } else { After::Rest(rounds) };
+            return self.tell(Telling { based, after }, now);
+        }
+        if let Some(wait) = self.memory.contest.hold(actions, now.uptime) {
+            return self.tell(Telling { based, after: After::Hold(wait) }, now);
+        }
+        let is_switch = actions.iter().any(|action| matches!(action, Action::Switch { .. }));
+        if !is_switch {
+            return Command::Send(Sending::new(Batch::Steps(based.decision), self.memory.attempt, rounds));
+        }
+        match Proven::new(based) {
+            Ok(proven) => Command::Send(Sending::new(Batch::Switch(proven), self.memory.attempt, rounds)),
+            Err(based) => self.read_again(Depth::after(based.decision), rounds),
+        }
+    }
+
+    /// Reads once more, unless this pass has had its share: the app then goes to the end of the queue.
+    fn read_again(&mut self, depth: Depth<O::Snapshot>, rounds: Rounds) -> Command<O> {
+        match rounds.next() {
+            Some(rounds) => Command::Read(Reading::new(depth, rounds)),
+            None => Command::Wait(self.memory.back_off()),
+        }
+    }
+
+    /// Reports counts of work in progress, at a bounded rate.
+    fn progress(&mut self, decision: Decision<O>, now: Now) -> Command<O> {
+        let last = self.memory.progress;
+        let left = last.and_then(|last| PROGRESS.checked_sub(now.uptime.saturating_sub(last)));
+        if let Some(left) = left.filter(|left| !left.is_zero()) {
+            return Command::Wait(left);
+        }
+        self.memory.progress = Some(now.uptime);
+        let based = Based { decision, basis: Basis::Cached, began: now.uptime };
+        self.tell(Telling { based, after: After::Progress }, now)
+    }
+
+    /// Reports where the app stands. First asks the pods of a color that is late, where that is due.
+    fn tell(&mut self, telling: Telling<O>, now: Now) -> Command<O> {
+        let colors = self.memory.update_late(&telling.based.decision.facts, now.uptime);
+        if colors.is_empty() {
+            self.report(telling, now)
+        } else {
+            Command::Explain(Explaining { telling, colors })
+        }
+    }
+
+    fn report(&mut self, telling: Telling<O>, now: Now) -> Command<O> {
+        let decision = &telling.based.decision;
+        let status = self.observer.report(decision, &self.known(), now);
+        match self.observer.news(decision, &status) {
+            News::None => self.told(telling, answers::Told::Nothing, now),
+            News::Progress | News::Claim => Command::Report(Reporting { telling, status }),
+        }
+    }
+
+    fn wait(&self, decision: &Decision<O>, now: Now) -> Duration {
+        let wanted = self.observer.intent(&decision.snapshot).wanted;
+        timers::wait(decision, wanted, self.memory, now.uptime)
+    }
+}
+
+/// Facts and plan of one snapshot. The drain clocks are advanced first: any read stops them, a live one starts them.
+/// `attempt` counts this term's writes of unknown result.
+pub fn decide<O: Observer>(
+    observer: &O,
+    drain: &mut Drain,
+    attempt: u32,
+    snapshot: O::Snapshot,
+    basis: Basis,
+    now: Now,
+) -> Decision<O> {
+    let routing = observer.routing(&snapshot, attempt);
+    let selected = match routing.live() {
+        Live::Selected(color) => Some(color),
+        Live::Lost(_) | Live::Never => None,
+    };
+    let endpoints = selected.map(|color| (color, observer.endpoints(&snapshot, color)));
+    drain.update(endpoints, basis.starts_clocks(), now.uptime);
+    let held = drain.held(selected, now.uptime);
+    let facts = observer.observe(&snapshot, routing, attempt, held, now);
+    let plan = observer.plan(&snapshot, &facts);
+    Decision { snapshot, facts, plan, endpoints }
+}

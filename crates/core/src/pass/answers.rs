@@ -1,0 +1,202 @@
+//! What the pass does with an answer: one function for each command that has one.
+
+use std::time::Duration;
+
+use super::basis::{Answer, Based, Basis, Depth};
+use super::commands::{After, Batch, Command, Explaining, Reading, Reporting, Rounds, Sending, Telling};
+use super::late::Explanation;
+use super::observer::Observer;
+use super::{Announcement, FRESH, Now, PROGRESS, Pass, RESYNC};
+use crate::apply::{Outcome, Refusal};
+use crate::plan::Action;
+use bluegreen_api::Color;
+
+/// What became of a report.
+pub(super) enum Told {
+    /// The status that is there says all of it.
+    Nothing,
+    /// The status was written; the snapshot carries it.
+    Written,
+    /// The app was changed since it was read.
+    Stale,
+    /// It was not written, or that is unknown; try again after this long.
+    Failed(Duration),
+}
+
+impl<O: Observer> Pass<'_, O> {
+    /// A read was answered.
+    pub fn read(
+        &mut self,
+        reading: Reading<O::Snapshot>,
+        answer: Answer<O::Snapshot>,
+        now: Now,
+    ) -> Command<O> {
+        let Reading { depth, rounds } = reading;
+        let (snapshot, began) = match answer {
+            Answer::Found { snapshot, began } => (snapshot, began),
+            // The confirming read can't tell: read everything.
+            Answer::Unclear => {
+                return Command::Read(Reading { depth: Depth::Whole { owners: true }, rounds });
+            }
+            Answer::Gone => return Command::Forget,
+            Answer::Failed => return Command::Wait(self.memory.back_off()),
+        };
+        if self.observer.is_leaving(&snapshot) {
+            return match depth {
+                Depth::Confirm { .. } => {
+                    Command::Read(Reading { depth: Depth::Whole { owners: true }, rounds })
+                }
+                Depth::Whole { .. } => Command::Wait(RESYNC),
+            };
+        }
+        self.memory.saw(self.observer.versions(&snapshot), now.uptime);
+        match depth {
+            Depth::Whole { owners } => {
+                let basis = if owners { Basis::Proven } else { Basis::Live };
+                let decision = self.decide(snapshot, basis, now);
+                self.act(Based { decision, basis, began }, rounds, now)
+            }
+            Depth::Confirm { to, .. } => {
+                let decision = self.decide(snapshot, Basis::Confirmed, now);
+                // Only a step of that very switch may rest on a confirming read.
+                if decision.plan.moves_to(&decision.facts) == Some(to) {
+                    self.act(Based { decision, basis: Basis::Confirmed, began }, rounds, now)
+                } else {
+                    Command::Read(Reading { depth: Depth::Whole { owners: true }, rounds })
+                }
+            }
+        }
+    }
+
+    /// The requests of the actions were answered, one outcome for each action, in their order.
+    pub fn sent(&mut self, sending: Sending<O>, outcomes: &[Outcome], now: Now) -> Command<O> {
+        let Sending { batch, rounds, attempt: _ } = sending;
+        let (decision, basis) = match batch {
+            Batch::Steps(decision) => (decision, Basis::Live),
+            Batch::Switch(proven) => (proven.into_inner(), Basis::Proven),
+        };
+        for (action, outcome) in decision.plan.actions.iter().zip(outcomes) {
+            if let (Action::Restore { to }, Outcome::Done) = (action, outcome) {
+                self.announcements.push(Announcement::SelectorRestored(*to));
+            }
+        }
+        let again = Depth::Whole { owners: false };
+        match gravest(&decision.plan.actions, outcomes, self.observer.idle(&decision.snapshot)) {
+            (Outcome::Done, _) => {
+                self.memory.refused = None;
+                if self.memory.contest.done(&decision.plan.actions, now.uptime) {
+                    self.announcements.push(Announcement::Contested(decision.plan.actions));
+                }
+                self.read_again(again, rounds)
+            }
+            (Outcome::Stale | Outcome::Gone, _) => match rounds.conflict() {
+                Some(rounds) => self.read_again(again, rounds),
+                // Somebody else is at it, or an object of an earlier app is still being deleted.
+                None => Command::Wait(self.memory.back_off()),
+            },
+            (Outcome::Refused(words), color) => {
+                self.memory.refused = Some(Refusal { color, words });
+                let based = Based { decision, basis, began: now.uptime };
+                self.tell(Telling { based, after: After::BackOff }, now)
+            }
+            (Outcome::Unknown(_), _) => {
+                self.memory.result_is_unknown();
+                Command::Wait(self.memory.back_off())
+            }
+            (Outcome::Later(wait), _) => Command::Wait(wait),
+            (Outcome::NotLeading, _) => Command::Stop,
+        }
+    }
+
+    /// The pods of late colors were asked.
+    pub fn explained(
+        &mut self,
+        explaining: Explaining<O>,
+        answers: &[(Color, Explanation)],
+        now: Now,
+    ) -> Command<O> {
+        for (color, answer) in answers {
+            self.memory.explained(*color, answer, now.uptime);
+        }
+        self.report(explaining.telling, now)
+    }
+
+    /// The status was sent. `version` is the resourceVersion that the app has now, where it was written.
+    pub fn reported(
+        &mut self,
+        reporting: Reporting<O>,
+        outcome: Outcome,
+        version: Option<String>,
+        now: Now,
+    ) -> Command<O> {
+        let Reporting { mut telling, status } = reporting;
+        let told = match outcome {
+            Outcome::Done => {
+                let decision = &mut telling.based.decision;
+                let versions = self.observer.versions(&decision.snapshot).with_app(version.as_deref());
+                self.memory.saw(versions, now.uptime);
+                self.observer.record(&mut decision.snapshot, status, version);
+                Told::Written
+            }
+            Outcome::Stale => Told::Stale,
+            Outcome::Gone => Told::Failed(RESYNC),
+            Outcome::Refused(_) | Outcome::Unknown(_) => Told::Failed(self.memory.back_off()),
+            Outcome::Later(wait) => Told::Failed(wait),
+            Outcome::NotLeading => return Command::Stop,
+        };
+        self.told(telling, told, now)
+    }
+
+    /// What follows a report.
+    pub(super) fn told(&mut self, telling: Telling<O>, told: Told, now: Now) -> Command<O> {
+        let Telling { based, after } = telling;
+        match (after, told) {
+            (After::BackOff, Told::Nothing | Told::Written | Told::Stale) => {
+                // The report is no success of the write that failed: the back-off goes on growing.
+                Command::Wait(self.memory.back_off())
+            }
+            (After::Hold(wait), Told::Nothing | Told::Written | Told::Stale) => Command::Wait(wait),
+            (_, Told::Failed(wait)) => Command::Wait(wait),
+            (After::Rest(rounds) | After::Switch(rounds), Told::Stale) => match rounds.conflict() {
+                Some(rounds) => self.read_again(Depth::Whole { owners: based.basis.proves() }, rounds),
+                None => Command::Wait(self.memory.back_off()),
+            },
+            (After::Rest(_), Told::Nothing | Told::Written) => {
+                self.memory.succeeded();
+                Command::Wait(self.wait(&based.decision, now))
+            }
+            (After::Switch(rounds), Told::Nothing | Told::Written) => {
+                self.memory.succeeded();
+                self.switch_after_report(based, rounds, now)
+            }
+            (After::Progress, Told::Stale) => Command::Wait(PROGRESS),
+            (After::Progress, Told::Nothing) => Command::Wait(self.wait(&based.decision, now).max(PROGRESS)),
+            (After::Progress, Told::Written) => {
+                self.memory.succeeded();
+                Command::Wait(self.wait(&based.decision, now))
+            }
+        }
+    }
+
+    /// The report was all that the switch still waited for. Nobody has edited the app since it was read, or the report
+    /// would have been refused as stale: the decision is as good as before, if it is not old.
+    fn switch_after_report(&mut self, based: Based<O>, rounds: Rounds, now: Now) -> Command<O> {
+        let Based { decision, basis, began } = based;
+        let decision = self.decide(decision.snapshot, basis, now);
+        let fresh = now.uptime.saturating_sub(began) <= FRESH;
+        if !basis.proves() || !fresh || decision.plan.actions.is_empty() {
+            return self.read_again(Depth::after(decision), rounds);
+        }
+        self.act(Based { decision, basis, began }, rounds, now)
+    }
+}
+
+/// The gravest outcome counts, with the color that it is about: one that the app waits for before one that only concerns
+/// its idle color.
+fn gravest(actions: &[Action], outcomes: &[Outcome], idle: Color) -> (Outcome, Option<Color>) {
+    let gravest = outcomes
+        .iter()
+        .zip(actions)
+        .max_by_key(|(outcome, action)| (outcome.gravity(), action.color() != Some(idle)));
+    gravest.map_or((Outcome::Done, None), |(outcome, action)| (outcome.clone(), action.color()))
+}

@@ -1,0 +1,100 @@
+//! What a pass needs to know of an app's objects: the seam between the state machine and what it is run on.
+
+use std::fmt::Debug;
+
+use super::Now;
+use crate::apply::Refusal;
+use crate::drain::{Endpoints, Held};
+use crate::observe::Versions;
+use crate::plan::{Intent, Observed, Plan, Routing, Stage};
+pub use crate::status::News;
+use bluegreen_api::{Color, PerColor};
+
+/// Turns the objects of one read into facts, and a decision into a status. Pure.
+pub trait Observer: Debug {
+    /// The objects of one read.
+    type Snapshot: Debug;
+    /// What is reported.
+    type Status: Debug;
+
+    /// The app is being deleted: the garbage collector deletes its children, and the operator leaves them alone.
+    fn is_leaving(&self, snapshot: &Self::Snapshot) -> bool;
+
+    /// The app's generation, and whether the status is about it.
+    fn generation(&self, snapshot: &Self::Snapshot) -> (i64, bool);
+
+    /// How new the objects are.
+    fn versions(&self, snapshot: &Self::Snapshot) -> Versions;
+
+    /// What the spec asks for.
+    fn intent(&self, snapshot: &Self::Snapshot) -> Intent;
+
+    /// The live Service and what the status recorded: enough to know what is live. `attempt` counts this term's writes of
+    /// unknown result.
+    fn routing(&self, snapshot: &Self::Snapshot, attempt: u32) -> Routing;
+
+    /// What the live Service's EndpointSlices show of this color.
+    fn endpoints(&self, snapshot: &Self::Snapshot, live: Color) -> Endpoints;
+
+    /// All facts.
+    fn observe(
+        &self,
+        snapshot: &Self::Snapshot,
+        routing: Routing,
+        attempt: u32,
+        held: Held,
+        now: Now,
+    ) -> Observed;
+
+    /// The decision.
+    fn plan(&self, snapshot: &Self::Snapshot, facts: &Observed) -> Plan {
+        crate::plan::plan(&self.intent(snapshot), facts)
+    }
+
+    /// The status that follows from a decision.
+    fn report(&self, decision: &Decision<Self>, known: &Known<'_>, now: Now) -> Self::Status
+    where
+        Self: Sized;
+
+    /// How that status differs from the one that is there.
+    fn news(&self, decision: &Decision<Self>, status: &Self::Status) -> News
+    where
+        Self: Sized;
+
+    /// The status was written: the snapshot carries it, and the app has this resourceVersion.
+    fn record(&self, snapshot: &mut Self::Snapshot, status: Self::Status, version: Option<String>);
+
+    /// The color that `spec.active` does not name.
+    fn idle(&self, snapshot: &Self::Snapshot) -> Color {
+        self.intent(snapshot).active.other()
+    }
+}
+
+/// The objects of one read and what follows from them.
+#[derive(Debug)]
+pub struct Decision<O: Observer> {
+    /// The objects.
+    pub snapshot: O::Snapshot,
+    /// The facts.
+    pub facts: Observed,
+    /// The plan.
+    pub plan: Plan,
+    /// The live color and its endpoints.
+    pub endpoints: Option<(Color, Endpoints)>,
+}
+
+impl<O: Observer> Decision<O> {
+    /// Is a switch about to be made? Only then is it worth while to read who owns the pods.
+    pub(super) fn switches(&self) -> bool {
+        matches!(self.plan.stage, Stage::Switching { .. })
+    }
+}
+
+/// What the pass knows that no read shows.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// What the API server refused last.
+    pub refused: Option<&'a Refusal>,
+    /// Why each color's pods are not ready, in words.
+    pub pods: PerColor<Option<&'a str>>,
+}

@@ -1,0 +1,50 @@
+//! When to begin the next pass although no watch event comes.
+
+use std::time::Duration;
+
+use super::RESYNC;
+use super::memory::Memory;
+use super::observer::{Decision, Observer};
+use crate::plan::{Child, Missing, Observed, Stage};
+use bluegreen_api::{Color, PerColor};
+
+/// How soon a write that was refused is tried again, at the latest.
+const REFUSED: Duration = Duration::from_secs(10);
+
+/// How often to read again while somebody else's object has a child's name: it does not carry our label, so no watch tells
+/// when it goes.
+const FOREIGN: Duration = Duration::from_secs(10);
+
+/// How soon the owners of the pods are read again: no watch tells of them.
+const OWNERS: Duration = Duration::from_millis(500);
+
+/// The time until the next pass, at the latest. `wanted`: the colors whose blocks are in the spec.
+pub(super) fn wait<O: Observer>(
+    decision: &Decision<O>,
+    wanted: PerColor<bool>,
+    memory: &Memory,
+    uptime: Duration,
+) -> Duration {
+    let refused = memory.refused.as_ref().map(|_| REFUSED);
+    let foreign = has_foreign(&decision.facts, wanted).then_some(FOREIGN);
+    let waits_for_owners = matches!(
+        decision.plan.stage,
+        Stage::Preparing { missing: Missing::ReplicaSet | Missing::Endpoints { .. }, .. }
+    );
+    let owners = waits_for_owners.then_some(OWNERS);
+    [decision.plan.wake, memory.ask_in(uptime), refused, foreign, owners]
+        .into_iter()
+        .flatten()
+        .min()
+        .map_or(RESYNC, |wait| wait.min(RESYNC))
+}
+
+/// Does an object of somebody else have the name of a child?
+fn has_foreign(facts: &Observed, wanted: PerColor<bool>) -> bool {
+    let of_color = |color: Color| {
+        let facts = facts.colors.get(color);
+        facts.service == Child::Foreign || facts.deployment == Child::Foreign
+    };
+    facts.service == Child::Foreign
+        || Color::ALL.into_iter().any(|color| *wanted.get(color) && of_color(color))
+}

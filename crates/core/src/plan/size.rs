@@ -1,0 +1,163 @@
+//! Sizes: how many pods a color should have, and how many are enough to select it.
+//!
+//! The gate asks for enough pods, not for an exact number. An autoscaler may write `spec.replicas` at any moment; a gate that
+//! wanted exactly that many would never open while it grows, and would stop a way back after it shrank. What protects the
+//! users is another number: the pods that carry the traffic now. No switch leaves fewer than that.
+
+use super::rules::{Role, drained, gate, left_recently};
+use super::{DeploymentFacts, Intent, Live, Missing, Observed, Standby};
+use bluegreen_api::Color;
+
+/// Pods that carry the traffic now: the ready pods of `live`. Of its Deployment, which is read for every switch; the live
+/// EndpointSlices may be older.
+fn carrying(seen: &Observed, live: Color) -> i32 {
+    seen.colors.get(live).deployment.ours().map_or(0, |deployment| deployment.ready.max(deployment.available))
+}
+
+/// How many pods of `color` are enough.
+///
+/// To be selected: as many as the live color has ready now, but never more than `spec.replicas` and never none; where
+/// nothing is live yet, `spec.replicas`. So no switch makes the load per pod larger than it was, unless the spec asks for
+/// fewer pods. The live color itself should have exactly `spec.replicas`.
+pub(super) fn needed(intent: &Intent, seen: &Observed, live: Live, color: Color) -> i32 {
+    let asked = intent.replicas.max(1);
+    live.color().filter(|&now| now != color).map_or(asked, |now| carrying(seen, now).clamp(1, asked))
+}
+
+/// Has this Deployment, whose template is right, enough pods? `endpoints` are those that its own Service lists.
+///
+/// Its roll-out is complete: all pods that it asks for are there. A Deployment that was complete and has been scaled up since
+/// is not held against its new pods: those that it had are still there. Nor against pods that have failed since, as long as
+/// the others are enough: a node that takes a pod of each color with it must not stop a way back.
+pub(super) fn enough(
+    intent: &Intent,
+    live: Live,
+    color: Color,
+    deployment: &DeploymentFacts,
+    need: i32,
+    endpoints: i32,
+) -> Result<(), Missing> {
+    let is_live = live.color() == Some(color);
+    let size = deployment.replicas;
+    if size < need || (is_live && size != intent.replicas) {
+        return Err(Missing::Size { have: size, want: need });
+    }
+    if !deployment.observed {
+        return Err(Missing::Observed);
+    }
+    if deployment.deadline_exceeded {
+        return Err(Missing::Deadline);
+    }
+    let was_complete = deployment.rolled_out && deployment.total == deployment.updated && !is_live;
+    let have = deployment.newest_available();
+    let is_enough = is_complete(deployment) || (was_complete && have >= need);
+    if !is_enough {
+        return Err(Missing::Pods { have, want: if was_complete { need } else { size } });
+    }
+    if !deployment.proven {
+        return Err(Missing::ReplicaSet);
+    }
+    if endpoints < need {
+        return Err(Missing::Endpoints { have: endpoints, want: need });
+    }
+    Ok(())
+}
+
+/// Every pod that the Deployment asks for is there, up to date, ready and available, and no other.
+fn is_complete(deployment: &DeploymentFacts) -> bool {
+    let counts = [deployment.total, deployment.updated, deployment.ready, deployment.available];
+    deployment.observed && counts.iter().all(|&count| count == deployment.replicas)
+}
+
+/// How many pods a Deployment of `color` should have that is made anew.
+pub(super) fn initial(intent: &Intent, seen: &Observed, role: Role, color: Color) -> i32 {
+    match role {
+        Role::Live | Role::Target | Role::Draining => intent.replicas,
+        Role::Idle => standby(intent, seen, color),
+    }
+}
+
+/// How many pods the Deployment of `color` should have; `None`: it may not be touched now. `edited`: something else than its
+/// size is to be changed, too.
+pub(super) fn wanted(
+    intent: &Intent,
+    seen: &Observed,
+    live: Live,
+    role: Role,
+    color: Color,
+    edited: bool,
+) -> Option<i32> {
+    let deployment = seen.colors.get(color).deployment.ours()?;
+    let size = deployment.replicas;
+    match role {
+        Role::Live => Some(intent.replicas),
+        Role::Target => {
+            let target = target(intent, seen, live, color, deployment, edited);
+            // A switch back during the drain uses the target as it is, or waits: connections may still reach it.
+            let breaks = edited || target < size;
+            let drains = left_recently(seen, live, color) && !drained(intent, seen);
+            (!breaks || !drains).then_some(target)
+        }
+        // It grows with the live color, or a way back would wait for new pods. Fewer pods would cut connections.
+        Role::Draining => {
+            // Its drain was over once, and the operator has been started again before it said so.
+            let is_reduced = matches!(intent.standby, Standby::Reduced { replicas, .. } if size <= replicas)
+                && size < needed(intent, seen, live, color);
+            let grows = !edited && !is_reduced && *intent.wanted.get(color);
+            grows.then_some(size.max(intent.replicas))
+        }
+        Role::Idle => {
+            let standby = standby(intent, seen, color);
+            // While the live color has no ready pod at all, or none that its Service lists after a switch, what served
+            // before is the quickest way out.
+            let has_none = live.color().is_some_and(|now| carrying(seen, now) < 1);
+            let lists_none = left_recently(seen, live, color) && seen.elapsed.moved.is_none();
+            let is_needed = has_none || lists_none;
+            Some(if is_needed { standby.max(size) } else { standby })
+        }
+    }
+}
+
+/// How many pods the target of a switch should have.
+///
+/// It grows only when it is too small to be selected, and one that is complete is not made smaller: it is brought to
+/// `spec.replicas` once it is live. So each step of an autoscaler costs a switch at most the pods of that step, and none once
+/// the target is enough. A target that is not complete is made smaller when the spec asks for that: it may be too large to
+/// ever become complete.
+fn target(
+    intent: &Intent,
+    seen: &Observed,
+    live: Live,
+    color: Color,
+    deployment: &DeploymentFacts,
+    edited: bool,
+) -> i32 {
+    let size = deployment.replicas;
+    if edited || size < needed(intent, seen, live, color) {
+        return intent.replicas;
+    }
+    if is_complete(deployment) || gate(intent, seen, color).is_ok() {
+        size
+    } else {
+        size.min(intent.replicas)
+    }
+}
+
+/// How many pods the idle color should have.
+fn standby(intent: &Intent, seen: &Observed, color: Color) -> i32 {
+    match intent.standby {
+        Standby::Warm => intent.replicas,
+        Standby::Reduced { replicas, after } => {
+            let facts = seen.colors.get(color);
+            // A color that never served was put there to be looked at: at least one pod.
+            let looked_at = replicas.min(intent.replicas).max(1);
+            if *seen.elapsed.idle.get(color) < after {
+                if facts.served { intent.replicas } else { looked_at }
+            } else if facts.served || !after.is_zero() {
+                replicas.min(intent.replicas)
+            } else {
+                looked_at
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! PURE: plan + observation → status, and the Events that its transitions deserve.
+//!
+//! Written only when it differs in meaning. Conditions follow kstatus: `Ready` is always there, `Reconciling`
+//! and `Stalled` only while they are True and never both, each with the generation that it is about, so that
+//! `kubectl wait` can't mistake an old True for a new one.
+
+mod conditions;
+mod events;
+mod live;
+#[cfg(test)]
+mod live_tests;
+mod material;
+mod news;
+pub mod record;
+mod switch;
+#[cfg(test)]
+mod tests;
+pub mod words;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+pub use conditions::REASONS;
+pub use events::{EVENTS, Note, Verb, events};
+pub use material::{Material, running_image};
+pub use news::{News, news};
+
+use crate::apply::Refusal;
+use crate::desired::names;
+use crate::observe;
+use crate::plan::{Observed, Plan, Stage};
+use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Color, ColorStatus, PerColor, Phase};
+pub use bluegreen_api::{READY, RECONCILING, STALLED, STANDBY_READY};
+use record::{Record, Refused, record};
+
+/// Problems that the planner does not know of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Problems {
+    /// The write that the API server refused last.
+    pub refused: Option<Refusal>,
+    /// Why each color's pods are not ready, in words; empty when nothing is known.
+    pub pods: PerColor<Option<String>>,
+}
+
+impl Problems {
+    /// What the refused write was about.
+    fn as_refused(&self) -> Refused {
+        match &self.refused {
+            None => Refused::Nothing,
+            Some(Refusal { color: Some(color), .. }) => Refused::Color(*color),
+            Some(Refusal { color: None, .. }) => Refused::Service,
+        }
+    }
+}
+
+/// What the status is made of.
+pub struct Report<'a> {
+    /// The app as it is now, with the status that is there.
+    pub app: &'a BlueGreenApp,
+    /// The decision, made for this very generation.
+    pub plan: &'a Plan,
+    /// What it rests on.
+    pub seen: &'a Observed,
+    /// What the objects show beyond that.
+    pub material: Material,
+    /// What went wrong.
+    pub problems: &'a Problems,
+    /// The time of transitions.
+    pub now: Timestamp,
+}
+
+/// The part of a status that later decisions read back.
+impl From<&BlueGreenAppStatus> for Record {
+    fn from(status: &BlueGreenAppStatus) -> Self {
+        Self {
+            active: status.active,
+            switch: status.switch.as_ref().map(|switch| (switch.from, switch.to)),
+            reconciling: status.condition(RECONCILING).is_some(),
+            served: PerColor::from_fn(|color| status.color(color).and_then(|color| color.served_revision)),
+            healthy: status.desired_healthy,
+        }
+    }
+}
+
+/// The status that follows from a report: its [`record`], with words and times.
+pub fn status(report: &Report) -> BlueGreenAppStatus {
+    let Report { app, plan, seen, material, problems, now: _ } = report;
+    let old = app.status.clone().unwrap_or_default();
+    let generation = app.metadata.generation.unwrap_or(0);
+    let intent = observe::intent(app);
+    let record = record(&Record::from(&old), &intent, seen, plan, problems.as_refused());
+    let color = |color: Color| {
+        color_status(app, seen, plan, material.images.get(color).clone(), *record.served.get(color), color)
+    };
+    let (blue, green) = (color(Color::Blue), color(Color::Green));
+    let switch = record.switch.map(|switch| switch::switch(report, &old, switch));
+    let live = record.active.and_then(|color| match color {
+        Color::Blue => blue.as_ref(),
+        Color::Green => green.as_ref(),
+    });
+    let replicas = live.map_or(0, |color| color.replicas);
+    let history = switch::history(report, &old, record.active, live, switch.as_ref());
+    let selector = record.active.map_or_else(String::new, |color| {
+        format!("{}={},{}={color}", names::APP, app.name_any(), names::COLOR)
+    });
+    let conditions = conditions::conditions(report, &intent, &old, generation);
+    let is_stalled = conditions.iter().any(|condition| condition.type_ == STALLED);
+    BlueGreenAppStatus {
+        observed_generation: generation,
+        active: record.active,
+        blue,
+        green,
+        selector,
+        replicas,
+        desired_healthy: record.healthy,
+        phase: Some(phase(plan.stage, is_stalled)),
+        switch,
+        // A lost Service asks for its addresses again.
+        service: material.service.clone().or(old.service),
+        history,
+        conditions,
+    }
+}
+
+fn color_status(
+    app: &BlueGreenApp,
+    seen: &Observed,
+    plan: &Plan,
+    image: Option<String>,
+    served_revision: Option<i64>,
+    color: Color,
+) -> Option<ColorStatus> {
+    let facts = seen.colors.get(color);
+    let held = (plan.held == Some(color)).then(|| app.spec.image_of(color)).flatten();
+    let Some(deployment) = facts.deployment.ours() else {
+        // What served last is remembered even without pods, or a lost Service would forget it.
+        return served_revision.filter(|_| app.spec.color(color).is_some()).map(|number| ColorStatus {
+            served_revision: Some(number),
+            held,
+            ..ColorStatus::default()
+        });
+    };
+    Some(ColorStatus {
+        image: image.unwrap_or_default(),
+        revision: deployment.revision,
+        served_revision,
+        replicas: deployment.total,
+        ready_replicas: deployment.ready,
+        endpoints: facts.endpoints,
+        held,
+    })
+}
+
+fn phase(stage: Stage, is_stalled: bool) -> Phase {
+    if is_stalled && stage != Stage::Paused {
+        return Phase::Stalled;
+    }
+    match stage {
+        Stage::Yielding | Stage::Invalid => Phase::Stalled,
+        Stage::Paused | Stage::Pausing => Phase::Paused,
+        Stage::Preparing { .. } | Stage::Unready { .. } => Phase::Preparing,
+        Stage::Switching { .. } => Phase::Switching,
+        Stage::Draining { .. } => Phase::Draining,
+        Stage::Serving => Phase::Stable,
+    }
+}

@@ -1,0 +1,237 @@
+//! The four conditions, and every reason that they can have.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::ResourceExt;
+
+use super::record::{Record, Stall, Work, is_degraded, stall, work};
+use super::{Report, live, words};
+use crate::plan::{Intent, Missing, Stage, Standby, outdated};
+use bluegreen_api::{BlueGreenAppStatus, Color, READY, RECONCILING, STALLED, STANDBY_READY};
+
+/// Every reason, for the documentation's test.
+pub const REASONS: &[&str] = &[
+    "Absent",
+    "Collecting",
+    "FenceConflict",
+    "InvalidSpec",
+    "LiveColorEditHeld",
+    "LiveNotReady",
+    "NameConflict",
+    "NotReady",
+    "Paused",
+    "Pausing",
+    "ProgressDeadlineExceeded",
+    "Reduced",
+    "Refused",
+    "ScaledDown",
+    "Scaling",
+    "Serving",
+    "StandbyUpdating",
+    "Switching",
+    "TwoOperators",
+    "Updating",
+    "WaitingForTarget",
+    "Warm",
+];
+
+/// A reason and its message.
+pub(super) type Why = (&'static str, String);
+
+pub(super) fn conditions(
+    report: &Report,
+    intent: &Intent,
+    old: &BlueGreenAppStatus,
+    generation: i64,
+) -> Vec<Condition> {
+    let refused = report.problems.as_refused();
+    let record = Record::from(old);
+    let stalled = stall(intent, report.seen, report.plan, refused).map(|stall| stalled(report, stall));
+    let (is_ready, why) = ready(report, &record, intent, stalled.as_ref());
+    let reconciling = match stalled {
+        Some(_) => None,
+        None => work(&record, intent, report.seen, report.plan, refused).map(|work| reconciling(work, &why)),
+    };
+    let (standby, standby_why) = standby(report, intent);
+    let mut all = vec![(READY, is_ready, why), (STANDBY_READY, standby, standby_why)];
+    all.extend(reconciling.map(|why| (RECONCILING, true, why)));
+    all.extend(stalled.map(|why| (STALLED, true, why)));
+    all.into_iter().map(|(type_, on, why)| condition(old, generation, report.now, type_, on, why)).collect()
+}
+
+/// Keeps the transition time while the status stays the same.
+fn condition(
+    old: &BlueGreenAppStatus,
+    generation: i64,
+    now: Timestamp,
+    type_: &str,
+    on: bool,
+    (reason, message): Why,
+) -> Condition {
+    let status = if on { "True" } else { "False" };
+    let since = old
+        .condition(type_)
+        .filter(|was| was.status == status)
+        .map_or(Time(now), |was| was.last_transition_time.clone());
+    Condition {
+        type_: type_.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message,
+        observed_generation: Some(generation),
+        last_transition_time: since,
+    }
+}
+
+fn ready(report: &Report, old: &Record, intent: &Intent, stalled: Option<&Why>) -> (bool, Why) {
+    let Report { app, plan, seen, problems, .. } = report;
+    let target = app.spec.active;
+    let waits = || words::waits(app, seen, plan, &problems.pods).unwrap_or_default();
+    // A pause changes nothing about pods that fail: who is called for them must be called.
+    if plan.stage == Stage::Paused && plan.waits.gate.is_some() && is_degraded(old, intent, seen, plan) {
+        return (false, ("LiveNotReady", waits()));
+    }
+    if let Some((reason, message)) = stalled {
+        return (false, (reason, message.clone()));
+    }
+    match plan.stage {
+        Stage::Serving => (true, ("Serving", format!("{target} is live and fully ready"))),
+        Stage::Draining { old } => {
+            (true, ("Serving", format!("{target} is live and fully ready; {old} is draining")))
+        }
+        Stage::Preparing { .. } => {
+            let waits_for_collector = !words::collecting(app, seen).is_empty();
+            (false, (if waits_for_collector { "Collecting" } else { "WaitingForTarget" }, waits()))
+        }
+        Stage::Switching { .. } => (false, ("Switching", waits())),
+        Stage::Unready { missing } => live::unready(report, old, intent, missing, waits()),
+        Stage::Paused => {
+            let words =
+                format!("Paused: {target} is live; changes are not applied until spec.paused is false");
+            (true, ("Paused", words))
+        }
+        Stage::Pausing => (false, ("Pausing", waits())),
+        // Both are stalled, and have been answered above.
+        Stage::Yielding => (false, ("FenceConflict", waits())),
+        Stage::Invalid => (false, ("InvalidSpec", waits())),
+    }
+}
+
+fn reconciling(work: Work, (reason, message): &Why) -> Why {
+    match work {
+        Work::Target | Work::Switching | Work::Pausing => (reason, message.clone()),
+        Work::Live if *reason == "LiveNotReady" => ("Updating", message.clone()),
+        Work::Live => (reason, message.clone()),
+        Work::Idle(idle) => ("StandbyUpdating", format!("{idle} is being updated")),
+    }
+}
+
+/// Why nothing will happen without a change.
+fn stalled(report: &Report, stall: Stall) -> Why {
+    let Report { app, plan, seen, problems, material, .. } = report;
+    let (name, target) = (app.name_any(), app.spec.active);
+    match stall {
+        Stall::Holder => {
+            let words = plan.waits.holder.as_ref().map(|holder| words::held_by(&name, holder));
+            let reason = if plan.waits.is_other_installation() { "TwoOperators" } else { "FenceConflict" };
+            (reason, words.unwrap_or_default())
+        }
+        Stall::InvalidSpec => ("InvalidSpec", words::invalid(app)),
+        Stall::Conflict => {
+            ("NameConflict", words::conflicts(app, seen).into_iter().next().unwrap_or_default())
+        }
+        Stall::Refused => {
+            let words = problems.refused.as_ref().map(|refusal| refusal.words.clone());
+            ("Refused", words.unwrap_or_default())
+        }
+        Stall::Paused => ("Paused", words::paused()),
+        Stall::Deadline => {
+            let words = match plan.waits.gate {
+                Some((color, missing)) => words::lacks_because(&name, seen, color, missing, &problems.pods),
+                None => endpoints(&name, target, &material.foreign_slices),
+            };
+            ("ProgressDeadlineExceeded", words)
+        }
+        Stall::Held => {
+            let idle = target.other();
+            let words = format!(
+                "spec.{target} changed while {target} is live, so the change is held until {target} is idle. To apply \
+                 it now, put it in spec.{idle} and set spec.active to {idle}, or set spec.activeUpdatePolicy to \
+                 RollingUpdate"
+            );
+            ("LiveColorEditHeld", words)
+        }
+    }
+}
+
+/// The Service selects the target, and its endpoints do not follow.
+fn endpoints(app: &str, target: Color, foreign_slices: &[String]) -> String {
+    if foreign_slices.is_empty() {
+        format!(
+            "Service {app} selects {target}, but its EndpointSlices do not list exactly the ready pods of {target}"
+        )
+    } else {
+        format!(
+            "Service {app} selects {target}, but it also sends traffic to addresses that the EndpointSlice controller \
+             did not add; delete {}",
+            foreign_slices.join(", ")
+        )
+    }
+}
+
+fn standby(report: &Report, intent: &Intent) -> (bool, Why) {
+    let Report { app, plan, seen, problems, .. } = report;
+    // Until the Service selects the target, the idle color is still the target.
+    let idle = plan.live.color().unwrap_or(app.spec.active).other();
+    let (name, facts) = (app.name_any(), seen.colors.get(idle));
+    let lacks = |missing| words::lacks(&name, seen, idle, missing);
+    let not_ready = |what: String| {
+        let words = words::with_cause(what, problems.pods.get(idle).as_ref());
+        (false, ("NotReady", words))
+    };
+    if app.spec.color(idle).is_none() {
+        return (false, ("Absent", format!("spec.{idle} is not set")));
+    }
+    if let Some(refusal) = &problems.refused
+        && refusal.color == Some(idle)
+    {
+        return (false, ("Refused", refusal.words.clone()));
+    }
+    let Some(deployment) = facts.deployment.ours() else {
+        return (false, ("NotReady", lacks(Missing::Deployment)));
+    };
+    if facts.newest.is_some_and(|newest| outdated(newest, facts)) {
+        // What is ready is the previous version: who waits for the new one must not be told of that one.
+        let words =
+            format!("spec.{idle} changed; Deployment {name}-{idle} is updated once {idle} has drained");
+        return (false, ("NotReady", words));
+    }
+    if deployment.replicas == 0 {
+        return (false, ("ScaledDown", format!("{idle} is scaled to 0; a switch scales it up first")));
+    }
+    let is_current = facts.current.is_some_and(|stored| stored.number == deployment.revision);
+    if !is_current || !deployment.matches {
+        return not_ready(lacks(Missing::Rollout));
+    }
+    if !deployment.observed {
+        return not_ready(lacks(Missing::Observed));
+    }
+    let want = deployment.replicas;
+    let have = deployment.newest_available().min(facts.endpoints);
+    // Behind the color's own Service, old pods would still answer the tests of the new version.
+    let leaving = deployment.total > deployment.updated;
+    if deployment.updated < want || have < want || leaving {
+        if deployment.deadline_exceeded {
+            let words = words::with_cause(lacks(Missing::Deadline), problems.pods.get(idle).as_ref());
+            return (false, ("ProgressDeadlineExceeded", words));
+        }
+        let old = if leaving && have >= want { ", and still pods of its previous revision" } else { "" };
+        return not_ready(format!("{idle} has {have} of {want} pods ready{old}"));
+    }
+    let reduced = want < app.spec.replicas && intent.standby != Standby::Warm;
+    if reduced {
+        (true, ("Reduced", format!("{idle} is ready with {want} of {} pods", app.spec.replicas)))
+    } else {
+        (true, ("Warm", format!("{idle} is ready with {want} {}", if want == 1 { "pod" } else { "pods" })))
+    }
+}

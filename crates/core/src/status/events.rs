@@ -1,0 +1,154 @@
+//! One Event per transition, none on a steady state.
+
+use super::words;
+use bluegreen_api::{BlueGreenAppStatus, Color, READY, STALLED, STANDBY_READY};
+
+/// Every event reason, for the documentation's test.
+pub const EVENTS: &[&str] = &[
+    "Activated",
+    "ColorReady",
+    "Contested",
+    "Drained",
+    "LiveDegraded",
+    "LiveRecovered",
+    "Recovered",
+    "RolledBack",
+    "SelectorRestored",
+    "Stalled",
+    "SwitchBlocked",
+    "SwitchCanceled",
+    "SwitchStarted",
+    "Switched",
+];
+
+/// The `action` of an Event, as it is spelled there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// The operator applied an object.
+    Apply,
+    /// A switch was canceled.
+    Cancel,
+    /// The old color drained.
+    Drain,
+    /// The operator saw the live color's pods change.
+    Observe,
+    /// The idle color was prepared.
+    Prepare,
+    /// The operator could not go on, or can again.
+    Reconcile,
+    /// The operator put the live Service back.
+    Restore,
+    /// The Service was pointed at a color, or is about to be.
+    Switch,
+}
+
+/// An Event to publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Warning, else Normal.
+    pub warning: bool,
+    /// One of [`EVENTS`].
+    pub reason: &'static str,
+    /// What was done, or failed.
+    pub action: Verb,
+    /// In words.
+    pub note: String,
+}
+
+fn normal(reason: &'static str, action: Verb, note: String) -> Note {
+    Note { warning: false, reason, action, note }
+}
+
+fn warning(reason: &'static str, action: Verb, note: String) -> Note {
+    Note { warning: true, reason, action, note }
+}
+
+/// What changed between two statuses, as Events.
+pub fn events(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Vec<Note> {
+    let mut notes = switch_events(old, new);
+    notes.extend(standby_event(old, new));
+    notes.extend(stalled_event(old, new));
+    notes.extend(degraded_event(old, new));
+    notes
+}
+
+fn switch_events(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Vec<Note> {
+    let mut notes = Vec::new();
+    let target = |status: &BlueGreenAppStatus| status.switch.as_ref().map(|switch| switch.to);
+    if let Some(to) = target(new)
+        && target(old) != Some(to)
+        && old.active != Some(to)
+    {
+        notes.push(normal("SwitchStarted", Verb::Switch, words::switching(new.active, to)));
+    }
+    if let Some(to) = new.active
+        && old.active != Some(to)
+    {
+        notes.push(moved(old, new, to));
+    } else if let Some(to) = target(old)
+        && target(new) != Some(to)
+    {
+        if old.active != Some(to) {
+            let live =
+                new.active.map_or_else(|| "no color is live".to_owned(), |c| format!("{c} stays live"));
+            notes.push(normal("SwitchCanceled", Verb::Cancel, format!("Switch to {to} canceled; {live}")));
+        } else if target(new).is_none()
+            // The first activation leaves no color behind.
+            && let Some(from) = old.switch.as_ref().and_then(|switch| switch.from)
+        {
+            let words = format!("{from} has drained; it may be scaled down or changed now");
+            notes.push(normal("Drained", Verb::Drain, words));
+        }
+    }
+    notes
+}
+
+fn moved(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus, to: Color) -> Note {
+    let image = new.color(to).map(|color| color.image.clone()).unwrap_or_default();
+    let again = old.color(to).is_some_and(|c| c.served_revision.is_some_and(|served| served == c.revision));
+    match old.active {
+        None => {
+            normal("Activated", Verb::Switch, format!("Switched to {to}, the first live color ({image})"))
+        }
+        Some(from) if again => {
+            normal("RolledBack", Verb::Switch, format!("Switched back from {from} to {to} ({image})"))
+        }
+        Some(from) => normal("Switched", Verb::Switch, format!("Switched from {from} to {to} ({image})")),
+    }
+}
+
+fn standby_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<Note> {
+    let is =
+        |status: &BlueGreenAppStatus| status.condition(STANDBY_READY).is_some_and(|c| c.status == "True");
+    let became = !is(old) && is(new) && old.active == new.active;
+    let condition = new.condition(STANDBY_READY).filter(|_| became)?;
+    Some(normal("ColorReady", Verb::Prepare, condition.message.clone()))
+}
+
+fn stalled_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<Note> {
+    match (old.condition(STALLED), new.condition(STALLED)) {
+        (was, Some(now)) if was.map(|c| &c.reason) != Some(&now.reason) => {
+            let reason = if new.switch.is_some() { "SwitchBlocked" } else { "Stalled" };
+            Some(warning(reason, Verb::Reconcile, format!("{}: {}", now.reason, now.message)))
+        }
+        (Some(was), None) => {
+            Some(normal("Recovered", Verb::Reconcile, format!("Resolved: {}: {}", was.reason, was.message)))
+        }
+        (None | Some(_), _) => None,
+    }
+}
+
+fn degraded_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<Note> {
+    let degraded = |status: &BlueGreenAppStatus| {
+        status.condition(READY).filter(|c| c.reason == "LiveNotReady").map(|c| c.message.clone())
+    };
+    let ready = new.condition(READY).is_some_and(|c| c.status == "True");
+    match (degraded(old), degraded(new)) {
+        (None, Some(words)) => Some(warning("LiveDegraded", Verb::Observe, words)),
+        (Some(_), None) if ready => {
+            let live = new.active.map_or("The live color", Color::as_str);
+            Some(normal("LiveRecovered", Verb::Observe, format!("{live} is fully ready again")))
+        }
+        (None | Some(_), _) => None,
+    }
+}

@@ -1,0 +1,206 @@
+//! PURE: what later decisions read back from the status, without its words and its times.
+//!
+//! The exhaustive model writes exactly this record in the place of a status, so that the function that it explores is the
+//! one that runs. It uses the planner's types only.
+
+use crate::plan::{Child, Intent, Live, Observed, Plan, Stage};
+use bluegreen_api::{Color, PerColor};
+
+/// The part of a status that is read back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Record {
+    /// `status.active`: the color that the Service selects, as committed last.
+    pub active: Option<Color>,
+    /// `status.switch`: from which color, and to which.
+    pub switch: Option<(Option<Color>, Color)>,
+    /// The condition `Reconciling` is there.
+    pub reconciling: bool,
+    /// `servedRevision` of each color: the revision that was live last.
+    pub served: PerColor<Option<i64>>,
+    /// `status.desiredHealthy`: how many pods of the live color should be available.
+    pub healthy: Option<i32>,
+}
+
+/// What the last refused write was about. The planner does not know of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Refused {
+    /// No write was refused.
+    #[default]
+    Nothing,
+    /// An object of this color.
+    Color(Color),
+    /// The live Service.
+    Service,
+}
+
+/// Why nothing will happen without a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stall {
+    /// Another installation's operator, or a later leader, holds the objects.
+    Holder,
+    /// The spec breaks a rule.
+    InvalidSpec,
+    /// An object of a child's name belongs to somebody else.
+    Conflict,
+    /// The API server refused a write that the app waits for.
+    Refused,
+    /// `spec.paused` holds back a change.
+    Paused,
+    /// It waited for longer than the progress deadline.
+    Deadline,
+    /// An edit of the live color's block is held.
+    Held,
+}
+
+/// Work that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Work {
+    /// The target is made ready.
+    Target,
+    /// The Service is pointed at the target, or its endpoints follow.
+    Switching,
+    /// Earlier writes of unknown result are fenced, so that the pause can be reported.
+    Pausing,
+    /// The live color is brought to what the spec says.
+    Live,
+    /// The idle color is.
+    Idle(Color),
+}
+
+/// The record that follows from the one before and from the decision.
+pub fn record(old: &Record, intent: &Intent, facts: &Observed, plan: &Plan, refused: Refused) -> Record {
+    Record {
+        active: plan.live.color().or(old.active),
+        switch: switch(old, intent, plan),
+        reconciling: stall(intent, facts, plan, refused).is_none()
+            && work(old, intent, facts, plan, refused).is_some(),
+        served: PerColor::from_fn(|color| served(old, intent, facts, color)),
+        healthy: healthy(old.healthy, intent, facts, plan),
+    }
+}
+
+/// The live color's pods that are available and that the live Service lists.
+fn carrying(facts: &Observed, plan: &Plan) -> i32 {
+    let color = plan.live.color();
+    let available = color
+        .and_then(|color| facts.colors.get(color).deployment.ours())
+        .map_or(0, |deployment| deployment.available);
+    available.min(facts.service.ours().map_or(0, |service| service.endpoints))
+}
+
+/// How many pods of the live color should be available; `before` is the number that was recorded.
+///
+/// As many as have been at once, so that a pod that is lost counts, and one that is yet to come does not. A switch keeps the
+/// number: the new color has to carry what the old one did.
+fn healthy(before: Option<i32>, intent: &Intent, facts: &Observed, plan: &Plan) -> Option<i32> {
+    let color = plan.live.color()?;
+    // Where nothing is recorded: all pods of a Deployment whose size nobody has changed yet.
+    let size = || facts.colors.get(color).deployment.ours().map(|deployment| deployment.replicas);
+    before.or_else(size).map(|before| before.max(carrying(facts, plan)).min(intent.replicas))
+}
+
+/// Fewer pods of the live color are available than there were: pods have failed.
+pub fn is_degraded(old: &Record, intent: &Intent, facts: &Observed, plan: &Plan) -> bool {
+    carrying(facts, plan) < healthy(old.healthy, intent, facts, plan).unwrap_or(1).max(1)
+}
+
+/// A switch is under way from the moment in which the user asks for it until the old color has drained.
+fn switch(old: &Record, intent: &Intent, plan: &Plan) -> Option<(Option<Color>, Color)> {
+    let target = intent.active;
+    let to_target = old.switch.filter(|(_, to)| *to == target);
+    match plan.stage {
+        Stage::Preparing { .. } | Stage::Switching { .. } => match plan.live.color() {
+            // The Service selects the target already: the switch keeps the color that it came from.
+            Some(live) if live == target => to_target.or(Some((None, target))),
+            from => Some((from, target)),
+        },
+        Stage::Draining { old } => Some((Some(old), target)),
+        // However many pods the new color has: the old one's drain is over.
+        Stage::Unready { .. } if plan.switched => None,
+        // The Service may have been pointed back before anybody saw that it had left: that drain is still to come.
+        Stage::Unready { .. } => to_target.or(old.switch.map(|_| (Some(target.other()), target))),
+        Stage::Paused | Stage::Pausing | Stage::Yielding | Stage::Invalid => old.switch,
+        Stage::Serving => None,
+    }
+}
+
+/// What was live last is remembered for as long as the color has a block or a Deployment, or a lost Service would make
+/// it forgotten.
+fn served(old: &Record, intent: &Intent, facts: &Observed, color: Color) -> Option<i64> {
+    let remains = facts.colors.get(color).deployment.ours().is_some() || *intent.wanted.get(color);
+    let on_service = facts.service.ours().and_then(|service| *service.served.get(color));
+    on_service.or(*old.served.get(color)).filter(|_| remains)
+}
+
+/// Why nothing will happen without a change; the first cause wins.
+pub fn stall(intent: &Intent, facts: &Observed, plan: &Plan, refused: Refused) -> Option<Stall> {
+    let target = intent.active;
+    if plan.waits.holder.is_some() {
+        return Some(Stall::Holder);
+    }
+    if intent.invalid {
+        return Some(Stall::InvalidSpec);
+    }
+    if has_foreign_child(intent, facts) {
+        return Some(Stall::Conflict);
+    }
+    // What is refused of the idle color alone is no reason to call the app stalled.
+    let only_idle = plan.live == Live::Selected(target) && refused == Refused::Color(target.other());
+    if refused != Refused::Nothing && !only_idle {
+        return Some(Stall::Refused);
+    }
+    if plan.waits.paused {
+        return Some(Stall::Paused);
+    }
+    if plan.waits.late {
+        return Some(Stall::Deadline);
+    }
+    let held = plan.held == Some(target) && plan.live.color() == Some(target);
+    held.then_some(Stall::Held)
+}
+
+fn has_foreign_child(intent: &Intent, facts: &Observed) -> bool {
+    let of_color = |color: Color| {
+        let facts = facts.colors.get(color);
+        facts.service == Child::Foreign || facts.deployment == Child::Foreign
+    };
+    facts.service == Child::Foreign
+        || Color::ALL.into_iter().any(|color| *intent.wanted.get(color) && of_color(color))
+}
+
+/// What is under way.
+pub fn work(old: &Record, intent: &Intent, facts: &Observed, plan: &Plan, refused: Refused) -> Option<Work> {
+    let target = intent.active;
+    match plan.stage {
+        Stage::Preparing { .. } => Some(Work::Target),
+        Stage::Switching { .. } => Some(Work::Switching),
+        Stage::Pausing => Some(Work::Pausing),
+        // Pods that fail are no work that the spec asked for.
+        Stage::Unready { missing } => {
+            (missing.is_update() || !is_degraded(old, intent, facts, plan)).then_some(Work::Live)
+        }
+        Stage::Serving => {
+            let idle = target.other();
+            // What was refused makes no progress without an edit; StandbyReady says so.
+            let waits =
+                *intent.wanted.get(idle) && refused != Refused::Color(idle) && is_rolling(facts, idle);
+            waits.then_some(Work::Idle(idle))
+        }
+        Stage::Draining { .. } | Stage::Paused | Stage::Yielding | Stage::Invalid => None,
+    }
+}
+
+/// The color is on its way to its newest revision, and has not exceeded its progress deadline.
+fn is_rolling(facts: &Observed, color: Color) -> bool {
+    let facts = facts.colors.get(color);
+    match facts.deployment.ours() {
+        Some(deployment) => {
+            let complete = deployment.rolled_out
+                && deployment.observed
+                && deployment.matches
+                && Some(deployment.revision) == facts.current.map(|stored| stored.number);
+            !complete && !deployment.deadline_exceeded && deployment.replicas > 0
+        }
+        None => facts.deployment == Child::Absent,
+    }
+}

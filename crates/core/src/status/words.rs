@@ -1,0 +1,240 @@
+//! PURE: the planner's report in words, for conditions, Events and `kubectl bluegreen plan`.
+//!
+//! Messages are stable: nothing in them changes while nothing changes for the reader, or the status would be written again
+//! and again.
+
+use kube::ResourceExt;
+
+use crate::desired::names;
+use crate::plan::{Action, Child, Holder, Live, Missing, Observed, Plan, Stage};
+use crate::validate;
+use bluegreen_api::{BlueGreenApp, Color, PerColor};
+
+/// Why the pods of each color are not ready, as far as it is known.
+pub type Because = PerColor<Option<String>>;
+
+/// What the app waits for; `None` if it waits for nothing.
+pub fn waits(app: &BlueGreenApp, seen: &Observed, plan: &Plan, because: &Because) -> Option<String> {
+    let name = app.name_any();
+    match plan.stage {
+        Stage::Yielding => plan.waits.holder.as_ref().map(|holder| held_by(&name, holder)),
+        Stage::Invalid => Some(format!("The spec is invalid: {}", invalid(app))),
+        Stage::Preparing { target, missing } => {
+            let live = plan.live.color();
+            let live = live.map_or_else(|| "no color is live yet".to_owned(), |c| format!("{c} stays live"));
+            let what = match collecting(app, seen).into_iter().next() {
+                Some(old) => old,
+                None => lacks_because(&name, seen, target, missing, because),
+            };
+            Some(format!("{what}; {live}"))
+        }
+        Stage::Switching { to } if plan.live == Live::Selected(to) => {
+            Some(format!("Service {name} selects {to}; waiting for its endpoints"))
+        }
+        Stage::Switching { to } => Some(switching(plan.live.color(), to)),
+        Stage::Draining { old } => Some(format!(
+            "{old} drains for {} seconds; its pods stay as they are to finish their requests",
+            app.spec.drain_seconds
+        )),
+        Stage::Unready { missing } => {
+            let color = app.spec.active;
+            let what = live_pods(seen, color, missing).unwrap_or_else(|| lacks(&name, seen, color, missing));
+            Some(with_cause(what, because.get(color).as_ref()))
+        }
+        Stage::Paused => match plan.waits.gate {
+            Some((color, missing)) => Some(format!(
+                "{}; spec.paused is true, so the operator changes nothing",
+                lacks_because(&name, seen, color, missing, because)
+            )),
+            None => plan.waits.paused.then(paused),
+        },
+        Stage::Pausing => Some(
+            "Pausing: making sure that no earlier write of this operator can still take effect".to_owned(),
+        ),
+        Stage::Serving => None,
+    }
+}
+
+/// A switch that is under way.
+pub(super) fn switching(from: Option<Color>, to: Color) -> String {
+    match from.filter(|from| *from != to) {
+        Some(from) => format!("Switching from {from} to {to}"),
+        None => format!("Switching to {to}"),
+    }
+}
+
+/// The spec has changes, and `spec.paused` holds them back.
+pub(super) fn paused() -> String {
+    "spec.paused is true and there are changes that are not applied; set spec.paused to false to apply them"
+        .to_owned()
+}
+
+/// Rules of the spec that are broken.
+pub(super) fn invalid(app: &BlueGreenApp) -> String {
+    let problems = validate::problems(&app.name_any(), &app.spec);
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// Who else holds the app's objects, and what to do.
+pub(super) fn held_by(app: &str, holder: &Holder) -> String {
+    match holder {
+        Holder::Installation(lease) => format!(
+            "The operator with the Lease {lease} manages this app's objects. Remove one of the two operators, or let \
+             this one take over: kubectl annotate service {app} {}-",
+            names::OPERATOR
+        ),
+        Holder::Leader { service, colors } => {
+            let service = service.then(|| format!("service/{app}"));
+            let colors =
+                colors.iter().map(|color| format!("deployment/{}", names::deployment_name(app, *color)));
+            let objects: Vec<String> = service.into_iter().chain(colors).collect();
+            let (objects, label) = (objects.join(" "), names::FENCE);
+            format!(
+                "The label {label} of {objects} names a later leader of this operator, so this one changes nothing. If \
+                 no other replica is taking over, the label was edited: kubectl label {objects} {label}-"
+            )
+        }
+    }
+}
+
+/// Objects that have a child's name but belong to somebody else, each with what to do.
+pub fn conflicts(app: &BlueGreenApp, facts: &Observed) -> Vec<String> {
+    let words = |what: String| {
+        format!(
+            "{what} exists and does not belong to this app; delete it, or hand it over with the annotation {}: {}",
+            names::ADOPT,
+            app.name_any()
+        )
+    };
+    children(app, facts, |is| is.0).into_iter().map(words).collect()
+}
+
+/// Objects of an earlier app of this name that are about to go.
+pub(super) fn collecting(app: &BlueGreenApp, facts: &Observed) -> Vec<String> {
+    let words = |what| format!("{what} of an earlier app of this name is still being deleted");
+    children(app, facts, |is| is.1).into_iter().map(words).collect()
+}
+
+/// The children that are (foreign, collecting), as `accept` picks.
+fn children(app: &BlueGreenApp, facts: &Observed, accept: fn((bool, bool)) -> bool) -> Vec<String> {
+    fn is<T>(child: &Child<T>) -> (bool, bool) {
+        match child {
+            Child::Foreign => (true, false),
+            Child::Collecting => (false, true),
+            Child::Absent | Child::Ours(_) => (false, false),
+        }
+    }
+    let name = app.name_any();
+    let mut found = vec![(format!("Service {name}"), is(&facts.service))];
+    for color in Color::ALL.into_iter().filter(|&color| app.spec.color(color).is_some()) {
+        let child = facts.colors.get(color);
+        found.push((format!("Service {}", names::color_service_name(&name, color)), is(&child.service)));
+        found.push((format!("Deployment {}", names::deployment_name(&name, color)), is(&child.deployment)));
+    }
+    found.into_iter().filter(|(_, is)| accept(*is)).map(|(what, _)| what).collect()
+}
+
+/// What a color of the app lacks, in words.
+pub fn lacks(app: &str, seen: &Observed, color: Color, missing: Missing) -> String {
+    let deployment = format!("Deployment {}", names::deployment_name(app, color));
+    match missing {
+        Missing::Block => format!("spec.{color} is not set"),
+        Missing::Revision => format!("The new revision of {color} is not stored yet"),
+        Missing::Deployment => format!("{deployment} does not exist yet"),
+        Missing::Rollout => format!("{deployment} is not updated yet"),
+        Missing::Size { have, want } => format!("{deployment} is being scaled from {have} to {want} pods"),
+        Missing::Observed => {
+            format!("The Deployment controller has not observed the last change of {deployment} yet")
+        }
+        Missing::Pods { have, want } => format!("{color} has {have} of {want} pods available"),
+        Missing::Deadline => format!("{deployment} exceeded its progress deadline"),
+        Missing::ReplicaSet => format!("{deployment} has no ReplicaSet of its new revision yet"),
+        Missing::Endpoints { have, want } => {
+            format!("Service {} has {have} of {want} ready endpoints", names::color_service_name(app, color))
+        }
+        Missing::Nodes { .. } => {
+            let nodes = some_of(&seen.colors.get(color).uncovered);
+            let live = color.other();
+            format!(
+                "{color} has no ready pod on {nodes}, where {live} has one (externalTrafficPolicy: Local)"
+            )
+        }
+    }
+}
+
+/// What the live color has. Of an in-place update: how many pods are updated, and how many are available of either version.
+fn live_pods(seen: &Observed, color: Color, missing: Missing) -> Option<String> {
+    let deployment = seen.colors.get(color).deployment.ours()?;
+    let Missing::Pods { want, .. } = missing else { return None };
+    let (available, updated) = (deployment.available, deployment.updated);
+    if deployment.total == updated {
+        return Some(format!("{color} has {available} of {want} pods available"));
+    }
+    Some(format!("{color} is being updated: {updated} of {want} pods are updated, {available} are available"))
+}
+
+/// As [`lacks`], with what its pods say.
+pub(super) fn lacks_because(
+    app: &str,
+    seen: &Observed,
+    color: Color,
+    missing: Missing,
+    because: &Because,
+) -> String {
+    with_cause(lacks(app, seen, color, missing), because.get(color).as_ref())
+}
+
+/// A message, with its cause if that is known.
+pub(super) fn with_cause(what: String, why: Option<&String>) -> String {
+    match why {
+        Some(why) => format!("{what}: {why}"),
+        None => what,
+    }
+}
+
+/// The first few names: a message has to end somewhere.
+fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more nodes"),
+    }
+}
+
+/// The objects that these actions change, each once.
+pub fn objects(app: &str, actions: &[Action]) -> Vec<String> {
+    let service = || vec![format!("Service {app}")];
+    let deployment = |color: Color| format!("Deployment {}", names::deployment_name(app, color));
+    let revision =
+        |color, number| vec![format!("ControllerRevision {}", names::revision_name(app, color, number))];
+    let mut all: Vec<String> = Vec::new();
+    for action in actions {
+        let objects = match action {
+            Action::CreateService
+            | Action::Restore { .. }
+            | Action::UpdateService
+            | Action::Promote { .. }
+            | Action::Switch { .. } => service(),
+            Action::ApplyColorService(color) => {
+                vec![format!("Service {}", names::color_service_name(app, *color))]
+            }
+            Action::StoreRevision { color, number }
+            | Action::RecoverRevision { color, number }
+            | Action::DropRevision { color, number } => revision(*color, *number),
+            Action::CreateDeployment { color, .. }
+            | Action::EditDeployment { color, .. }
+            | Action::RemoveColor(color) => vec![deployment(*color)],
+            Action::Fence { service: stamped, colors } => {
+                let service = if *stamped { service() } else { Vec::new() };
+                service.into_iter().chain(colors.iter().map(|color| deployment(*color))).collect()
+            }
+        };
+        for object in objects {
+            if !all.contains(&object) {
+                all.push(object);
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,286 @@
+//! Every rule of the API once more, in Rust: a CRD can be older than the operator that reads its objects.
+//!
+//! The words come from [`bluegreen_api::rules`], where the CEL for the same rule stands. The only rules
+//! missing here compare with the previous version of the object, which only admission has.
+
+mod syntax;
+mod template;
+
+use bluegreen_api::rules::{self, StaticRule};
+use bluegreen_api::{
+    BlueGreenAppSpec, Color, ColorSpec, ExecProbe, GrpcProbe, HttpGetProbe, ReadinessProbe, ServiceSpec,
+    ServiceType, Standby, TcpProbe,
+};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+/// One thing that is wrong with an app, in the words that admission uses.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Path of the field, for example `spec.blue.tag`.
+    pub field: String,
+    /// What it must be, and what to do.
+    pub message: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
+/// Everything that is wrong with an app of this name; empty when admission would accept it.
+///
+/// Whatever `spec` holds, this answers: it never panics.
+#[must_use]
+pub fn problems(name: &str, spec: &BlueGreenAppSpec) -> Vec<Problem> {
+    let mut found = Found::default();
+    let BlueGreenAppSpec {
+        active,
+        image,
+        blue,
+        green,
+        replicas,
+        standby,
+        port,
+        port_name,
+        app_protocol,
+        readiness_probe,
+        service,
+        template,
+        min_ready_seconds,
+        progress_deadline_seconds,
+        drain_seconds,
+        max_surge,
+        active_update_policy: _,
+        paused: _,
+    } = spec;
+
+    found.check("metadata.name", rules::NAME_SYNTAX, syntax::is_app_name(name));
+    found.check("metadata.name", rules::NAME_SUFFIX, !syntax::has_reserved_suffix(name));
+    found.check("spec.active", rules::ACTIVE_BLOCK_PRESENT, spec.color(*active).is_some());
+    found.repository("spec.image", image);
+    for (color, block) in [(Color::Blue, blue), (Color::Green, green)] {
+        if let Some(block) = block {
+            color_block(&mut found, color, block);
+        }
+    }
+    found.at_least("spec.replicas", *replicas, 1);
+    if let Some(Standby { replicas, scale_down_after_seconds }) = standby {
+        found.at_least_if("spec.standby.replicas", *replicas, 0);
+        found.at_least_if("spec.standby.scaleDownAfterSeconds", *scale_down_after_seconds, 0);
+    }
+    found.port("spec.port", Some(*port));
+    found.check("spec.portName", rules::PORT_NAME_SYNTAX, syntax::is_port_name(port_name));
+    if let Some(protocol) = app_protocol {
+        found.longest("spec.appProtocol", protocol, 317);
+        found.check("spec.appProtocol", rules::APP_PROTOCOL_SYNTAX, syntax::is_app_protocol(protocol));
+    }
+    probe(&mut found, readiness_probe);
+    live_service(&mut found, service);
+    if let Some(template) = template {
+        template::check(&mut found, spec, template);
+    }
+    found.at_least("spec.minReadySeconds", *min_ready_seconds, 0);
+    found.at_least("spec.progressDeadlineSeconds", *progress_deadline_seconds, 1);
+    found.check(
+        "spec.minReadySeconds",
+        rules::MIN_READY_BELOW_DEADLINE,
+        min_ready_seconds < progress_deadline_seconds,
+    );
+    found.at_least("spec.drainSeconds", *drain_seconds, 0);
+    found.at_most("spec.drainSeconds", *drain_seconds, 86400);
+    let surges = match max_surge {
+        IntOrString::Int(pods) => *pods >= 1,
+        IntOrString::String(percentage) => syntax::is_positive_percentage(percentage),
+    };
+    found.check("spec.maxSurge", rules::MAX_SURGE, surges);
+    found.0
+}
+
+fn color_block(found: &mut Found, color: Color, block: &ColorSpec) {
+    let ColorSpec { tag, digest, image, env, revision } = block;
+    let at = format!("spec.{color}");
+    found.check(&at, rules::TAG_OR_DIGEST, tag.is_some() || digest.is_some());
+    if let Some(tag) = tag {
+        found.check(&format!("{at}.tag"), rules::TAG_SYNTAX, syntax::is_tag(tag));
+    }
+    if let Some(digest) = digest {
+        found.check(&format!("{at}.digest"), rules::DIGEST_SYNTAX, syntax::is_digest(digest));
+    }
+    if let Some(image) = image {
+        found.repository(&format!("{at}.image"), image);
+    }
+    let one_source = env
+        .iter()
+        .all(|variable| variable.value_from.is_none() || variable.value.as_deref().is_none_or(str::is_empty));
+    found.check(&format!("{at}.env"), rules::ENV_ONE_SOURCE, one_source);
+    found.unique(&format!("{at}.env"), env.iter().map(|variable| variable.name.as_str()));
+    found.at_most_items(&format!("{at}.env"), env.len(), 256);
+    found.longest(&format!("{at}.revision"), revision.as_deref().unwrap_or_default(), 253);
+}
+
+fn probe(found: &mut Found, probe: &ReadinessProbe) {
+    let ReadinessProbe {
+        http_get,
+        tcp_socket,
+        grpc,
+        exec,
+        initial_delay_seconds,
+        period_seconds,
+        timeout_seconds,
+        success_threshold,
+        failure_threshold,
+    } = probe;
+    let at = "spec.readinessProbe";
+    let handlers = [http_get.is_some(), tcp_socket.is_some(), grpc.is_some(), exec.is_some()];
+    let handlers = handlers.into_iter().filter(|given| *given).count();
+    found.check(at, rules::PROBE_ONE_HANDLER, handlers <= 1);
+    if let Some(HttpGetProbe { path, port, scheme: _, host, http_headers }) = http_get {
+        found.probe_port(&format!("{at}.httpGet.port"), port.as_ref());
+        found.longest(&format!("{at}.httpGet.path"), path.as_deref().unwrap_or_default(), 2048);
+        found.longest(&format!("{at}.httpGet.host"), host.as_deref().unwrap_or_default(), 253);
+        found.at_most_items(&format!("{at}.httpGet.httpHeaders"), http_headers.len(), 64);
+    }
+    if let Some(TcpProbe { port, host }) = tcp_socket {
+        found.probe_port(&format!("{at}.tcpSocket.port"), port.as_ref());
+        found.longest(&format!("{at}.tcpSocket.host"), host.as_deref().unwrap_or_default(), 253);
+    }
+    if let Some(GrpcProbe { port, service: _ }) = grpc {
+        found.port(&format!("{at}.grpc.port"), *port);
+    }
+    if let Some(ExecProbe { command }) = exec
+        && command.is_empty()
+    {
+        found.add(&format!("{at}.exec.command"), "should have at least 1 items");
+    }
+    found.at_least_if(&format!("{at}.initialDelaySeconds"), *initial_delay_seconds, 0);
+    found.at_least_if(&format!("{at}.periodSeconds"), *period_seconds, 1);
+    found.at_least_if(&format!("{at}.timeoutSeconds"), *timeout_seconds, 1);
+    found.at_least_if(&format!("{at}.successThreshold"), *success_threshold, 1);
+    found.at_least_if(&format!("{at}.failureThreshold"), *failure_threshold, 1);
+}
+
+fn live_service(found: &mut Found, service: &ServiceSpec) {
+    let ServiceSpec {
+        type_,
+        port,
+        node_port,
+        annotations,
+        external_traffic_policy,
+        session_affinity: _,
+        load_balancer_class,
+        extra_ports,
+    } = service;
+    let at = "spec.service";
+    let from_outside = match type_ {
+        ServiceType::ClusterIP => false,
+        ServiceType::NodePort | ServiceType::LoadBalancer => true,
+    };
+    let balanced = *type_ == ServiceType::LoadBalancer;
+    found.port(&format!("{at}.port"), *port);
+    found.port(&format!("{at}.nodePort"), *node_port);
+    found.check(&format!("{at}.nodePort"), rules::NODE_PORT_TYPE, node_port.is_none() || from_outside);
+    found.check(
+        &format!("{at}.externalTrafficPolicy"),
+        rules::TRAFFIC_POLICY_TYPE,
+        external_traffic_policy.is_none() || from_outside,
+    );
+    found.check(
+        &format!("{at}.loadBalancerClass"),
+        rules::LOAD_BALANCER_CLASS_TYPE,
+        load_balancer_class.is_none() || balanced,
+    );
+    found.longest(
+        &format!("{at}.loadBalancerClass"),
+        load_balancer_class.as_deref().unwrap_or_default(),
+        317,
+    );
+    found.keys(&format!("{at}.annotations"), annotations);
+    found.check(&format!("{at}.extraPorts"), rules::EXTRA_PORTS_RESERVED, extra_ports.is_empty());
+}
+
+/// The problems so far.
+#[derive(Default)]
+struct Found(Vec<Problem>);
+
+impl Found {
+    fn add(&mut self, field: &str, message: impl Into<String>) {
+        self.0.push(Problem { field: field.to_owned(), message: message.into() });
+    }
+
+    fn check(&mut self, field: &str, rule: StaticRule, holds: bool) {
+        if !holds {
+            self.add(field, rule.message);
+        }
+    }
+
+    fn at_least(&mut self, field: &str, value: i32, least: i32) {
+        if value < least {
+            self.add(field, format!("should be greater than or equal to {least}"));
+        }
+    }
+
+    fn at_least_if(&mut self, field: &str, value: Option<i32>, least: i32) {
+        if let Some(value) = value {
+            self.at_least(field, value, least);
+        }
+    }
+
+    fn at_most(&mut self, field: &str, value: i32, most: i32) {
+        if value > most {
+            self.add(field, format!("should be less than or equal to {most}"));
+        }
+    }
+
+    fn port(&mut self, field: &str, value: Option<i32>) {
+        if let Some(value) = value {
+            self.at_least(field, value, 1);
+            self.at_most(field, value, 65535);
+        }
+    }
+
+    fn probe_port(&mut self, field: &str, value: Option<&IntOrString>) {
+        let valid = match value {
+            None => true,
+            Some(IntOrString::Int(number)) => (1..=65535).contains(number),
+            Some(IntOrString::String(name)) => syntax::is_probe_port_name(name),
+        };
+        self.check(field, rules::PROBE_PORT, valid);
+    }
+
+    fn longest(&mut self, field: &str, text: &str, most: usize) {
+        if text.chars().count() > most {
+            self.add(field, format!("may not be more than {most} characters"));
+        }
+    }
+
+    fn at_most_items(&mut self, field: &str, count: usize, most: usize) {
+        if count > most {
+            self.add(field, format!("must have at most {most} items"));
+        }
+    }
+
+    fn repository(&mut self, field: &str, image: &str) {
+        let bare = !syntax::has_tag_or_digest(image);
+        self.check(field, rules::IMAGE_WITHOUT_TAG, bare);
+        self.check(field, rules::IMAGE_SYNTAX, !bare || syntax::is_repository(image));
+        self.longest(field, image, 255);
+    }
+
+    fn unique<'a>(&mut self, field: &str, names: impl Iterator<Item = &'a str>) {
+        let mut seen = std::collections::BTreeSet::new();
+        for name in names {
+            if !seen.insert(name) {
+                self.add(field, format!("`{name}` {}", rules::DUPLICATE));
+            }
+        }
+    }
+
+    fn keys(&mut self, field: &str, map: &std::collections::BTreeMap<String, String>) {
+        let own = map.keys().all(|key| !key.starts_with(rules::RESERVED_PREFIX));
+        self.check(field, rules::RESERVED_KEYS, own);
+        if map.len() > 64 {
+            self.add(field, "must have at most 64 properties");
+        }
+    }
+}

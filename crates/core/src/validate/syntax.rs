@@ -1,0 +1,159 @@
+//! The grammars behind the rules, by hand: each is small, and the operator needs no regular expressions.
+//! A test generates strings from the CEL expressions' patterns and compares.
+
+use bluegreen_api::rules::NAME_MAX;
+
+const fn is_lower_alphanumeric(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit()
+}
+
+/// DNS-1035, short enough for every child's name.
+pub(super) fn is_app_name(name: &str) -> bool {
+    name.len() <= NAME_MAX
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.ends_with(is_lower_alphanumeric)
+        && name.chars().all(|c| is_lower_alphanumeric(c) || c == '-')
+}
+
+/// Would the name collide with another app's children?
+pub(super) fn has_reserved_suffix(name: &str) -> bool {
+    ["-blue", "-green", "-preview"].iter().any(|suffix| name.ends_with(suffix))
+}
+
+/// IANA service name, as port names are.
+pub(super) fn is_port_name(name: &str) -> bool {
+    is_probe_port_name(name) && name.contains(|c: char| c.is_ascii_lowercase()) && !name.contains("--")
+}
+
+/// A port's name, loosely: Kubernetes looks it up among the container's ports.
+pub(super) fn is_probe_port_name(name: &str) -> bool {
+    (1..=15).contains(&name.len())
+        && name.chars().all(|c| is_lower_alphanumeric(c) || c == '-')
+        && name.starts_with(is_lower_alphanumeric)
+        && name.ends_with(is_lower_alphanumeric)
+}
+
+/// `[domain/]name`.
+pub(super) fn is_app_protocol(protocol: &str) -> bool {
+    let (domain, name) = match protocol.split_once('/') {
+        Some((domain, name)) => (Some(domain), name),
+        None => (None, protocol),
+    };
+    let domain_fits = domain.is_none_or(|domain| {
+        domain.starts_with(is_lower_alphanumeric)
+            && domain.ends_with(is_lower_alphanumeric)
+            && domain.chars().all(|c| is_lower_alphanumeric(c) || c == '-' || c == '.')
+    });
+    domain_fits
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.ends_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+}
+
+/// `1%` and up.
+pub(super) fn is_positive_percentage(text: &str) -> bool {
+    text.strip_suffix('%').is_some_and(|digits| {
+        (1..=6).contains(&digits.len())
+            && !digits.starts_with('0')
+            && digits.chars().all(|c| c.is_ascii_digit())
+    })
+}
+
+/// An OCI tag.
+pub(super) fn is_tag(tag: &str) -> bool {
+    (1..=128).contains(&tag.len())
+        && !tag.starts_with(['.', '-'])
+        && tag.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
+}
+
+/// An OCI digest of one of the algorithms that registries use.
+pub(super) fn is_digest(digest: &str) -> bool {
+    let Some((algorithm, hex)) = digest.split_once(':') else { return false };
+    let digits = match algorithm {
+        "sha256" => 64,
+        "sha512" => 128,
+        _ => return false,
+    };
+    hex.len() == digits && hex.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
+}
+
+/// Is there something that belongs into `tag` or `digest`? A port of a registry comes before a `/`.
+pub(super) fn has_tag_or_digest(image: &str) -> bool {
+    let last = image.rsplit('/').next().unwrap_or(image);
+    image.contains('@') || last.contains(':')
+}
+
+/// `[host[:port]/]path[/path…]`.
+pub(super) fn is_repository(image: &str) -> bool {
+    if image.split('/').all(is_path_component) {
+        return true;
+    }
+    image
+        .split_once('/')
+        .is_some_and(|(host, path)| is_registry(host) && path.split('/').all(is_path_component))
+}
+
+fn is_registry(host: &str) -> bool {
+    let (name, port) = match host.split_once(':') {
+        Some((name, port)) => (name, Some(port)),
+        None => (host, None),
+    };
+    port.is_none_or(|port| !port.is_empty() && port.chars().all(|c| c.is_ascii_digit()))
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.ends_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-')
+}
+
+/// Lower-case letters and digits, with `.`, `_`, `__` or any number of `-` between them.
+fn is_path_component(component: &str) -> bool {
+    component.starts_with(is_lower_alphanumeric)
+        && component.ends_with(is_lower_alphanumeric)
+        && component.split(is_lower_alphanumeric).all(|separator| {
+            matches!(separator, "" | "." | "_" | "__") || separator.chars().all(|c| c == '-')
+        })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use bluegreen_api::rules;
+    use proptest::prelude::*;
+
+    /// The pattern in the nth `matches('…')` of a rule.
+    fn pattern(rule: rules::StaticRule, nth: usize) -> String {
+        let patterns: Vec<&str> = rule.cel.split("matches('").skip(1).collect();
+        patterns[nth].split("')").next().unwrap().to_owned()
+    }
+
+    /// Every string that a rule's pattern matches must be accepted.
+    fn check(rule: rules::StaticRule, nth: usize, accepts: impl Fn(&str) -> bool) {
+        let pattern = pattern(rule, nth);
+        let strategy = proptest::string::string_regex(&pattern.replace(['^', '$'], "")).unwrap();
+        let config = ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() };
+        let mut runner = proptest::test_runner::TestRunner::new(config);
+        runner
+            .run(&strategy, |text| {
+                prop_assert!(accepts(&text), "{pattern} matches {text:?}, the function refuses it");
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn what_the_cel_patterns_match_is_accepted_here_too() {
+        check(rules::NAME_SYNTAX, 0, |text| text.len() > NAME_MAX || is_app_name(text));
+        check(rules::TAG_SYNTAX, 0, is_tag);
+        check(rules::DIGEST_SYNTAX, 0, is_digest);
+        check(rules::IMAGE_SYNTAX, 1, is_repository);
+        check(rules::APP_PROTOCOL_SYNTAX, 0, is_app_protocol);
+        check(rules::MAX_SURGE, 0, is_positive_percentage);
+        check(rules::PROBE_PORT, 0, is_probe_port_name);
+        check(rules::PORT_NAME_SYNTAX, 0, |text| {
+            text.len() > 15
+                || text.contains("--")
+                || !text.contains(|c: char| c.is_ascii_lowercase())
+                || is_port_name(text)
+        });
+    }
+}

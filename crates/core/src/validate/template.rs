@@ -1,0 +1,104 @@
+//! Rules about the overlay.
+
+use k8s_openapi::api::core::v1::{Container, PodSpec};
+use serde_json::Value;
+
+use super::Found;
+use crate::desired::is_quantity;
+use bluegreen_api::{APP_CONTAINER, BlueGreenAppSpec, Template, TemplateMetadata, rules};
+
+pub(super) fn check(found: &mut Found, spec: &BlueGreenAppSpec, template: &Template) {
+    let Template { metadata, spec: pods } = template;
+    if let Some(TemplateMetadata { labels, annotations }) = metadata {
+        found.keys("spec.template.metadata.labels", labels);
+        found.keys("spec.template.metadata.annotations", annotations);
+    }
+    if let Some(pods) = pods {
+        pod_spec(found, spec, pods);
+    }
+}
+
+fn pod_spec(found: &mut Found, spec: &BlueGreenAppSpec, pods: &PodSpec) {
+    let at = "spec.template.spec";
+    let restarts = pods.restart_policy.as_deref().is_none_or(|policy| policy == "Always");
+    found.check(&format!("{at}.restartPolicy"), rules::RESTART_POLICY, restarts);
+    found.check(
+        &format!("{at}.activeDeadlineSeconds"),
+        rules::NO_ACTIVE_DEADLINE,
+        pods.active_deadline_seconds.is_none(),
+    );
+    let ephemeral = pods.ephemeral_containers.iter().flatten().next();
+    found.check(&format!("{at}.ephemeralContainers"), rules::NO_EPHEMERAL_CONTAINERS, ephemeral.is_none());
+
+    let init: Vec<&Container> = pods.init_containers.iter().flatten().collect();
+    let app_is_init = init.iter().any(|container| container.name == APP_CONTAINER);
+    found.check(&format!("{at}.initContainers"), rules::APP_NOT_AN_INIT_CONTAINER, !app_is_init);
+
+    for app in pods.containers.iter().filter(|container| container.name == APP_CONTAINER) {
+        let containers = format!("{at}.containers");
+        found.check(&containers, rules::APP_IMAGE_NOT_IN_TEMPLATE, app.image.is_none());
+        found.check(&containers, rules::APP_PROBE_NOT_IN_TEMPLATE, app.readiness_probe.is_none());
+    }
+    let taken = pods.containers.iter().flat_map(|container| container.ports.iter().flatten()).any(|port| {
+        let tcp = port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP");
+        (tcp && port.container_port == spec.port) || port.name.as_ref() == Some(&spec.port_name)
+    });
+    found.check("spec.template", rules::APP_PORT_NOT_IN_TEMPLATE, !taken);
+
+    lists(found, &format!("{at}.containers"), &pods.containers.iter().collect::<Vec<_>>());
+    lists(found, &format!("{at}.initContainers"), &init);
+    found.unique(&format!("{at}.volumes"), pods.volumes.iter().flatten().map(|volume| volume.name.as_str()));
+    // A value that can't be written as JSON can't have come from the API server.
+    if let Ok(json) = serde_json::to_value(pods) {
+        quantities(found, at, &json);
+    }
+}
+
+fn lists(found: &mut Found, at: &str, containers: &[&Container]) {
+    found.at_most_items(at, containers.len(), 32);
+    found.unique(at, containers.iter().map(|container| container.name.as_str()));
+    for container in containers {
+        let at = format!("{at}[{}]", container.name);
+        found.unique(
+            &format!("{at}.env"),
+            container.env.iter().flatten().map(|variable| variable.name.as_str()),
+        );
+        found.at_most_items(&format!("{at}.ports"), container.ports.iter().flatten().count(), 64);
+    }
+}
+
+/// Every quantity of a pod, wherever it is.
+fn quantities(found: &mut Found, at: &str, value: &Value) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let at = format!("{at}.{key}");
+                match (key.as_str(), value) {
+                    ("limits" | "requests" | "overhead", Value::Object(amounts)) => {
+                        for (resource, amount) in amounts {
+                            quantity(found, &format!("{at}.{resource}"), amount);
+                        }
+                    }
+                    ("sizeLimit" | "divisor", amount) => quantity(found, &at, amount),
+                    (_, value) => quantities(found, &at, value),
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                quantities(found, &format!("{at}[{index}]"), item);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn quantity(found: &mut Found, at: &str, amount: &Value) {
+    // An absent divisor is written as an empty text.
+    if let Value::String(text) = amount
+        && !text.is_empty()
+        && !is_quantity(text)
+    {
+        found.add(at, format!("`{text}` {}", rules::QUANTITY));
+    }
+}

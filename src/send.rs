@@ -1,0 +1,138 @@
+//! Sends requests: asks for leadership before each, and tells what became of it.
+//!
+//! Nothing is retried blindly: a conflict means "read again", no answer means "unknown".
+
+mod outcome;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::Value;
+
+use bluegreen_api::BlueGreenApp;
+use bluegreen_core::apply::{Only, Outcome, Request, Target, Verb, requests};
+use bluegreen_core::desired::names;
+use bluegreen_core::plan::{Action, Mismatch};
+
+use crate::leader::Tenure;
+use crate::metrics::{Metrics, WriteOutcome};
+
+/// What every write needs.
+#[derive(Clone)]
+pub struct Writer {
+    /// A client that never retries by itself.
+    pub client: Client,
+    /// Proof of leadership, asked for before each write.
+    pub tenure: Tenure,
+    /// How long one request may take; shorter than the margin of the Lease.
+    pub deadline: Duration,
+    /// Counts writes.
+    pub metrics: Metrics,
+}
+
+impl Writer {
+    /// Carries out one action.
+    pub async fn apply(&self, target: &Target<'_>, action: &Action) -> Outcome {
+        match requests(action, target) {
+            Ok(requests) => self.send(&requests).await,
+            Err(Mismatch) => Outcome::Stale,
+        }
+    }
+
+    /// Sends the requests of one action and returns the gravest outcome: together, except that one that waits is sent
+    /// only if all before it have succeeded.
+    pub async fn send(&self, requests: &[Request]) -> Outcome {
+        let mut outcome = Outcome::Done;
+        for together in requests.chunk_by(|_, next| !next.waits) {
+            if outcome != Outcome::Done {
+                break;
+            }
+            let outcomes = join_all(together.iter().map(|request| self.one(request))).await;
+            outcome = outcomes.into_iter().fold(outcome, Outcome::and);
+        }
+        outcome
+    }
+
+    /// Writes the status, if nobody changed the app since it was read; also returns the new resourceVersion.
+    pub async fn status(&self, app: &BlueGreenApp) -> (Outcome, Option<String>) {
+        let api: Api<BlueGreenApp> =
+            Api::namespaced(self.client.clone(), &app.namespace().unwrap_or_default());
+        let params = PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() };
+        let name = app.name_any();
+        let mut version = None;
+        let request = async {
+            api.replace_status(&name, &params, app).await.map(|app| version = app.resource_version())
+        };
+        let outcome = self.guarded("status", "the status", request).await;
+        (outcome, version)
+    }
+
+    async fn one(&self, request: &Request) -> Outcome {
+        match &request.verb {
+            Verb::Apply { manager, body, fallback } => {
+                let outcome = self.put(request, manager, body).await;
+                match (outcome, fallback) {
+                    (Outcome::Refused(_), Some(fallback)) => self.put(request, manager, fallback).await,
+                    (outcome, _) => outcome,
+                }
+            }
+            Verb::Delete => self.delete(request).await,
+        }
+    }
+
+    async fn put(&self, request: &Request, manager: &str, body: &Value) -> Outcome {
+        let body = request.only.inside(body.clone());
+        let params = PatchParams::apply(manager).force();
+        let api = self.api(request);
+        let sent = async { api.patch(&request.name, &params, &Patch::Apply(&body)).await.map(|_| ()) };
+        self.guarded(request.object.label(), &what(request), sent).await
+    }
+
+    /// Deletes; what is gone already is as good as deleted.
+    async fn delete(&self, request: &Request) -> Outcome {
+        let preconditions = match &request.only {
+            Only::Absent => return Outcome::Done,
+            Only::Unchanged(read) => Some(read.clone()),
+        };
+        let params = DeleteParams { preconditions, ..DeleteParams::background() };
+        let api = self.api(request);
+        let sent = async { api.delete(&request.name, &params).await.map(|_| ()) };
+        match self.guarded(request.object.label(), &what(request), sent).await {
+            Outcome::Gone => Outcome::Done,
+            other => other,
+        }
+    }
+
+    /// Sends one request, if leadership outlasts it. `kind` is the metric's label, `what` the object in words.
+    async fn guarded(
+        &self,
+        kind: &str,
+        what: &str,
+        request: impl Future<Output = kube::Result<()>>,
+    ) -> Outcome {
+        if !self.tenure.may_write(self.deadline) {
+            self.metrics.record_write(kind, WriteOutcome::NotLeader);
+            return Outcome::NotLeading;
+        }
+        let outcome = match tokio::time::timeout(self.deadline, request).await {
+            Ok(Ok(())) => Outcome::Done,
+            Ok(Err(error)) => outcome::of(what, error),
+            Err(_) => Outcome::Unknown(format!("no answer within {:?}", self.deadline)),
+        };
+        self.metrics.record_write(kind, outcome::metric(&outcome));
+        outcome
+    }
+
+    fn api(&self, request: &Request) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), &request.namespace, &request.object.resource())
+    }
+}
+
+/// The object of a request, as a person names it.
+fn what(request: &Request) -> String {
+    format!("{} {}", request.object.kind(), request.name)
+}
