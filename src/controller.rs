@@ -251,7 +251,7 @@ impl Watches {
         futures::stream::poll_fn(move |context| receiver.poll_recv(context))
     }
 
-    /// Reconciles every app until `stop`; running passes are finished.
+    /// Reconciles every app until `stop`; a running pass ends at its next command.
     pub async fn lead(&self, context: Arc<Context>, concurrency: u16, stop: CancellationToken) {
         let memories = context.clone();
         let queue = self

@@ -223,9 +223,10 @@ impl Shell<'_> {
         let target = Target { seen: &decision.snapshot, facts: &decision.facts, token: &token };
         let outcomes = sending.actions().iter().map(async |action| {
             let outcome = self.context.writer.apply(&target, action).await;
-            match &outcome {
-                Outcome::Unknown(_) => tracing::warn!(?action, ?outcome, "a write's result is unknown"),
-                _ => tracing::info!(?action, ?outcome, "acted"),
+            if let Outcome::Unknown(words) = &outcome {
+                tracing::warn!(?action, words, "a write's result is unknown");
+            } else {
+                tracing::info!(?action, ?outcome, "acted");
             }
             outcome
         });

@@ -126,9 +126,9 @@ async fn find_out(cluster: &Cluster, name: &str, patch: &Value, mut lost: Lost) 
                 }
                 match send(cluster, &app, patch, false).await {
                     Sent::Done(after) => return Ok(Changed { after: *after, ..*lost.changed }),
-                    Sent::Conflict => continue,
-                    Sent::Refused(message) => bail!("{message}"),
-                    Sent::Unknown(why) => lost.why = why,
+                    // The next read tells more. A refusal is no answer to the first edit, which may still be stored.
+                    Sent::Conflict => {}
+                    Sent::Refused(why) | Sent::Unknown(why) => lost.why = why,
                 }
             }
             Err(RequestError::Passing(why)) => lost.why = why,

@@ -103,10 +103,9 @@ pub fn verdict(goal: Goal, app: &BlueGreenApp) -> Verdict {
         Goal::Active(color) if holds && status.active != Some(color) => {
             Verdict::Waiting(format!("{color} is not live yet"))
         }
-        // All that is asked for serves, but not all of it is there yet.
-        Goal::Ready if holds && matches!(condition.reason.as_str(), "Scaling" | "Updating") => {
-            Verdict::Waiting(why)
-        }
+        // The live color serves as before, and is not as the spec asks yet.
+        Goal::Ready | Goal::Active(_) if holds && condition.reason == "Updating" => Verdict::Waiting(why),
+        Goal::Ready if holds && condition.reason == "Scaling" => Verdict::Waiting(why),
         Goal::Ready | Goal::Standby | Goal::Active(_) if holds => Verdict::Reached(why),
         Goal::Ready | Goal::Standby | Goal::Active(_) => Verdict::Waiting(why),
     }

@@ -131,16 +131,18 @@ fn a_wait_at_a_gate_has_an_end() {
     assert!(why.contains("no switch to green was requested"), "{why}");
 }
 
-/// Ready is True while pods are added; who waits for `ready` waits for all of them.
+/// Ready is True while pods are added or updated. A wait for `ready` waits for all of them; a wait for a live color waits for
+/// the version that was asked for, or a deployment to the live color would succeed before its roll-out begins.
 #[test]
-fn a_wait_for_ready_goes_on_while_the_live_color_is_scaled_or_updated() {
-    for reason in ["Scaling", "Updating"] {
+fn a_wait_goes_on_while_the_live_color_is_scaled_or_updated() {
+    for (reason, is_live) in [("Scaling", true), ("Updating", false)] {
         let mut scaling = settled();
         scaling["status"]["conditions"] =
             json!([condition("Ready", "True", reason, "blue has 2 of 4 pods available")]);
         let scaling = app(scaling);
         assert!(matches!(verdict(Goal::Ready, &scaling), Verdict::Waiting(_)), "{reason}");
-        assert!(matches!(verdict(Goal::Active(Blue), &scaling), Verdict::Reached(_)), "{reason}");
+        let reached = matches!(verdict(Goal::Active(Blue), &scaling), Verdict::Reached(_));
+        assert_eq!(reached, is_live, "{reason}");
     }
 }
 

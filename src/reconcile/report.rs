@@ -53,6 +53,8 @@ fn record_switch(
     let target = |status: &BlueGreenAppStatus| status.switch.as_ref().map(|switch| switch.to);
     if let Some(to) = target(new)
         && target(old) != Some(to)
+        // A switch that was made before its first report has no beginning that anybody saw.
+        && new.active != Some(to)
     {
         *began = Some((to, uptime));
     }

@@ -29,7 +29,7 @@ fn observe(seen: &Snapshot, held: Held) -> Observed {
 /// The way of every look: facts, plan, status, Events.
 pub fn everything(seen: &Snapshot, u: &mut Unstructured<'_>) -> Result<()> {
     let long = u.arbitrary::<Option<u8>>()?.map(|seconds| Duration::from_secs(u64::from(seconds)));
-    let held = Held { moved: long.filter(|_| seen.service.is_some()), cleared: long };
+    let held = Held { moved: long.filter(|_| seen.service.is_some()), cleared: long, lost: None };
     let facts = observe(seen, held);
     assert_eq!(facts, observe(seen, held));
     let intent = observe::intent(&seen.app);
@@ -76,7 +76,7 @@ pub fn serving_is_left_alone(seen: &Snapshot) {
         return;
     }
     for held in [None, Some(Duration::from_secs(u64::from(u32::MAX)))] {
-        let facts = observe(seen, Held { moved: held, cleared: held });
+        let facts = observe(seen, Held { moved: held, cleared: held, lost: None });
         let plan = plan::plan(&observe::intent(&seen.app), &facts);
         assert_eq!(plan.live.color(), Some(Color::Blue));
         let touches = |action: &&Action| {

@@ -93,7 +93,7 @@ impl World {
             .held
             .filter(|(color, _)| Live::Selected(*color) == live)
             .map(|(_, since)| Duration::try_from(self.now.duration_since(since)).unwrap_or_default());
-        let held = Held { moved: passed, cleared: passed };
+        let held = Held { moved: passed, cleared: passed, lost: None };
         let facts = observe::observe(&self.seen, routing, &self.token, held, self.now);
         let plan = plan::plan(&observe::intent(&self.seen.app), &facts);
         (facts, plan)

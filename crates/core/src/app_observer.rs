@@ -6,7 +6,7 @@ use crate::drain::{Endpoints, Held};
 use crate::fence::Token;
 use crate::observe::{self, Snapshot, Versions};
 use crate::pass::{Decision, Known, News, Now, Observer};
-use crate::plan::{self, Intent, Observed, Plan, Routing};
+use crate::plan::{Intent, Observed, Routing};
 use crate::status::{self, Material, Problems, Report};
 use bluegreen_api::{BlueGreenAppStatus, Color, PerColor};
 
@@ -49,10 +49,6 @@ impl Observer for AppObserver<'_> {
 
     fn observe(&self, snapshot: &Snapshot, routing: Routing, attempt: u32, held: Held, now: Now) -> Observed {
         observe::observe(snapshot, routing, &self.token.with_attempt(attempt), held, now.wall)
-    }
-
-    fn plan(&self, snapshot: &Snapshot, facts: &Observed) -> Plan {
-        plan::plan(&self.intent(snapshot), facts)
     }
 
     fn report(&self, decision: &Decision<Self>, known: &Known<'_>, now: Now) -> BlueGreenAppStatus {

@@ -21,6 +21,8 @@ pub struct Held {
     pub moved: Option<Duration>,
     /// As [`Endpoints::cleared`].
     pub cleared: Option<Duration>,
+    /// For how long they have not been as [`Endpoints::moved`] says, after they had been so: the switch had been completed.
+    pub lost: Option<Duration>,
 }
 
 /// The clocks of one live color; all times are uptimes.
@@ -32,13 +34,19 @@ struct Clocks {
     color: Color,
     moved: Option<Duration>,
     cleared: Option<Duration>,
+    lost: Option<Duration>,
 }
 
 impl Drain {
     /// Clocks that have been running for so long, at this uptime.
     pub fn running(color: Color, held: Held, uptime: Duration) -> Self {
         let start = |held: Option<Duration>| held.map(|held| uptime.saturating_sub(held));
-        Self(Some(Clocks { color, moved: start(held.moved), cleared: start(held.cleared) }))
+        Self(Some(Clocks {
+            color,
+            moved: start(held.moved),
+            cleared: start(held.cleared),
+            lost: start(held.lost),
+        }))
     }
 
     /// For how long the endpoints have been so, for the color that is live now.
@@ -46,7 +54,7 @@ impl Drain {
         let since = |start: Option<Duration>| start.map(|start| uptime.saturating_sub(start));
         match self.0 {
             Some(clocks) if Some(clocks.color) == live => {
-                Held { moved: since(clocks.moved), cleared: since(clocks.cleared) }
+                Held { moved: since(clocks.moved), cleared: since(clocks.cleared), lost: since(clocks.lost) }
             }
             Some(_) | None => Held::default(),
         }
@@ -60,14 +68,19 @@ impl Drain {
             return;
         };
         let clocks = self.0.filter(|clocks| clocks.color == color);
-        let clocks = clocks.unwrap_or(Clocks { color, moved: None, cleared: None });
+        let clocks = clocks.unwrap_or(Clocks { color, moved: None, cleared: None, lost: None });
         let step = |clock: Option<Duration>, holds: bool| match (clock, holds) {
             (_, false) => None,
             (None, true) => live_read.then_some(uptime),
             (running, true) => running,
         };
         let (moved, cleared) = (step(clocks.moved, seen.moved), step(clocks.cleared, seen.cleared));
-        self.0 = Some(Clocks { color, moved, cleared });
+        let lost = match (clocks.moved, moved) {
+            (_, Some(_)) => None,
+            (Some(_), None) => Some(uptime),
+            (None, None) => clocks.lost,
+        };
+        self.0 = Some(Clocks { color, moved, cleared, lost });
     }
 
     /// A cached read shows what would start a clock, which only a live read may do.
@@ -107,13 +120,26 @@ mod tests {
     }
 
     #[test]
+    fn endpoints_that_are_lost_after_a_switch_have_a_time_of_their_own() {
+        let mut drain = Drain::default();
+        drain.update(Some((Color::Green, LOST)), true, at(0));
+        assert_eq!(drain.held(Some(Color::Green), at(1)).lost, None, "they have not followed yet");
+        drain.update(GREEN, true, at(2));
+        drain.update(Some((Color::Green, LOST)), false, at(1000));
+        drain.update(Some((Color::Green, LOST)), true, at(1001));
+        assert_eq!(drain.held(Some(Color::Green), at(1003)).lost, Some(at(3)));
+        drain.update(GREEN, true, at(1004));
+        assert_eq!(drain.held(Some(Color::Green), at(1005)).lost, None);
+    }
+
+    #[test]
     fn a_clock_that_runs_goes_on_at_every_read() {
         let mut drain = Drain::default();
         drain.update(GREEN, true, at(0));
         drain.update(GREEN, false, at(2));
         drain.update(GREEN, true, at(4));
         let all = Some(at(5));
-        assert_eq!(drain.held(Some(Color::Green), at(5)), Held { moved: all, cleared: all });
+        assert_eq!(drain.held(Some(Color::Green), at(5)), Held { moved: all, cleared: all, lost: None });
     }
 
     #[test]

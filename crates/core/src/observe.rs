@@ -89,9 +89,13 @@ pub fn observe(seen: &Snapshot, routing: Routing, token: &Token, held: Held, now
             // An edit of the target begins its time anew, or its fix would be called stalled from the start. So does the
             // switch itself: from then on it is the endpoints that are waited for.
             .map(|switch| {
-                progressed(switch, &colors, now)
-                    .min(edited(seen, &colors, target, now))
-                    .min(selected(&status, live, target, now))
+                let stands = if live == Live::Selected(target) {
+                    // Endpoints that have followed once, and are lost again, have their own time.
+                    selected(&status, switch, now).min(held.lost.unwrap_or(Duration::MAX))
+                } else {
+                    progressed(switch, &colors, now)
+                };
+                stands.min(edited(seen, &colors, target, now))
             }),
         idle: PerColor::from_fn(|color| idle(seen, &status, &colors, color, now)),
     };
@@ -378,22 +382,20 @@ fn uncovered(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -
     nodes.into_iter().map(str::to_owned).collect()
 }
 
-/// Since the Service selects the target; for ever while it does not.
-fn selected(status: &BlueGreenAppStatus, live: Live, target: Color, now: Timestamp) -> Duration {
-    if live != Live::Selected(target) {
-        return Duration::MAX;
-    }
-    if status.active != Some(target) {
+/// Since the Service selects the target of this switch.
+fn selected(status: &BlueGreenAppStatus, switch: &SwitchStatus, now: Timestamp) -> Duration {
+    if status.active != Some(switch.to) {
         // The switch is so new that the status does not tell of it yet.
         return Duration::ZERO;
     }
-    let switch = status.history.first().filter(|entry| entry.to == target);
-    switch.map_or(Duration::MAX, |switch| since(switch.finished_at.0, now))
+    let done = status.history.first().filter(|entry| entry.to == switch.to);
+    since(done.map_or(switch.started_at.0, |done| done.finished_at.0), now)
 }
 
 /// Since a switch began, or one more of its target's pods became available.
 fn progressed(switch: &SwitchStatus, colors: &PerColor<ColorFacts>, now: Timestamp) -> Duration {
-    let available = colors.get(switch.to).deployment.ours().map_or(0, DeploymentFacts::newest_available);
+    let deployment = colors.get(switch.to).deployment.ours();
+    let available = deployment.map_or(0, DeploymentFacts::observed_available);
     if available > switch.available_replicas {
         return Duration::ZERO;
     }

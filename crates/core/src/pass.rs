@@ -167,7 +167,8 @@ impl<'a, O: Observer> Pass<'a, O> {
             let after = if announces { After::Switch(rounds) } else { After::Rest(rounds) };
             return self.tell(Telling { based, after }, now);
         }
-        if let Some(wait) = self.memory.contest.hold(actions, now.uptime) {
+        let occasion = self.occasion(&based.decision);
+        if let Some(wait) = self.memory.contest.hold(actions, occasion, now.uptime) {
             return self.tell(Telling { based, after: After::Hold(wait) }, now);
         }
         let is_switch = actions.iter().any(|action| matches!(action, Action::Switch { .. }));
@@ -178,6 +179,11 @@ impl<'a, O: Observer> Pass<'a, O> {
             Ok(proven) => Command::Send(Sending::new(Batch::Switch(proven), self.memory.attempt, rounds)),
             Err(based) => self.read_again(Depth::after(based.decision), rounds),
         }
+    }
+
+    /// What tells equal actions apart that write something else.
+    fn occasion(&self, decision: &Decision<O>) -> contest::Occasion {
+        (self.observer.generation(&decision.snapshot).0, self.memory.attempt)
     }
 
     /// Reads once more, unless this pass has had its share: the app then goes to the end of the queue.

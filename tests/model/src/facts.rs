@@ -136,7 +136,8 @@ pub(crate) fn observe(
     let live = routing.live();
     let Routing { service, recorded } = routing;
     let colors = PerColor::from_fn(|color| color_facts(seen, mine, live, color, guards));
-    let held = if guards.drain { held } else { Held { moved: Some(DRAIN), cleared: Some(DRAIN) } };
+    let held =
+        if guards.drain { held } else { Held { moved: Some(DRAIN), cleared: Some(DRAIN), lost: None } };
     let elapsed = Elapsed {
         moved: held.moved,
         cleared: held.cleared,

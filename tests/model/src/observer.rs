@@ -100,7 +100,11 @@ pub(crate) fn memory(controller: &Controller) -> Memory {
             Clock::Running { .. } => Some(Duration::ZERO),
             Clock::Passed => Some(DRAIN),
         };
-        memory.drain = Drain::running(color, Held { moved: held(moved), cleared: held(cleared) }, NOW.uptime);
+        memory.drain = Drain::running(
+            color,
+            Held { moved: held(moved), cleared: held(cleared), lost: None },
+            NOW.uptime,
+        );
     }
     memory
 }
@@ -110,7 +114,7 @@ pub(crate) fn memory(controller: &Controller) -> Memory {
 pub(crate) fn clocks(drain: &Drain, before: Clocks) -> Clocks {
     for color in Color::ALL {
         let held = drain.held(Some(color), NOW.uptime);
-        if held == Held::default() {
+        if (held.moved, held.cleared) == (None, None) {
             continue;
         }
         let clock = |held: Option<Duration>, was: Clock| match (held, was) {

@@ -84,7 +84,8 @@ impl<O: Observer> Pass<'_, O> {
         match gravest(&decision.plan.actions, outcomes, self.observer.idle(&decision.snapshot)) {
             (Outcome::Done, _) => {
                 self.memory.refused = None;
-                if self.memory.contest.done(&decision.plan.actions, now.uptime) {
+                let occasion = self.occasion(&decision);
+                if self.memory.contest.done(&decision.plan.actions, occasion, now.uptime) {
                     self.announcements.push(Announcement::Contested(decision.plan.actions));
                 }
                 self.read_again(again, rounds)

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::RESYNC;
 use super::memory::Memory;
 use super::observer::{Decision, Observer};
-use crate::plan::{Child, Missing, Observed, Stage};
-use bluegreen_api::{Color, PerColor};
+use crate::plan::{Missing, Stage};
+use bluegreen_api::PerColor;
 
 /// How soon a write that was refused is tried again, at the latest.
 const REFUSED: Duration = Duration::from_secs(10);
@@ -26,7 +26,7 @@ pub(super) fn wait<O: Observer>(
     uptime: Duration,
 ) -> Duration {
     let refused = memory.refused.as_ref().map(|_| REFUSED);
-    let foreign = has_foreign(&decision.facts, wanted).then_some(FOREIGN);
+    let foreign = decision.facts.has_foreign(wanted).then_some(FOREIGN);
     let waits_for_owners = matches!(
         decision.plan.stage,
         Stage::Preparing { missing: Missing::ReplicaSet | Missing::Endpoints { .. }, .. }
@@ -37,14 +37,4 @@ pub(super) fn wait<O: Observer>(
         .flatten()
         .min()
         .map_or(RESYNC, |wait| wait.min(RESYNC))
-}
-
-/// Does an object of somebody else have the name of a child?
-fn has_foreign(facts: &Observed, wanted: PerColor<bool>) -> bool {
-    let of_color = |color: Color| {
-        let facts = facts.colors.get(color);
-        facts.service == Child::Foreign || facts.deployment == Child::Foreign
-    };
-    facts.service == Child::Foreign
-        || Color::ALL.into_iter().any(|color| *wanted.get(color) && of_color(color))
 }

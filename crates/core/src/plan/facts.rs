@@ -12,7 +12,7 @@ use bluegreen_api::{ActiveUpdatePolicy, Color, PerColor};
 pub struct Intent {
     /// The color that should serve.
     pub active: Color,
-    /// Nothing may be changed.
+    /// Nothing may be changed but the number of the live color's pods.
     pub paused: bool,
     /// The spec breaks a rule, so that it asks for nothing: what is live stays as it is.
     pub invalid: bool,
@@ -107,7 +107,7 @@ pub struct ServiceFacts {
     /// Every other field that we declare has its value.
     pub current: bool,
     /// Ready pods that its EndpointSlices list, of either color; per address family the smallest. Words and conditions
-    /// only; no decision rests on it.
+    /// only: whether the app is degraded, and so whether its state counts as settled.
     pub endpoints: i32,
 }
 
@@ -170,6 +170,12 @@ impl DeploymentFacts {
     pub fn newest_available(&self) -> i32 {
         let old = self.total.saturating_sub(self.updated);
         self.ready.min(self.available).saturating_sub(old).clamp(0, self.updated.max(0))
+    }
+
+    /// As [`newest_available`](Self::newest_available), and none while the counts are of an earlier generation: those pods may
+    /// be of the version before.
+    pub fn observed_available(&self) -> i32 {
+        if self.observed { self.newest_available() } else { 0 }
     }
 }
 
@@ -249,4 +255,16 @@ pub struct Observed {
     pub recorded: Recorded,
     /// Timers.
     pub elapsed: Elapsed,
+}
+
+impl Observed {
+    /// Does an object of somebody else have the name of a child? `wanted`: the colors whose blocks are in the spec.
+    pub fn has_foreign(&self, wanted: PerColor<bool>) -> bool {
+        let of_color = |color: Color| {
+            let facts = self.colors.get(color);
+            facts.service == Child::Foreign || facts.deployment == Child::Foreign
+        };
+        self.service == Child::Foreign
+            || Color::ALL.into_iter().any(|color| *wanted.get(color) && of_color(color))
+    }
 }

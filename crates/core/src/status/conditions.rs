@@ -46,7 +46,8 @@ pub(super) fn conditions(
 ) -> Vec<Condition> {
     let refused = report.problems.as_refused();
     let record = Record::from(old);
-    let stalled = stall(intent, report.seen, report.plan, refused).map(|stall| stalled(report, stall));
+    let stalled =
+        stall(&record, intent, report.seen, report.plan, refused).map(|stall| stalled(report, stall));
     let (is_ready, why) = ready(report, &record, intent, stalled.as_ref());
     let reconciling = match stalled {
         Some(_) => None,

@@ -79,7 +79,7 @@ fn switch_events(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Vec<Note
         && target(old) != Some(to)
         && old.active != Some(to)
     {
-        notes.push(normal("SwitchStarted", Verb::Switch, words::switching(new.active, to)));
+        notes.push(normal("SwitchStarted", Verb::Switch, words::switching(old.active, to)));
     }
     if let Some(to) = new.active
         && old.active != Some(to)
@@ -147,7 +147,11 @@ fn degraded_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<
         (None, Some(words)) => Some(warning("LiveDegraded", Verb::Observe, words)),
         (Some(_), None) if ready => {
             let live = new.active.map_or("The live color", Color::as_str);
-            Some(normal("LiveRecovered", Verb::Observe, format!("{live} is fully ready again")))
+            Some(normal(
+                "LiveRecovered",
+                Verb::Observe,
+                format!("{live} has as many pods available as before"),
+            ))
         }
         (None | Some(_), _) => None,
     }

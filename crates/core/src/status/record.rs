@@ -72,7 +72,7 @@ pub fn record(old: &Record, intent: &Intent, facts: &Observed, plan: &Plan, refu
     Record {
         active: plan.live.color().or(old.active),
         switch: switch(old, intent, plan),
-        reconciling: stall(intent, facts, plan, refused).is_none()
+        reconciling: stall(old, intent, facts, plan, refused).is_none()
             && work(old, intent, facts, plan, refused).is_some(),
         served: PerColor::from_fn(|color| served(old, intent, facts, color)),
         healthy: healthy(old.healthy, intent, facts, plan),
@@ -80,7 +80,7 @@ pub fn record(old: &Record, intent: &Intent, facts: &Observed, plan: &Plan, refu
 }
 
 /// The live color's pods that are available and that the live Service lists.
-fn carrying(facts: &Observed, plan: &Plan) -> i32 {
+fn listed_and_available(facts: &Observed, plan: &Plan) -> i32 {
     let color = plan.live.color();
     let available = color
         .and_then(|color| facts.colors.get(color).deployment.ours())
@@ -96,12 +96,12 @@ fn healthy(before: Option<i32>, intent: &Intent, facts: &Observed, plan: &Plan) 
     let color = plan.live.color()?;
     // Where nothing is recorded: all pods of a Deployment whose size nobody has changed yet.
     let size = || facts.colors.get(color).deployment.ours().map(|deployment| deployment.replicas);
-    before.or_else(size).map(|before| before.max(carrying(facts, plan)).min(intent.replicas))
+    before.or_else(size).map(|before| before.max(listed_and_available(facts, plan)).min(intent.replicas))
 }
 
 /// Fewer pods of the live color are available than there were: pods have failed.
 pub fn is_degraded(old: &Record, intent: &Intent, facts: &Observed, plan: &Plan) -> bool {
-    carrying(facts, plan) < healthy(old.healthy, intent, facts, plan).unwrap_or(1).max(1)
+    listed_and_available(facts, plan) < healthy(old.healthy, intent, facts, plan).unwrap_or(1).max(1)
 }
 
 /// A switch is under way from the moment in which the user asks for it until the old color has drained.
@@ -111,7 +111,9 @@ fn switch(old: &Record, intent: &Intent, plan: &Plan) -> Option<(Option<Color>, 
     match plan.stage {
         Stage::Preparing { .. } | Stage::Switching { .. } => match plan.live.color() {
             // The Service selects the target already: the switch keeps the color that it came from.
-            Some(live) if live == target => to_target.or(Some((None, target))),
+            Some(live) if live == target => {
+                to_target.or(Some((old.switch.map(|(_, before)| before), target)))
+            }
             from => Some((from, target)),
         },
         Stage::Draining { old } => Some((Some(old), target)),
@@ -133,7 +135,13 @@ fn served(old: &Record, intent: &Intent, facts: &Observed, color: Color) -> Opti
 }
 
 /// Why nothing will happen without a change; the first cause wins.
-pub fn stall(intent: &Intent, facts: &Observed, plan: &Plan, refused: Refused) -> Option<Stall> {
+pub fn stall(
+    old: &Record,
+    intent: &Intent,
+    facts: &Observed,
+    plan: &Plan,
+    refused: Refused,
+) -> Option<Stall> {
     let target = intent.active;
     if plan.waits.holder.is_some() {
         return Some(Stall::Holder);
@@ -141,7 +149,7 @@ pub fn stall(intent: &Intent, facts: &Observed, plan: &Plan, refused: Refused) -
     if intent.invalid {
         return Some(Stall::InvalidSpec);
     }
-    if has_foreign_child(intent, facts) {
+    if facts.has_foreign(intent.wanted) {
         return Some(Stall::Conflict);
     }
     // What is refused of the idle color alone is no reason to call the app stalled.
@@ -149,7 +157,11 @@ pub fn stall(intent: &Intent, facts: &Observed, plan: &Plan, refused: Refused) -
     if refused != Refused::Nothing && !only_idle {
         return Some(Stall::Refused);
     }
-    if plan.waits.paused {
+    // A change that waits for the end of a pause must not hide pods that fail: who is called for them is called.
+    let fails = plan.live == Live::Selected(target)
+        && plan.waits.gate.is_some()
+        && is_degraded(old, intent, facts, plan);
+    if plan.waits.paused && !fails {
         return Some(Stall::Paused);
     }
     if plan.waits.late {
@@ -157,15 +169,6 @@ pub fn stall(intent: &Intent, facts: &Observed, plan: &Plan, refused: Refused) -
     }
     let held = plan.held == Some(target) && plan.live.color() == Some(target);
     held.then_some(Stall::Held)
-}
-
-fn has_foreign_child(intent: &Intent, facts: &Observed) -> bool {
-    let of_color = |color: Color| {
-        let facts = facts.colors.get(color);
-        facts.service == Child::Foreign || facts.deployment == Child::Foreign
-    };
-    facts.service == Child::Foreign
-        || Color::ALL.into_iter().any(|color| *intent.wanted.get(color) && of_color(color))
 }
 
 /// What is under way.

@@ -28,7 +28,7 @@ pub(super) fn switch(
 
 /// Pods of the color's newest revision that are available.
 fn available(report: &Report, color: Color) -> i32 {
-    report.seen.colors.get(color).deployment.ours().map_or(0, |deployment| deployment.newest_available())
+    report.seen.colors.get(color).deployment.ours().map_or(0, |deployment| deployment.observed_available())
 }
 
 /// Takes note of pods that became available: the time without progress starts over. Only more than there were at any time

@@ -109,9 +109,9 @@ pub fn conflicts(app: &BlueGreenApp, facts: &Observed) -> Vec<String> {
     children(app, facts, |is| is.0).into_iter().map(words).collect()
 }
 
-/// Objects of an earlier app of this name that are about to go.
+/// Objects that are being deleted: of an earlier app of this name, or by somebody.
 pub(super) fn collecting(app: &BlueGreenApp, facts: &Observed) -> Vec<String> {
-    let words = |what| format!("{what} of an earlier app of this name is still being deleted");
+    let words = |what| format!("{what} is still being deleted");
     children(app, facts, |is| is.1).into_iter().map(words).collect()
 }
 
