@@ -44,7 +44,7 @@ const AT_ONCE: usize = 8;
 pub async fn read(client: &Client, known: &Snapshot, to: Color) -> kube::Result<Option<Snapshot>> {
     let Some(names) = Names::of(known, to) else { return Ok(None) };
     let reads = Reads::new(client, known, to);
-    // The order matters if there are not enough slots: the first two are followed by further reads.
+    // The first two are followed by further reads, so they get their slots first.
     let (owners, slices, seen) =
         futures::try_join!(reads.owners(&names.pods), reads.slices(&names.slices), reads.objects(&names),)?;
     let (Some(slices), Some(mut seen)) = (slices, seen) else { return Ok(None) };
