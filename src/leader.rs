@@ -1,9 +1,11 @@
-//! Leadership: two replicas run, one acts.
+//! Leader election: two replicas of the operator run, and one of them writes.
 //!
-//! [`acquire`] waits until this process holds the Lease and then keeps renewing it on a thread and client of
-//! its own, so that a busy worker can't starve it. Every write of the operator asks [`Tenure::may_write`]
-//! first; when [`Tenure::lost`] returns, the process ends. The rules are in [`election`], which is pure;
-//! `renewal` is the loop that drives them, `lease` the only part that talks to the API server.
+//! [`acquire`] waits until this process holds the Lease. Then it keeps renewing the Lease on a thread and with a
+//! client of its own, so that a busy worker thread can't delay it. Before every write, the operator asks
+//! [`Tenure::may_write`]. When [`Tenure::lost`] returns, the process ends.
+//!
+//! The rules are in [`election`], which is pure. `renewal` is the loop that drives them, and `lease` is the only part
+//! that talks to the API server.
 
 use std::{
     sync::Arc,
@@ -18,25 +20,25 @@ pub mod election;
 mod lease;
 mod renewal;
 
-/// Which Lease, who asks for it, and how patient everybody is.
+/// The settings of the leader election: which Lease, which identity, which times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseConfig {
     /// Namespace of the Lease.
     pub namespace: String,
-    /// Name of the Lease. Two installs that must not act at the same time share it.
+    /// Name of the Lease. Two installations that must not write at the same time share it.
     pub name: String,
-    /// Unique for every process, also across restarts: see [`unique_identity`].
+    /// The identity of this process. It must be unique, also across restarts: see [`unique_identity`].
     pub identity: String,
-    /// How long a candidate waits after the Lease last changed before it takes over. Default 15 s.
+    /// How long a candidate waits after the last change of the Lease before it takes over. Default 15 s.
     pub duration: Duration,
-    /// How long after its last renewal began a leader may act. Default 10 s.
+    /// How long a leader may write after the start of its last renewal. Default 10 s.
     pub renew_deadline: Duration,
-    /// Time between two attempts, and the deadline of each request. Default 2 s.
+    /// The time between two attempts, and the deadline of each request. Default 2 s.
     pub retry_period: Duration,
 }
 
 impl LeaseConfig {
-    /// The default timings.
+    /// Returns a configuration with the default times.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>, identity: impl Into<String>) -> Self {
         Self {
             namespace: namespace.into(),
@@ -48,10 +50,10 @@ impl LeaseConfig {
         }
     }
 
-    /// Refuse timings under which two leaders could overlap or one could never renew.
+    /// Checks that the times can't let two leaders overlap, and that a leader can renew in time.
     ///
     /// # Errors
-    /// Names the two settings that contradict each other.
+    /// Names the setting that is missing, or the two settings that contradict each other.
     pub fn check(&self) -> anyhow::Result<()> {
         ensure!(!self.identity.is_empty(), "the lease identity is empty");
         ensure!(!self.retry_period.is_zero(), "lease retry period must be longer than 0 s");
@@ -70,22 +72,24 @@ impl LeaseConfig {
         Ok(())
     }
 
-    /// Deadline of one request to the Lease: an API server that hangs costs one attempt, not the term.
+    /// Returns the deadline of one request for the Lease. It is short, so that an API server that hangs costs one
+    /// attempt and not the term.
     pub fn request_timeout(&self) -> Duration {
         self.retry_period
     }
 }
 
-/// One period of leadership; constant while it lasts, and never used twice.
+/// One term: the time from acquiring the Lease to losing it. It does not change while it lasts, and is never used
+/// twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Term {
     /// Namespace of the Lease.
     pub lease_namespace: String,
     /// Name of the Lease.
     pub lease_name: String,
-    /// uid of the Lease; epochs of different Leases can't be compared.
+    /// uid of the Lease. The epochs of different Leases can't be compared.
     pub lease_uid: String,
-    /// `leaseTransitions`, raised by every acquisition.
+    /// The number of the term: `leaseTransitions` of the Lease, which every acquisition raises.
     pub epoch: i64,
 }
 
@@ -98,19 +102,19 @@ pub enum LossReason {
     /// Another process holds the Lease.
     #[error("the lease is held by {by:?}")]
     TakenOver {
-        /// The identity on the Lease, empty if it was released in our name.
+        /// The identity on the Lease. It is empty if somebody released the Lease in the name of this process.
         by: String,
     },
-    /// The Lease is gone.
+    /// The Lease was deleted.
     #[error("the lease was deleted")]
     Deleted,
     /// The Lease is another object of the same name.
     #[error("the lease was deleted and created again")]
     Replaced,
-    /// This process gave it back.
+    /// This process released the Lease.
     #[error("the lease was released")]
     Released,
-    /// The thread that renews is gone.
+    /// The thread that renews the Lease has ended.
     #[error("the lease is not being renewed any more")]
     Stopped,
 }
@@ -121,7 +125,7 @@ enum Standing {
     Lost { reason: LossReason, since: Instant },
 }
 
-/// Proof of leadership, to be asked before every write. Cheap to clone.
+/// The permission to write, which is asked before every write. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Tenure {
     term: Arc<Term>,
@@ -129,7 +133,7 @@ pub struct Tenure {
 }
 
 impl Tenure {
-    /// One that lasts until then, or is over.
+    /// Returns a tenure that is valid until then, or one that is over.
     #[cfg(test)]
     pub(crate) fn for_tests(valid_until: Option<Instant>) -> Self {
         let standing = match valid_until {
@@ -142,7 +146,7 @@ impl Tenure {
             lease_uid: "0a1b2c3d".to_owned(),
             epoch: 7,
         };
-        // What was said last stays readable without whom said it.
+        // The last value stays readable after its sender has been dropped.
         Self { term: Arc::new(term), standing: watch::channel(standing).1 }
     }
 
@@ -151,8 +155,8 @@ impl Tenure {
         &self.term
     }
 
-    /// No write may be in flight past this: the start of the last acknowledged renewal plus the renew
-    /// deadline, or the moment at which leadership was lost.
+    /// Returns the time after which no write may be in flight: the start of the last acknowledged renewal plus the
+    /// renew deadline, or the moment at which leadership was lost.
     pub fn valid_until(&self) -> Instant {
         match &*self.standing.borrow() {
             Standing::Leading { valid_until } => *valid_until,
@@ -160,16 +164,16 @@ impl Tenure {
         }
     }
 
-    /// Whether a request that gives up after `deadline` ends before leadership can.
+    /// Returns true if a request that gives up after `deadline` ends before this term can end.
     pub fn may_write(&self, deadline: Duration) -> bool {
         match &*self.standing.borrow() {
-            // Asked of the clock, not of the renewing thread: a process that was frozen finds out here.
+            // The clock decides, not the renewing thread. So a process that was frozen notices it here.
             Standing::Leading { valid_until } => Instant::now() + deadline <= *valid_until,
             Standing::Lost { .. } => false,
         }
     }
 
-    /// Returns when leadership is over, for good.
+    /// Waits until leadership is over, and returns why. A process does not become leader again.
     pub async fn lost(&self) -> LossReason {
         let mut standing = self.standing.clone();
         loop {
@@ -193,7 +197,7 @@ impl Tenure {
     }
 }
 
-/// Held by the process that leads. Dropping it stops the renewal; [`Leadership::release`] also hands over.
+/// What the leading process holds. Dropping it stops the renewal. [`Leadership::release`] also gives the Lease back.
 #[derive(Debug)]
 pub struct Leadership {
     /// The term this process acts in.
@@ -202,21 +206,21 @@ pub struct Leadership {
     hold: Hold,
 }
 
-/// What keeps a tenure going.
+/// What keeps a tenure valid.
 #[derive(Debug)]
 enum Hold {
     Lease {
         resign: CancellationToken,
-        /// The renewing thread has the other end: it stops when this one is dropped, and drops its own when
-        /// it is done.
+        /// The renewing thread has the other end. The thread stops when this end is dropped, and drops its own end
+        /// when it has finished.
         alive: oneshot::Receiver<()>,
     },
     Nothing(watch::Sender<Standing>),
 }
 
 impl Leadership {
-    /// Act without a Lease, for one operator run by hand: the epoch is the Unix time in seconds, so that a
-    /// later run supersedes an earlier one.
+    /// Returns a leadership without a Lease, for a single operator that a person runs by hand. The epoch is the Unix
+    /// time in seconds, so a later run replaces an earlier one.
     pub fn unelected(namespace: &str, name: &str) -> Self {
         let term = Term {
             lease_namespace: namespace.to_owned(),
@@ -235,7 +239,7 @@ impl Leadership {
         Self { term, tenure, hold }
     }
 
-    /// A handle for everything that writes.
+    /// Returns a handle that everything that writes can ask.
     pub fn tenure(&self) -> Tenure {
         self.tenure.clone()
     }
@@ -255,14 +259,15 @@ impl Leadership {
         self.tenure.lost().await
     }
 
-    /// Hand the Lease back so that the standby takes over at once. Call it when no write is in flight any
-    /// more; from here on [`Tenure::may_write`] is false. Returns when the Lease is released, or when the term
-    /// ran out in trying.
+    /// Releases the Lease, so that the other replica can take over at once.
+    ///
+    /// Call this when no write is in flight any more. From then on, [`Tenure::may_write`] returns false. Returns when
+    /// the Lease is released, or when the term has ended before that succeeded.
     pub async fn release(self) {
         match self.hold {
             Hold::Lease { resign, alive } => {
                 resign.cancel();
-                // An error is what we wait for: the thread dropped its end because it is done.
+                // This waits for an error: it means that the thread has finished and dropped its end.
                 let _ = alive.await;
             }
             Hold::Nothing(standing) => {
@@ -273,15 +278,15 @@ impl Leadership {
     }
 }
 
-/// Wait for leadership. The client is built from `kube` on the renewing thread, without the blind retries
-/// that kube's default client makes.
+/// Waits until this process leads.
 ///
-/// Returns `None` when `shutdown` came first. A shutdown that meets the very claim that succeeds still
-/// returns the leadership: release it.
+/// The client is built from `kube` on the renewing thread, without the retries of kube's default client. Returns
+/// `None` if `shutdown` came first. If the shutdown comes while a successful claim is under way, the leadership is
+/// still returned, and the caller has to release it.
 ///
 /// # Errors
-/// When `cfg` contradicts itself, the client can't be built or the thread can't be started. An API server
-/// that does not answer or refuses is no error: it is logged, and tried again.
+/// Returns an error if `cfg` contradicts itself, or if the client can't be built or the thread can't be started. It
+/// is no error if the API server does not answer or refuses: that is logged and tried again.
 pub async fn acquire(
     kube: kube::Config,
     cfg: LeaseConfig,
@@ -301,16 +306,16 @@ pub async fn acquire(
     if let Ok(leadership) = wait.await {
         return Ok(Some(leadership));
     }
-    // The thread is over, so this answers at once: with an error, or with nothing if `shutdown` came first.
+    // The thread has ended, so this returns at once: an error, or nothing if `shutdown` came first.
     failure.await.map_or(Ok(None), Err)
 }
 
-/// `<pod or host>_<random>`: two processes never share it, also not two of one pod.
+/// Returns an identity `<pod or host>_<random>`. No two processes share one, not even two of the same pod.
 pub fn unique_identity(pod: Option<&str>) -> String {
     use std::hash::{BuildHasher, RandomState};
     let host = std::env::var("HOSTNAME").ok();
     let name = pod.or(host.as_deref()).filter(|name| !name.is_empty()).unwrap_or("local");
-    // `RandomState` is keyed by the operating system's randomness.
+    // The keys of `RandomState` come from the operating system's random numbers.
     let random = RandomState::new().hash_one((std::process::id(), std::time::SystemTime::now()));
     format!("{name}_{random:016x}")
 }

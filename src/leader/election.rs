@@ -1,55 +1,57 @@
-//! PURE: who may lead, decided from what the Lease said and when this process's own clock heard it.
+//! The rules of the leader election. Pure: they decide from what the Lease says and from when this process learned
+//! it.
 //!
-//! [`step`] is driven by the loop in the parent module: it gets one [`Observation`], answers with one
-//! [`Command`], and never looks at a clock, a client or another machine's timestamps itself.
+//! The loop in the module `renewal` drives [`step`]: it passes one [`Observation`] and carries out the [`Command`]
+//! that comes back. The rules use no clock and no client themselves, and never another machine's timestamps.
 //!
-//! Why two leaders never overlap, as long as nobody deletes the Lease:
-//! - Every write carries the resourceVersion it is based on, so writes form one chain.
-//! - A leader counts its validity from the *start* of its last acknowledged renewal, for `renew_deadline`.
-//! - A candidate claims only a resourceVersion that it has known for a full `duration > renew_deadline`
-//!   (or one that says "released"). Any renewal it did not see makes that claim fail; any renewal it did see
-//!   started before it was seen, so its validity has run out.
+//! Two leaders never overlap as long as nobody deletes the Lease, for these reasons:
+//! - Every write names the resourceVersion that it is based on, so the writes form one chain.
+//! - A leader counts its validity of `renew_deadline` from the *start* of its last acknowledged renewal.
+//! - A candidate claims only a resourceVersion that it has known for a full `duration`, which is longer than
+//!   `renew_deadline`, or one that says "released". A renewal that it did not see makes its claim fail. A renewal
+//!   that it did see started before that, so its validity is over.
 //!
-//! A candidate that saw the Lease disappear, or come back as another object, waits a full duration too, whatever
-//! becomes of the new one meanwhile. A process that starts right after a deletion can't know of it: it may overlap
-//! with the old leader until that one's next renewal fails. Terms differ even then, by the Lease's uid.
+//! A candidate that saw the Lease disappear, or come back as another object, also waits for a full duration, whatever
+//! happens to the new Lease in the meantime. A process that starts right after a deletion can't know of it. It may
+//! overlap with the old leader until that leader's next renewal fails. Their terms differ even then, by the uid of
+//! the Lease.
 //!
-//! Not covered: a machine that stops without its monotonic clock noticing (a suspended VM). That is why the
-//! term's epoch is stamped on what the operator writes; the Lease alone is not a fence.
+//! The rules do not cover a machine that stops without its monotonic clock noticing (a suspended VM). That is why the
+//! operator also stamps the term's epoch on its objects. The Lease alone is not a fence.
 
 use std::time::{Duration, Instant};
 
 use super::{LeaseConfig, LossReason};
 
-/// What one version of the Lease says. Times on it are other machines' and are left out on purpose.
+/// What one version of the Lease says. Its times are left out on purpose, because other machines' clocks wrote them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// uid of the object; a Lease that was deleted and created again has another one.
+    /// uid of the object. A Lease that was deleted and created again has another one.
     pub uid: String,
-    /// The version that the next write has to be based on.
+    /// The version that the next write must name.
     pub resource_version: String,
-    /// `holderIdentity`; empty when the Lease was released.
+    /// `holderIdentity`. It is empty after the Lease was released.
     pub holder: String,
-    /// `leaseTransitions`: the epoch of the holder.
+    /// `leaseTransitions`, the epoch of the holder.
     pub transitions: i64,
-    /// `leaseDurationSeconds`: how long the holder asks others to wait.
+    /// `leaseDurationSeconds`, the time for which the holder asks others to wait.
     pub declared: Duration,
 }
 
-/// What the loop reports back.
+/// What the loop reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Observation {
-    /// The pause asked for by [`Command::Wait`] is over (also: the loop has just started).
+    /// The pause of [`Command::Wait`] is over, or the loop has just started.
     Wake,
-    /// A read was answered; `None` when there is no such Lease.
+    /// A read was answered. `None` means that there is no such Lease.
     Read(Option<Snapshot>),
-    /// A write was acknowledged, with the Lease as it is now stored.
+    /// A write was acknowledged. This is the Lease as it is stored now.
     Written(Snapshot),
-    /// A write was refused: its precondition no longer holds.
+    /// A write was refused, because its precondition no longer holds.
     Refused,
-    /// No usable answer. A write may or may not have happened, or may still happen.
+    /// There was no usable answer. A write may have happened, or may still happen.
     Unknown,
-    /// The process wants to stop: give the Lease back, if it is held.
+    /// The process wants to stop, and releases the Lease if it holds it.
     Resign,
 }
 
@@ -58,63 +60,64 @@ pub enum Observation {
 pub enum Command {
     /// Read the Lease.
     Read,
-    /// Create the Lease, held by this process.
+    /// Create the Lease with this process as its holder.
     Create,
-    /// Replace the Lease, with `based_on`'s uid and resourceVersion as precondition.
+    /// Replace the Lease, with the uid and resourceVersion of `based_on` as precondition.
     Replace {
-        /// The version this write is based on.
+        /// The version that this write is based on.
         based_on: Snapshot,
         /// What the write is for.
         purpose: Purpose,
     },
-    /// Do nothing until then, unless asked to resign.
+    /// Wait until then, or until the process wants to stop.
     Wait(Instant),
-    /// Nothing left to do.
+    /// End the loop.
     Stop,
 }
 
-/// Why the Lease is replaced.
+/// What a replacement of the Lease is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Take it over, with the next epoch.
+    /// To take it over, with the next epoch.
     Claim,
-    /// Keep it, same epoch.
+    /// To keep it, with the same epoch.
     Renew,
-    /// Hand it back.
+    /// To release it.
     Release,
 }
 
-/// Where this process stands.
+/// The state of this process in the election.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Not leading, trying to.
+    /// It does not lead, and tries to.
     Candidate(Candidate),
-    /// Leading while the clock says so ([`Leader::valid_until`]).
+    /// It leads until [`Leader::valid_until`].
     Leader(Leader),
-    /// Was leader or candidate; never again in this process.
+    /// It was leader or candidate, and will not be again.
     Ended(LossReason),
 }
 
-/// A process that waits for its turn.
+/// A process that waits until it may claim the Lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     sight: Sight,
-    /// When the Lease as last seen may be claimed.
+    /// The time from which the Lease, as last seen, may be claimed.
     free_at: Instant,
-    /// Until then whoever held a Lease that is gone may still lead, whatever becomes of the next one.
+    /// The holder of a deleted Lease may still consider itself leader until this time, whatever happens to the next
+    /// Lease.
     bereft_until: Instant,
-    /// Start of the current attempt; the next one starts `retry_period` later.
+    /// The start of the current attempt. The next one starts `retry_period` later.
     started: Instant,
-    /// A claim was sent at some time. A holder of our own name is then a claim whose answer was lost.
+    /// This process has sent a claim. If the Lease names this process, then that is a claim whose answer was lost.
     claimed: bool,
 }
 
 /// What a candidate last saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Sight {
-    /// No Lease so far, in this process's whole life.
+    /// No Lease, since this process started.
     Nothing,
-    /// There was one and it is gone.
+    /// A Lease that was deleted.
     Gone,
     Lease(Snapshot),
 }
@@ -122,41 +125,41 @@ enum Sight {
 /// A process that holds the Lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leader {
-    /// The Lease as last acknowledged or re-read.
+    /// The Lease as it was last acknowledged or read.
     lease: Snapshot,
-    /// No write of this process may be in flight after this.
+    /// The time after which no write of this process may be in flight.
     valid_until: Instant,
-    /// Start of the current attempt to renew.
+    /// The start of the current attempt to renew.
     started: Instant,
-    /// This attempt was refused once and has re-read the Lease.
+    /// This attempt was refused once, and the Lease was read again.
     reread: bool,
     leaving: bool,
 }
 
 impl Leader {
-    /// uid of the Lease that is held.
+    /// Returns the uid of the Lease that this process holds.
     pub fn uid(&self) -> &str {
         &self.lease.uid
     }
 
-    /// Constant for as long as this process leads.
+    /// Returns the number of the term. It does not change while this process leads.
     pub fn epoch(&self) -> i64 {
         self.lease.transitions
     }
 
-    /// The start of the last acknowledged renewal plus `renew_deadline`.
+    /// Returns the start of the last acknowledged renewal plus `renew_deadline`.
     pub fn valid_until(&self) -> Instant {
         self.valid_until
     }
 
-    /// True once the process has resigned: it still holds the Lease, and must not act.
+    /// Returns true if the process has resigned. It still holds the Lease, but must not write any more.
     pub fn leaving(&self) -> bool {
         self.leaving
     }
 }
 
 impl State {
-    /// A process that has seen nothing yet.
+    /// Returns the state of a process that has not read the Lease yet.
     pub fn new(now: Instant) -> Self {
         Self::Candidate(Candidate {
             sight: Sight::Nothing,
@@ -168,7 +171,8 @@ impl State {
     }
 }
 
-/// The whole of the election: what is known, what has just been heard, and what to do about it.
+/// Makes one step of the election: takes the state and what was just observed, and returns the new state and what to
+/// do.
 pub fn step(cfg: &LeaseConfig, state: State, seen: Observation, now: Instant) -> (State, Command) {
     match state {
         State::Candidate(candidate) => candidate.step(cfg, seen, now),
@@ -192,7 +196,7 @@ impl Candidate {
                 self.look(cfg, lease, now);
                 self.claim_or_wait(cfg, now)
             }
-            // An answer so late that the term would be over already is as good as none.
+            // If the answer comes so late that the term would be over already, it is ignored.
             Observation::Written(lease) if now < self.started + cfg.renew_deadline => {
                 Leader::begin(cfg, lease, self.started)
             }
@@ -204,17 +208,17 @@ impl Candidate {
         }
     }
 
-    /// Compare with what was seen before, and set the time from which the Lease may be claimed.
+    /// Compares the Lease with what was seen before, and sets the time from which it may be claimed.
     fn look(&mut self, cfg: &LeaseConfig, lease: Option<Snapshot>, now: Instant) {
         let is_gone = match (&self.sight, &lease) {
             (Sight::Lease(old), Some(new)) if old.uid != new.uid => true,
             (Sight::Lease(old), Some(new)) if old.resource_version == new.resource_version => return,
-            // Others may have come and gone unseen since.
+            // Others may have held it in the meantime, without this process seeing it.
             (Sight::Gone, Some(_)) | (Sight::Lease(_), None) => true,
             (Sight::Lease(_), Some(_)) | (Sight::Nothing, _) | (Sight::Gone, None) => false,
         };
         if is_gone {
-            // Whoever led may not have noticed yet that the Lease was deleted or replaced.
+            // The leader may not have noticed yet that the Lease was deleted or replaced.
             self.bereft_until = now + cfg.duration;
         }
         let is_mine = |lease: &Snapshot| self.claimed && lease.holder == cfg.identity;
@@ -233,7 +237,7 @@ impl Candidate {
             let next = (self.started + cfg.retry_period).min(self.free_at);
             return (State::Candidate(self), Command::Wait(next.max(now)));
         }
-        // Validity counts from the start of the request that is acknowledged.
+        // The validity counts from the start of the request that is acknowledged.
         self.started = now;
         self.claimed = true;
         let command = match &self.sight {
@@ -252,7 +256,7 @@ impl Leader {
     }
 
     fn step(mut self, cfg: &LeaseConfig, seen: Observation, now: Instant) -> (State, Command) {
-        // First of all, and whatever the news is: others have been told that this term is over by now.
+        // This comes first, whatever was observed: to everybody else, this term is over by now.
         if now >= self.valid_until {
             return self.over(LossReason::Expired);
         }
@@ -288,12 +292,14 @@ impl Leader {
                 self.reread = true;
                 (State::Leader(self), Command::Read)
             }
-            // Try again with the same version: if the lost write did happen, that one is refused, and re-read.
+            // Try again with the same version. If the lost write did happen, the next one is refused, and the Lease
+            // is read.
             Observation::Unknown => self.pause(cfg, now),
         }
     }
 
-    /// However a resignation ends, it is one: what is left of the Lease runs out by itself.
+    /// Ends the term. If the process has resigned, the reason is `Released` even if the release failed: the Lease
+    /// then expires by itself.
     fn over(&self, reason: LossReason) -> (State, Command) {
         ended(if self.leaving { LossReason::Released } else { reason })
     }

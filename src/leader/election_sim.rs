@@ -1,5 +1,6 @@
-//! Can two processes ever lead at once? A simulated API server, processes with clocks of their own speed, and
-//! requests that are delayed, lost, answered late or carried out after everybody stopped waiting for them.
+//! A simulation that asks whether two processes can ever lead at once. It has an API server, processes whose clocks
+//! run at different speeds, and requests that are delayed, lost, answered late, or carried out after their sender has
+//! given up.
 
 use std::{
     cmp::Reverse,
@@ -10,25 +11,25 @@ use proptest::{prelude::*, strategy::ValueTree};
 
 use super::*;
 
-/// Milliseconds of true time, which no process can see.
+/// Milliseconds of true time. No process can see it.
 type Ms = u64;
 
 #[derive(Clone, Copy, Default)]
 struct Chaos {
-    /// Processes crash, and come back as new ones; so do those that stop by themselves.
+    /// Processes crash and are replaced by new ones. Processes that stop by themselves are replaced, too.
     restarts: bool,
-    /// Somebody deletes the Lease (once both processes have seen this very one).
+    /// Somebody deletes the Lease, after both processes have seen it.
     deletions: bool,
-    /// A server that takes every write, whatever version it is based on.
+    /// The API server accepts every write, whatever version it is based on.
     no_preconditions: bool,
 }
 
-/// What a run showed.
+/// The result of a run.
 #[derive(Debug, Default)]
 struct Verdict {
     overlap: Option<String>,
     reused_term: Option<String>,
-    /// Times at which a process took office.
+    /// How often a process became leader.
     terms: usize,
     leads_at_the_end: bool,
 }
@@ -36,13 +37,13 @@ struct Verdict {
 struct Process {
     identity: String,
     state: State,
-    /// The process's clock shows `base` at true time 0.
+    /// What the process's clock shows at true time 0.
     base: Instant,
-    /// Local milliseconds per 1000 true ones.
+    /// Milliseconds of the process's clock for each 1000 of true time.
     speed: u64,
-    /// Number of what it waits for; anything else that arrives is stale.
+    /// The number of what it waits for. Anything else that arrives is stale.
     turn: u64,
-    /// uid of the Lease that it saw last.
+    /// The uid of the Lease that it saw last.
     sight: Option<String>,
 }
 
@@ -51,7 +52,7 @@ impl Process {
         self.base + Duration::from_millis(at * self.speed / 1000)
     }
 
-    /// True time at which the local clock has reached `local`.
+    /// Returns the true time at which the process's clock reaches `local`.
     fn reaches(&self, local: Instant) -> Ms {
         let millis = u64::try_from(local.saturating_duration_since(self.base).as_millis()).unwrap();
         (millis * 1000).div_ceil(self.speed)
@@ -64,7 +65,7 @@ impl Process {
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
-    /// Something happens to the process, if it still waits for this.
+    /// Something happens to the process, if it still waits for it.
     Heard {
         process: usize,
         turn: u64,
@@ -84,10 +85,11 @@ enum Event {
 struct World {
     cfg: LeaseConfig,
     chaos: Chaos,
-    /// What is random; calm (zeros) once used up.
+    /// The random numbers of a run. When they are used up, they are zero, and nothing bad happens any more.
     dice: std::vec::IntoIter<u16>,
     queue: BinaryHeap<Reverse<(Ms, usize, Event)>>,
-    /// Observations and commands on their way, by index, since only the index has an order.
+    /// The observations and commands that are on their way. The queue refers to them by index, because they have no
+    /// order.
     observations: Vec<Observation>,
     commands: Vec<(String, Command)>,
     lease: Option<Snapshot>,
@@ -143,7 +145,7 @@ impl World {
         u64::from(self.dice.next().unwrap_or(0)) % below
     }
 
-    /// True once in `n`; never when calm.
+    /// Returns true once in `n` times, and never when the random numbers are used up.
     fn one_in(&mut self, n: u64) -> bool {
         self.roll(n) == n - 1
     }
@@ -171,7 +173,7 @@ impl World {
             }
             Event::Heard { process, turn, what } if turn == self.processes[process].turn => {
                 if self.one_in(40) {
-                    // The whole process stands still.
+                    // The whole process is frozen.
                     let later = at + self.roll(25_000);
                     self.push(later, Event::Heard { process, turn, what });
                 } else {
@@ -235,7 +237,7 @@ impl World {
         }
     }
 
-    /// One that was deleted before a candidate has seen it can't make that candidate wait.
+    /// Returns true if both have seen this Lease. A candidate does not wait because of a Lease that it never saw.
     fn everybody_has_seen_this_lease(&self) -> bool {
         self.lease
             .as_ref()
@@ -248,13 +250,13 @@ impl World {
             let at = at + 500 + self.roll(5000);
             self.push(at, Event::Starts { process });
         } else {
-            // The queue must not run dry before the end.
+            // The queue must not become empty before the end.
             let turn = u64::MAX;
             self.hear(at + 200_000, process, turn, Observation::Wake);
         }
     }
 
-    /// Mostly milliseconds, sometimes so long that everybody has given up.
+    /// Returns a delay: mostly milliseconds, sometimes so long that everybody has given up.
     fn latency(&mut self) -> Ms {
         let scale = self.roll(10);
         let roll = self.roll(30_000);
@@ -334,8 +336,9 @@ proptest! {
         prop_assert!(verdict.leads_at_the_end, "{:?}", verdict);
     }
 
-    /// Provided that each had seen the Lease that is deleted: else it can't know that somebody may still lead, and two
-    /// may overlap until the old leader's next renewal fails. The term tells them apart; see the next property.
+    /// This holds if each process had seen the Lease that is deleted. Otherwise it can't know that somebody may still
+    /// lead, and two may overlap until the old leader's next renewal fails. Their terms differ: see the next
+    /// property.
     #[test]
     fn nor_when_the_lease_is_deleted_under_them(dice in dice()) {
         let verdict = World::run(defaults(), Chaos { deletions: true, ..Chaos::default() }, dice);
@@ -343,8 +346,8 @@ proptest! {
         prop_assert_eq!(&verdict.reused_term, &None);
     }
 
-    /// A new process can't know that a Lease was deleted a moment ago, so here two may overlap; the term that
-    /// is stamped on every write still tells them apart.
+    /// A new process can't know that a Lease was deleted a moment ago, so two may overlap here. The term that is
+    /// stamped on the objects still tells them apart.
     #[test]
     fn no_term_is_ever_used_twice_whatever_happens(dice in dice()) {
         let verdict =
@@ -353,7 +356,7 @@ proptest! {
     }
 }
 
-/// Some of many random runs, with everything else as in the property above.
+/// Plays many random runs, with everything else as in the property above.
 fn runs(cfg: &LeaseConfig, chaos: Chaos) -> impl Iterator<Item = Verdict> {
     use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);

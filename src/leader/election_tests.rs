@@ -1,4 +1,4 @@
-//! Who leads, and until when? One question per test.
+//! Tests of who leads, and until when. Each test asks one question.
 
 use super::*;
 
@@ -22,7 +22,7 @@ fn held_by(holder: &str, resource_version: &str) -> Snapshot {
     }
 }
 
-/// Drives [`step`] with times in seconds since its start.
+/// Drives [`step`], with times in seconds since the start.
 struct Play {
     cfg: LeaseConfig,
     start: Instant,
@@ -35,7 +35,7 @@ impl Play {
         Self { cfg: cfg(), start, state: State::new(start) }
     }
 
-    /// Leads since 0 s, in epoch 5, on a Lease that was found released.
+    /// Returns a leader since 0 s, in epoch 5, that claimed a released Lease.
     fn leader() -> Self {
         let mut play = Self::candidate();
         play.at(0.0, Observation::Wake);
@@ -131,7 +131,7 @@ fn every_renewal_seen_starts_the_wait_again() {
 
 #[test]
 fn a_lease_that_looks_old_is_not_free_to_a_process_that_just_started() {
-    // There is no time on a snapshot at all: another machine's clock can't be believed.
+    // A snapshot holds no time at all, because another machine's clock can't be trusted.
     let mut play = Play::candidate();
     play.at(0.0, Observation::Wake);
     assert!(matches!(play.at(0.0, read(held_by("crashed-long-ago", RV))), Command::Wait(_)));
@@ -170,14 +170,14 @@ fn a_lease_that_came_back_is_waited_for_from_when_it_is_seen() {
     let mut play = Play::candidate();
     play.at(0.0, read(held_by("other", RV)));
     play.at(2.0, Observation::Read(None));
-    // Whoever made it may have led since, unseen.
+    // Whoever created it may have led since then, without this process seeing it.
     assert!(matches!(play.at(16.0, read(back.clone())), Command::Wait(_)));
     assert!(matches!(play.at(30.9, read(back.clone())), Command::Wait(_)));
     assert_eq!(play.at(31.0, read(back.clone())), claim(back));
 }
 
-/// Found by [`sim`](super::sim): a create whose answer was lost made the Lease anew after it had been deleted, and
-/// somebody's label on it ended the wait for the leader before.
+/// [`sim`](super::sim) found this: a create whose answer was lost created the Lease again after it had been deleted,
+/// and somebody's label on it ended the wait for the earlier leader.
 #[test]
 fn a_wait_for_whoever_held_a_lease_that_is_gone_is_not_ended_by_a_change_of_the_new_one() {
     let made_late =
@@ -212,7 +212,7 @@ fn a_claim_whose_answer_was_lost_is_made_again_with_a_new_epoch() {
     play.at(0.0, read(held_by("", RV)));
     play.at(2.0, Observation::Unknown);
     play.at(2.0, Observation::Wake);
-    // It did happen. Nobody acted in epoch 5, and nobody ever will.
+    // The claim did happen. Nobody acted in epoch 5, and nobody ever will.
     assert_eq!(play.at(2.0, read(play.mine("8"))), claim(play.mine("8")));
 }
 
@@ -270,7 +270,7 @@ fn a_process_that_was_frozen_past_its_deadline_is_not_leader() {
         assert_eq!(play.at(10.0, news), Command::Stop);
         assert_eq!(play.lost(), &LossReason::Expired);
     }
-    // Not even if the renewal that it had sent was acknowledged: it could not know at 10 s.
+    // This holds even if the renewal that it had sent was acknowledged: it could not know that at 10 s.
     let mut play = Play::leader();
     play.at(9.0, Observation::Wake);
     play.at(10.5, Observation::Written(play.mine("9")));
@@ -282,7 +282,7 @@ fn a_refused_renewal_is_read_again_and_repeated_when_the_lease_is_still_ours() {
     let mut play = Play::leader();
     play.at(2.0, Observation::Wake);
     assert_eq!(play.at(2.1, Observation::Refused), Command::Read);
-    // Somebody set a label, or an earlier renewal did happen.
+    // Somebody set a label, or an earlier renewal did happen after all.
     assert_eq!(play.at(2.2, read(play.mine("9"))), renew(play.mine("9")));
     assert_eq!(play.valid_until(), 10.0, "reading is not renewing");
     play.at(2.3, Observation::Written(play.mine("10")));
@@ -310,7 +310,7 @@ fn any_other_lease_ends_leadership_at_once() {
             Some(Snapshot { holder: "other".to_owned(), transitions: 6, ..mine.clone() }),
             LossReason::TakenOver { by: "other".to_owned() },
         ),
-        // Cleared by hand, and our own name in an epoch that isn't ours.
+        // The holder was cleared by hand, or it names this process in another epoch.
         (
             Some(Snapshot { holder: String::new(), ..mine.clone() }),
             LossReason::TakenOver { by: String::new() },
@@ -341,10 +341,10 @@ fn a_release_is_tried_until_the_term_is_over() {
     play.at(3.0, Observation::Resign);
     assert_eq!(play.at(3.1, Observation::Unknown), play.wait_until(5.0));
     assert_eq!(play.at(5.0, Observation::Wake), release(play.mine("8")));
-    // The renewal before it was late, and came first.
+    // The renewal before it was late, and took effect first.
     assert_eq!(play.at(5.1, Observation::Refused), Command::Read);
     assert_eq!(play.at(5.2, read(play.mine("9"))), release(play.mine("9")));
-    // The first release had happened after all, and somebody else leads.
+    // The first release did happen after all, and somebody else leads.
     play.at(5.3, Observation::Refused);
     play.at(7.2, Observation::Wake);
     play.at(7.3, Observation::Refused);

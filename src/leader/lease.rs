@@ -1,4 +1,4 @@
-//! The Lease on the API server: the only place here that talks to it.
+//! The requests for the Lease. Only this module of the election talks to the API server.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use super::{
     election::{Observation, Purpose, Snapshot},
 };
 
-/// Reads and writes one Lease, each request with its own deadline.
+/// Reads and writes one Lease. Each request has a deadline of its own.
 pub(super) struct LeaseStore {
     api: Api<Lease>,
     cfg: LeaseConfig,
-    /// As last received, so that a write keeps the labels and fields that others put there.
+    /// The Lease as last received, so that a write keeps the labels and fields of others.
     last: Option<Lease>,
 }
 
@@ -31,7 +31,7 @@ impl LeaseStore {
     }
 
     pub(super) async fn read(&mut self) -> Observation {
-        // No resourceVersion on the read: the API server answers from a quorum, not from a cache.
+        // Without a resourceVersion, the API server answers with a quorum read and not from its cache.
         let name = self.cfg.name.clone();
         match self.within_deadline("read", self.api.get_opt(&name)).await {
             Some(Ok(found)) => {
@@ -83,7 +83,7 @@ impl LeaseStore {
         lease.metadata.name = Some(self.cfg.name.clone());
         lease.metadata.namespace = Some(self.cfg.namespace.clone());
         lease.metadata.managed_fields = None;
-        // Both: a Lease may be created by PUT, so the version alone would bring a deleted one back.
+        // Both are needed: a PUT may create a Lease, so with the version alone it would bring back a deleted one.
         lease.metadata.uid = Some(based_on.uid.clone());
         lease.metadata.resource_version = Some(based_on.resource_version.clone());
 
@@ -104,7 +104,8 @@ impl LeaseStore {
             Purpose::Renew => spec.holder_identity = Some(self.cfg.identity.clone()),
             Purpose::Release => {
                 spec.holder_identity = Some(String::new());
-                // As client-go does, for candidates that wait out even a released Lease.
+                // As client-go does, for candidates that wait for the end of the duration even if the Lease was
+                // released.
                 spec.lease_duration_seconds = Some(1);
             }
         }
@@ -118,8 +119,8 @@ impl LeaseStore {
                 self.last = Some(lease);
                 Observation::Written(snapshot)
             }
-            // 409: version, uid or existence differs; 422: uid, on some servers; 404: gone (or the namespace
-            // is, which the read that follows will tell).
+            // 409: the version, the uid or the existence differs. 422: the uid differs, on some servers. 404: the
+            // Lease is gone, or its namespace is, which the read that follows will show.
             Some(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409 | 422) => {
                 debug!(lease = %self.cfg.name, what, status.code, "Lease write refused: {}", status.message);
                 Observation::Refused
@@ -134,7 +135,8 @@ impl LeaseStore {
         Observation::Unknown
     }
 
-    /// `None` when the deadline passed; the request is dropped then, and may still take effect.
+    /// Waits for an answer until the deadline. Returns `None` if the deadline has passed. The request is dropped
+    /// then, but may still take effect.
     async fn within_deadline<T>(&self, what: &str, request: impl Future<Output = T>) -> Option<T> {
         let limit = self.cfg.request_timeout();
         let answer = tokio::time::timeout(limit, request).await.ok();
@@ -157,7 +159,7 @@ fn snapshot(lease: &Lease) -> Snapshot {
     }
 }
 
-/// The Lease counts in whole seconds, at least one; rounding up is the safe side.
+/// Converts a duration to the whole seconds of a Lease, at least one. It rounds up, which is the safe direction.
 fn whole_seconds(duration: Duration) -> i32 {
     let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
     i32::try_from(seconds.max(1)).unwrap_or(i32::MAX)

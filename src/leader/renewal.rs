@@ -13,7 +13,7 @@ use super::{
     lease::LeaseStore,
 };
 
-/// Elect and renew until leadership is over or no longer wanted.
+/// Runs the election, and renews the Lease until leadership is over or no longer wanted.
 pub(super) fn run(
     kube: kube::Config,
     cfg: LeaseConfig,
@@ -25,7 +25,7 @@ pub(super) fn run(
         .build()
         .context("can't start the runtime that renews the lease")?;
     runtime.block_on(async {
-        // Built here: a client's connections live on the runtime that made it.
+        // The client is built here because its connections belong to the runtime on which it is built.
         let client = kube::Client::try_from(patient_for_one_request(kube, &cfg))
             .context("can't build the client for the lease")?;
         info!(namespace = %cfg.namespace, lease = %cfg.name, identity = %cfg.identity, "waiting for leadership");
@@ -36,7 +36,7 @@ pub(super) fn run(
 }
 
 fn patient_for_one_request(mut kube: kube::Config, cfg: &LeaseConfig) -> kube::Config {
-    // A retried renewal would be acknowledged for a time at which it was not sent.
+    // With a retry, the acknowledged request would have started later than this process assumes.
     kube.default_retry = false;
     kube.connect_timeout = Some(cfg.request_timeout());
     kube.write_timeout = Some(cfg.request_timeout());
@@ -69,7 +69,7 @@ async fn elect(cfg: &LeaseConfig, mut store: LeaseStore, mut desk: Desk) {
     }
 }
 
-/// The other side of the loop: who waits for its news, and who may end it.
+/// The loop's handle to the rest of the process: whom to tell about the state, and who may end the loop.
 enum Desk {
     Candidate { won: oneshot::Sender<Leadership>, shutdown: CancellationToken },
     Serving { standing: watch::Sender<Standing>, resign: CancellationToken, alive: oneshot::Sender<()> },
@@ -95,14 +95,15 @@ impl Desk {
             Self::Serving { resign, alive, .. } => tokio::select! {
                 biased;
                 () = resign.cancelled() => Stop::Resign,
-                // Dropped, not released: writes may be in flight, so the Lease has to run out by itself.
+                // The leadership was dropped and not released. Writes may be in flight, so the Lease has to expire by
+                // itself.
                 () = alive.closed() => Stop::Abandon,
             },
             Self::Closing { .. } | Self::Over => std::future::pending().await,
         }
     }
 
-    /// Tell the holder of the [`Leadership`] how things stand.
+    /// Tells the holder of the [`Leadership`] about the new state.
     fn publish(self, cfg: &LeaseConfig, state: &State) -> Self {
         match (self, state) {
             (Self::Candidate { won, .. }, State::Leader(leader)) => take_office(cfg, leader, won),
@@ -138,7 +139,7 @@ fn take_office(cfg: &LeaseConfig, leader: &Leader, won: oneshot::Sender<Leadersh
     let resign = CancellationToken::new();
     let hold = Hold::Lease { resign: resign.clone(), alive: holder_alive };
     if won.send(Leadership::new(term, listener, hold)).is_err() {
-        // Nobody waits any more, so nobody has acted: hand it back.
+        // Nobody waits for the leadership any more, so nobody has written anything: release the Lease.
         resign.cancel();
     }
     Desk::Serving { standing, resign, alive }

@@ -1,4 +1,4 @@
-//! Does the loop keep its promises against an API server that answers, fails, hangs and forgets?
+//! Tests of the loop against an API server that answers, fails, hangs, and loses the Lease.
 
 use std::{
     sync::{Arc, Mutex},
@@ -18,7 +18,7 @@ use super::super::*;
 
 const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/ns/leases";
 
-/// How the server behaves.
+/// How the API server behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mood {
     Fine,
@@ -102,7 +102,7 @@ async fn replace(Shared(server): Shared<Handle>, body: String) -> Response {
     let same = |old: &Value| {
         ["uid", "resourceVersion"].iter().all(|key| old["metadata"][key] == lease["metadata"][key])
     };
-    // As the API server: a PUT may create, and what stops it is the uid.
+    // As on the API server, a PUT may create the Lease, unless it names a uid.
     if server.lease.as_ref().is_none_or(|old| !same(old)) {
         return status(StatusCode::CONFLICT);
     }
@@ -118,7 +118,7 @@ impl Server {
     }
 }
 
-/// Fast, and yet with room for a busy machine.
+/// Short times that a busy machine can still keep.
 fn cfg(identity: &str) -> LeaseConfig {
     LeaseConfig {
         duration: Duration::from_secs(3),

@@ -1,5 +1,5 @@
-//! The CustomResourceDefinition, generated from the types and then fitted to what API servers and
-//! `kubectl apply` accept.
+//! The CustomResourceDefinition. It is generated from the types, and then changed so that API servers and
+//! `kubectl apply` accept it.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -7,23 +7,26 @@ use serde_json::{Map, Value, json};
 
 use super::BlueGreenApp;
 
-/// As `Quantity` in apimachinery. Without it `cpu: banana` passes admission, and the Deployment's
-/// apply then answers 500 instead of 422.
+/// The pattern of a quantity, as in Kubernetes' apimachinery.
+///
+/// Without it, `cpu: banana` would pass admission, and the apply of the Deployment would be answered with 500 instead
+/// of 422.
 const QUANTITY: &str = "^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$";
 
-/// Lists whose items are told apart by name, so that the API server refuses a name given twice.
+/// The lists whose items are identified by name. The API server then refuses an item that is listed twice.
 const LISTS_BY_NAME: [&str; 4] = ["containers", "initContainers", "volumes", "env"];
 
-/// Bounds that the API server's estimate of a rule's cost needs, far above any sane use.
+/// The largest lengths of lists. The API server needs them to estimate the cost of a rule. They are far above any
+/// sensible use.
 const BOUNDS: [(&str, u32); 3] = [("containers", 32), ("initContainers", 32), ("ports", 64)];
 
-/// The definition could not be put into its final form; only possible with a mistake in this crate.
+/// Why the definition could not be generated. It is always a mistake in this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum CrdError {
-    /// A part of the generated definition is not where the rewriting expects it.
+    /// A part of the generated definition is not where it is expected.
     #[error("the generated definition has no `{0}`")]
     Missing(&'static str),
-    /// The generated definition is not what the rewriting expects.
+    /// The generated definition does not have the expected form.
     #[error("the generated definition has an unexpected shape: {0}")]
     Shape(#[from] serde_json::Error),
     /// The definition could not be written as YAML.
@@ -31,16 +34,16 @@ pub enum CrdError {
     Yaml(#[from] serde_yaml_ng::Error),
 }
 
-/// The definition as installed. Use this one: `BlueGreenApp::crd()` is only its raw material.
+/// Returns the definition as it is installed. `BlueGreenApp::crd()` is only what it is made from.
 ///
 /// # Errors
-/// Only with a mistake in this crate; a test generates it.
+/// Only if there is a mistake in this crate. A test generates the definition.
 pub fn crd() -> Result<CustomResourceDefinition, CrdError> {
     let mut crd = serde_json::to_value(BlueGreenApp::crd())?;
     let root = at(&mut crd, "/spec/versions/0/schema/openAPIV3Schema")?;
     visit(root, &mut |schema| {
-        // Without `nullable`, the API server drops nulls before it defaults and before CEL looks, so
-        // that `green: null` and no `green` are the same thing.
+        // Without `nullable`, the API server drops nulls before it sets defaults and evaluates CEL. So `green: null`
+        // means the same as no `green`.
         schema.remove("nullable");
         bound_to_i32(schema);
         unwrap_lines(schema);
@@ -50,13 +53,13 @@ pub fn crd() -> Result<CustomResourceDefinition, CrdError> {
     Ok(serde_json::from_value(crd)?)
 }
 
-/// The definition as YAML, as kept in `crds/`.
+/// Returns the definition as YAML, as it is kept in `crds/`.
 ///
-/// Kubernetes' own types, which nobody reads here, take one line of JSON for each field of a PodSpec
-/// (YAML allows that): indented, they would double the file.
+/// Each field of a PodSpec is one line of JSON, which YAML allows. Nobody reads Kubernetes' own types here, and with
+/// indentation they would double the size of the file.
 ///
 /// # Errors
-/// Only with a mistake in this crate; a test generates it.
+/// Only if there is a mistake in this crate. A test generates the definition.
 pub fn crd_yaml() -> Result<String, CrdError> {
     let mut crd = serde_json::to_value(crd()?)?;
     let root = at(&mut crd, "/spec/versions/0/schema/openAPIV3Schema")?;
@@ -84,8 +87,8 @@ pub fn crd_yaml() -> Result<String, CrdError> {
     Ok(out)
 }
 
-/// The API server does not enforce `format: int32`: a larger number would be stored, and then no client that reads it
-/// as what it is said to be could read the object at all.
+/// Adds the bounds of a 32-bit number. The API server does not enforce `format: int32`. A larger number would be
+/// stored, and then no client that expects 32 bits could read the object at all.
 fn bound_to_i32(schema: &mut Map<String, Value>) {
     if schema.get("format") == Some(&json!("int32")) {
         schema.entry("minimum").or_insert(json!(i32::MIN));
@@ -97,7 +100,8 @@ fn bound_to_i32(schema: &mut Map<String, Value>) {
     }
 }
 
-/// One line for each paragraph: `kubectl explain` breaks lines itself, and keeps those of the source as well.
+/// Puts each paragraph of a description on one line. `kubectl explain` breaks lines itself, but also keeps the line
+/// breaks of the description.
 fn unwrap_lines(schema: &mut Map<String, Value>) {
     if let Some(Value::String(words)) = schema.get_mut("description") {
         let paragraphs: Vec<_> = words.split("\n\n").map(|text| text.replace('\n', " ")).collect();
@@ -105,14 +109,15 @@ fn unwrap_lines(schema: &mut Map<String, Value>) {
     }
 }
 
-/// Stands for a folded value; keys are written in the order in which they were folded.
+/// The placeholder for a value that was folded into one line. The folded values are written in the order in which
+/// they were folded.
 const FOLDED: &str = "(folded)";
 
 fn fold(value: &mut Value, lines: &mut Vec<String>) {
     lines.push(std::mem::replace(value, json!(FOLDED)).to_string());
 }
 
-/// The typed definition knows bounds as floats only; `65535.0` would be a strange thing to read.
+/// Writes bounds as whole numbers. The typed definition has them as floats, and would show `65535.0`.
 #[allow(clippy::cast_possible_truncation)]
 fn whole_numbers(schema: &mut Map<String, Value>) {
     for bound in ["minimum", "maximum"] {
@@ -126,11 +131,12 @@ fn whole_numbers(schema: &mut Map<String, Value>) {
 }
 
 fn fit_spec(spec: &mut Value) -> Result<(), CrdError> {
-    // An absent probe is an HTTP GET of `/`; a stored `{}` would only be noise in everybody's diff.
+    // An absent probe is an HTTP GET of `/`. A stored default `{}` would only appear in everybody's diffs.
     remove(at(spec, "/readinessProbe")?, "default");
     let pods = at(spec, "/template/properties/spec")?;
     remove(pods, "required");
-    // Rejected by a rule, so the shape of its items doesn't matter; it is a tenth of the definition.
+    // A rule refuses ephemeral containers, so the schema of their items does not matter. It would be a tenth of the
+    // definition.
     at(pods, "/properties/ephemeralContainers")?["items"] = json!({"type": "object"});
     fit_core(at(spec, "/template/properties/spec/properties")?);
     for color in ["/blue/properties", "/green/properties"] {
@@ -145,7 +151,8 @@ fn fit_spec(spec: &mut Value) -> Result<(), CrdError> {
     Ok(())
 }
 
-/// Defaults inside the status would be written back into it; only "not seen yet" is wanted.
+/// Removes the defaults inside the status. The API server would write them into the status. Only the default of the
+/// whole status ("not seen yet") is wanted.
 fn fit_status(status: &mut Value) {
     for field in status.as_object_mut().into_iter().flat_map(Map::values_mut) {
         visit(field, &mut |schema| {
@@ -154,7 +161,7 @@ fn fit_status(status: &mut Value) {
     }
 }
 
-/// Fits properties that come from Kubernetes' own types.
+/// Adapts the properties that come from Kubernetes' own types.
 fn fit_core(properties: &mut Value) {
     for (name, schema) in properties.as_object_mut().into_iter().flatten() {
         fit_core_field(name, schema);
@@ -163,7 +170,7 @@ fn fit_core(properties: &mut Value) {
 
 fn fit_core_field(name: &str, schema: &mut Value) {
     let Some(fields) = schema.as_object_mut() else { return };
-    // Kubernetes documents these itself, and with its texts a client-side apply would not fit.
+    // Kubernetes documents these fields itself. With its texts, the CRD would be too large for a client-side apply.
     fields.remove("description");
     if fields.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true)) {
         if name == "port" {
@@ -184,21 +191,21 @@ fn fit_core_field(name: &str, schema: &mut Value) {
     for (key, value) in fields.iter_mut() {
         match key.as_str() {
             "properties" => fit_core(value),
-            // The name of a map's or list's items is that of the field itself, but items of
-            // `containers` are not lists, so nothing is applied twice.
+            // The items of a map or list are handled under the name of the field. Nothing is applied twice, because
+            // the items of `containers` and the like are not lists.
             "items" | "additionalProperties" => fit_core_field(name, value),
             _ => {}
         }
     }
 }
 
-/// Calls `change` for a schema and every schema below it.
+/// Calls `change` for a schema and for every schema below it.
 fn visit(schema: &mut Value, change: &mut impl FnMut(&mut Map<String, Value>)) {
     let Some(fields) = schema.as_object_mut() else { return };
     change(fields);
     for (key, value) in fields.iter_mut() {
         match key.as_str() {
-            // Below `properties` the keys are names that people chose, not keywords.
+            // Below `properties`, the keys are names of fields and not keywords.
             "properties" => {
                 for field in value.as_object_mut().into_iter().flat_map(Map::values_mut) {
                     visit(field, change);

@@ -1,5 +1,5 @@
-//! The `BlueGreenApp` resource: what a person writes (`spec`), what the operator reports (`status`),
-//! and the rules that admission enforces. Pure data; nothing here talks to a cluster.
+//! The `BlueGreenApp` resource: what a person writes (`spec`), what the operator reports (`status`), and the rules
+//! that admission enforces. It is pure data: nothing here talks to a cluster.
 
 mod crd;
 mod probe;
@@ -43,7 +43,7 @@ impl Color {
     /// Both colors, in the order in which they are shown.
     pub const ALL: [Color; 2] = [Color::Blue, Color::Green];
 
-    /// The opposite side.
+    /// Returns the other color.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
@@ -52,7 +52,7 @@ impl Color {
         }
     }
 
-    /// As written in manifests, labels and object names.
+    /// Returns the color as it is written in manifests, labels and names.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -61,7 +61,7 @@ impl Color {
         }
     }
 
-    /// The inverse of [`Color::as_str`]; `None` for anything else, such as the label value `none`.
+    /// Returns the color with this name, or `None` for anything else, such as the label value `none`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|color| color.as_str() == text)
@@ -84,14 +84,14 @@ pub struct PerColor<T> {
 }
 
 impl<T> PerColor<T> {
-    /// Builds both values with the same function.
+    /// Builds both values with one function.
     pub fn from_fn(mut value: impl FnMut(Color) -> T) -> Self {
         let blue = value(Color::Blue);
         let green = value(Color::Green);
         Self { blue, green }
     }
 
-    /// The value of one color.
+    /// Returns the value of one color.
     pub const fn get(&self, color: Color) -> &T {
         match color {
             Color::Blue => &self.blue,
@@ -99,7 +99,7 @@ impl<T> PerColor<T> {
         }
     }
 
-    /// The value of one color, to change it.
+    /// Returns the value of one color for a change.
     pub const fn get_mut(&mut self, color: Color) -> &mut T {
         match color {
             Color::Blue => &mut self.blue,
@@ -107,7 +107,7 @@ impl<T> PerColor<T> {
         }
     }
 
-    /// Converts both values with the same function.
+    /// Converts both values with one function.
     pub fn map<U>(self, mut convert: impl FnMut(T) -> U) -> PerColor<U> {
         let Self { blue, green } = self;
         let blue = convert(blue);

@@ -1,21 +1,23 @@
-//! One home for every rule that needs words: the CEL expression that the API server evaluates and the
-//! message that a person reads. [`crate::validate`] checks the same rules in Rust with the same
-//! messages, so the two can't drift apart in wording; a test runs both over the same inputs.
+//! The validation rules of the API: for each, the CEL expression that the API server evaluates and the message that a
+//! person reads.
 //!
-//! All rules sit on `spec` or below, except the two about the name: an object that breaks a rule of a
-//! later version can still have its status written (the API server only re-checks what changed), and
-//! a name never changes.
+//! [`crate::validate`] checks the same rules in Rust, with the same messages. A test runs both over the same inputs.
+//!
+//! All rules are attached to `spec` or below, except for the two about the name, which never changes. So the operator
+//! can still write the status of an object that breaks a rule of a later version: the API server checks only what has
+//! changed.
 
 use kube::core::Rule;
 
-/// A rule: what the API server evaluates, and what a person reads.
+/// A rule with its CEL expression and its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StaticRule {
-    /// CEL; true means accepted. `self` is the value that the rule is attached to.
+    /// The CEL expression. It is true if the value is accepted. `self` is the value to which the rule is attached.
     pub cel: &'static str,
-    /// Names the field and the remedy. One line, as the API server requires.
+    /// The message. It names the field and the remedy, in one line, as the API server requires.
     pub message: &'static str,
-    /// Where the API server points, relative to the attachment; `None` points at the attachment.
+    /// The field that the API server names, relative to the value to which the rule is attached. `None` means that
+    /// value itself.
     pub field_path: Option<&'static str>,
 }
 
@@ -38,10 +40,11 @@ const fn rule_at(field_path: &'static str, cel: &'static str, message: &'static 
     StaticRule { cel, message, field_path: Some(field_path) }
 }
 
-/// Longest name of an app, in characters: `NAME-preview` and a Deployment's pods must still fit a label.
+/// The longest name of an app, in characters. `NAME-preview`, and the names of a Deployment's pods, must still fit
+/// into a label.
 pub const NAME_MAX: usize = 55;
 
-/// Prefix of the operator's own label and annotation keys.
+/// The prefix of the operator's own label and annotation keys.
 pub const RESERVED_PREFIX: &str = "bluegreen.dev/";
 
 /// Attached to the root.
@@ -70,7 +73,7 @@ pub const MIN_READY_BELOW_DEADLINE: StaticRule = rule_at(
     "spec.minReadySeconds must be less than spec.progressDeadlineSeconds, or no roll-out could ever finish in time",
 );
 
-/// Attached to `spec`; a transition rule, so only admission can check it.
+/// Attached to `spec`. It is a transition rule, so only admission can check it.
 pub const SERVICE_PORT_STAYS: StaticRule = rule_at(
     ".port",
     "self.port == oldSelf.port || has(self.service.port)",
@@ -93,7 +96,7 @@ pub const IMAGE_WITHOUT_TAG: StaticRule = rule(
     "image must be a repository without tag or digest: move what follows ':' or '@' to the `tag` or `digest` of the color",
 );
 
-/// Attached to every repository. Silent where [`IMAGE_WITHOUT_TAG`] speaks.
+/// Attached to every repository. It accepts what [`IMAGE_WITHOUT_TAG`] refuses, so that there is only one message.
 pub const IMAGE_SYNTAX: StaticRule = rule(
     "self.contains('@') || self.matches(':[^/]*$') || \
      self.matches('^([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?/)?[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*)*$')",
@@ -122,11 +125,11 @@ pub const ENV_ONE_SOURCE: StaticRule = rule(
     "env must not give one variable both `value` and `valueFrom`: remove one of them",
 );
 
-/// What follows a name that a list has twice. At admission the schema (a list keyed by name) says it
-/// in its own words.
+/// The message about a name that a list has twice. At admission, the schema (a list keyed by name) has a message of
+/// its own.
 pub const DUPLICATE: &str = "is there twice: remove one of the entries";
 
-/// At admission the schema's pattern says it in its own words.
+/// The message about a text that is not a quantity. At admission, the pattern in the schema has a message of its own.
 pub const QUANTITY: &str = "is not a quantity such as `500m`, `0.5` (quoted) or `256Mi`";
 
 /// Attached to `portName`.
@@ -135,7 +138,7 @@ pub const PORT_NAME_SYNTAX: StaticRule = rule(
     "spec.portName must be at most 15 characters of a-z, 0-9 and single '-', with at least one letter, and '-' neither first nor last",
 );
 
-/// Attached to `portName`; a transition rule, so only admission can check it.
+/// Attached to `portName`. It is a transition rule, so only admission can check it.
 pub const PORT_NAME_IMMUTABLE: StaticRule = rule(
     "self == oldSelf",
     "spec.portName can't be changed: the Services find the pods of both colors by it; set it back, or make another app",

@@ -1,11 +1,11 @@
-//! Reads by name the little that a switch turns on.
+//! The confirming read: it gets by name only the objects that a switch depends on.
 //!
-//! A list that has to be up to date is answered from the API server's cache as soon as that is sure to be so: after up
-//! to 100 ms if another such list came shortly before. A GET goes to the store and does not wait. So a switch that the
-//! caches ask for is confirmed by GETs alone, by names that an earlier look told.
+//! The API server answers a consistent list from its cache, as soon as the cache is known to be new enough. That
+//! takes up to 100 ms if there was another such list shortly before. A GET goes to etcd and does not wait. So a
+//! switch that the watch caches ask for is confirmed by GETs alone. Their names come from an earlier read.
 //!
-//! What this look can't see, and why a switch may rest on it all the same, is argued in `docs/decisions.md`. Nothing else
-//! may rest on it, and no clock starts at it: what it leaves out is as old as the earlier look.
+//! `docs/decisions.md` lists what this read can't see, and explains why a switch may rest on it nevertheless. Nothing
+//! else may rest on it, and it starts no clock, because what it leaves out is as old as the earlier read.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -28,19 +28,22 @@ use tokio::sync::Semaphore;
 /// Pods that are read one by one; more are listed.
 const FEW: usize = 16;
 
-/// Requests at the same time: as many as a whole look makes, so that there are connections for them.
+/// The number of requests at the same time. A complete live read makes as many, so there are connections for them.
 const AT_ONCE: usize = 8;
 
-/// Confirms, object by object, what `known` says of a switch to the color `to`: the app, the live Service, both Deployments,
-/// and of the target its own Service, its stored revisions and the number after them, its EndpointSlices, pods and
-/// ReplicaSets. The live Service's slices, and the other color's, its Service and its revisions, are those of `known`.
+/// Reads again, object by object, what a switch to the color `to` depends on.
+///
+/// That is the app, the live Service and both Deployments. Of the target, it is also its own Service, its stored
+/// revisions and the number after them, its EndpointSlices, pods and ReplicaSets. Everything else is taken from
+/// `known`: the slices of the live Service, and the slices, Service and revisions of the other color. Returns
+/// `Ok(None)` if this read is not enough, so that everything has to be read.
 ///
 /// # Errors
-/// Any read that fails; `Ok(None)` when this look can't tell, so that everything has to be read.
+/// The error of any read that fails.
 pub async fn read(client: &Client, known: &Snapshot, to: Color) -> kube::Result<Option<Snapshot>> {
     let Some(names) = Names::of(known, to) else { return Ok(None) };
     let reads = Reads::new(client, known, to);
-    // In this order, since what comes last waits for those that are to be followed.
+    // The first two are followed by further reads, so they get their slots first.
     let (owners, slices, seen) =
         futures::try_join!(reads.owners(&names.pods), reads.slices(&names.slices), reads.objects(&names),)?;
     let (Some(slices), Some(mut seen)) = (slices, seen) else { return Ok(None) };
@@ -52,18 +55,19 @@ pub async fn read(client: &Client, known: &Snapshot, to: Color) -> kube::Result<
     Ok(Some(seen))
 }
 
-/// What is asked for besides the objects whose names never change.
+/// The names of the objects to read, besides those whose names never change.
 struct Names {
-    /// The revisions that must be there.
+    /// The revisions that must exist.
     revisions: Vec<String>,
-    /// The one that must not be there: it would be newer. (A Deployment that runs a newer one is not what is asked for.)
+    /// The next revision, which must not exist, because it would be newer. (A Deployment that runs a newer revision
+    /// does not pass the gate.)
     next: String,
     slices: Vec<String>,
     pods: Vec<String>,
 }
 
 impl Names {
-    /// `None` where names are not enough.
+    /// Returns the names, or `None` if reads by name are not enough.
     fn of(known: &Snapshot, to: Color) -> Option<Self> {
         if keeps_to_nodes(known) {
             return None;
@@ -82,14 +86,14 @@ impl Names {
     }
 }
 
-/// How one app's objects are asked for.
+/// Reads the objects of one app.
 struct Reads<'a> {
     client: &'a Client,
     known: &'a Snapshot,
     namespace: String,
     app: String,
     to: Color,
-    /// The target's own Service.
+    /// The name of the target's own Service.
     of_color: String,
     slots: Semaphore,
 }
@@ -108,7 +112,7 @@ impl<'a> Reads<'a> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// Never fails to get its turn: the slots are not closed.
+    /// Makes a request when a slot is free. It always gets one, because the slots are never closed.
     async fn in_turn<T>(&self, request: impl Future<Output = T>) -> T {
         let _slot = self.slots.acquire().await;
         request.await
@@ -129,7 +133,8 @@ impl<'a> Reads<'a> {
         try_join_all(names.iter().map(|name| self.get(name))).await
     }
 
-    /// The objects of which there is one, and the revisions; `None` if those are not the known ones.
+    /// Reads the objects of which there is one, and the revisions. Returns `None` if the revisions are not the known
+    /// ones.
     async fn objects(&self, names: &Names) -> kube::Result<Option<Snapshot>> {
         let deployment = |color| names::deployment_name(&self.app, color);
         let (blue, green) = (deployment(Color::Blue), deployment(Color::Green));
@@ -155,8 +160,8 @@ impl<'a> Reads<'a> {
         Ok(Some(seen))
     }
 
-    /// The target's slices; `None` if they are not of one moment. Several are only if none of them has changed by the time
-    /// that all were read.
+    /// Reads the target's slices. Returns `None` if they may not have existed like that at any one moment. Several
+    /// slices are of one moment if none of them has changed by the time that all were read.
     async fn slices(&self, names: &[String]) -> kube::Result<Option<Vec<Arc<EndpointSlice>>>> {
         let slices = self.get_all(names).await?;
         if names.len() > 1 {
@@ -170,7 +175,7 @@ impl<'a> Reads<'a> {
         Ok(Some(slices.into_iter().flatten().collect()))
     }
 
-    /// The pods, and the ReplicaSets that they say are theirs.
+    /// Reads the pods, and the ReplicaSets that they name as their controllers.
     async fn owners(&self, names: &[String]) -> kube::Result<Proof> {
         let pods = self.pods(names).await?;
         let owners = pods.iter().flat_map(|pod| pod.owner_references());
@@ -192,7 +197,7 @@ impl<'a> Reads<'a> {
         Ok(self.ours(try_join_all(pods).await?))
     }
 
-    /// Those that carry the labels by which everything would have been listed.
+    /// Returns the objects that carry the labels by which a list would have selected them.
     fn ours<K: ResourceExt + Clone>(&self, objects: Vec<Option<K>>) -> Vec<K> {
         let mut objects: Vec<K> = objects.into_iter().flatten().collect();
         objects.retain(|object| object.labels().get(names::APP) == Some(&self.app));

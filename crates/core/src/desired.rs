@@ -1,4 +1,4 @@
-//! PURE builders: what every child object should look like, as server-side apply bodies.
+//! What every child object should look like, as bodies of server-side applies. Pure.
 
 mod canonical;
 mod covers;

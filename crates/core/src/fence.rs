@@ -1,45 +1,49 @@
-//! The fencing token: who may have a write in flight.
+//! The fencing token: it says which leader may have a write in flight.
 //!
-//! A resourceVersion guards one object against a stale write, but a decision here rests on several objects: a
-//! switch that was sent, timed out and is forgotten can still commit after *another* object has changed. So
-//! before acting, a leader stamps its token on the live Service and on both Deployments. The stamp moves their
-//! resourceVersions, and every write that was sent on older ones must fail. The token changes with every term
-//! of leadership, and with every write whose result is unknown; a controller that knows the result of all it
-//! sent has nothing to fence and stamps nothing.
+//! A resourceVersion protects one object against a stale write. But a decision here rests on several objects: a
+//! switch that was sent and timed out can still take effect after *another* object has changed. So before a leader
+//! acts, it stamps its token on the live Service and on both Deployments. The stamp changes their resourceVersions,
+//! so every write that was sent with an older one fails.
+//!
+//! The token changes with every term of leadership, and after every write whose result is unknown. A leader that
+//! knows the results of all its writes has nothing to fence, and stamps nothing.
 
 use std::fmt;
 
 use crate::plan::Fence;
 
-/// This leader's claim on the objects of one app.
+/// The fencing token of this leader for the objects of one app.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token {
-    /// The Lease, as `namespace/name`: terms of two installations can't be compared.
+    /// The Lease, as `namespace/name`. The terms of two installations can't be compared.
     pub operator: String,
-    /// The first characters of the Lease's uid: a Lease that is made anew counts its terms from the start.
+    /// The first characters of the Lease's uid. A Lease that was deleted and created again counts its terms from the
+    /// start.
     pub lease: String,
-    /// The term, growing with every acquisition of the Lease.
+    /// The number of the term. It grows with every acquisition of the Lease.
     pub epoch: i64,
-    /// Grows with every write of unknown result in this term.
+    /// The number of the attempt. It grows after every write of this term whose result is unknown.
     pub attempt: u32,
 }
 
 impl Token {
-    /// The same term's token after so many writes of unknown result.
+    /// Returns this term's token after that many writes with an unknown result.
     #[must_use]
     pub fn with_attempt(&self, attempt: u32) -> Self {
         Self { attempt, ..self.clone() }
     }
 
-    /// The token that an object carries, as far as its label can be read.
+    /// Returns the token that an object carries, or `None` if its label is not a token.
     #[must_use]
     pub fn read(label: &str, operator: &str) -> Option<Self> {
         let (lease, epoch, attempt) = parse(label)?;
         Some(Self { operator: operator.to_owned(), lease: lease.to_owned(), epoch, attempt })
     }
 
-    /// Compares with what an object carries. Only the live Service names its operator; a Deployment's label
-    /// alone tells terms of one Lease apart.
+    /// Compares this leader's token with the one that an object carries.
+    ///
+    /// `operator` is the Lease that the object names. Only the live Service names one. A Deployment has only the
+    /// label, which is enough to tell the terms of one Lease apart.
     pub fn compare(&self, label: Option<&str>, operator: Option<&str>) -> Fence {
         if let Some(operator) = operator
             && operator != self.operator
@@ -48,7 +52,7 @@ impl Token {
         }
         let Some((lease, epoch, attempt)) = label.and_then(parse) else { return Fence::Stale };
         if lease != self.lease {
-            // An earlier Lease of this installation: we hold the one that exists.
+            // An earlier Lease of this installation: this leader holds the one that exists.
             return Fence::Stale;
         }
         match epoch.cmp(&self.epoch) {
@@ -59,7 +63,7 @@ impl Token {
     }
 }
 
-/// As a label value: labels don't bump a Deployment's generation, annotations do.
+/// The token as a label value. A label does not change a Deployment's generation, an annotation does.
 impl fmt::Display for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}", self.lease, self.epoch, self.attempt)

@@ -1,5 +1,5 @@
-//! IN: Kubernetes objects → plain facts, once. Nothing after this module needs to know how a Deployment says
-//! that it is ready.
+//! Turns Kubernetes objects into facts. After this step, nothing needs to know how a Deployment says that it is
+//! ready.
 //!
 //! `observe` is pure. The operator fills a [`Snapshot`], from its watch caches or by live reads.
 
@@ -29,7 +29,7 @@ use bluegreen_api::{
     BlueGreenApp, BlueGreenAppStatus, Color, PerColor, RECONCILING, SwitchStatus, TrafficPolicy,
 };
 
-/// What the spec asks for, reduced to what a decision needs.
+/// Returns what the spec asks for, reduced to what a decision needs.
 pub fn intent(app: &BlueGreenApp) -> Intent {
     let spec = &app.spec;
     Intent {
@@ -59,7 +59,8 @@ fn seconds(seconds: i32) -> Duration {
     Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }
 
-/// The live Service and what the status recorded: enough to know what is live, and so whose endpoints count.
+/// Returns the facts about the live Service and the record in the status. They are enough to tell which color is
+/// live, and so whose endpoints count.
 pub fn routing(seen: &Snapshot, token: &Token) -> Routing {
     let app = &seen.app;
     let recorded = app
@@ -69,9 +70,10 @@ pub fn routing(seen: &Snapshot, token: &Token) -> Routing {
     Routing { service: service(seen, token), recorded }
 }
 
-/// Turns one snapshot into facts. `routing` is [`routing`]'s of the same snapshot and token; `token` is this leader's.
-/// `held` tells for how long the endpoints of the live color have been in place; it and `now` come from the driver's
-/// clocks.
+/// Turns one snapshot into facts.
+///
+/// `routing` is the result of [`routing`] for the same snapshot and token, and `token` is this leader's. `held` says
+/// for how long the endpoints of the live color have been in place. `held` and `now` come from the driver's clocks.
 pub fn observe(seen: &Snapshot, routing: Routing, token: &Token, held: Held, now: Timestamp) -> Observed {
     let app = &seen.app;
     let status = app.status.clone().unwrap_or_default();
@@ -86,8 +88,8 @@ pub fn observe(seen: &Snapshot, routing: Routing, token: &Token, held: Held, now
             .switch
             .as_ref()
             .filter(|switch| switch.to == target)
-            // An edit of the target begins its time anew, or its fix would be called stalled from the start. So does the
-            // switch itself: from then on it is the endpoints that are waited for.
+            // An edit of the target starts the deadline again; otherwise, its fix would be called stalled from the
+            // start. The switch itself starts it again, too, because from then on the app waits for the endpoints.
             .map(|switch| {
                 let stands = if live == Live::Selected(target) {
                     // Endpoints that have followed once, and are lost again, have their own time.
@@ -102,7 +104,7 @@ pub fn observe(seen: &Snapshot, routing: Routing, token: &Token, held: Held, now
     Observed { service, colors, recorded, elapsed }
 }
 
-/// What the live slices say, for the color that the Service selects.
+/// Returns what the EndpointSlices of the live Service show, for the color that the Service selects.
 pub fn endpoints(seen: &Snapshot, color: Color) -> Endpoints {
     let live = endpoints::pods(&seen.live_slices);
     let known = endpoints::pods(seen.color_slices.get(color));
@@ -117,14 +119,15 @@ fn recorded(app: &BlueGreenApp, status: &BlueGreenAppStatus) -> Recorded {
     Recorded { active: status.active, switching: status.switch.is_some(), settled }
 }
 
-/// Whose object is it? Ownership is by uid: an object of an earlier app of the same name is being collected.
+/// Returns who owns an object, with its facts if this app does. Ownership is by uid: the garbage collector will
+/// delete an object of an earlier app of the same name.
 fn owned<K: Resource, T>(app: &BlueGreenApp, object: Option<&K>, facts: impl FnOnce(&K) -> T) -> Child<T> {
     let Some(object) = object else { return Child::Absent };
     if object.meta().deletion_timestamp.is_some() {
         return Child::Collecting;
     }
     let Some(owner) = object.owner_references().iter().find(|owner| owner.controller == Some(true)) else {
-        // Nobody's: a person may hand it over, but nothing is adopted silently.
+        // Nobody owns it. It is adopted only if a person has handed it over.
         let handed_over = object.annotations().get(names::ADOPT) == Some(&app.name_any());
         return if handed_over { Child::Ours(facts(object)) } else { Child::Foreign };
     };
@@ -142,7 +145,7 @@ fn service(seen: &Snapshot, token: &Token) -> Child<ServiceFacts> {
     let app = &seen.app;
     owned(app, seen.service.as_deref(), |service: &Service| {
         let annotation = |key: &str| service.annotations().get(key).map(String::as_str);
-        // A Service that was created again may know less than the status, which was written later.
+        // A Service that was created again may have fewer records than the status, which was written later.
         let status = app.status.as_ref();
         let served = PerColor::from_fn(|color| {
             let recorded =
@@ -169,7 +172,8 @@ fn service(seen: &Snapshot, token: &Token) -> Child<ServiceFacts> {
     })
 }
 
-/// Compares every field that we declare, except the selector and the token, which have rules of their own.
+/// Returns true if every declared field of the live Service has its value. The selector and the token are left out,
+/// because they have rules of their own.
 fn service_is_current(app: &BlueGreenApp, service: &Service, facts: &ServiceFacts) -> bool {
     let declared = desired::LiveService {
         selects: None,
@@ -212,7 +216,7 @@ fn color_facts(
     let stored = seen.revisions(color);
     let served = served(service, status, color);
     let newest = stored.iter().max_by_key(|revision| revision.number);
-    // A live color runs what was committed with it, even if something newer is stored already.
+    // The live color runs the revision that was recorded with the switch, even if a newer one is stored already.
     let serving =
         stored.iter().find(|revision| live.color() == Some(color) && Some(revision.number) == served);
     let current = serving.or(newest);
@@ -235,8 +239,8 @@ fn color_facts(
     }
 }
 
-/// The revision of `color` that served last: written on the Service in the same request as the selector; the
-/// status stands in when the Service is gone.
+/// Returns the revision of `color` that was live last. It is recorded on the Service, in the same request as the
+/// selector. If the Service is gone, the status says it.
 fn served(service: &Child<ServiceFacts>, status: &BlueGreenAppStatus, color: Color) -> Option<i64> {
     let recorded = status.color(color).and_then(|color| color.served_revision);
     service.ours().and_then(|service| *service.served.get(color)).or(recorded)
@@ -271,8 +275,8 @@ fn deployment_facts(
         if let Some(labels) =
             declared.pointer_mut("/metadata/labels").and_then(serde_json::Value::as_object_mut)
         {
-            // The hashes say what the pods were rendered from, not what they are. An earlier release wrote none: its
-            // Deployments get them with their next write, and no switch waits for that.
+            // The hashes say what the pods were rendered from, not what they are. An earlier release wrote none. Its
+            // Deployments get the hashes with their next write, and no switch waits for that.
             for bookkeeping in [names::FENCE, names::BLOCK, names::INPUTS] {
                 labels.remove(bookkeeping);
             }
@@ -303,7 +307,7 @@ fn deployment_facts(
     }
 }
 
-/// The revision that the pod template carries.
+/// Returns the number of the revision that the pod template names.
 fn running_revision(deployment: &Deployment) -> Option<i64> {
     let template = deployment.spec.as_ref()?.template.metadata.as_ref()?;
     template.labels.as_ref()?.get(names::REVISION)?.parse().ok()
@@ -314,13 +318,13 @@ fn progressing(deployment: &Deployment) -> Option<&DeploymentCondition> {
     conditions.iter().find(|condition| condition.type_ == "Progressing")
 }
 
-/// The rollout of a revision that was stored at `created` has passed its deadline.
+/// Returns true if the rollout of a revision that was stored at `created` has exceeded its deadline.
 ///
-/// The Deployment controller carries its verdict on the version before over to the new one, observedGeneration and all,
-/// until pods get ready, where its note that the new ReplicaSet was created meets a conflict (`getNewReplicaSet` and
-/// `syncRolloutStatus` of Kubernetes 1.35). Believed, it would call a fix stalled from the start. So a verdict must be
-/// younger than this revision by half of its deadline: not the whole, since the clocks of two machines wrote the two
-/// times.
+/// The Deployment controller may keep its verdict on the version before for the new version, with the new
+/// observedGeneration, until pods get ready. That happens if a conflict keeps it from noting that the new ReplicaSet
+/// was created (`getNewReplicaSet` and `syncRolloutStatus` of Kubernetes 1.35). With that verdict, a fix would be
+/// called stalled from the start. So a verdict counts only if it is younger than the revision by half of the
+/// deadline. It is not the whole deadline, because the two times come from the clocks of two machines.
 fn deadline_exceeded(deployment: &Deployment, created: Option<Timestamp>) -> bool {
     let Some(verdict) = progressing(deployment) else { return false };
     if verdict.status != "False" || verdict.reason.as_deref() != Some("ProgressDeadlineExceeded") {
@@ -332,7 +336,8 @@ fn deadline_exceeded(deployment: &Deployment, created: Option<Timestamp>) -> boo
     created.zip(written).is_none_or(|(created, written)| since(created, written) >= half)
 }
 
-/// Ready pods behind the color's own Service. A live look counts only pods of the proven ReplicaSet.
+/// Returns the number of ready pods behind the color's own Service. In a live read, only pods of the proven
+/// ReplicaSets count.
 fn ready_endpoints(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> i32 {
     let (slices, counts) = (seen.color_slices.get(color), counted(seen, current, color));
     let families = families(seen.color_services.get(color).as_deref());
@@ -343,13 +348,13 @@ fn count(pods: usize) -> i32 {
     i32::try_from(pods).unwrap_or(i32::MAX)
 }
 
-/// The address families that a Service has, as EndpointSlices call them.
+/// Returns the address families of a Service, by the names that EndpointSlices use.
 fn families(service: Option<&Service>) -> &[String] {
     let spec = service.and_then(|service| service.spec.as_ref());
     spec.and_then(|spec| spec.ip_families.as_deref()).unwrap_or_default()
 }
 
-/// Which pods prove that the color is ready.
+/// Returns a function that says whether the pod with this uid counts for the readiness of the color.
 fn counted<'a>(
     seen: &'a Snapshot,
     current: Option<&desired::Stored>,
@@ -366,12 +371,13 @@ fn counted<'a>(
 pub fn keeps_to_nodes(seen: &Snapshot) -> bool {
     let wanted = seen.app.spec.service.external_traffic_policy == Some(TrafficPolicy::Local);
     let service = seen.service.as_ref().and_then(|service| service.spec.as_ref());
-    // As it is, too: a policy that has just been edited is applied after the switch.
+    // The Service as it is counts, too: an edit of the policy is applied only after the switch.
     let is = service.and_then(|spec| spec.external_traffic_policy.as_deref()) == Some("Local");
     wanted || is
 }
 
-/// Nodes that serve now and would not with this color: empty unless traffic stays on the node that it came to.
+/// Returns the nodes on which the live Service has a ready endpoint and this color has none. It is empty unless
+/// traffic stays on the node that it came to.
 fn uncovered(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> Vec<String> {
     if !keeps_to_nodes(seen) {
         return Vec::new();
@@ -392,7 +398,7 @@ fn selected(status: &BlueGreenAppStatus, switch: &SwitchStatus, now: Timestamp) 
     since(done.map_or(switch.started_at.0, |done| done.finished_at.0), now)
 }
 
-/// Since a switch began, or one more of its target's pods became available.
+/// Returns the time since a switch began, or since one more pod of its target became available.
 fn progressed(switch: &SwitchStatus, colors: &PerColor<ColorFacts>, now: Timestamp) -> Duration {
     let deployment = colors.get(switch.to).deployment.ours();
     let available = deployment.map_or(0, DeploymentFacts::observed_available);
@@ -403,13 +409,14 @@ fn progressed(switch: &SwitchStatus, colors: &PerColor<ColorFacts>, now: Timesta
     since(latest.max(switch.started_at.0), now)
 }
 
-/// Since a color's newest revision was stored; for ever where there is none.
+/// Returns the time since a color's newest revision was stored, or the maximum if there is none.
 fn edited(seen: &Snapshot, colors: &PerColor<ColorFacts>, color: Color, now: Timestamp) -> Duration {
     let stored = colors.get(color).newest.and_then(|newest| seen.revision_created(color, newest.number));
     stored.map_or(Duration::MAX, |start| since(start, now))
 }
 
-/// Since when nothing asked for this color: its last edit, or the end of its last drain.
+/// Returns for how long a color has been idle: the time since its last edit or since the end of its last drain,
+/// whichever is later. It is zero during the drain.
 fn idle(
     seen: &Snapshot,
     status: &BlueGreenAppStatus,
@@ -427,12 +434,13 @@ fn idle(
     edited.into_iter().chain(left).max().map_or(Duration::ZERO, |start| since(start, now))
 }
 
-/// How much time has passed, by the wall clock: `start` was written by this or an earlier leader, or by the API server.
+/// Returns how much time has passed, by the wall clock. `start` was written by this or an earlier leader, or by the
+/// API server.
 ///
-/// Zero if `start` is in the future. So where this machine's clock is behind the one that wrote `start`, a timer lasts
-/// longer by the difference. Where it is ahead, a timer is over earlier by the difference: the idle color is scaled down
-/// earlier, and a switch is called late earlier. Neither can select a color, or touch one that is live or drains: those
-/// decisions rest on the endpoints and on monotonic clocks.
+/// The result is zero if `start` is in the future. So if this machine's clock is behind the one that wrote `start`, a
+/// timer lasts longer by the difference. If it is ahead, a timer ends earlier by the difference: the idle color is
+/// scaled down earlier, and a switch is called late earlier. Neither can select a color, or touch one that is live or
+/// drains, because those decisions use the endpoints and monotonic clocks.
 fn since(start: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(start)).unwrap_or(Duration::ZERO)
 }

@@ -1,4 +1,4 @@
-//! Every rule of the API once more, in Rust: a CRD can be older than the operator that reads its objects.
+//! The validation rules of the API in Rust. They are needed because the installed CRD can be older than the operator.
 //!
 //! The words come from [`bluegreen_api::rules`], where the CEL for the same rule stands. The only rules
 //! missing here compare with the previous version of the object, which only admission has.
@@ -13,12 +13,12 @@ use bluegreen_api::{
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-/// One thing that is wrong with an app, in the words that admission uses.
+/// One problem of an app's spec, with the message that admission gives.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// Path of the field, for example `spec.blue.tag`.
+    /// The path of the field, for example `spec.blue.tag`.
     pub field: String,
-    /// What it must be, and what to do.
+    /// What the field must be, and what to do.
     pub message: String,
 }
 
@@ -28,9 +28,9 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with an app of this name; empty when admission would accept it.
+/// Returns all problems of an app with this name and spec. The list is empty if admission would accept the app.
 ///
-/// Whatever `spec` holds, this answers: it never panics.
+/// It never panics, whatever `spec` holds.
 #[must_use]
 pub fn problems(name: &str, spec: &BlueGreenAppSpec) -> Vec<Problem> {
     let mut found = Found::default();
@@ -199,7 +199,7 @@ fn live_service(found: &mut Found, service: &ServiceSpec) {
     found.check(&format!("{at}.extraPorts"), rules::EXTRA_PORTS_RESERVED, extra_ports.is_empty());
 }
 
-/// The problems so far.
+/// The problems found so far.
 #[derive(Default)]
 struct Found(Vec<Problem>);
 

@@ -5,8 +5,10 @@ use std::fmt::Write;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// The first 64 bits of SHA-256 over the canonical text, as 16 hexadecimal digits. Enough to tell apart
-/// the few revisions of one app; nobody gains anything by making two of their own collide.
+/// Returns the first 64 bits of the SHA-256 of the canonical text, as 16 hexadecimal digits.
+///
+/// That is enough to tell the few revisions of one app apart. It need not resist an attack: nobody gains anything
+/// from two of their own revisions that collide.
 pub(super) fn short_hash(value: &Value) -> String {
     let mut text = String::new();
     write(value, &mut text);
@@ -17,7 +19,8 @@ pub(super) fn short_hash(value: &Value) -> String {
     })
 }
 
-/// Keys sorted, nulls left out, no spaces: independent of how the types happen to be declared.
+/// Writes the canonical text: keys are sorted, nulls and spaces are left out. So the order of the fields in our types
+/// does not matter.
 fn write(value: &Value, out: &mut String) {
     match value {
         Value::Object(fields) => {

@@ -1,26 +1,26 @@
-//! Is what we declare what the API server has?
+//! Compares what the operator declares with what the API server has.
 //!
-//! Not a comparison of bytes: the API server adds defaults, drops empty values, rewrites quantities and
-//! lets others add to lists that are kept by key. Too strict, and a color would never count as ready;
-//! too lenient, and an edit of a child by hand would pass the gate.
+//! The two are not equal byte by byte: the API server adds defaults, drops empty values, rewrites quantities, and
+//! lets others add items to lists that are merged by key. If the comparison were too strict, a color would never
+//! count as ready. If it were too lenient, an edit of a child by hand would pass the gate.
 
 use serde_json::{Map, Value};
 
 use super::quantity::is_stored_as;
 
-/// The first declared field whose live value differs.
+/// A declared field whose live value differs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: should be {declared}, is {live}")]
 pub struct Difference {
     /// Path of the field, for example `spec.template.spec.containers[app].image`.
     pub path: String,
-    /// What we declare, as JSON.
+    /// The declared value, as JSON.
     pub declared: String,
-    /// What the API server has, as JSON; `absent` when it has nothing.
+    /// The value on the API server, as JSON, or `absent`.
     pub live: String,
 }
 
-/// Lists that the API server keeps by key, so that others may own items of their own.
+/// The lists that the API server merges by key, with their keys. Others may own items of their own in them.
 const KEYED_LISTS: [(&str, &[&str]); 12] = [
     ("containers", &["name"]),
     ("initContainers", &["name"]),
@@ -36,15 +36,17 @@ const KEYED_LISTS: [(&str, &[&str]); 12] = [
     ("schedulingGates", &["name"]),
 ];
 
-/// Maps and selectors that belong to one writer as a whole: an entry more is a foreign edit.
+/// The maps and selectors that belong to one writer as a whole. An additional entry is somebody else's edit.
 const WHOLE: [&str; 5] = ["selector", "nodeSelector", "labelSelector", "namespaceSelector", "matchLabels"];
 
-/// Maps that vanish when they are empty; structures stay as `{}`.
+/// The maps that the API server drops if they are empty. It keeps an empty structure as `{}`.
 const MAPS: [&str; 8] =
     ["labels", "annotations", "nodeSelector", "matchLabels", "limits", "requests", "overhead", "data"];
 
-/// Plain (not pointer) fields of core/v1 and apps/v1: their zero is the same as absent. For any other
-/// field an explicit `false` or 0 differs from absent, for example in `allowPrivilegeEscalation`.
+/// The fields of core/v1 and apps/v1 for which zero or `false` is the same as absent.
+///
+/// In Kubernetes' Go types they are plain fields, not pointers. For any other field, an explicit `false` or 0 differs
+/// from absent, for example for `allowPrivilegeEscalation`.
 const ZERO_IS_ABSENT: [&str; 16] = [
     "failureThreshold",
     "hostIPC",
@@ -64,7 +66,8 @@ const ZERO_IS_ABSENT: [&str; 16] = [
     "tty",
 ];
 
-/// Plain fields of core/v1 whose zero the API server replaces by a default (which of two depends on the image's tag).
+/// The plain fields of core/v1 whose zero value the API server replaces by a default, with that default. The default
+/// of `imagePullPolicy` depends on the image's tag.
 const ZERO_BECOMES: [(&str, &str); 16] = [
     ("apiVersion", "v1"),
     ("dnsPolicy", "ClusterFirst"),
@@ -84,11 +87,11 @@ const ZERO_BECOMES: [(&str, &str); 16] = [
     ("timeoutSeconds", "1"),
 ];
 
-/// Is every declared field equal in `live`?
+/// Checks that every declared field has its value in `live`.
 ///
-/// Defaults that the API server added, and fields of others, don't matter; nor does anything that is
-/// not declared, in `metadata` or elsewhere. A field that is no longer declared is *not* noticed: what
-/// must notice that carries a label or annotation that changes with the declaration.
+/// Nothing that is not declared matters: neither defaults of the API server nor fields of others. So a field that is
+/// no longer declared is *not* noticed. An object for which that matters carries a label or an annotation that
+/// changes with its declaration (such as [`names::DECLARED`](super::names::DECLARED)).
 ///
 /// # Errors
 /// The first difference, in alphabetical order of the declared fields.
@@ -96,7 +99,7 @@ pub fn covers(declared: &Value, live: &Value) -> Result<(), Difference> {
     match (declared, live) {
         (Value::Object(declared), Value::Object(live)) => {
             for (key, value) in declared {
-                // Which kind this is, the caller knows; typed objects from a list don't say it.
+                // The caller knows the kind. An object from a list does not name it.
                 if matches!(key.as_str(), "apiVersion" | "kind") && !live.contains_key(key) {
                     continue;
                 }
@@ -120,20 +123,20 @@ fn field(path: &str, key: &str, declared: &Value, live: Option<&Value>) -> Resul
     }
 }
 
-/// Would the API server drop this value?
+/// Returns true if the API server would drop this value.
 fn vanishes(key: &str, declared: &Value) -> bool {
     match declared {
         Value::Null => true,
         Value::Bool(value) => !value && ZERO_IS_ABSENT.contains(&key),
         Value::Number(value) => value.as_f64() == Some(0.0) && ZERO_IS_ABSENT.contains(&key),
-        // `storageClassName: ""` asks for no class at all, absent asks for the default one.
+        // `storageClassName: ""` means no class at all, and an absent field means the default class.
         Value::String(text) => text.is_empty() && key != "storageClassName",
         Value::Array(items) => items.is_empty(),
         Value::Object(fields) => MAPS.contains(&key) && fields.is_empty(),
     }
 }
 
-/// Would the API server replace this value by just that default?
+/// Returns true if the API server would replace the declared value by the live one, as a default.
 fn becomes(key: &str, declared: &Value, live: &Value) -> bool {
     let is_zero = declared.as_str() == Some("") || declared.as_f64() == Some(0.0);
     is_zero && text(live).is_some_and(|live| ZERO_BECOMES.contains(&(key, live.as_str())))
@@ -179,12 +182,12 @@ fn fields(
     Ok(())
 }
 
-/// Is the field `name` of `parent` a quantity?
+/// Returns true if the field `name` of `parent` is a quantity.
 fn is_amount(parent: &str, name: &str) -> bool {
     matches!(parent, "limits" | "requests" | "overhead") || matches!(name, "sizeLimit" | "divisor")
 }
 
-/// A quantity may be written as a number.
+/// Returns the text of a quantity, which may also be written as a number.
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -214,17 +217,17 @@ fn items(path: &str, key: &str, declared: &[Value], live: &[Value]) -> Result<()
     Ok(())
 }
 
-/// The keys of a list; `None` for lists that belong to one writer as a whole.
+/// Returns the keys by which a list is merged, or `None` if the list belongs to one writer as a whole.
 fn list_keys(key: &str, declared: &[Value]) -> Option<&'static [&'static str]> {
     if key == "ports" {
-        // A container's, or else a Service's.
+        // The ports of a container, or else of a Service.
         let container = declared.iter().any(|item| item.get("containerPort").is_some());
         return Some(if container { &["containerPort", "protocol"] } else { &["port", "protocol"] });
     }
     KEYED_LISTS.iter().find(|(name, _)| *name == key).map(|(_, keys)| *keys)
 }
 
-/// What an item is known by, in a list that is kept by key.
+/// Returns the values of an item's keys, which identify it in a list that is merged by key.
 fn identity(keys: &[&str], item: &Value) -> Vec<String> {
     keys.iter()
         .map(|key| match item.get(*key).filter(|value| value.as_str() != Some("")) {

@@ -1,4 +1,4 @@
-//! What is a difference, and what is not?
+//! Tests of what counts as a difference, and what does not.
 
 use super::*;
 use proptest::prelude::*;
@@ -73,7 +73,7 @@ fn what_somebody_changed_is_a_difference() {
         (json!({"spec": {"replicas": 3}}), json!({"spec": {"replicas": 2}}), ".replicas"),
         (json!({"spec": {"replicas": 0}}), json!({"spec": {}}), ".replicas"),
         (json!({"spec": {"replicas": 3}}), json!({}), "spec"),
-        // An explicit false or zero where absent means something else.
+        // An explicit false or zero in a field for which absent means something else.
         (
             json!({"securityContext": {"allowPrivilegeEscalation": false}}),
             json!({"securityContext": {}}),
@@ -86,7 +86,7 @@ fn what_somebody_changed_is_a_difference() {
             ".automountServiceAccountToken",
         ),
         (json!({"spec": {"storageClassName": ""}}), json!({"spec": {}}), ".storageClassName"),
-        // The source of a volume replaced by another.
+        // A volume whose source was replaced by another.
         (
             json!({"volumes": [{"name": "x", "emptyDir": {}}]}),
             json!({"volumes": [{"name": "x", "configMap": {}}]}),
@@ -106,7 +106,7 @@ fn what_somebody_changed_is_a_difference() {
         (json!({"containers": [{"name": "app"}]}), json!({"containers": [{"name": "x"}]}), "containers[app]"),
         (json!({"args": ["a", "b"]}), json!({"args": ["b", "a"]}), "args[0]"),
         (json!({"args": ["a"]}), json!({"args": ["a", "b"]}), "args"),
-        // A zero that is not what the default came from, and one that has no default.
+        // A live value that is not the default for the zero, and a zero that has no default.
         (json!({"httpGet": {"path": ""}}), json!({"httpGet": {"path": "/healthz"}}), ".path"),
         (
             json!({"readinessProbe": {"periodSeconds": 0}}),
@@ -118,7 +118,7 @@ fn what_somebody_changed_is_a_difference() {
             json!({"env": [{"name": "A", "value": "x"}]}),
             ".value",
         ),
-        // One key more narrows a selector.
+        // An additional key makes a selector narrower.
         (json!({"selector": {"a": "b"}}), json!({"selector": {"a": "b", "c": "d"}}), "selector.c"),
         (json!({"selector": {"a": "b"}}), json!({"selector": {"a": "c"}}), "selector.a"),
         (

@@ -1,4 +1,4 @@
-//! `metadata` of every child.
+//! The `metadata` of every child.
 
 use kube::Resource;
 use serde_json::{Map, Value, json};
@@ -6,8 +6,10 @@ use serde_json::{Map, Value, json};
 use super::names;
 use bluegreen_api::BlueGreenApp;
 
-/// Name, namespace, owner and labels of a child. Nothing of the app's own labels and annotations:
-/// GitOps tools would take the child for one of theirs and prune it.
+/// Returns the name, namespace, owner and labels of a child.
+///
+/// The app's own labels and annotations are not copied: a GitOps tool would take the child for one of its own
+/// objects, and prune it.
 pub(super) fn metadata(app: &BlueGreenApp, name: &str, labels: &[(&str, &str)]) -> Value {
     let app_name = app.metadata.name.as_deref().unwrap_or_default();
     let mut all = Map::new();
@@ -22,7 +24,8 @@ pub(super) fn metadata(app: &BlueGreenApp, name: &str, labels: &[(&str, &str)]) 
     if let Some(namespace) = &app.metadata.namespace {
         metadata["namespace"] = json!(namespace);
     }
-    // An app that is not in a cluster yet (an offline plan) has no uid, and so can't own anything.
+    // An app that is not in a cluster yet (`kubectl bluegreen plan` without one) has no uid, so it can't own
+    // anything.
     if let Some(uid) = &app.metadata.uid {
         metadata["ownerReferences"] = json!([{
             "apiVersion": BlueGreenApp::api_version(&()),
@@ -30,9 +33,9 @@ pub(super) fn metadata(app: &BlueGreenApp, name: &str, labels: &[(&str, &str)]) 
             "name": app_name,
             "uid": uid,
             "controller": true,
-            // `blockOwnerDeletion` is left out: with the admission plugin OwnerReferencesPermissionEnforcement
-            // it would need the right to update the app's finalizers, and it would only matter for a
-            // foreground deletion of the app, which waits for nothing that we care about.
+            // `blockOwnerDeletion` is left out. With the admission plugin OwnerReferencesPermissionEnforcement, it
+            // would need the right to update the app's finalizers. It only makes a foreground deletion of the app
+            // wait for its children, which nothing here needs.
         }]);
     }
     metadata

@@ -1,48 +1,52 @@
-//! Names, labels and annotations of the children.
+//! The names, labels and annotations of the children.
 
 use bluegreen_api::Color;
 
-/// Field manager of every write by the operator.
+/// The field manager of the operator's writes.
 pub const MANAGER: &str = "bluegreen-operator";
 
-/// Label: the app's name. In the selectors.
+/// Label: the app's name. Part of the selectors.
 pub const APP: &str = "bluegreen.dev/app";
-/// Label: `blue`, `green`, or `none` in the live Service's selector before the first activation. In the selectors.
+/// Label: `blue` or `green`. Part of the selectors; in the live Service's it is `none` before the first activation.
 pub const COLOR: &str = "bluegreen.dev/color";
-/// Label: number of the color's stored revision.
+/// Label: the number of the color's stored revision.
 pub const REVISION: &str = "bluegreen.dev/revision";
-/// Label of a Deployment: hash of the color's own block when its pods were rendered, so that a stored revision that was
-/// lost can be made anew without a guess. Labels bump no generation.
+/// Label of a Deployment: the hash of the color's own block when the pod template was rendered. With it, a stored
+/// revision that was lost can be recovered without a guess. It is a label because a label does not change the
+/// generation.
 pub const BLOCK: &str = "bluegreen.dev/block";
-/// Label of a Deployment: hash of all that the rendering read, as [`BLOCK`].
+/// Label of a Deployment: the hash of every field of the spec that the rendering used. See [`BLOCK`].
 pub const INPUTS: &str = "bluegreen.dev/inputs";
-/// Label: the token of the operator and generation that wrote last. A label, because a changed
-/// annotation would bump a Deployment's `metadata.generation`.
+/// Label: the fencing token of the leader that stamped the object last. It is a label because an annotation would
+/// change a Deployment's `metadata.generation`.
 pub const FENCE: &str = "bluegreen.dev/fence";
 
-/// Kubernetes' common label: the application's name. Not in selectors; the overlay may set it on pods.
+/// Kubernetes' common label for the name of the application. Not part of the selectors; `spec.template` may set it on
+/// pods.
 pub const KUBE_NAME: &str = "app.kubernetes.io/name";
-/// Kubernetes' common label: who looks after the object. Not in selectors.
+/// Kubernetes' common label for the tool that manages the object. Not part of the selectors.
 pub const KUBE_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
-/// Annotation of the live Service: the color last committed to it.
+/// Annotation of the live Service: the live color, as the operator last selected it.
 pub const ACTIVE: &str = "bluegreen.dev/active";
-/// Annotation of the live Service: number of the revision of blue that served last.
+/// Annotation of the live Service: the number of the revision of blue that was live last.
 pub const SERVED_BLUE: &str = "bluegreen.dev/served-blue";
-/// Annotation of the live Service: number of the revision of green that served last.
+/// Annotation of the live Service: the number of the revision of green that was live last.
 pub const SERVED_GREEN: &str = "bluegreen.dev/served-green";
 /// Annotation of the live Service: the operator's Lease, as `namespace/name`.
 pub const OPERATOR: &str = "bluegreen.dev/operator";
-/// Annotation of Services: hash of what we declare, so that a field which is no longer declared (and
-/// which a comparison with the live object can't miss) leads to an apply that removes it.
+/// Annotation of Services: the hash of what the operator declares.
+///
+/// A comparison with the live object does not notice a field that is no longer declared. The hash changes then, so
+/// the Service is applied again, and the apply removes the field.
 pub const DECLARED: &str = "bluegreen.dev/declared";
-/// Annotation by a person: the app that may take over this object.
+/// Annotation that a person sets: the app that may take over this object.
 pub const ADOPT: &str = "bluegreen.dev/adopt";
 
-/// Value of [`COLOR`] that no pod carries.
+/// The value of [`COLOR`] that no pod carries.
 pub const NO_COLOR: &str = "none";
 
-/// The annotation that holds the revision of that color that served last.
+/// Returns the annotation for the revision of this color that was live last.
 #[must_use]
 pub const fn served(color: Color) -> &'static str {
     match color {
@@ -51,7 +55,7 @@ pub const fn served(color: Color) -> &'static str {
     }
 }
 
-/// `NAME-COLOR`.
+/// `NAME-COLOR`, the Deployment of one color.
 #[must_use]
 pub fn deployment_name(app: &str, color: Color) -> String {
     format!("{app}-{color}")

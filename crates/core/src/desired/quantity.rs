@@ -1,4 +1,4 @@
-//! Kubernetes quantities, as far as telling whether two texts mean the same amount.
+//! Kubernetes quantities, as far as it takes to tell whether two texts mean the same amount.
 
 /// An amount: `digits × 10^exponent`, without trailing zeros in `digits`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,27 +7,29 @@ struct Amount {
     exponent: i32,
 }
 
-/// Would the API server accept this as a quantity?
+/// Returns true if the API server would accept this text as a quantity.
 #[must_use]
 pub fn is_quantity(text: &str) -> bool {
     split(text).is_some()
 }
 
-/// Is what was declared what is there? The same amount, such as `0.5` and `500m`, or rounded up to a thousandth, as the
-/// API server does with resources (`SetDefaults_ResourceList` of Kubernetes).
+/// Returns true if the API server stores the declared quantity as the live one.
+///
+/// That is the same amount, such as `0.5` and `500m`, or the amount rounded up to a thousandth, as the API server
+/// does with resources (`SetDefaults_ResourceList` of Kubernetes).
 #[must_use]
 pub(super) fn is_stored_as(declared: &str, live: &str) -> bool {
     let (Some(declared), Some(live)) = (amount(declared), amount(live)) else { return declared == live };
     declared == live || declared.rounded_up() == live
 }
 
-/// The finest part that the API server keeps of a resource, as a power of ten.
+/// The smallest part of a resource that the API server keeps, as a power of ten.
 const MILLI: i32 = -3;
 
 impl Amount {
     fn rounded_up(self) -> Self {
         let Self { mut digits, mut exponent } = self;
-        // What is left is 0 or 1 in the end, however small it was.
+        // However small the amount was, this ends at 0 or 1.
         while exponent < MILLI && !(0..=1).contains(&digits) {
             digits = digits.div_euclid(10) + i128::from(digits.rem_euclid(10) != 0);
             exponent += 1;
@@ -56,7 +58,7 @@ struct Parts<'a> {
     suffix: Suffix,
 }
 
-/// What follows the number.
+/// The suffix of the number.
 enum Suffix {
     /// A power of ten.
     Decimal(i32),

@@ -1,7 +1,7 @@
-//! What a color runs, kept in a ControllerRevision so that it never has to be rendered again.
+//! Revisions: what a color runs, stored in a ControllerRevision, so that it never has to be rendered again.
 //!
-//! The hashes are of the *inputs*, never of the rendered output: an operator upgrade that renders
-//! differently must not roll anybody's pods.
+//! The hashes cover the *inputs* of a rendering, never its output. So an upgrade of the operator that renders
+//! differently does not roll anybody's pods.
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use kube::ResourceExt;
@@ -14,16 +14,16 @@ use super::names;
 use super::template::{Inputs, pod_template};
 use bluegreen_api::{BlueGreenApp, BlueGreenAppSpec, Color};
 
-/// Old ReplicaSets that a Deployment keeps. Going back needs none, the revisions hold everything;
-/// two help a person who looks for what happened.
+/// The number of old ReplicaSets that a Deployment keeps. The operator needs none, because the revisions hold
+/// everything. Two help a person who wants to find out what happened.
 const REVISION_HISTORY_LIMIT: i32 = 2;
 
-/// What a color's block and the shared fields come to.
+/// The result of rendering a color's block and the shared fields.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rendered {
-    /// Hash of the color's own block: a change of it is what makes a new revision.
+    /// The hash of the color's own block. If it changes, the color gets a new revision.
     pub block: String,
-    /// Hash of everything that the rendering reads.
+    /// The hash of every field of the spec that the rendering uses.
     pub inputs: String,
     /// `minReadySeconds`, `progressDeadlineSeconds`, `revisionHistoryLimit`, `strategy` and `template`
     /// of the Deployment.
@@ -33,14 +33,14 @@ pub struct Rendered {
 /// A revision as read back from the cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
-    /// Monotonic per color.
+    /// The number of the revision. It grows with each revision of the color.
     pub number: i64,
-    /// What it holds.
+    /// The stored rendering.
     pub rendered: Rendered,
 }
 
 impl Stored {
-    /// The image that the container `app` runs; `None` only in a damaged revision.
+    /// Returns the image of the container `app`. It is `None` only for a damaged revision.
     #[must_use]
     pub fn image(&self) -> Option<&str> {
         self.app_container()?.get("image")?.as_str()
@@ -52,7 +52,7 @@ impl Stored {
     }
 }
 
-/// A ControllerRevision that can't be used.
+/// Why a ControllerRevision can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RevisionError {
     /// It has no data.
@@ -63,19 +63,19 @@ pub enum RevisionError {
     Field(&'static str),
 }
 
-/// Short hash of the color's own block; `None` when there is none.
+/// Returns the hash of the color's own block, or `None` if the color has no block.
 #[must_use]
 pub fn block_hash(spec: &BlueGreenAppSpec, color: Color) -> Option<String> {
     Some(short_hash(&as_json(spec.color(color)?)))
 }
 
-/// Short hash of everything that the rendering of that color reads; `None` when it has no block, or
-/// no image.
+/// Returns the hash of every field of the spec that the rendering of this color uses, or `None` if the color has no
+/// block or no image.
 #[must_use]
 pub fn inputs_hash(spec: &BlueGreenAppSpec, color: Color) -> Option<String> {
-    // Without `..`: a new field of the spec must be sorted into "the pods depend on it" or "they don't".
-    // One that comes in a later release is added here only where it differs from its default, or that
-    // release would change everybody's hashes.
+    // There is no `..`, so whoever adds a field to the spec must decide whether the pods depend on it. Add such a
+    // field to the hash only if it differs from its default. Otherwise, that release would change the hashes of all
+    // apps.
     let BlueGreenAppSpec {
         port,
         port_name,
@@ -85,7 +85,7 @@ pub fn inputs_hash(spec: &BlueGreenAppSpec, color: Color) -> Option<String> {
         progress_deadline_seconds,
         drain_seconds,
         max_surge,
-        // Through `image_of` and `color`.
+        // Read through `image_of` and `color`.
         image: _,
         blue: _,
         green: _,
@@ -112,7 +112,7 @@ pub fn inputs_hash(spec: &BlueGreenAppSpec, color: Color) -> Option<String> {
     })))
 }
 
-/// Renders one color; `None` when it has no block, or no image.
+/// Renders one color. Returns `None` if it has no block or no image.
 #[must_use]
 pub fn render(app: &BlueGreenApp, color: Color) -> Option<Rendered> {
     let spec = &app.spec;
@@ -134,7 +134,7 @@ pub fn render(app: &BlueGreenApp, color: Color) -> Option<Rendered> {
             "minReadySeconds": spec.min_ready_seconds,
             "progressDeadlineSeconds": spec.progress_deadline_seconds,
             "revisionHistoryLimit": REVISION_HISTORY_LIMIT,
-            // Pods are never taken away before new ones are ready.
+            // No pod is removed before a new one is ready.
             "strategy": {
                 "type": "RollingUpdate",
                 "rollingUpdate": {"maxSurge": as_json(&spec.max_surge), "maxUnavailable": 0},
@@ -144,13 +144,15 @@ pub fn render(app: &BlueGreenApp, color: Color) -> Option<Rendered> {
     })
 }
 
-/// The rendering that a Deployment runs, for a stored revision that was lost; with the hashes of the spec that it was
-/// rendered from, so that an edit that came meanwhile is still seen as one. Only a Deployment that was handed over does
-/// not carry them: then the spec is taken as unchanged, since a color's pods change only on evidence.
+/// Returns the rendering that a Deployment runs, to replace a stored revision that was lost.
+///
+/// The Deployment's labels hold the hashes of the spec that it was rendered from, so an edit that was made meanwhile
+/// is still noticed. Only an adopted Deployment does not have them. Then the spec counts as unchanged, because a
+/// color's pods must not change without a known edit.
 #[must_use]
 pub fn recover(app: &BlueGreenApp, color: Color, running: &Deployment) -> Option<Rendered> {
     let Value::Object(mut deployment) = as_json(&running.spec) else { return None };
-    // What a rendering never holds: the size, and what a person may set by the way.
+    // These are not part of a rendering: the size, the selector, and what a person may set in passing.
     for undeclared in ["replicas", "selector", "paused"] {
         deployment.remove(undeclared);
     }
@@ -162,7 +164,7 @@ pub fn recover(app: &BlueGreenApp, color: Color, running: &Deployment) -> Option
     })
 }
 
-/// Server-side apply body of the ControllerRevision `NAME-COLOR-NUMBER`.
+/// Returns the server-side apply body of the ControllerRevision `NAME-COLOR-NUMBER`.
 #[must_use]
 pub fn revision(app: &BlueGreenApp, color: Color, number: i64, rendered: &Rendered) -> Value {
     let Rendered { block, inputs, deployment } = rendered;
@@ -178,10 +180,10 @@ pub fn revision(app: &BlueGreenApp, color: Color, number: i64, rendered: &Render
     })
 }
 
-/// Reads a revision back.
+/// Reads a stored revision.
 ///
 /// # Errors
-/// [`RevisionError`] when the object was not written by [`revision`], or was damaged.
+/// [`RevisionError`] if the object was not written by [`revision`], or was damaged.
 pub fn stored(revision: &ControllerRevision) -> Result<Stored, RevisionError> {
     let data = &revision.data.as_ref().ok_or(RevisionError::Empty)?.0;
     let text = |key: &str, name| {
@@ -195,15 +197,15 @@ pub fn stored(revision: &ControllerRevision) -> Result<Stored, RevisionError> {
             deployment: data.get("deployment").cloned().ok_or(RevisionError::Field("data.deployment"))?,
         },
     };
-    // What everything else relies on: a template with the application in it.
+    // Everything else relies on a template that has the container `app`.
     match stored.image() {
         Some(_) => Ok(stored),
         None => Err(RevisionError::Field("data.deployment.template")),
     }
 }
 
-/// Nothing in these types can fail to be written as JSON (no maps with other keys than text); `null`
-/// in the impossible case keeps this total.
+/// Converts a value to JSON. That can't fail for these types, because the keys of all their maps are text. `null`
+/// stands for the impossible case, so that this function never fails.
 fn as_json(value: &impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or(Value::Null)
 }

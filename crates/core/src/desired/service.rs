@@ -12,37 +12,38 @@ use bluegreen_api::{
     BlueGreenApp, BlueGreenAppSpec, Color, PerColor, ServiceSpec, ServiceType, SessionAffinity, TrafficPolicy,
 };
 
-/// What the live Service should say.
+/// The parts of the live Service that do not come from the spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveService<'a> {
-    /// The color that its selector names; `None` selects no pod at all.
+    /// The color that the selector names. With `None`, the Service selects no pod.
     pub selects: Option<Color>,
-    /// The color last committed.
+    /// The live color, as it is recorded in the annotation.
     pub active: Option<Color>,
-    /// For each color the revision that served last.
+    /// For each color, the revision that was live last.
     pub served: PerColor<Option<i64>>,
-    /// The fencing token, at most 63 characters of a label value.
+    /// The fencing token, as a label value (at most 63 characters).
     pub fence: &'a str,
     /// The operator's Lease, as `namespace/name`.
     pub operator: &'a str,
-    /// The recorded nodePort to ask for when the Service is created again; `spec.service.nodePort` wins.
+    /// The node port that a lost Service had, to be requested when it is created again. `spec.service.nodePort` takes
+    /// precedence.
     pub node_port: Option<i32>,
-    /// The recorded clusterIP to ask for when the Service is created again.
+    /// The cluster IP that a lost Service had, to be requested when it is created again.
     pub cluster_ip: Option<String>,
 }
 
-/// What a live Service's selector is.
+/// What the selector of a live Service selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Selection {
     /// Exactly this app's pods of one color.
     Color(Color),
-    /// Exactly the selector that matches no pod.
+    /// No pod: exactly the placeholder with which the Service is created.
     None_,
     /// Anything else: somebody edited it.
     Foreign,
 }
 
-/// Server-side apply body of the permanent ClusterIP Service `NAME-COLOR`.
+/// Returns the server-side apply body of the ClusterIP Service `NAME-COLOR`, which exists as long as the color does.
 #[must_use]
 pub fn color_service(app: &BlueGreenApp, color: Color) -> Value {
     let name = app.metadata.name.as_deref().unwrap_or_default();
@@ -58,7 +59,7 @@ pub fn color_service(app: &BlueGreenApp, color: Color) -> Value {
     json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
 }
 
-/// Server-side apply body of the live Service `NAME`.
+/// Returns the server-side apply body of the live Service `NAME`.
 #[must_use]
 pub fn live_service(app: &BlueGreenApp, live: &LiveService) -> Value {
     let LiveService { selects, active, served, fence, operator, node_port, cluster_ip } = live;
@@ -78,7 +79,7 @@ pub fn live_service(app: &BlueGreenApp, live: &LiveService) -> Value {
         "type": type_.as_str(),
         "selector": selector(name, selects.map_or(names::NO_COLOR, Color::as_str)),
         "ports": [service_port(&app.spec)],
-        // Declared even where it is Kubernetes' default, so that taking it out of the spec resets it.
+        // Declared even if it is Kubernetes' default, so that removing it from the spec resets it.
         "sessionAffinity": match session_affinity.unwrap_or(SessionAffinity::None) {
             SessionAffinity::None => "None",
             SessionAffinity::ClientIP => "ClientIP",
@@ -103,7 +104,7 @@ pub fn live_service(app: &BlueGreenApp, live: &LiveService) -> Value {
 
     let mut all: BTreeMap<&str, String> =
         annotations.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
-    // Before what differs from one moment to the next: a switch is seen in the selector itself.
+    // The hash leaves out what changes with a switch or a term: that is compared by itself.
     let mut declared = json!({"spec": spec, "annotations": all});
     declared["spec"]["selector"] = Value::Null;
     all.insert(names::DECLARED, short_hash(&declared));
@@ -117,7 +118,7 @@ pub fn live_service(app: &BlueGreenApp, live: &LiveService) -> Value {
         }
     }
 
-    // What the cluster chose before the Service was lost, so that clients don't notice.
+    // The addresses that the lost Service had, so that its clients can keep using them.
     if from_outside
         && wanted_node_port.is_none()
         && let Some(port) = node_port
@@ -133,8 +134,10 @@ pub fn live_service(app: &BlueGreenApp, live: &LiveService) -> Value {
     json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
 }
 
-/// Where a Service that a person handed over sends its traffic, put into what is declared of it: it serves as it does until
-/// a color passes the gate. The ports' targets belong to that: its pods need not know a port by our name.
+/// Copies the selector and the target ports of an adopted Service into its declaration.
+///
+/// So the Service keeps sending traffic where it did until a color passes the gate. The target ports are part of
+/// that: the pods that it selects need not have a port with the name that the operator uses.
 pub fn keep_targets(declared: &mut Value, live: &Service) {
     let Some(spec) = &live.spec else { return };
     declared["spec"]["selector"] = json!(spec.selector);
@@ -149,8 +152,10 @@ pub fn keep_targets(declared: &mut Value, live: &Service) {
     }
 }
 
-/// What the Service's selector exactly is. One key more or less is a foreign edit: it could select
-/// fewer pods, or another app's.
+/// Returns what the selector of a Service selects.
+///
+/// The selector must have exactly the two keys that the operator sets. One key more could select fewer pods, and one
+/// key less could select the pods of the other color or of another app.
 #[must_use]
 pub fn selects(service: &Service, app_name: &str) -> Selection {
     let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
@@ -172,7 +177,8 @@ fn selector(app: &str, color: &str) -> Value {
     json!({(names::APP): app, (names::COLOR): color})
 }
 
-/// Targets the port's *name*, so that a color whose pods listen on another number can be switched to.
+/// Returns the port of a Service. It targets the *name* of the pods' port, so that the two colors can listen on
+/// different port numbers.
 fn service_port(spec: &BlueGreenAppSpec) -> Value {
     let mut port = json!({
         "name": spec.port_name,

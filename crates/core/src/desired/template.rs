@@ -1,4 +1,4 @@
-//! The pod template: the overlay with what the operator adds.
+//! The pod template: the overlay (`spec.template`), completed by what the operator adds.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +15,17 @@ use bluegreen_api::{
     Template, TemplateMetadata,
 };
 
-/// Longest default `preStop` sleep, in seconds. kube-proxy paces its syncs about a second apart (the
-/// slowest stale connection measured was 0.94 s after the change), so this covers a few of them.
-/// A load balancer outside the cluster may need longer: that is for the overlay to say.
+/// The longest default `preStop` sleep, in seconds.
+///
+/// kube-proxy syncs about once a second (the latest connection to an old pod that was measured came 0.94 s after the
+/// change), so this covers a few of its syncs. A load balancer outside the cluster may need longer. Then the overlay
+/// has to say so.
 const PRE_STOP_SECONDS: i64 = 5;
 
-/// Kubernetes' own default, and the least that the operator gives, in seconds.
+/// The shortest default grace period, in seconds. It is also Kubernetes' own default.
 const GRACE_SECONDS: i64 = 30;
 
-/// Everything that decides what a color's pods are.
+/// Everything that the pod template of a color depends on.
 pub(super) struct Inputs<'a> {
     pub app: &'a str,
     pub color: Color,
@@ -36,8 +38,10 @@ pub(super) struct Inputs<'a> {
     pub drain_seconds: i32,
 }
 
-/// The overlay, completed. The overlay's container `app` is the base for the app's own; nothing else
-/// is merged, so nothing can be merged wrongly.
+/// Returns the completed pod template.
+///
+/// The overlay's container `app` is the base for the app's own container. Nothing else is merged, so nothing else can
+/// be merged wrongly.
 pub(super) fn pod_template(inputs: Inputs<'_>) -> PodTemplateSpec {
     let Inputs { app, color, image, env, port, port_name, probe, overlay, drain_seconds } = inputs;
     let Template { metadata, spec } = overlay.cloned().unwrap_or_default();
@@ -50,8 +54,8 @@ pub(super) fn pod_template(inputs: Inputs<'_>) -> PodTemplateSpec {
     add_port(container, port, port_name);
     add_env(container, env);
     let sleep = pre_stop_sleep(container, grace, drain_seconds);
-    // The API server keeps one value under both names, and a name that nobody declared would bring it back when it is
-    // taken out of the overlay.
+    // The API server stores the value under both names. So both are declared: a name that is not declared would bring
+    // the value back after it was removed from the overlay.
     let account = pods.service_account_name.take().or(pods.service_account.take());
     pods.service_account.clone_from(&account);
     pods.service_account_name = account;
@@ -69,7 +73,8 @@ pub(super) fn pod_template(inputs: Inputs<'_>) -> PodTemplateSpec {
     }
 }
 
-/// Last, so that nothing in the overlay can take a pod out of its Deployment's selector.
+/// Returns the labels of the pods. The operator's labels replace those of the overlay, so that the overlay can't take
+/// a pod out of its Deployment's selector.
 fn labels_of(mut labels: BTreeMap<String, String>, app: &str, color: Color) -> BTreeMap<String, String> {
     labels.entry(names::KUBE_NAME.to_owned()).or_insert_with(|| app.to_owned());
     labels.insert(names::APP.to_owned(), app.to_owned());
@@ -77,7 +82,8 @@ fn labels_of(mut labels: BTreeMap<String, String>, app: &str, color: Color) -> B
     labels
 }
 
-/// The container `app`, first when the overlay has none: `kubectl logs` shows the first.
+/// Returns the container `app`. If the overlay has none, it is added as the first one, because `kubectl logs` shows
+/// the first container by default.
 fn app_container(pods: &mut PodSpec) -> &mut Container {
     let index = match pods.containers.iter().position(|container| container.name == APP_CONTAINER) {
         Some(index) => index,
@@ -91,7 +97,7 @@ fn app_container(pods: &mut PodSpec) -> &mut Container {
 
 fn add_port(container: &mut Container, port: i32, name: &str) {
     let ports = container.ports.get_or_insert_default();
-    // Admission refuses both; a CRD older than that rule might not.
+    // Admission refuses a port with the same name or number, but a CRD older than that rule does not.
     ports.retain(|other| {
         let tcp = other.protocol.as_deref().is_none_or(|protocol| protocol == "TCP");
         other.name.as_deref() != Some(name) && !(tcp && other.container_port == port)
@@ -107,8 +113,8 @@ fn add_port(container: &mut Container, port: i32, name: &str) {
     );
 }
 
-/// A variable of the color replaces the overlay's as a whole: half of one and half of the other
-/// (`value` and `valueFrom`) is refused by Kubernetes.
+/// Adds the variables of a color's block. A variable replaces the overlay's variable of the same name as a whole,
+/// because Kubernetes refuses one that has both `value` and `valueFrom`.
 fn add_env(container: &mut Container, color: &[EnvVar]) {
     if color.is_empty() {
         return;
@@ -122,15 +128,14 @@ fn add_env(container: &mut Container, color: &[EnvVar]) {
     }
 }
 
-/// Adds the default sleep where the overlay has no `preStop`; returns the seconds of the sleep that
-/// then holds.
+/// Adds the default sleep if the overlay has no `preStop`, and returns how long the container sleeps, in seconds.
 ///
-/// `sleep` needs no program in the image; Kubernetes has it on by default since 1.30.
+/// The `sleep` action needs no program in the image. Kubernetes enables it by default since 1.30.
 fn pre_stop_sleep(container: &mut Container, grace: Option<i64>, drain_seconds: i32) -> i64 {
     if let Some(given) = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()) {
         return given.sleep.as_ref().map_or(0, |sleep| sleep.seconds.max(0));
     }
-    // Kubernetes refuses a sleep longer than the grace period, and before 1.33 one of zero seconds.
+    // Kubernetes refuses a sleep that is longer than the grace period, and before 1.33 also one of zero seconds.
     let seconds = PRE_STOP_SECONDS.min(drain_seconds.into()).min(grace.unwrap_or(i64::MAX));
     if seconds < 1 {
         return 0;

@@ -6,19 +6,19 @@ use super::metadata::metadata;
 use super::{Stored, names};
 use bluegreen_api::{BlueGreenApp, Color};
 
-/// Server-side apply body of the Deployment `NAME-COLOR`, from the stored revision alone.
+/// Returns the server-side apply body of the Deployment `NAME-COLOR`, built only from the stored revision.
 ///
-/// `replicas` is the number of pods; `fence` is the token of who writes, a label value. The token stands
-/// in a label of the Deployment only: in the pod template it would roll the pods, as an annotation it
-/// would bump `metadata.generation`.
+/// `replicas` is the number of pods, and `fence` is the fencing token as a label value. The token is only in a label
+/// of the Deployment: in the pod template it would roll the pods, and as an annotation it would change
+/// `metadata.generation`.
 #[must_use]
 pub fn deployment(app: &BlueGreenApp, color: Color, stored: &Stored, replicas: i32, fence: &str) -> Value {
     let name = app.metadata.name.as_deref().unwrap_or_default();
     let number = stored.number.to_string();
     let mut spec = stored.rendered.deployment.clone();
     let selector = [(names::APP, name), (names::COLOR, color.as_str())];
-    // After everything from the template: pods outside the selector would make the API server refuse
-    // the Deployment, and without the revision nobody could tell which pods they are.
+    // These labels come after those of the template. If the pods did not match the selector, the API server would
+    // refuse the Deployment, and without the revision's number nobody could tell which pods they are.
     for (key, value) in selector.iter().chain(&[(names::REVISION, number.as_str())]) {
         set(&mut spec, &["template", "metadata", "labels", key], json!(value));
     }
@@ -38,7 +38,7 @@ pub fn deployment(app: &BlueGreenApp, color: Color, stored: &Stored, replicas: i
     })
 }
 
-/// Sets a field, making the objects on the way to it.
+/// Sets a field, and creates the objects on the path to it.
 fn set(value: &mut Value, path: &[&str], to: Value) {
     let Some((key, rest)) = path.split_first() else {
         *value = to;

@@ -1,20 +1,20 @@
-//! EndpointSlices → distinct pods.
+//! The distinct pods that EndpointSlices list.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 
-/// One address of a pod.
+/// One endpoint of an EndpointSlice.
 pub(super) struct Endpoint<'a> {
-    /// The pod's uid; empty for an address that names none, which is then nobody's.
+    /// The pod's uid. It is empty if the endpoint has no `targetRef`, and then the endpoint never counts as ready.
     pub pod: &'a str,
     family: &'a str,
     node: Option<&'a str>,
     ready: bool,
 }
 
-/// Every address in the slices, ready or not.
+/// Returns every endpoint in the slices, ready or not.
 pub(super) fn pods(slices: &[Arc<EndpointSlice>]) -> Vec<Endpoint<'_>> {
     slices
         .iter()
@@ -25,7 +25,8 @@ pub(super) fn pods(slices: &[Arc<EndpointSlice>]) -> Vec<Endpoint<'_>> {
                     pod: endpoint.target_ref.as_ref().and_then(|t| t.uid.as_deref()).unwrap_or_default(),
                     family: &slice.address_type,
                     node: endpoint.node_name.as_deref(),
-                    // `ready` absent means unknown; only a plain yes counts. `serving` absent means as ready.
+                    // An absent `ready` means unknown, so only `true` counts. An absent `serving` means the same as
+                    // `ready`.
                     ready: conditions.is_some_and(|c| {
                         c.ready == Some(true) && c.serving != Some(false) && c.terminating != Some(true)
                     }),
@@ -35,9 +36,11 @@ pub(super) fn pods(slices: &[Arc<EndpointSlice>]) -> Vec<Endpoint<'_>> {
         .collect()
 }
 
-/// Distinct ready pods that `counts` accepts. A dual-stack pod stands in a slice of each address family: it is
-/// one pod, and it is reachable only when both families list it, so the smallest family counts. `families` are those
-/// that the Service has: the slice of the second one is made a moment after that of the first.
+/// Returns the number of distinct ready pods that `counts` accepts.
+///
+/// A dual-stack pod is listed in a slice of each address family. It is one pod, and it can be reached only if both
+/// families list it, so the smallest family counts. `families` are those of the Service: the slice of the second
+/// family is created a moment after that of the first.
 pub(super) fn ready_pods(
     slices: &[Arc<EndpointSlice>],
     families: &[String],
@@ -54,7 +57,7 @@ pub(super) fn ready_pods(
     families.values().map(BTreeSet::len).min().unwrap_or(0)
 }
 
-/// Address families and nodes with at least one ready pod that `counts` accepts.
+/// Returns the pairs of address family and node that have at least one ready pod that `counts` accepts.
 pub(super) fn ready_places(
     slices: &[Arc<EndpointSlice>],
     counts: impl Fn(&str) -> bool,

@@ -14,10 +14,10 @@ use kube::{Resource, ResourceExt};
 use crate::desired::{self, names};
 use bluegreen_api::{BlueGreenApp, Color, PerColor};
 
-/// The label by which the EndpointSlice controller ties a slice to its Service.
+/// The label with which the EndpointSlice controller names the Service of a slice.
 pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
-/// The objects of one app, as read.
+/// The objects of one app, as they were read.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// The app itself.
@@ -28,58 +28,61 @@ pub struct Snapshot {
     pub color_services: PerColor<Option<Arc<Service>>>,
     /// Each color's Deployment.
     pub deployments: PerColor<Option<Arc<Deployment>>>,
-    /// The stored renderings of both colors.
+    /// The stored revisions of both colors.
     pub stored: PerColor<Vec<ReadRevision>>,
-    /// EndpointSlices of the live Service.
+    /// The EndpointSlices of the live Service.
     pub live_slices: Vec<Arc<EndpointSlice>>,
-    /// EndpointSlices of each color's own Service.
+    /// The EndpointSlices of each color's own Service.
     pub color_slices: PerColor<Vec<Arc<EndpointSlice>>>,
-    /// Who owns the pods; only a live read looks.
+    /// The ReplicaSets and pods of each color. Only a live read fills it.
     pub proof: PerColor<Option<Proof>>,
 }
 
-/// A stored rendering, as read.
+/// A stored revision, as it was read.
 #[derive(Clone, Debug)]
 pub struct ReadRevision {
-    /// What it holds.
+    /// The revision's content.
     pub stored: desired::Stored,
     /// When it was stored, by the API server's clock.
     pub created: Option<Timestamp>,
-    /// This very object: its number may be used again.
+    /// Preconditions that name this very object. Its name is not enough, because the number may be used again.
     pub exactly: Preconditions,
 }
 
-/// The resourceVersions of the objects that a plan turns on. They are compared as numbers, which Kubernetes
-/// guarantees since 1.35 (KEP-5504) and etcd has always given; one that is no number is never behind.
+/// The resourceVersions of the objects that a plan depends on.
+///
+/// They are compared as numbers. Kubernetes guarantees since 1.35 (KEP-5504) that they are numbers, and with etcd
+/// they always were. A resourceVersion that is not a number never counts as behind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Versions([Option<u128>; 4]);
 
 impl Versions {
-    /// Whether any object here is older than there, or is not here yet.
+    /// Returns true if any object is older than in `latest`, or is missing here.
     pub fn is_behind(&self, latest: &Self) -> bool {
         self.0.iter().zip(&latest.0).any(|(here, there)| here < there)
     }
 
-    /// As after a write of the app's status that was answered with this version.
+    /// Returns the versions as they are after a write of the app's status that was answered with this version.
     pub fn with_app(mut self, version: Option<&str>) -> Self {
         self.0[0] = version.and_then(|version| version.parse().ok()).or(self.0[0]);
         self
     }
 }
 
-/// ReplicaSets and pods of one color, by metadata alone.
+/// The ReplicaSets and pods of one color, with their metadata only.
 #[derive(Clone, Debug, Default)]
 pub struct Proof {
-    /// ReplicaSets that carry the color's labels.
+    /// The ReplicaSets with the color's labels.
     pub replica_sets: Vec<PartialObjectMeta<ReplicaSet>>,
-    /// Pods that carry the color's labels.
+    /// The pods with the color's labels.
     pub pods: Vec<PartialObjectMeta<Pod>>,
 }
 
 impl Proof {
-    /// The uids of the ReplicaSets that this Deployment controls and that carry this revision; more than one after
-    /// somebody set another image on the Deployment for a while. The status counts of a Deployment span all its
-    /// ReplicaSets, so they alone prove nothing about one revision.
+    /// Returns the uids of the ReplicaSets that this Deployment controls and that carry this revision.
+    ///
+    /// There is more than one if somebody has set another image on the Deployment for a while. The counts in a
+    /// Deployment's status span all its ReplicaSets, so they alone prove nothing about one revision.
     pub fn replica_sets(&self, deployment: &Deployment, revision: i64) -> BTreeSet<&str> {
         let (uid, revision) = (deployment.meta().uid.as_deref(), revision.to_string());
         self.replica_sets
@@ -90,8 +93,8 @@ impl Proof {
             .collect()
     }
 
-    /// The uids of those ReplicaSets' pods that are to stay: one on its way out may still stand in a slice that
-    /// lags behind, and proves nothing.
+    /// Returns the uids of the pods of those ReplicaSets that are not being deleted. A slice that lags behind may
+    /// still list a pod that is being deleted, and such a pod proves nothing.
     pub fn pods_of(&self, deployment: &Deployment, revision: i64) -> BTreeSet<&str> {
         let sets = self.replica_sets(deployment, revision);
         self.pods
@@ -108,7 +111,7 @@ fn controlled_by<K: Resource>(object: &K, uid: &str) -> bool {
 }
 
 impl Snapshot {
-    /// How new this snapshot is.
+    /// Returns how new this snapshot is.
     pub fn versions(&self) -> Versions {
         fn version<K: Resource>(object: Option<&K>) -> Option<u128> {
             object?.meta().resource_version.as_deref()?.parse().ok()
@@ -121,34 +124,34 @@ impl Snapshot {
         ])
     }
 
-    /// The stored renderings of one color.
+    /// Returns the stored revisions of one color.
     pub fn revisions(&self, color: Color) -> Vec<desired::Stored> {
         self.stored.get(color).iter().map(|read| read.stored.clone()).collect()
     }
 
-    /// One stored rendering, as it was read.
+    /// Returns one stored revision, as it was read.
     pub fn read_revision(&self, color: Color, number: i64) -> Option<&ReadRevision> {
         self.stored.get(color).iter().find(|read| read.stored.number == number)
     }
 
-    /// One stored rendering.
+    /// Returns the content of one stored revision.
     pub fn revision(&self, color: Color, number: i64) -> Option<&desired::Stored> {
         self.read_revision(color, number).map(|read| &read.stored)
     }
 
-    /// When that rendering was stored, by the API server's clock.
+    /// Returns when that revision was stored, by the API server's clock.
     pub fn revision_created(&self, color: Color, number: i64) -> Option<Timestamp> {
         self.read_revision(color, number).and_then(|read| read.created)
     }
 
-    /// Sorts an app's revisions by color; one that cannot be read is left out, as if it were lost.
+    /// Sorts an app's revisions by color. One that cannot be decoded is left out, as if it were lost.
     pub fn sort_revisions(
         app: &BlueGreenApp,
         revisions: impl IntoIterator<Item = Arc<ControllerRevision>>,
     ) -> PerColor<Vec<ReadRevision>> {
         let mut sorted = PerColor::<Vec<_>>::default();
         for revision in revisions {
-            // One without an owner was left behind on purpose: it is still the record of what a color runs.
+            // A revision without an owner was left behind on purpose. It still records what a color runs.
             let ours = controlled_by(revision.as_ref(), app.meta().uid.as_deref().unwrap_or_default())
                 || revision.owner_references().is_empty();
             let color = revision.labels().get(names::COLOR).and_then(|value| Color::parse(value));
@@ -197,7 +200,7 @@ mod tests {
         serde_json::from_value(json!({ "metadata": metadata })).unwrap()
     }
 
-    /// A color that is scaled down and up again: its slices may lag behind and list the pod that is going.
+    /// After a color was scaled down and up again, its slices may lag behind and list a pod that is being deleted.
     #[test]
     fn a_pod_on_its_way_out_proves_no_endpoint() {
         let proof = Proof {
@@ -208,8 +211,8 @@ mod tests {
         assert_eq!(pods.into_iter().collect::<Vec<_>>(), ["new"]);
     }
 
-    /// Somebody set another image, and the operator took it back: two ReplicaSets carry the same revision, and the
-    /// API server may list the empty one first.
+    /// Somebody set another image, and the operator took it back. Two ReplicaSets carry the same revision then, and
+    /// the API server may list the empty one first.
     #[test]
     fn a_foreign_image_that_was_taken_back_does_not_hide_the_pods() {
         let proof = Proof {

@@ -1,4 +1,4 @@
-//! How objects become facts.
+//! Tests of how objects become facts.
 
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ fn a_dual_stack_pod_is_one_pod_and_counts_only_when_both_families_list_it() {
     let v6 = slice("IPv6", &[("a", ready())]);
     assert_eq!(endpoints::ready_pods(std::slice::from_ref(&v4), &[], |_| true), 2);
     assert_eq!(endpoints::ready_pods(&[v4.clone(), v6], &[], |_| true), 1);
-    // The second family's slice is still to be made.
+    // The slice of the second family does not exist yet.
     let both = ["IPv4".to_owned(), "IPv6".to_owned()];
     assert_eq!(endpoints::ready_pods(&[v4], &both, |_| true), 0);
 }
@@ -103,7 +103,8 @@ fn one_pod_of_the_old_color_keeps_the_endpoints_from_having_moved() {
     assert_eq!(super::endpoints(&seen, Color::Green), Endpoints { moved: true, cleared: true });
 }
 
-/// How many pods the new color has is no question of the drain: with a pod that comes and goes it would never end.
+/// The drain does not depend on the number of pods of the new color: with a pod that comes and goes it would never
+/// end.
 #[test]
 fn endpoints_have_moved_with_the_first_ready_pod() {
     let mut seen = snapshot();
@@ -155,7 +156,7 @@ fn the_deadline_of_a_switch_counts_from_the_last_pod_that_became_available() {
     assert_eq!(passed(json!("2026-01-01T00:00:50Z")), Some(Duration::from_secs(10)));
 }
 
-/// Slices of two pods, one on each of these nodes.
+/// Returns slices with two pods, one on each of these nodes.
 fn on_nodes(pods: [(&str, &str); 2]) -> Vec<Arc<EndpointSlice>> {
     let endpoints: Vec<Value> = pods
         .iter()
@@ -179,7 +180,7 @@ fn which_nodes_that_serve_does_a_color_leave_out() {
     local.color_slices.green = on_nodes([("g1", "node-2"), ("g2", "node-1")]);
     assert!(uncovered(&local, None, Color::Green).is_empty());
 
-    // The spec says Cluster again, and the Service does not yet.
+    // The spec says Cluster again, but the Service does not yet.
     let is_local = json!({"metadata": {}, "spec": {"externalTrafficPolicy": "Local"}});
     seen.service = Some(Arc::new(serde_json::from_value(is_local).unwrap()));
     assert_eq!(uncovered(&seen, None, Color::Green), ["node-2"]);
@@ -232,7 +233,7 @@ fn standby_sizes_say_what_the_api_says() {
     assert_eq!(with(json!({"replicas": 1, "scaleDownAfterSeconds": 60})), reduced(1, minute));
 }
 
-/// A Service that is deleted right after a switch is created again from a status that does not know of the switch
+/// A Service that is deleted right after a switch is created again from a status that does not contain the switch
 /// yet.
 #[test]
 fn a_service_that_forgot_what_served_is_reminded_by_the_status() {
@@ -252,7 +253,7 @@ fn a_service_that_forgot_what_served_is_reminded_by_the_status() {
     assert_eq!(facts.service.ours().unwrap().served, PerColor { blue: Some(2), green: Some(4) });
 }
 
-/// Kubernetes may carry the verdict on the version before over to a new one.
+/// Kubernetes may keep its verdict on the version before for a new version.
 #[test]
 fn a_deadline_that_passed_before_a_revision_was_stored_is_not_that_revisions() {
     let (app, stored_at) = (app(), Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(1));
@@ -279,8 +280,8 @@ fn a_deadline_that_passed_before_a_revision_was_stored_is_not_that_revisions() {
     assert_eq!([15, 30, 600].map(exceeded), [true; 3], "this version's own");
 }
 
-/// An update in place is taken back only to what is still known: the record would name nothing, and be written again and
-/// again.
+/// An in-place update is taken back only to a revision that is still stored. Otherwise, the record would name a
+/// revision that does not exist, and would be written again and again.
 #[test]
 fn what_a_deployment_runs_is_stored_or_is_lost() {
     let app = app();
@@ -301,7 +302,7 @@ fn what_a_deployment_runs_is_stored_or_is_lost() {
     }
 }
 
-/// A target may need its whole deadline to get ready: then the endpoints of the switch have theirs still to come.
+/// A target may use up its whole deadline to get ready. The endpoints have a deadline of their own after the switch.
 #[test]
 fn the_deadline_of_a_switch_begins_anew_when_the_service_selects_the_target() {
     let at = |seconds: i64| Timestamp::from_second(seconds).unwrap();

@@ -1,36 +1,36 @@
-//! What the planner is told: plain facts, with no Kubernetes type, no `Option<Option<…>>`, no clock.
+//! The facts that the planner decides on, without Kubernetes types and without a clock.
 //!
-//! Everything here is derived from one observation (see `observe`). The exhaustive model builds the same
-//! facts from its abstract cluster, so that the function that is proven is the function that runs.
+//! All of them come from one snapshot (see `observe`). The exhaustive model builds the same facts from its abstract
+//! cluster, so the planner that it checks is the planner that runs.
 
 use std::time::Duration;
 
 use bluegreen_api::{ActiveUpdatePolicy, Color, PerColor};
 
-/// What the user asks for, reduced to what a decision needs.
+/// What the spec asks for, reduced to what a decision needs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Intent {
-    /// The color that should serve.
+    /// `spec.active`: the color that should be live.
     pub active: Color,
     /// Nothing may be changed but the number of the live color's pods.
     pub paused: bool,
-    /// The spec breaks a rule, so that it asks for nothing: what is live stays as it is.
+    /// The spec breaks a rule, so it asks for nothing: what is live stays as it is.
     pub invalid: bool,
-    /// Pods of a color that serves or is about to.
+    /// `spec.replicas`: the number of pods of the live color, and of the target.
     pub replicas: i32,
     /// How the idle color is kept.
     pub standby: Standby,
-    /// How long the old color is left untouched after the endpoints moved.
+    /// How long the old color is left as it is, after none of its endpoints is behind the live Service any more.
     pub drain: Duration,
-    /// How long a switch may make no progress before it is called stalled.
+    /// How long a switch may make no progress before it is reported as stalled.
     pub deadline: Duration,
-    /// What an edit of the live color's block means.
+    /// What happens to an edit of the live color's block.
     pub policy: ActiveUpdatePolicy,
-    /// Whether the color's block is in the spec.
+    /// For each color, whether its block is in the spec.
     pub wanted: PerColor<bool>,
 }
 
-/// Size of the idle color.
+/// The size of the idle color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Standby {
     /// As large as the live one, for as long as it is idle.
@@ -39,26 +39,26 @@ pub enum Standby {
     Reduced {
         /// Pods that remain.
         replicas: i32,
-        /// Time at full size; zero means at once.
+        /// The time at full size. Zero means that it is reduced at once.
         after: Duration,
     },
 }
 
-/// An object that we may own.
+/// An object that may belong to the app.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Child<T> {
     /// There is no such object.
     Absent,
-    /// Controlled by this app's uid.
+    /// Its controller is this app, by uid.
     Ours(T),
-    /// An earlier app of the same name owned it, or it is being deleted: it goes by itself.
+    /// It belongs to an earlier app of the same name, or is being deleted. The garbage collector removes it.
     Collecting,
-    /// Somebody else's: never touched.
+    /// It belongs to somebody else. The operator never touches it.
     Foreign,
 }
 
 impl<T> Child<T> {
-    /// The facts, if the object is ours.
+    /// Returns the facts, if the object belongs to this app.
     pub fn ours(&self) -> Option<&T> {
         match self {
             Self::Ours(facts) => Some(facts),
@@ -67,18 +67,20 @@ impl<T> Child<T> {
     }
 }
 
-/// Whose fencing token an object carries. A token names one leader's term and attempt; stamping it moves the
-/// object's resourceVersion, so every write that an earlier holder still has in flight must fail.
+/// Whose fencing token an object carries.
+///
+/// A token names a leader's term and attempt. Stamping it changes the object's resourceVersion, so every write that
+/// was sent earlier and is still in flight fails.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Fence {
-    /// This leader's, at its current attempt: no other write can be in flight with a valid precondition.
+    /// This leader's token with its current attempt. No earlier write in flight has a valid precondition.
     Mine,
-    /// None, an earlier term's, or this term's before a write of unknown result (each such result starts a
-    /// new attempt).
+    /// No token, that of an earlier term, or that of an earlier attempt in this term. (Each write with an unknown
+    /// result starts a new attempt.)
     Stale,
     /// A later term of the same installation. Either this process no longer leads, or somebody edited the label.
     Newer,
-    /// Another installation's operator (its Lease, as `namespace/name`).
+    /// The token of another installation's operator, with its Lease as `namespace/name`.
     Foreign(String),
 }
 
@@ -87,7 +89,7 @@ pub enum Fence {
 pub enum Selection {
     /// Exactly this app's pods of one color.
     Color(Color),
-    /// The placeholder that selects no pod, as the Service is created.
+    /// No pod: the placeholder with which the Service is created.
     Nothing,
     /// Anything else: somebody edited it.
     Edited,
@@ -96,31 +98,31 @@ pub enum Selection {
 /// The live Service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServiceFacts {
-    /// What it selects.
+    /// What the Service selects.
     pub selects: Selection,
-    /// The color that we last committed, written in the same request as the selector.
+    /// The live color as recorded in the annotation, which is written in the same request as the selector.
     pub committed: Option<Color>,
-    /// The revision of each color that last served, written in the same request as the selector.
+    /// For each color, the recorded revision that was live last. It is written in the same request as the selector.
     pub served: PerColor<Option<i64>>,
     /// Whose token it carries.
     pub fence: Fence,
-    /// Every other field that we declare has its value.
+    /// Every other declared field has its value.
     pub current: bool,
     /// Ready pods that its EndpointSlices list, of either color; per address family the smallest. Words and conditions
     /// only: whether the app is degraded, and so whether its state counts as settled.
     pub endpoints: i32,
 }
 
-/// A rendered template in a ControllerRevision.
+/// A stored revision: a rendered pod template in a ControllerRevision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stored {
-    /// Its number, growing per color.
+    /// Its number. It grows with each revision of the color.
     pub number: i64,
-    /// What changed in the spec since it was rendered.
+    /// What has changed in the spec since it was rendered.
     pub change: Change,
 }
 
-/// How a stored rendering differs from what the spec would render now.
+/// How a stored revision differs from what the spec would be rendered to now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Change {
     /// Nothing.
@@ -134,11 +136,11 @@ pub enum Change {
 /// One color's Deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DeploymentFacts {
-    /// The revision that its pod template carries.
+    /// The number of the revision that its pod template names.
     pub revision: i64,
-    /// The rendering of that revision is still stored.
+    /// That revision is still stored.
     pub stored: bool,
-    /// Every field that we declare, compared with the stored revision (never a hash of it alone).
+    /// Every declared field has its value. The fields are compared with the stored revision, not only a hash of it.
     pub matches: bool,
     /// Whose token it carries.
     pub fence: Fence,
@@ -146,27 +148,28 @@ pub struct DeploymentFacts {
     pub replicas: i32,
     /// `status.observedGeneration` has caught up with `metadata.generation`.
     pub observed: bool,
-    /// `status.replicas`: pods of every ReplicaSet of the Deployment.
+    /// `status.replicas`: the pods of all ReplicaSets of the Deployment.
     pub total: i32,
     /// `status.updatedReplicas`.
     pub updated: i32,
     /// `status.readyReplicas`.
     pub ready: i32,
-    /// `status.availableReplicas`: ready for at least `minReadySeconds`.
+    /// `status.availableReplicas`: the pods that have been ready for at least `minReadySeconds`.
     pub available: i32,
-    /// A roll-out was complete once (condition `Progressing`, reason `NewReplicaSetAvailable`), and since then only the
-    /// size has changed, or pods have failed. The Deployment controller may say it of the revision before for a moment.
+    /// A rollout was complete once (condition `Progressing`, reason `NewReplicaSetAvailable`), and since then only
+    /// the size has changed, or pods have failed. For a moment, the Deployment controller may still say this of the
+    /// revision before.
     pub rolled_out: bool,
-    /// Condition `Progressing` is False with reason `ProgressDeadlineExceeded`.
+    /// The condition `Progressing` is False with the reason `ProgressDeadlineExceeded`.
     pub deadline_exceeded: bool,
-    /// The ReplicaSet is controlled by this Deployment's uid and carries this revision. Always true in a
-    /// cached observation; the live one that precedes every write looks.
+    /// There is a ReplicaSet whose controller is this Deployment, by uid, and that carries the current revision. Only
+    /// a read that includes the ReplicaSets checks this; otherwise, it is always true.
     pub proven: bool,
 }
 
 impl DeploymentFacts {
-    /// How many pods of the newest revision are available, at the least: the counts span all ReplicaSets, and what is
-    /// available is taken for an old pod where it may be one.
+    /// Returns a lower bound for the number of available pods of the newest revision. The counts span all
+    /// ReplicaSets, so every available pod that may be an old one is subtracted.
     pub fn newest_available(&self) -> i32 {
         let old = self.total.saturating_sub(self.updated);
         self.ready.min(self.available).saturating_sub(old).clamp(0, self.updated.max(0))
@@ -182,38 +185,40 @@ impl DeploymentFacts {
 /// Everything about one color.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ColorFacts {
-    /// The color's own Service; true when every declared field has its value.
+    /// The color's own Service. It is true if every declared field has its value.
     pub service: Child<bool>,
-    /// The newest stored rendering.
+    /// The newest stored revision.
     pub newest: Option<Stored>,
-    /// The rendering that the color runs or is to run: for a live color the one that serves, else the newest.
+    /// The revision that the color runs or should run: for the live color the one that is recorded as live, otherwise
+    /// the newest.
     pub current: Option<Stored>,
-    /// The current rendering has served.
+    /// The current revision has been live.
     pub served: bool,
-    /// Stored renderings that nothing needs any more.
+    /// The stored revisions that nothing needs any more.
     pub obsolete: Vec<i64>,
     /// The Deployment.
     pub deployment: Child<DeploymentFacts>,
-    /// Distinct ready, serving, non-terminating pods in the color's own EndpointSlices, per address family
-    /// the smallest; pods of other ReplicaSets are not counted in a live observation.
+    /// The number of distinct ready, serving, non-terminating pods in the color's own EndpointSlices, in the address
+    /// family that has the fewest. If the ReplicaSets were read, only pods of the current revision's ReplicaSets
+    /// count.
     pub endpoints: i32,
-    /// With `externalTrafficPolicy: Local`, in order: nodes on which the live Service has a ready endpoint and this color
-    /// has none. kube-proxy drops what comes to such a node.
+    /// With `externalTrafficPolicy: Local`, the nodes on which the live Service has a ready endpoint and this color
+    /// has none, in order. kube-proxy drops what comes to such a node.
     pub uncovered: Vec<String>,
 }
 
-/// What `status` recorded: it stands in where the cluster cannot tell.
+/// What the status records. It is used where the children can't tell.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Recorded {
     /// `status.active`.
     pub active: Option<Color>,
-    /// `status.switch` is set: a switch, or the drain after it, was under way.
+    /// `status.switch` is set: a switch or the drain after it was under way.
     pub switching: bool,
-    /// A settled state was already reported for the present generation.
+    /// The status is about the present generation, and nothing was under way.
     pub settled: bool,
 }
 
-/// Where requests go: the live Service, and what the status recorded of it.
+/// What decides which color is live: the live Service, and the record in the status.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Routing {
     /// The live Service.
@@ -223,28 +228,28 @@ pub struct Routing {
 }
 
 impl Routing {
-    /// What is live.
+    /// Returns what is live.
     pub fn live(&self) -> super::Live {
         super::live(&self.service, &self.recorded)
     }
 }
 
-/// How long things have been so, by clocks that only the driver reads.
+/// How much time has passed since certain moments, by clocks that only the driver reads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Elapsed {
-    /// Since the live slices hold only the live color's pods, and at least one that is ready: the endpoints have
-    /// followed the switch. By a monotonic clock that restarts with the process.
+    /// Since the EndpointSlices of the live Service list only pods of the live color, and at least one that is ready:
+    /// the endpoints have moved. The clock is monotonic and starts again with the process.
     pub moved: Option<Duration>,
-    /// Since no endpoint of the other color is in the live slices: the drain. By the same clock.
+    /// Since these EndpointSlices list no pod of the other color: the drain. The clock is the same.
     pub cleared: Option<Duration>,
-    /// Since the switch under way last made progress: it began, its target was edited, one more of the target's pods became
-    /// available, or the Service was pointed at the target.
+    /// Since the last progress of the switch that is under way: it began, its target was edited, one more pod of the
+    /// target became available, or the Service selected the target.
     pub switching: Option<Duration>,
-    /// Since each color was last edited or its drain ended, the later.
+    /// Since each color was last edited or its drain ended, whichever is later.
     pub idle: PerColor<Duration>,
 }
 
-/// One consistent look at the cluster.
+/// The facts of one snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Observed {
     /// The live Service.
@@ -253,7 +258,7 @@ pub struct Observed {
     pub colors: PerColor<ColorFacts>,
     /// What the status says.
     pub recorded: Recorded,
-    /// Timers.
+    /// How much time has passed.
     pub elapsed: Elapsed,
 }
 

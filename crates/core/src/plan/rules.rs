@@ -1,4 +1,4 @@
-//! The rules, each in one place: what is live, what may be selected, touched, or how large it is.
+//! The rules of the planner, each in one place: what is live, what may be selected, and what may be changed.
 
 use super::{
     Change, Child, ColorFacts, Fence, Holder, Intent, Live, Missing, Observed, Recorded, Selection,
@@ -6,22 +6,23 @@ use super::{
 };
 use bluegreen_api::{ActiveUpdatePolicy, Color, PerColor};
 
-/// What a color is used for at this moment.
+/// What a color is used for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Role {
-    /// It serves (or did until somebody edited the Service).
+    /// It is live (or was until somebody edited the Service).
     Live,
-    /// It is to serve next.
+    /// It is the target of a switch.
     Target,
-    /// It served until just now: until the drain has passed it may grow, and nothing else.
+    /// It is the old color. Until the end of the drain it may grow, and nothing else.
     Draining,
-    /// Nothing depends on it.
+    /// It is idle, and nothing depends on it.
     Idle,
 }
 
-/// What is live: the Service's selector, unless somebody edited it. The record of the committed color is in
-/// the same object and was written in the same request, so the two differ only after a foreign edit;
-/// `status.active` decides when the Service is gone.
+/// Returns what is live: what the Service selects, unless somebody edited the selector.
+///
+/// The Service also records the live color, in an annotation that is written in the same request. So the two differ
+/// only after somebody else's edit. If the Service is gone, `status.active` decides.
 pub fn live(service: &Child<ServiceFacts>, recorded: &Recorded) -> Live {
     let recorded = recorded.active;
     let Some(service) = service.ours() else {
@@ -29,19 +30,23 @@ pub fn live(service: &Child<ServiceFacts>, recorded: &Recorded) -> Live {
     };
     match (service.selects, service.committed.or(recorded)) {
         (Selection::Color(selected), Some(committed)) if selected == committed => Live::Selected(selected),
-        // The record was edited, not the selector: the status still knows.
+        // Somebody edited the record and not the selector: the status still has the live color.
         (Selection::Color(selected), _) if recorded == Some(selected) => Live::Selected(selected),
         (_, Some(committed)) => Live::Lost(committed),
         (Selection::Color(_) | Selection::Nothing | Selection::Edited, None) => Live::Never,
     }
 }
 
-/// May `color` be selected? `Err` names the first thing that is missing.
+/// The gate: checks whether `color` may be selected.
 ///
-/// The whole readiness rule: current revision, every declared field, observed generation, no pod of another revision, a
-/// complete roll-out of at least as many pods as carry the traffic now, a ReplicaSet that is this Deployment's, and as many
-/// ready pods of it in the color's own EndpointSlices. Where traffic stays on the node that it came to, these pods must also
-/// be on every node that serves now. `size` says how many pods are needed.
+/// The color needs the newest revision, every declared field, an observed generation that has caught up, no pod of
+/// another revision, a complete rollout of at least as many pods as carry the traffic now, a ReplicaSet that belongs
+/// to this Deployment, and as many ready pods of that ReplicaSet in the color's own EndpointSlices. If traffic stays
+/// on the node that it came to, there must also be such a pod on every node on which the live color has one. `size`
+/// says how many pods are needed.
+///
+/// # Errors
+/// The first thing that is missing.
 pub fn gate(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missing> {
     let facts = seen.colors.get(color);
     if !*intent.wanted.get(color) {
@@ -49,8 +54,8 @@ pub fn gate(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missin
     }
     let Some(current) = facts.current else { return Err(Missing::Revision) };
     let live = live(&seen.service, &seen.recorded);
-    // A live color may lag behind the spec (a held edit), a target may not: not even while its drain keeps the
-    // new rendering waiting.
+    // A live color may be behind the spec (a held edit). A target may not, not even while its own drain keeps its new
+    // revision waiting.
     let is_newest = |newest: Stored| newest == current && !outdated(newest, facts);
     let lags = live.color() != Some(color) && !facts.newest.is_some_and(is_newest);
     if lags || needs_revision(intent, seen, live, color).is_some() {
@@ -61,8 +66,9 @@ pub fn gate(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missin
         return Err(Missing::Rollout);
     }
     size::enough(intent, live, color, deployment, size::needed(intent, seen, live, color), facts.endpoints)?;
-    // Not asked of a rollback: pods that have served have their places, and no wait would move them, while the color
-    // that fails goes on serving. What such a switch can lose is what comes to a node before its clients leave it.
+    // A rollback is not asked for this. No wait would move pods that already have their nodes, and the failing color
+    // would stay live in the meantime. Such a switch can lose only requests to a node that its clients have not left
+    // yet.
     let moves = live.color().is_some_and(|live| live != color);
     if moves && !facts.served && !facts.uncovered.is_empty() {
         return Err(Missing::Nodes { uncovered: facts.uncovered.len() });
@@ -70,13 +76,16 @@ pub fn gate(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missin
     Ok(())
 }
 
-/// Has the color that served before been left alone for long enough? No endpoint of it has been live for the whole drain,
-/// however many pods the new color has: a pod that comes and goes must not keep the old color, nor its edits, waiting.
+/// Returns true if the drain of the old color is over: for all of `drainSeconds`, no endpoint of it was behind the
+/// live Service.
+///
+/// The number of pods of the new color does not matter. Otherwise, a pod that comes and goes would keep the old color
+/// and its edits waiting.
 pub(super) fn drained(intent: &Intent, seen: &Observed) -> bool {
     seen.elapsed.cleared.is_some_and(|cleared| cleared >= intent.drain)
 }
 
-/// A switch away from `color` is recent: the status has not recorded the end of its drain.
+/// Returns true if there was a switch away from `color`, and the status has not recorded the end of its drain.
 pub(super) fn left_recently(seen: &Observed, live: Live, color: Color) -> bool {
     let Some(now) = live.color() else { return false };
     let has_served =
@@ -85,7 +94,7 @@ pub(super) fn left_recently(seen: &Observed, live: Live, color: Color) -> bool {
     color != now && has_served && !drain_recorded
 }
 
-/// What is `color` used for now?
+/// Returns what `color` is used for now.
 pub(super) fn role(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Role {
     if live.color() == Some(color) {
         Role::Live
@@ -98,16 +107,16 @@ pub(super) fn role(intent: &Intent, seen: &Observed, live: Live, color: Color) -
     }
 }
 
-/// The change to the live color's block that waits until it may apply.
+/// Returns true if an edit of the live color's block is held.
 pub(super) fn holds(intent: &Intent, seen: &Observed, color: Color) -> bool {
     let change = seen.colors.get(color).current.map(|stored| stored.change);
     intent.policy == ActiveUpdatePolicy::Freeze && change == Some(Change::Block)
 }
 
-/// Must `color` be rendered anew, and under which number?
+/// Returns the number of the revision to store, if `color` must be rendered again.
 ///
-/// A color's pods change only when its own block changes, and never while it is live; one that has not served
-/// since its own last edit is being prepared and takes shared edits at once.
+/// A color's pods change only when its own block changes, and never while it is live. A color that was not live since
+/// its own last edit is being prepared, and takes shared edits at once.
 pub(super) fn needs_revision(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Option<i64> {
     if !*intent.wanted.get(color) {
         return None;
@@ -115,8 +124,8 @@ pub(super) fn needs_revision(intent: &Intent, seen: &Observed, live: Live, color
     let facts = seen.colors.get(color);
     let running = facts.deployment.ours().map_or(0, |d| d.revision);
     let Some(newest) = facts.newest else {
-        // With a Deployment in place its rendering is recovered, not guessed.
-        // A number that the Service remembers is not used again: the new rendering has not served.
+        // If there is a Deployment, its revision is recovered from it instead. A number that the Service has recorded
+        // is not used again, because the new revision was never live.
         let last = seen.service.ours().and_then(|service| *service.served.get(color)).unwrap_or(0);
         return (running == 0).then(|| last.saturating_add(1));
     };
@@ -127,22 +136,23 @@ pub(super) fn needs_revision(intent: &Intent, seen: &Observed, live: Live, color
             intent.policy == ActiveUpdatePolicy::RollingUpdate && edited
         }
         Role::Draining => false,
-        // The target of a switch back may still be draining: its block is edited only after that.
+        // The target of a switch back may still be in its drain. Its pods change only after that.
         Role::Target => !left_recently(seen, live, color) || drained(intent, seen),
         Role::Idle => true,
     };
     (outdated(newest, facts) && allowed).then_some(next)
 }
 
-/// Which revision should the live color run instead of the one that is recorded for it?
+/// Returns the revision that should be recorded for the live color instead of the present one.
 ///
-/// The newest, if it may be updated in place. An update that was recorded but has not begun is taken back once the
-/// spec asks for something else: the API server may refuse it for ever, and the edit that mends it would be held.
+/// That is the newest revision, if the color may be updated in place. An update that was recorded and has not begun
+/// is taken back when the spec asks for something else. Otherwise, if the API server keeps refusing the update, the
+/// edit that fixes it would be held.
 pub(super) fn in_place(intent: &Intent, facts: &ColorFacts) -> Option<i64> {
     let (current, newest) = (facts.current?, facts.newest?);
     if intent.policy == ActiveUpdatePolicy::RollingUpdate
         && newest.number > current.number
-        // A shared field that was edited since concerns the next rendering, not whether this one is wanted.
+        // An edit of a shared field since then concerns only the next revision.
         && newest.change != Change::Block
     {
         return Some(newest.number);
@@ -151,14 +161,14 @@ pub(super) fn in_place(intent: &Intent, facts: &ColorFacts) -> Option<i64> {
     facts.deployment.ours().filter(|_| unwanted).map(|running| running.revision)
 }
 
-/// The revision that is recorded as serving never ran: the pods are of the one before. So it is under an update in
-/// place, until the Deployment is edited.
+/// Returns true if an in-place update is recorded and has not begun: the Service records a revision as live, but the
+/// Deployment still runs an older one.
 fn never_began(facts: &ColorFacts) -> bool {
     let running = facts.deployment.ours().filter(|deployment| deployment.stored);
     running.zip(facts.current).is_some_and(|(running, current)| running.revision < current.number)
 }
 
-/// Would the spec render this color differently now, in a way that concerns it?
+/// Returns true if the spec has changed since the newest revision was rendered, in a way that this color takes over.
 pub fn outdated(newest: Stored, facts: &ColorFacts) -> bool {
     match newest.change {
         Change::None => false,
@@ -167,7 +177,7 @@ pub fn outdated(newest: Stored, facts: &ColorFacts) -> bool {
     }
 }
 
-/// What does not carry this leader's token: the Service, and the Deployments.
+/// Returns which objects do not carry this leader's token: the Service, and the Deployments of which colors.
 pub(super) fn unfenced(seen: &Observed) -> (bool, Vec<Color>) {
     let stale = |fence: &Fence| *fence != Fence::Mine;
     let service = seen.service.ours().is_some_and(|s| stale(&s.fence));
@@ -178,7 +188,7 @@ pub(super) fn unfenced(seen: &Observed) -> (bool, Vec<Color>) {
     (service, colors)
 }
 
-/// Who else holds the objects: an operator of another installation, or a later leader of this one.
+/// Returns who else holds the objects: an operator of another installation, or a later leader of this one.
 pub(super) fn holder(seen: &Observed) -> Option<Holder> {
     let on_service = seen.service.ours().map(|service| &service.fence);
     let on_colors = PerColor::from_fn(|color| seen.colors.get(color).deployment.ours().map(|d| &d.fence));
@@ -196,7 +206,8 @@ pub(super) fn holder(seen: &Observed) -> Option<Holder> {
     (service || !colors.is_empty()).then_some(Holder::Leader { service, colors })
 }
 
-/// What the live color lacks at its present size, apart from changes that are yet to be made: pods that fail.
+/// Returns what the live color lacks at its present size because pods fail. Changes that are still to be made are
+/// left out.
 pub(super) fn failing(intent: &Intent, seen: &Observed, live: Live) -> Option<(Color, Missing)> {
     let Live::Selected(color) = live else { return None };
     let Some(deployment) = seen.colors.get(color).deployment.ours() else {
@@ -208,8 +219,11 @@ pub(super) fn failing(intent: &Intent, seen: &Observed, live: Live) -> Option<(C
     (!missing.is_update()).then_some((color, missing))
 }
 
-/// Is the live color as the spec wants it, all `spec.replicas` pods of it? The gate's rule, except that a held edit is no
-/// fault of the pods.
+/// Checks whether the live color is as the spec asks for it, with all `spec.replicas` pods. It is the rule of the
+/// gate, except that a color may be live without a block.
+///
+/// # Errors
+/// The first thing that is missing.
 pub(super) fn serving(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missing> {
     match gate(intent, seen, color) {
         Err(Missing::Block) => Ok(()),

@@ -1,16 +1,16 @@
-//! The next steps, in order of urgency.
+//! The next actions, in order of urgency.
 
 use super::rules::{Role, gate, in_place, needs_revision, role, unfenced};
 use super::{Action, Child, ColorFacts, DeploymentFacts, Fence, Intent, Live, Observed, size};
 use bluegreen_api::Color;
 
-/// What to do, in order of urgency. A step that needs the cluster to settle first comes alone.
+/// Returns what to do, in order of urgency. An action on which the next ones depend comes alone.
 pub(super) fn steps(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
     if let Some(action) = restore(seen, live) {
         return vec![action];
     }
-    // Before anything about the other color: a failing color, or one whose objects the API server refuses, must
-    // never stand in the way of leaving it.
+    // The switch comes before everything that concerns the other color. If a color fails, or the API server refuses
+    // its objects, that must not keep the app from switching away from it.
     if let Some(action) = switch_now(intent, seen, live) {
         return vec![action];
     }
@@ -32,19 +32,19 @@ pub(super) fn steps(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action>
     actions
 }
 
-/// The switch, if its target passes the gate; what is not fenced yet is fenced first.
+/// Returns the switch if its target passes the gate, or the stamps that are missing before it.
 fn switch_now(intent: &Intent, seen: &Observed, live: Live) -> Option<Action> {
     let to = intent.active;
     seen.service.ours()?;
-    // The status says so first: a user who goes to green and back between two looks would otherwise leave no
-    // trace of green's having served, and its drain would be skipped.
+    // The switch must be in the status first. Otherwise, if the user switches to green and back between two reads,
+    // nothing would show that green was live, and its drain would be skipped.
     if live == Live::Selected(to) || !seen.recorded.switching || gate(intent, seen, to).is_err() {
         return None;
     }
     Some(fence(seen).unwrap_or(Action::Switch { from: live.color(), to }))
 }
 
-/// A lost or edited Service gets its committed color back before anything else.
+/// Returns the action that gives a lost or edited Service its live color back. It comes before everything else.
 fn restore(seen: &Observed, live: Live) -> Option<Action> {
     match (live, &seen.service) {
         (Live::Lost(_), Child::Absent) => Some(Action::CreateService),
@@ -53,7 +53,7 @@ fn restore(seen: &Observed, live: Live) -> Option<Action> {
     }
 }
 
-/// What is missing of `color` and can be created without making any pod unready.
+/// Returns the actions that create what is missing of `color`. None of them can make a pod unready.
 fn create(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Vec<Action> {
     let facts = seen.colors.get(color);
     let is_live = live.color() == Some(color);
@@ -76,11 +76,11 @@ fn create(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Vec<Act
     actions
 }
 
-/// Steps that could make a color unready: each waits for the fence, and for a live look.
+/// Returns the actions that could make a color unready. They need the stamps and a live read first.
 fn change(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
     let edits: Vec<Action> =
         Color::ALL.into_iter().filter_map(|color| upkeep(intent, seen, live, color)).collect();
-    // Fencing while the target still rolls keeps it out of the way of the switch.
+    // The stamps are written while the target still rolls, so that they don't delay the switch.
     let switching = live != Live::Selected(intent.active);
     let wants_fence = !edits.is_empty() || switching || !seen.recorded.settled;
     if wants_fence && let Some(stamps) = fence(seen) {
@@ -98,17 +98,18 @@ fn change(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
         .collect()
 }
 
-/// Edits of Deployments, after the stamps that they need.
+/// Returns the edits of Deployments, or the stamps that are missing before them.
 fn guarded(seen: &Observed, edits: Vec<Action>) -> Vec<Action> {
     if let Some(stamps) = fence(seen) {
         return vec![stamps];
     }
-    // The Service must be ours and fenced: otherwise a late switch onto the edited color could still commit.
+    // The Service must belong to the app and be stamped. Otherwise, a late switch to the edited color could still
+    // take effect.
     let service_held = seen.service.ours().is_some_and(|s| s.fence == Fence::Mine);
     if service_held { edits } else { Vec::new() }
 }
 
-/// All that a paused app does: its live color follows `spec.replicas`, as a paused Deployment does.
+/// Returns the only action of a paused app: its live color follows `spec.replicas`, as a paused Deployment does.
 pub(super) fn resize_live(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
     let Live::Selected(color) = live else { return Vec::new() };
     let size = seen.colors.get(color).deployment.ours().map(|deployment| deployment.replicas);
@@ -119,25 +120,25 @@ pub(super) fn resize_live(intent: &Intent, seen: &Observed, live: Live) -> Vec<A
     guarded(seen, vec![Action::EditDeployment { color, replicas }])
 }
 
-/// An edit of the color's Deployment would change its size alone.
+/// Returns true if an edit of the color's Deployment would change only its size.
 pub(super) fn is_resize(seen: &Observed, color: Color) -> bool {
     let facts = seen.colors.get(color);
     let both = facts.current.zip(facts.deployment.ours());
     both.is_some_and(|(current, deployment)| !is_edited(current.number, deployment))
 }
 
-/// The Deployment differs from the revision with this number in more than its size.
+/// Returns true if the Deployment differs from the revision with this number in more than its size.
 fn is_edited(number: i64, deployment: &DeploymentFacts) -> bool {
     number != deployment.revision || !deployment.matches
 }
 
-/// The stamps that are missing; `None` if everything carries this leader's token.
+/// Returns the stamps that are missing, or `None` if everything carries this leader's token.
 pub(super) fn fence(seen: &Observed) -> Option<Action> {
     let (service, colors) = unfenced(seen);
     (service || !colors.is_empty()).then_some(Action::Fence { service, colors })
 }
 
-/// Brings an existing color to its rendering and size, or removes it; at most one step.
+/// Returns the action that brings an existing color to its revision and size, or removes it. It is at most one.
 fn upkeep(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Option<Action> {
     let facts = seen.colors.get(color);
     let role = role(intent, seen, live, color);

@@ -1,5 +1,6 @@
-//! The grammars behind the rules, by hand: each is small, and the operator needs no regular expressions.
-//! A test generates strings from the CEL expressions' patterns and compares.
+//! The syntax checks of the rules. They are written by hand because each is small, so the operator needs no library
+//! for regular expressions. A test generates strings from the patterns in the CEL expressions and checks that they
+//! are accepted here.
 
 use bluegreen_api::rules::NAME_MAX;
 
@@ -7,7 +8,7 @@ const fn is_lower_alphanumeric(c: char) -> bool {
     c.is_ascii_lowercase() || c.is_ascii_digit()
 }
 
-/// DNS-1035, short enough for every child's name.
+/// Returns true for a DNS-1035 label that is short enough for the names of all children.
 pub(super) fn is_app_name(name: &str) -> bool {
     name.len() <= NAME_MAX
         && name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -15,17 +16,18 @@ pub(super) fn is_app_name(name: &str) -> bool {
         && name.chars().all(|c| is_lower_alphanumeric(c) || c == '-')
 }
 
-/// Would the name collide with another app's children?
+/// Returns true if an app with this name could collide with the children of another app.
 pub(super) fn has_reserved_suffix(name: &str) -> bool {
     ["-blue", "-green", "-preview"].iter().any(|suffix| name.ends_with(suffix))
 }
 
-/// IANA service name, as port names are.
+/// Returns true for an IANA service name, which the name of a port must be.
 pub(super) fn is_port_name(name: &str) -> bool {
     is_probe_port_name(name) && name.contains(|c: char| c.is_ascii_lowercase()) && !name.contains("--")
 }
 
-/// A port's name, loosely: Kubernetes looks it up among the container's ports.
+/// Returns true for a text that may be the port of a probe. The check is less strict, because Kubernetes only looks
+/// the name up among the container's ports.
 pub(super) fn is_probe_port_name(name: &str) -> bool {
     (1..=15).contains(&name.len())
         && name.chars().all(|c| is_lower_alphanumeric(c) || c == '-')
@@ -33,7 +35,7 @@ pub(super) fn is_probe_port_name(name: &str) -> bool {
         && name.ends_with(is_lower_alphanumeric)
 }
 
-/// `[domain/]name`.
+/// Returns true for `[domain/]name`.
 pub(super) fn is_app_protocol(protocol: &str) -> bool {
     let (domain, name) = match protocol.split_once('/') {
         Some((domain, name)) => (Some(domain), name),
@@ -50,7 +52,7 @@ pub(super) fn is_app_protocol(protocol: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
-/// `1%` and up.
+/// Returns true for a percentage of at least `1%`.
 pub(super) fn is_positive_percentage(text: &str) -> bool {
     text.strip_suffix('%').is_some_and(|digits| {
         (1..=6).contains(&digits.len())
@@ -59,14 +61,14 @@ pub(super) fn is_positive_percentage(text: &str) -> bool {
     })
 }
 
-/// An OCI tag.
+/// Returns true for an OCI tag.
 pub(super) fn is_tag(tag: &str) -> bool {
     (1..=128).contains(&tag.len())
         && !tag.starts_with(['.', '-'])
         && tag.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
 }
 
-/// An OCI digest of one of the algorithms that registries use.
+/// Returns true for an OCI digest with one of the algorithms that registries use.
 pub(super) fn is_digest(digest: &str) -> bool {
     let Some((algorithm, hex)) = digest.split_once(':') else { return false };
     let digits = match algorithm {
@@ -77,13 +79,14 @@ pub(super) fn is_digest(digest: &str) -> bool {
     hex.len() == digits && hex.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
 }
 
-/// Is there something that belongs into `tag` or `digest`? A port of a registry comes before a `/`.
+/// Returns true if the image has a part that belongs into `tag` or `digest`. The port of a registry is not such a
+/// part, because a `/` comes after it.
 pub(super) fn has_tag_or_digest(image: &str) -> bool {
     let last = image.rsplit('/').next().unwrap_or(image);
     image.contains('@') || last.contains(':')
 }
 
-/// `[host[:port]/]path[/path…]`.
+/// Returns true for `[host[:port]/]path[/path…]`.
 pub(super) fn is_repository(image: &str) -> bool {
     if image.split('/').all(is_path_component) {
         return true;
@@ -104,7 +107,7 @@ fn is_registry(host: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '-')
 }
 
-/// Lower-case letters and digits, with `.`, `_`, `__` or any number of `-` between them.
+/// Returns true for lower-case letters and digits with `.`, `_`, `__` or any number of `-` between them.
 fn is_path_component(component: &str) -> bool {
     component.starts_with(is_lower_alphanumeric)
         && component.ends_with(is_lower_alphanumeric)
@@ -120,13 +123,13 @@ mod tests {
     use bluegreen_api::rules;
     use proptest::prelude::*;
 
-    /// The pattern in the nth `matches('…')` of a rule.
+    /// Returns the pattern in the nth `matches('…')` of a rule.
     fn pattern(rule: rules::StaticRule, nth: usize) -> String {
         let patterns: Vec<&str> = rule.cel.split("matches('").skip(1).collect();
         patterns[nth].split("')").next().unwrap().to_owned()
     }
 
-    /// Every string that a rule's pattern matches must be accepted.
+    /// Checks that `accepts` accepts every string that the rule's pattern matches.
     fn check(rule: rules::StaticRule, nth: usize, accepts: impl Fn(&str) -> bool) {
         let pattern = pattern(rule, nth);
         let strategy = proptest::string::string_regex(&pattern.replace(['^', '$'], "")).unwrap();

@@ -1,4 +1,4 @@
-//! Rules about the overlay.
+//! The rules about the overlay (`spec.template`).
 
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use serde_json::Value;
@@ -48,7 +48,7 @@ fn pod_spec(found: &mut Found, spec: &BlueGreenAppSpec, pods: &PodSpec) {
     lists(found, &format!("{at}.containers"), &pods.containers.iter().collect::<Vec<_>>());
     lists(found, &format!("{at}.initContainers"), &init);
     found.unique(&format!("{at}.volumes"), pods.volumes.iter().flatten().map(|volume| volume.name.as_str()));
-    // A value that can't be written as JSON can't have come from the API server.
+    // A value that came from the API server can be written as JSON.
     if let Ok(json) = serde_json::to_value(pods) {
         quantities(found, at, &json);
     }
@@ -67,7 +67,7 @@ fn lists(found: &mut Found, at: &str, containers: &[&Container]) {
     }
 }
 
-/// Every quantity of a pod, wherever it is.
+/// Checks every quantity of a pod, wherever it is.
 fn quantities(found: &mut Found, at: &str, value: &Value) {
     match value {
         Value::Object(fields) => {
@@ -94,7 +94,7 @@ fn quantities(found: &mut Found, at: &str, value: &Value) {
 }
 
 fn quantity(found: &mut Found, at: &str, amount: &Value) {
-    // An absent divisor is written as an empty text.
+    // An absent divisor is written as an empty string.
     if let Value::String(text) = amount
         && !text.is_empty()
         && !is_quantity(text)
