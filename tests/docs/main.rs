@@ -7,6 +7,7 @@ mod concepts;
 mod e2e_tests;
 mod generated;
 mod manifests;
+mod promises;
 mod reach;
 mod supply;
 

@@ -92,3 +92,21 @@ async fn a_paused_app_whose_pods_fail_is_not_ready() {
     let degraded = rig.events().await;
     assert!(degraded.iter().any(|event| event.starts_with("Warning LiveDegraded:")), "{degraded:?}");
 }
+
+/// The alert for pods that fail does not fire for an app that is stalled.
+#[tokio::test]
+async fn a_change_that_a_pause_holds_back_does_not_hide_pods_that_fail() {
+    let mut rig = Rig::serving(spec()).await;
+    rig.edit(|spec| {
+        spec["paused"] = json!(true);
+        spec["green"]["tag"] = json!("v3");
+    });
+    rig.settle().await;
+    assert_eq!(rig.says("Stalled"), "True/Paused");
+    rig.controllers.ready("hello-blue", 0);
+    rig.settle().await;
+    assert_eq!((rig.says("Ready").as_str(), rig.says("Stalled").as_str()), ("False/LiveNotReady", "/"));
+    rig.controllers.heal("hello-blue");
+    rig.settle().await;
+    assert_eq!(rig.says("Stalled"), "True/Paused");
+}

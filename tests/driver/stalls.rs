@@ -32,6 +32,27 @@ async fn a_switch_that_makes_progress_is_not_stalled() {
     rig.finish();
 }
 
+/// The idle color is warm, and a new tag comes with the switch: its old pods are no progress of the new revision, and must not
+/// make that of its new pods invisible.
+#[tokio::test]
+async fn a_new_tag_that_comes_with_the_switch_and_makes_progress_is_not_stalled() {
+    let slow = json!({ "replicas": 10, "progressDeadlineSeconds": 5, "maxSurge": "100%" });
+    let mut rig = Rig::serving(spec_with(slow)).await;
+    rig.controllers.ready("hello-green", 0);
+    rig.edit(|spec| {
+        spec["active"] = json!("green");
+        spec["green"]["tag"] = json!("v3");
+    });
+    for ready in 0..10 {
+        rig.controllers.ready("hello-green", ready);
+        rig.run(SECOND).await;
+        assert_eq!(rig.condition("Stalled").reason, "", "{ready} of 10: {:#}", rig.app()["status"]);
+    }
+    rig.controllers.heal("hello-green");
+    rig.run(SECOND * 3).await;
+    assert_eq!(rig.status().active, Some(Green));
+}
+
 #[tokio::test]
 async fn a_switch_without_progress_is_stalled_after_its_deadline_and_not_before() {
     let mut rig = Rig::serving(spec_with(json!({ "progressDeadlineSeconds": 10 }))).await;
@@ -120,7 +141,18 @@ async fn a_refusal_that_is_over_is_not_told_of_the_generation_that_mends_it() {
 /// An address in the live Service's slices that is no pod's: the switch is never over.
 #[tokio::test]
 async fn a_switch_whose_endpoints_never_move_is_stalled_and_names_the_address() {
-    let mut rig = Rig::serving(spec_with(json!({ "progressDeadlineSeconds": 10 }))).await;
+    let deadline = json!({ "progressDeadlineSeconds": 10 });
+    // The target is warm, or comes up during the switch.
+    for standby in [json!({}), json!({ "replicas": 0 })] {
+        let mut spec = spec_with(deadline.clone());
+        if standby != json!({}) {
+            spec["standby"] = standby;
+        }
+        endpoints_never_move(Rig::serving(spec).await).await;
+    }
+}
+
+async fn endpoints_never_move(mut rig: Rig) {
     let by_hand = json!({
         "metadata": { "name": "by-hand", "labels": {
             "kubernetes.io/service-name": APP, "bluegreen.dev/app": APP,

@@ -143,7 +143,10 @@ fn report(server: &Server, deployment: &Value, rollout: &Rollout) {
     let complete = [new.total, new.available, all.total] == [size; 3];
     let status_before =
         |field: &str| usize::try_from(deployment["status"][field].as_u64().unwrap_or(0)).unwrap_or(0);
+    let old_before = status_before("replicas").saturating_sub(status_before("updatedReplicas"));
+    // As `DeploymentProgressing` of Kubernetes: old pods that go are progress, too.
     let progressed = new.total > status_before("updatedReplicas")
+        || all.total - new.total < old_before
         || all.ready > status_before("readyReplicas")
         || all.available > status_before("availableReplicas");
     let (status, reason) = if complete || (was_complete && all.total == new.total) {

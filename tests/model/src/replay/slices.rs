@@ -22,6 +22,27 @@ pub(super) struct Slices {
     pub own: PerColor<u8>,
 }
 
+/// The same read, with the counts that the live color's Deployment may have in the middle of a roll-out: the model's pods come
+/// all at once, and `status.desiredHealthy` remembers the most that were available.
+fn rolling(world: &World, k: usize, guards: &Guards) -> Vec<World> {
+    let controller = &world.controllers[k];
+    let live = facts::routing(&controller.view, facts::token(controller), guards).live();
+    let Live::Selected(color) = live else { return Vec::new() };
+    let Some(deployment) = *controller.view.deployments.get(color) else { return Vec::new() };
+    if deployment.observed && deployment.current && deployment.have == deployment.replicas {
+        return Vec::new();
+    }
+    let between = (1..=deployment.replicas).filter(|&count| count != deployment.have);
+    let with = |count| {
+        let mut world = *world;
+        if let Some(deployment) = world.controllers[k].view.deployments.get_mut(color) {
+            deployment.have = count;
+        }
+        world
+    };
+    between.map(with).collect()
+}
+
 impl Slices {
     /// What this controller has read, if its slices were these: in the model's terms, with real counts where they are
     /// in between.
@@ -48,7 +69,12 @@ impl Slices {
                 view.slices.own.get_mut(color).pods = seen;
             }
         }
-        if counted == world { vec![world] } else { vec![world, counted] }
+        let mut seen = if counted == world { vec![world] } else { vec![world, counted] };
+        for index in 0..seen.len() {
+            let counts = rolling(&seen[index], k, guards);
+            seen.extend(counts);
+        }
+        seen
     }
 
     /// The state after a look at caches that hold these slices, if that stops a clock.

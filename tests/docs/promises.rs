@@ -1,0 +1,77 @@
+//! docs/promises.md against the tests that it names, and the layers that docs/architecture.md draws against the manifests.
+
+use std::path::Path;
+
+use crate::document;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every "`file` `test`" of a line.
+fn named(line: &str) -> impl Iterator<Item = (&str, &str)> {
+    let code: Vec<&str> = line.split('`').collect();
+    // Text, code, text, code …: a file and its test have one space between them.
+    let pairs: Vec<_> = code
+        .windows(3)
+        .enumerate()
+        .filter(|(index, parts)| index % 2 == 1 && parts[1] == " " && parts[0].ends_with(".rs"))
+        .map(|(_, parts)| (parts[0], parts[2]))
+        .collect();
+    pairs.into_iter()
+}
+
+#[test]
+fn every_test_that_holds_a_promise_exists() {
+    let document = document("promises.md");
+    let all: Vec<_> = document.lines().flat_map(named).collect();
+    assert!(all.len() > 400, "{} tests are named", all.len());
+    let is_there = |file: &str, test: &str| {
+        let text = std::fs::read_to_string(root().join(file)).unwrap_or_default();
+        text.contains(&format!("fn {test}("))
+    };
+    let missing: Vec<_> = all.into_iter().filter(|(file, test)| !is_there(file, test)).collect();
+    assert!(missing.is_empty(), "docs/promises.md names tests that are not there: {missing:#?}");
+}
+
+/// A crate may use only those before it in this list.
+const LAYERS: [(&str, &str); 6] = [
+    ("bluegreen-api", "crates/api"),
+    ("bluegreen-core", "crates/core"),
+    ("bluegreen-client", "crates/client"),
+    ("bluegreen-view", "crates/view"),
+    ("bluegreen-operator", "."),
+    ("kubectl-bluegreen", "cli"),
+];
+
+fn dependencies(folder: &str) -> String {
+    let manifest = std::fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+    let (_, after) = manifest.split_once("\n[dependencies]\n").unwrap();
+    after.split("\n[").next().unwrap().to_owned()
+}
+
+#[test]
+fn crates_use_only_the_layers_below_them() {
+    for (index, (name, folder)) in LAYERS.iter().enumerate() {
+        let own = dependencies(folder);
+        assert!(index == 0 || own.contains("bluegreen-"), "{name} uses no layer below it");
+        for (above, _) in &LAYERS[index..] {
+            assert!(!own.lines().any(|line| line.starts_with(above)), "{name} must not use {above}");
+        }
+    }
+    let cli = dependencies("cli");
+    assert!(!cli.contains("bluegreen-operator"), "the command line needs no operator");
+}
+
+/// What decides has no client, no runtime and no clock.
+#[test]
+fn the_core_needs_neither_a_runtime_nor_a_client() {
+    for (name, folder) in &LAYERS[..2] {
+        let own = dependencies(folder);
+        for library in ["tokio", "futures", "hyper", "tower", "axum"] {
+            assert!(!own.lines().any(|line| line.starts_with(library)), "{name} must not use {library}");
+        }
+        let kube = own.lines().find(|line| line.starts_with("kube ")).unwrap();
+        assert!(kube.contains(r#"default-features = false, features = ["derive"]"#), "{name}: {kube}");
+    }
+}
