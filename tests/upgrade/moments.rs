@@ -138,3 +138,30 @@ pub async fn written(sandbox: &Sandbox, since: Offset) -> Result<Vec<String>> {
     };
     Ok(entries.iter().map(words).collect())
 }
+
+/// What the app's conditions claim, without their words: type, status and reason.
+pub fn claims(world: &World) -> Vec<String> {
+    let app = world.raw(Kind::App, "hello").cloned().unwrap_or_default();
+    let conditions = app["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let mut claims: Vec<String> =
+        conditions.iter().map(|c| format!("{}={}/{}", c["type"], c["status"], c["reason"])).collect();
+    claims.sort();
+    claims
+}
+
+/// Another release has other words for the same state, and other fields in the status: it writes the status once and nothing
+/// else, then nothing at all.
+///
+/// # Errors
+/// Anything else that was written since.
+pub async fn told_once(sandbox: &Sandbox, since: Offset) -> Result<()> {
+    let wait = Duration::from_secs(5);
+    tokio::time::sleep(wait).await;
+    let first = written(sandbox, since).await?;
+    ensure!(first == ["update bluegreenapps/status hello"], "{first:#?}");
+    let since = cluster().await?.audit()?.end()?;
+    tokio::time::sleep(wait).await;
+    let then = written(sandbox, since).await?;
+    ensure!(then.is_empty(), "{then:#?}");
+    Ok(())
+}
