@@ -28,5 +28,7 @@ fn claims(status: &BlueGreenAppStatus) -> impl PartialEq + '_ {
         [&status.blue, &status.green].map(|c| c.as_ref().map(|c| (c.revision, c.served_revision)));
     // The rest of it tells how far the switch is.
     let switch = status.switch.as_ref().map(|switch| (switch.from, switch.to, &switch.started_at));
-    (status.observed_generation, status.active, status.phase, switch, conditions, revisions)
+    // Later decisions read it back, so it must rest on a live read, although it is a count.
+    let healthy = status.desired_healthy;
+    (status.observed_generation, status.active, status.phase, switch, conditions, revisions, healthy)
 }
