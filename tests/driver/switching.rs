@@ -166,3 +166,45 @@ async fn a_switch_waits_until_the_target_covers_the_nodes_that_serve() {
     assert!(rig.world().serves(APP, Blue));
     rig.finish();
 }
+
+/// Pods that are ready, but not for `minReadySeconds`: the Deployment controller does not count them as available yet.
+#[tokio::test]
+async fn a_target_whose_pods_are_ready_and_not_yet_available_is_not_selected() {
+    let mut rig = Rig::serving(spec()).await;
+    rig.controllers.available("hello-green", 0);
+    rig.edit(|spec| spec["green"]["tag"] = json!("v3"));
+    rig.settle().await;
+    rig.activate(Green);
+    rig.settle().await;
+    assert_eq!(rig.status().green.map(|green| green.ready_replicas), Some(2));
+    assert_eq!(rig.world().selects(APP), "blue");
+    rig.controllers.heal("hello-green");
+    rig.settle().await;
+    assert!(rig.world().serves(APP, Green));
+    rig.finish();
+}
+
+#[tokio::test]
+async fn the_history_has_the_last_ten_switches_newest_first() {
+    let mut rig = Rig::serving(spec()).await;
+    for switch in 0..12 {
+        rig.activate(if switch % 2 == 0 { Green } else { Blue });
+        rig.settle().await;
+    }
+    let history = rig.status().history;
+    let to: Vec<_> = history.iter().map(|entry| entry.to).collect();
+    assert_eq!(to, [Blue, Green].repeat(5));
+    assert!(history.iter().all(|entry| entry.from == Some(entry.to.other())), "the first activation is gone");
+}
+
+#[tokio::test]
+async fn the_status_counts_the_pods_of_each_color() {
+    let mut rig = Rig::serving(spec()).await;
+    rig.controllers.ready("hello-green", 1);
+    rig.settle().await;
+    rig.run(SECOND * 2).await;
+    let counts = |color: &bluegreen_api::ColorStatus| (color.replicas, color.ready_replicas, color.endpoints);
+    let status = rig.status();
+    assert_eq!(status.blue.as_ref().map(counts), Some((2, 2, 2)));
+    assert_eq!(status.green.as_ref().map(counts), Some((2, 1, 1)));
+}
