@@ -123,7 +123,9 @@ pub(crate) fn unconverged(objects: &Objects, standby: Idle) -> Option<Broken> {
     if other.content / 2 != wanted / 2 || (!has_served && other.content != wanted) {
         return Some("nothing left to do, and the idle color has missed an edit");
     }
-    let long_ago = *objects.app.left_long_ago.get(idle) && *objects.stored_long_ago.get(idle);
+    // The timer begins when the status tells that the drain is over: a report that was lost has not told it.
+    let told = app.status.switch.is_none_or(|(from, _)| from != Some(idle));
+    let long_ago = told && *objects.app.left_long_ago.get(idle) && *objects.stored_long_ago.get(idle);
     let size = match standby {
         Idle::Warm => app.replicas,
         Idle::Reduced if has_served => 0,
