@@ -124,9 +124,11 @@ fn renders(seen: &Snapshot) {
 /// The status can be written, read back, and says how it is.
 fn report(seen: &Snapshot, facts: &Observed, plan: &Plan) {
     let (material, problems) = (Material::of(seen, facts), Problems::default());
+    let intent = observe::intent(&seen.app);
     let at = |now| {
         status::status(&Report {
             app: &seen.app,
+            intent: &intent,
             plan,
             seen: facts,
             material: material.clone(),
@@ -147,6 +149,7 @@ fn report(seen: &Snapshot, facts: &Observed, plan: &Plan) {
     app.status = Some(new.clone());
     let again = status::status(&Report {
         app: &app,
+        intent: &intent,
         plan,
         seen: facts,
         material,

@@ -55,6 +55,7 @@ fn reported(world: &World) -> BlueGreenAppStatus {
     let app = app(world);
     status(&Report {
         app: &app,
+        intent: &bluegreen_core::observe::intent(&app),
         plan: &world.plan(),
         seen: &world.seen,
         material: Material::default(),

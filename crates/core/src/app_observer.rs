@@ -52,13 +52,14 @@ impl Observer for AppObserver<'_> {
     }
 
     fn report(&self, decision: &Decision<Self>, known: &Known<'_>, now: Now) -> BlueGreenAppStatus {
-        let Decision { snapshot, facts, plan, .. } = decision;
+        let Decision { snapshot, intent, facts, plan, .. } = decision;
         let problems = Problems {
             refused: known.refused.cloned(),
             pods: PerColor::from_fn(|color| known.pods.get(color).map(str::to_owned)),
         };
         status::status(&Report {
             app: &snapshot.app,
+            intent,
             plan,
             seen: facts,
             material: Material::of(snapshot, facts),

@@ -16,7 +16,7 @@
 //! not expect it, and a switch can be sent only with a [`Proven`] decision: the compiler checks both.
 //!
 //! The exhaustive model drives this very code: it implements [`Observer`] for its abstract objects, as
-//! `reconcile::observer` does for Kubernetes objects.
+//! [`AppObserver`](crate::AppObserver) does for Kubernetes objects.
 
 mod answers;
 mod basis;
@@ -40,7 +40,7 @@ pub use memory::Memory;
 pub use observer::{Decision, Known, News, Observer};
 
 use crate::drain::Drain;
-use crate::plan::{Action, Live};
+use crate::plan::{self, Action, Live};
 use bluegreen_api::Color;
 use commands::{After, Rounds, Telling};
 
@@ -226,8 +226,7 @@ impl<'a, O: Observer> Pass<'a, O> {
     }
 
     fn wait(&self, decision: &Decision<O>, now: Now) -> Duration {
-        let wanted = self.observer.intent(&decision.snapshot).wanted;
-        timers::wait(decision, wanted, self.memory, now.uptime)
+        timers::wait(decision, self.memory, now.uptime)
     }
 }
 
@@ -250,6 +249,7 @@ pub fn decide<O: Observer>(
     drain.update(endpoints, basis.starts_clocks(), now.uptime);
     let held = drain.held(selected, now.uptime);
     let facts = observer.observe(&snapshot, routing, attempt, held, now);
-    let plan = observer.plan(&snapshot, &facts);
-    Decision { snapshot, facts, plan, endpoints }
+    let intent = observer.intent(&snapshot);
+    let plan = plan::plan(&intent, &facts);
+    Decision { snapshot, intent, facts, plan, endpoints }
 }

@@ -27,8 +27,7 @@ pub use news::{News, news};
 
 use crate::apply::Refusal;
 use crate::desired::names;
-use crate::observe;
-use crate::plan::{Observed, Plan, Stage};
+use crate::plan::{Intent, Observed, Plan, Stage};
 use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Color, ColorStatus, PerColor, Phase};
 pub use bluegreen_api::{READY, RECONCILING, STALLED, STANDBY_READY};
 use record::{Record, Refused, record};
@@ -57,6 +56,8 @@ impl Problems {
 pub struct Report<'a> {
     /// The app as it is now, with the status that is there.
     pub app: &'a BlueGreenApp,
+    /// What its spec asks for.
+    pub intent: &'a Intent,
     /// The decision, made for this very generation.
     pub plan: &'a Plan,
     /// What it rests on.
@@ -84,11 +85,10 @@ impl From<&BlueGreenAppStatus> for Record {
 
 /// The status that follows from a report: its [`record`], with words and times.
 pub fn status(report: &Report) -> BlueGreenAppStatus {
-    let Report { app, plan, seen, material, problems, now: _ } = report;
+    let Report { app, intent, plan, seen, material, problems, now: _ } = report;
     let old = app.status.clone().unwrap_or_default();
     let generation = app.metadata.generation.unwrap_or(0);
-    let intent = observe::intent(app);
-    let record = record(&Record::from(&old), &intent, seen, plan, problems.as_refused());
+    let record = record(&Record::from(&old), intent, seen, plan, problems.as_refused());
     let color = |color: Color| {
         color_status(app, seen, plan, material.images.get(color).clone(), *record.served.get(color), color)
     };
@@ -103,7 +103,7 @@ pub fn status(report: &Report) -> BlueGreenAppStatus {
     let selector = record.active.map_or_else(String::new, |color| {
         format!("{}={},{}={color}", names::APP, app.name_any(), names::COLOR)
     });
-    let conditions = conditions::conditions(report, &intent, &old, generation);
+    let conditions = conditions::conditions(report, intent, &old, generation);
     let is_stalled = conditions.iter().any(|condition| condition.type_ == STALLED);
     BlueGreenAppStatus {
         observed_generation: generation,

@@ -74,9 +74,8 @@ impl Observer for Abstract<'_> {
     }
 
     fn report(&self, decision: &Decision<Self>, _: &Known<'_>, _: Now) -> Told {
-        let Decision { snapshot, facts, plan, .. } = decision;
-        let intent = self.intent(snapshot);
-        let status = report::report(snapshot, &intent, facts, plan);
+        let Decision { snapshot, intent, facts, plan, .. } = decision;
+        let status = report::report(snapshot, intent, facts, plan);
         Told(status, report::left(snapshot, plan, &status))
     }
 

@@ -130,6 +130,7 @@ mod tests {
                         let app = real(&view.app);
                         let report = status::Report {
                             app: &app,
+                            intent: &bluegreen_core::observe::intent(&app),
                             plan: &decision.plan,
                             seen: &decision.facts,
                             material: Material::default(),

@@ -35,17 +35,13 @@ impl<O: Observer> Pass<'_, O> {
         let (snapshot, began) = match answer {
             Answer::Found { snapshot, began } => (snapshot, began),
             // The confirming read can't tell: read everything.
-            Answer::Unclear => {
-                return Command::Read(Reading { depth: Depth::Whole { owners: true }, rounds });
-            }
+            Answer::Unclear => return everything(rounds),
             Answer::Gone => return Command::Forget,
             Answer::Failed => return Command::Wait(self.memory.back_off()),
         };
         if self.observer.is_leaving(&snapshot) {
             return match depth {
-                Depth::Confirm { .. } => {
-                    Command::Read(Reading { depth: Depth::Whole { owners: true }, rounds })
-                }
+                Depth::Confirm { .. } => everything(rounds),
                 Depth::Whole { .. } => Command::Wait(RESYNC),
             };
         }
@@ -62,7 +58,7 @@ impl<O: Observer> Pass<'_, O> {
                 if decision.plan.moves_to(&decision.facts) == Some(to) {
                     self.act(Based { decision, basis: Basis::Confirmed, began }, rounds, now)
                 } else {
-                    Command::Read(Reading { depth: Depth::Whole { owners: true }, rounds })
+                    everything(rounds)
                 }
             }
         }
@@ -81,7 +77,7 @@ impl<O: Observer> Pass<'_, O> {
             }
         }
         let again = Depth::Whole { owners: false };
-        match gravest(&decision.plan.actions, outcomes, self.observer.idle(&decision.snapshot)) {
+        match gravest(&decision.plan.actions, outcomes, decision.intent.active.other()) {
             (Outcome::Done, _) => {
                 self.memory.refused = None;
                 let occasion = self.occasion(&decision);
@@ -190,6 +186,11 @@ impl<O: Observer> Pass<'_, O> {
         }
         self.act(Based { decision, basis, began }, rounds, now)
     }
+}
+
+/// A confirming read is not enough: read everything. That is the same round, so that it ends no pass.
+fn everything<O: Observer>(rounds: Rounds) -> Command<O> {
+    Command::Read(Reading { depth: Depth::Whole { owners: true }, rounds })
 }
 
 /// The gravest outcome counts, with the color that it is about: one that the app waits for before one that only concerns

@@ -46,11 +46,6 @@ pub trait Observer: Debug {
         now: Now,
     ) -> Observed;
 
-    /// The decision.
-    fn plan(&self, snapshot: &Self::Snapshot, facts: &Observed) -> Plan {
-        crate::plan::plan(&self.intent(snapshot), facts)
-    }
-
     /// The status that follows from a decision.
     fn report(&self, decision: &Decision<Self>, known: &Known<'_>, now: Now) -> Self::Status
     where
@@ -63,11 +58,6 @@ pub trait Observer: Debug {
 
     /// The status was written: the snapshot carries it, and the app has this resourceVersion.
     fn record(&self, snapshot: &mut Self::Snapshot, status: Self::Status, version: Option<String>);
-
-    /// The color that `spec.active` does not name.
-    fn idle(&self, snapshot: &Self::Snapshot) -> Color {
-        self.intent(snapshot).active.other()
-    }
 }
 
 /// The objects of one read and what follows from them.
@@ -75,6 +65,8 @@ pub trait Observer: Debug {
 pub struct Decision<O: Observer> {
     /// The objects.
     pub snapshot: O::Snapshot,
+    /// What the spec asks for.
+    pub intent: Intent,
     /// The facts.
     pub facts: Observed,
     /// The plan.

@@ -6,7 +6,6 @@ use super::RESYNC;
 use super::memory::Memory;
 use super::observer::{Decision, Observer};
 use crate::plan::{Missing, Stage};
-use bluegreen_api::PerColor;
 
 /// How soon a write that was refused is tried again, at the latest.
 const REFUSED: Duration = Duration::from_secs(10);
@@ -18,15 +17,10 @@ const FOREIGN: Duration = Duration::from_secs(10);
 /// How soon the owners of the pods are read again: no watch tells of them.
 const OWNERS: Duration = Duration::from_millis(500);
 
-/// The time until the next pass, at the latest. `wanted`: the colors whose blocks are in the spec.
-pub(super) fn wait<O: Observer>(
-    decision: &Decision<O>,
-    wanted: PerColor<bool>,
-    memory: &Memory,
-    uptime: Duration,
-) -> Duration {
+/// The time until the next pass, at the latest.
+pub(super) fn wait<O: Observer>(decision: &Decision<O>, memory: &Memory, uptime: Duration) -> Duration {
     let refused = memory.refused.as_ref().map(|_| REFUSED);
-    let foreign = decision.facts.has_foreign(wanted).then_some(FOREIGN);
+    let foreign = decision.facts.has_foreign(decision.intent.wanted).then_some(FOREIGN);
     let waits_for_owners = matches!(
         decision.plan.stage,
         Stage::Preparing { missing: Missing::ReplicaSet | Missing::Endpoints { .. }, .. }

@@ -57,6 +57,7 @@ impl Told {
         self.now += SignedDuration::from_secs(seconds);
         let new = status(&Report {
             app: &self.app,
+            intent: &self.intent(),
             plan: &crate::plan::plan(&self.intent(), &self.seen),
             seen: &self.seen,
             material: Material::default(),

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
 use super::*;
+use crate::observe;
 use crate::plan::{
     self, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Holder, Live, Missing, Recorded,
     Selection, ServiceFacts, Stored, Waits,
@@ -100,7 +101,8 @@ fn standing(stage: Stage) -> Plan {
 fn told_of(app: &BlueGreenApp, seen: &Observed, plan: &Plan, problems: &Problems) -> BlueGreenAppStatus {
     let images = PerColor { blue: Some("hello:v1".into()), green: Some("hello:v2".into()) };
     let material = Material { images, ..Material::default() };
-    status(&Report { app, plan, seen, material, problems, now: Timestamp::UNIX_EPOCH })
+    let intent = &observe::intent(app);
+    status(&Report { app, intent, plan, seen, material, problems, now: Timestamp::UNIX_EPOCH })
 }
 
 fn told(app: &BlueGreenApp, stage: Stage, problems: &Problems) -> BlueGreenAppStatus {

@@ -123,7 +123,15 @@ fn a_switch_whose_endpoints_do_not_follow_is_stalled_at_the_deadline_and_names_t
         let material = Material { foreign_slices, ..Material::default() };
         let problems = Problems::default();
         let now = Timestamp::UNIX_EPOCH;
-        status(&Report { app: &app, plan: &plan, seen: &seen, material, problems: &problems, now })
+        status(&Report {
+            app: &app,
+            intent: &observe::intent(&app),
+            plan: &plan,
+            seen: &seen,
+            material,
+            problems: &problems,
+            now,
+        })
     };
     let waits = tell(599);
     assert_eq!(
