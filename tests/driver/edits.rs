@@ -186,10 +186,7 @@ async fn a_paused_app_stays_as_it_is_and_goes_on_later() {
     rig.settle().await;
     assert_eq!(rig.says("Ready"), "True/Paused");
 
-    rig.edit(|spec| {
-        spec["active"] = json!("green");
-        spec["green"]["tag"] = json!("v3");
-    });
+    rig.deploy(Green, "v3");
     rig.settle().await;
     assert_eq!(rig.says("Stalled"), "True/Paused", "a change that waits is no success");
     let before = rig.server.history().len();
@@ -208,10 +205,7 @@ async fn a_paused_app_stays_as_it_is_and_goes_on_later() {
 async fn a_pause_in_the_middle_of_a_switch_stops_it() {
     let mut rig = Rig::serving(spec()).await;
     rig.controllers.ready("hello-green", 0);
-    rig.edit(|spec| {
-        spec["active"] = json!("green");
-        spec["green"]["tag"] = json!("v3");
-    });
+    rig.deploy(Green, "v3");
     rig.settle().await;
     assert!(rig.runs(Green, "v3"));
     rig.edit(|spec| spec["paused"] = json!(true));

@@ -10,10 +10,7 @@ use crate::rig::{APP, Rig, spec};
 async fn rolling() -> Rig {
     let mut rig = Rig::serving(spec()).await;
     rig.controllers.ready("hello-green", 0);
-    rig.edit(|spec| {
-        spec["active"] = json!("green");
-        spec["green"]["tag"] = json!("v3");
-    });
+    rig.deploy(Green, "v3");
     rig.settle().await;
     assert!(rig.runs(Green, "v3") && rig.condition("Reconciling").status == "True");
     rig

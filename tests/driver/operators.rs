@@ -91,10 +91,7 @@ async fn an_end_at_any_request_of_a_switch_breaks_no_promise() {
     let mut ends = 0;
     for end in 1.. {
         let mut rig = Rig::serving(spec()).await;
-        rig.edit(|spec| {
-            spec["active"] = json!("green");
-            spec["green"]["tag"] = json!("v3");
-        });
+        rig.deploy(Green, "v3");
         let mut sent = 0;
         rig.server.fault(move |request| {
             sent += usize::from(request.verb.writes() && request.kind != Kind::Event);

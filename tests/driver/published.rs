@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bluegreen_api::Color::{Blue, Green};
-use bluegreen_apiserver::{Fault, Kind, Verb};
+use bluegreen_apiserver::Kind;
 use serde_json::json;
 
 use crate::rig::{APP, Rig, spec};
@@ -13,15 +13,8 @@ use crate::rig::{APP, Rig, spec};
 async fn an_event_about_a_long_refusal_is_cut_to_what_the_api_server_takes() {
     let mut rig = Rig::serving(spec()).await;
     let words = format!("admission webhook \"policy\" denied the request: {}", "ü".repeat(1500));
-    rig.server.fault(move |request| {
-        let edits =
-            request.is(Verb::Apply, Kind::Deployment, "hello-green") && !request.body["spec"].is_null();
-        edits.then(|| Fault::answer(403, &words))
-    });
-    rig.edit(|spec| {
-        spec["active"] = json!("green");
-        spec["green"]["tag"] = json!("v3");
-    });
+    rig.refuse_edits("hello-green", 403, &words);
+    rig.deploy(Green, "v3");
     rig.settle().await;
     let events = rig.events().await;
     let blocked = events.iter().find(|event| event.starts_with("Warning SwitchBlocked:"));

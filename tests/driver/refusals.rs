@@ -29,15 +29,8 @@ fn accepted() -> serde_json::Value {
 #[tokio::test]
 async fn a_target_that_is_refused_stalls_the_app_with_the_words_of_the_api_server() {
     let mut rig = Rig::serving(spec()).await;
-    rig.server.fault(|request| {
-        let edits =
-            request.is(Verb::Apply, Kind::Deployment, "hello-green") && !request.body["spec"].is_null();
-        edits.then(|| Fault::answer(422, "Deployment.apps \"hello-green\" is invalid: bad label"))
-    });
-    rig.edit(|spec| {
-        spec["active"] = json!("green");
-        spec["green"]["tag"] = json!("v3");
-    });
+    rig.refuse_edits("hello-green", 422, "Deployment.apps \"hello-green\" is invalid: bad label");
+    rig.deploy(Green, "v3");
     rig.settle().await;
     assert_eq!(rig.says("Stalled"), "True/Refused");
     assert!(rig.condition("Stalled").message.contains("bad label"));

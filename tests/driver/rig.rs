@@ -6,7 +6,7 @@ mod record;
 use std::time::Duration;
 
 use bluegreen_api::{BlueGreenAppStatus, Color};
-use bluegreen_apiserver::{Controllers, Fate, Kind, Logged, Request, Server};
+use bluegreen_apiserver::{Controllers, Fate, Fault, Kind, Logged, Request, Server, Verb};
 use bluegreen_guard::World;
 use bluegreen_operator::reconcile::Clock;
 use serde_json::{Value, json};
@@ -189,6 +189,24 @@ impl Rig {
     /// Asks for a color, as a person.
     pub fn activate(&self, color: Color) {
         self.edit(|spec| spec["active"] = json!(color));
+    }
+
+    /// Asks for a color with this tag in one edit, as a person.
+    pub fn deploy(&self, color: Color, tag: &str) {
+        self.edit(|spec| {
+            spec["active"] = json!(color);
+            spec[color.as_str()]["tag"] = json!(tag);
+        });
+    }
+
+    /// The API server answers each edit of this Deployment with this code and these words. Its fence alone is accepted.
+    pub fn refuse_edits(&self, deployment: &'static str, code: u16, words: &str) {
+        let words = words.to_owned();
+        self.server.fault(move |request| {
+            let edits =
+                request.is(Verb::Apply, Kind::Deployment, deployment) && !request.body["spec"].is_null();
+            edits.then(|| Fault::answer(code, &words))
+        });
     }
 
     pub fn app(&self) -> Value {

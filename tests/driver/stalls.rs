@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bluegreen_api::Color::{Blue, Green};
-use bluegreen_apiserver::{Fault, Kind, Verb};
+use bluegreen_apiserver::Kind;
 use serde_json::{Value, json};
 
 use crate::rig::{APP, Rig, spec, spec_with};
@@ -39,10 +39,7 @@ async fn a_new_tag_that_comes_with_the_switch_and_makes_progress_is_not_stalled(
     let slow = json!({ "replicas": 10, "progressDeadlineSeconds": 5, "maxSurge": "100%" });
     let mut rig = Rig::serving(spec_with(slow)).await;
     rig.controllers.ready("hello-green", 0);
-    rig.edit(|spec| {
-        spec["active"] = json!("green");
-        spec["green"]["tag"] = json!("v3");
-    });
+    rig.deploy(Green, "v3");
     for ready in 0..10 {
         rig.controllers.ready("hello-green", ready);
         rig.run(SECOND).await;
@@ -57,10 +54,7 @@ async fn a_new_tag_that_comes_with_the_switch_and_makes_progress_is_not_stalled(
 async fn a_switch_without_progress_is_stalled_after_its_deadline_and_not_before() {
     let mut rig = Rig::serving(spec_with(json!({ "progressDeadlineSeconds": 10 }))).await;
     rig.controllers.ready("hello-green", 1);
-    rig.edit(|spec| {
-        spec["active"] = json!("green");
-        spec["green"]["tag"] = json!("v3");
-    });
+    rig.deploy(Green, "v3");
     rig.run(SECOND * 8).await;
     assert_eq!(rig.condition("Stalled").reason, "", "{:#}", rig.app()["status"]);
     rig.run(SECOND * 4).await;
@@ -79,10 +73,7 @@ async fn a_switch_without_progress_is_stalled_after_its_deadline_and_not_before(
 async fn giving_up_on_a_broken_target_ends_the_stall() {
     let mut rig = Rig::serving(spec_with(json!({ "progressDeadlineSeconds": 10 }))).await;
     rig.controllers.ready("hello-green", 0);
-    rig.edit(|spec| {
-        spec["active"] = json!("green");
-        spec["green"]["tag"] = json!("v3");
-    });
+    rig.deploy(Green, "v3");
     rig.run(SECOND * 12).await;
     assert_eq!(rig.says("Stalled"), "True/ProgressDeadlineExceeded");
     rig.activate(Blue);
@@ -112,15 +103,8 @@ async fn a_first_activation_that_never_gets_ready_recovers_when_it_is_mended() {
 #[tokio::test]
 async fn a_refusal_that_is_over_is_not_told_of_the_generation_that_mends_it() {
     let mut rig = Rig::serving(spec()).await;
-    rig.server.fault(|request| {
-        let edits =
-            request.is(Verb::Apply, Kind::Deployment, "hello-green") && !request.body["spec"].is_null();
-        edits.then(|| Fault::answer(422, "Deployment.apps \"hello-green\" is invalid: bad label"))
-    });
-    rig.edit(|spec| {
-        spec["active"] = json!("green");
-        spec["green"]["tag"] = json!("v3");
-    });
+    rig.refuse_edits("hello-green", 422, "Deployment.apps \"hello-green\" is invalid: bad label");
+    rig.deploy(Green, "v3");
     rig.settle().await;
     assert_eq!(rig.says("Stalled"), "True/Refused");
 

@@ -49,10 +49,7 @@ async fn a_switch_back_while_draining_needs_no_waiting() {
 async fn canceling_before_the_switch_leaves_the_live_color_alone() {
     let mut rig = Rig::serving(spec()).await;
     rig.controllers.ready("hello-green", 0);
-    rig.edit(|spec| {
-        spec["active"] = json!("green");
-        spec["green"]["tag"] = json!("v3");
-    });
+    rig.deploy(Green, "v3");
     rig.settle().await;
     assert_eq!(rig.status().switch.map(|switch| switch.to), Some(Green));
     rig.activate(Blue);
@@ -73,10 +70,7 @@ async fn canceling_before_the_switch_leaves_the_live_color_alone() {
 #[tokio::test]
 async fn a_new_tag_is_never_served_on_the_readiness_of_the_old_pods() {
     let mut rig = Rig::serving(spec()).await;
-    rig.edit(|spec| {
-        spec["active"] = json!("green");
-        spec["green"]["tag"] = json!("v3");
-    });
+    rig.deploy(Green, "v3");
     rig.settle().await;
     assert!(rig.world().serves(APP, Green));
     // The same again, slower, towards a color that served before.
@@ -99,10 +93,7 @@ async fn a_new_tag_is_never_served_on_the_readiness_of_the_old_pods() {
 async fn counts_of_an_older_generation_do_not_count() {
     let mut rig = Rig::serving(spec()).await;
     rig.controllers.ignore("hello-green");
-    rig.edit(|spec| {
-        spec["active"] = json!("green");
-        spec["green"]["tag"] = json!("v3");
-    });
+    rig.deploy(Green, "v3");
     rig.settle().await;
     let green = rig.server.get(Kind::Deployment, "hello-green").unwrap();
     assert_ne!(green["status"]["observedGeneration"], green["metadata"]["generation"]);

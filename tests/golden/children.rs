@@ -1,36 +1,15 @@
 //! How does each feature of a spec turn into objects? The snapshots are a promise: a change of one rolls
 //! nobody's pods (revisions are stored), but it is what every *new* revision gets.
 
-use bluegreen_api::{BlueGreenApp, Color, PerColor};
+use bluegreen_api::{Color, PerColor};
 use bluegreen_core::desired::{
-    LiveService, RevisionError, Selection, Stored, block_hash, color_service, covers, deployment,
-    inputs_hash, live_service, recover, render, revision, selects, stored,
+    LiveService, RevisionError, Selection, block_hash, color_service, covers, deployment, inputs_hash,
+    live_service, recover, render, revision, selects, stored,
 };
-use k8s_openapi::DeepMerge;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use serde_json::{Value, json};
 
-/// The smallest app, as it comes back from a cluster, with a JSON merge patch on its spec.
-fn app(patch: Value) -> BlueGreenApp {
-    let mut app: Value = serde_yaml_ng::from_str(include_str!("../golden_smallest.yaml")).unwrap();
-    app["metadata"] = json!({
-        "name": "hello",
-        "namespace": "shop",
-        "uid": "11111111-2222-3333-4444-555555555555",
-        "labels": {"of-the-app": "never-copied"},
-        "annotations": {"of-the-app": "never-copied"},
-    });
-    app["spec"].merge_from(patch);
-    serde_json::from_value(app).unwrap()
-}
-
-fn stored_of(app: &BlueGreenApp, color: Color, number: i64) -> Stored {
-    Stored { number, rendered: render(app, color).unwrap() }
-}
-
-fn template_of(app: &BlueGreenApp, color: Color) -> Value {
-    render(app, color).unwrap().deployment["template"].take()
-}
+use crate::smallest::*;
 
 fn live<'a>() -> LiveService<'a> {
     LiveService {

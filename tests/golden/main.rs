@@ -13,3 +13,4 @@ mod children;
 mod crd;
 mod overlay;
 mod rules;
+mod smallest;

@@ -1,25 +1,11 @@
 //! Is every overlay, however odd, completed into one pod template that Kubernetes accepts?
 
-use bluegreen_api::{BlueGreenApp, Color, Template};
-use bluegreen_core::desired::{Stored, covers, deployment, render};
-use k8s_openapi::DeepMerge;
+use bluegreen_api::{Color, Template};
+use bluegreen_core::desired::{covers, deployment};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// The smallest app with a JSON merge patch on its spec.
-fn app(patch: Value) -> BlueGreenApp {
-    let mut app: Value = serde_yaml_ng::from_str(include_str!("../golden_smallest.yaml")).unwrap();
-    app["spec"].merge_from(patch);
-    serde_json::from_value(app).unwrap()
-}
-
-fn stored_of(app: &BlueGreenApp, color: Color, number: i64) -> Stored {
-    Stored { number, rendered: render(app, color).unwrap() }
-}
-
-fn template_of(app: &BlueGreenApp, color: Color) -> Value {
-    render(app, color).unwrap().deployment["template"].take()
-}
+use crate::smallest::*;
 
 /// Overlays with and without each part that the operator completes.
 fn overlays() -> impl Strategy<Value = Value> {

@@ -37,17 +37,7 @@ impl World {
         app.metadata.uid.get_or_insert_with(|| UID.to_owned());
         app.metadata.generation.get_or_insert(1);
         app.status = None;
-        let seen = Snapshot {
-            app: Arc::new(app),
-            service: None,
-            color_services: PerColor::default(),
-            deployments: PerColor::default(),
-            stored: PerColor::default(),
-            live_slices: Vec::new(),
-            color_slices: PerColor::default(),
-            proof: PerColor::default(),
-        };
-        Self::seen(seen, now)
+        Self::seen(Snapshot::of(app), now)
     }
 
     /// The objects as they were read. The operator whose token they carry goes on.

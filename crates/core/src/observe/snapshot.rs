@@ -111,6 +111,20 @@ fn controlled_by<K: Resource>(object: &K, uid: &str) -> bool {
 }
 
 impl Snapshot {
+    /// An app without children.
+    pub fn of(app: BlueGreenApp) -> Self {
+        Self {
+            app: Arc::new(app),
+            service: None,
+            color_services: PerColor::default(),
+            deployments: PerColor::default(),
+            stored: PerColor::default(),
+            live_slices: Vec::new(),
+            color_slices: PerColor::default(),
+            proof: PerColor::default(),
+        }
+    }
+
     /// Returns how new this snapshot is.
     pub fn versions(&self) -> Versions {
         fn version<K: Resource>(object: Option<&K>) -> Option<u128> {

@@ -33,16 +33,7 @@ fn app() -> BlueGreenApp {
 }
 
 fn snapshot() -> Snapshot {
-    Snapshot {
-        app: Arc::new(app()),
-        service: None,
-        color_services: PerColor::default(),
-        deployments: PerColor::default(),
-        stored: PerColor::default(),
-        live_slices: Vec::new(),
-        color_slices: PerColor::default(),
-        proof: PerColor::default(),
-    }
+    Snapshot::of(app())
 }
 
 fn service(metadata: Value) -> Service {

@@ -233,16 +233,7 @@ fn to_green() -> Told {
 /// What the planner is told of the time without progress.
 fn without_progress(told: &Told) -> Duration {
     let nobody = crate::fence::Token { operator: String::new(), lease: String::new(), epoch: 0, attempt: 0 };
-    let snapshot = crate::observe::Snapshot {
-        app: std::sync::Arc::new(told.app.clone()),
-        service: None,
-        color_services: PerColor::default(),
-        deployments: PerColor::default(),
-        stored: PerColor::default(),
-        live_slices: Vec::new(),
-        color_slices: PerColor::default(),
-        proof: PerColor::default(),
-    };
+    let snapshot = crate::observe::Snapshot::of(told.app.clone());
     let facts = {
         let routing = crate::observe::routing(&snapshot, &nobody);
         crate::observe::observe(&snapshot, routing, &nobody, crate::observe::Held::default(), told.now)

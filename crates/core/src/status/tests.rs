@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::*;
 use crate::observe;
+use crate::plan::tests::fixtures;
 use crate::plan::{
     self, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Holder, Live, Missing, Recorded,
     Selection, ServiceFacts, Stored, Waits,
@@ -26,31 +27,7 @@ pub(super) fn app(active: &str) -> BlueGreenApp {
 }
 
 fn color(served: bool) -> ColorFacts {
-    let stored = Some(Stored { number: 1, change: Change::None });
-    ColorFacts {
-        service: Child::Ours(true),
-        newest: stored,
-        current: stored,
-        served,
-        obsolete: Vec::new(),
-        deployment: Child::Ours(DeploymentFacts {
-            revision: 1,
-            stored: true,
-            matches: true,
-            fence: Fence::Mine,
-            replicas: 2,
-            observed: true,
-            total: 2,
-            updated: 2,
-            ready: 2,
-            available: 2,
-            rolled_out: true,
-            deadline_exceeded: false,
-            proven: true,
-        }),
-        endpoints: 2,
-        uncovered: vec!["node-2".into()],
-    }
+    ColorFacts { uncovered: vec!["node-2".into()], ..fixtures::color(served, 2) }
 }
 
 pub(super) fn seen() -> Observed {
@@ -101,8 +78,19 @@ fn standing(stage: Stage) -> Plan {
 fn told_of(app: &BlueGreenApp, seen: &Observed, plan: &Plan, problems: &Problems) -> BlueGreenAppStatus {
     let images = PerColor { blue: Some("hello:v1".into()), green: Some("hello:v2".into()) };
     let material = Material { images, ..Material::default() };
+    told_at(Timestamp::UNIX_EPOCH, app, seen, plan, problems, material)
+}
+
+fn told_at(
+    now: Timestamp,
+    app: &BlueGreenApp,
+    seen: &Observed,
+    plan: &Plan,
+    problems: &Problems,
+    material: Material,
+) -> BlueGreenAppStatus {
     let intent = &observe::intent(app);
-    status(&Report { app, intent, plan, seen, material, problems, now: Timestamp::UNIX_EPOCH })
+    status(&Report { app, intent, plan, seen, material, problems, now })
 }
 
 fn told(app: &BlueGreenApp, stage: Stage, problems: &Problems) -> BlueGreenAppStatus {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::schema::{self, Shape};
 use crate::kind::Kind;
@@ -138,13 +138,7 @@ fn collect(
     }
     match (schema::shape(kind, names), value) {
         (Shape::Granular, Value::Object(fields)) if !fields.is_empty() => {
-            for (key, value) in fields {
-                names.push(key.clone());
-                steps.push(Step::Field(key.clone()));
-                collect(kind, names, steps, value, found);
-                steps.pop();
-                names.pop();
-            }
+            collect_fields(kind, names, steps, fields, found);
         }
         (Shape::KeyedBy(keys), Value::Array(items)) => {
             for item in items {
@@ -152,13 +146,7 @@ fn collect(
                 found.insert(Path(steps.clone()));
                 // An item merges like a map, whatever the list is.
                 if let Value::Object(fields) = item {
-                    for (key, value) in fields {
-                        names.push(key.clone());
-                        steps.push(Step::Field(key.clone()));
-                        collect(kind, names, steps, value, found);
-                        steps.pop();
-                        names.pop();
-                    }
+                    collect_fields(kind, names, steps, fields, found);
                 }
                 steps.pop();
             }
@@ -166,5 +154,21 @@ fn collect(
         _ => {
             found.insert(Path(steps.clone()));
         }
+    }
+}
+
+fn collect_fields(
+    kind: Kind,
+    names: &mut Vec<String>,
+    steps: &mut Vec<Step>,
+    fields: &Map<String, Value>,
+    found: &mut BTreeSet<Path>,
+) {
+    for (key, value) in fields {
+        names.push(key.clone());
+        steps.push(Step::Field(key.clone()));
+        collect(kind, names, steps, value, found);
+        steps.pop();
+        names.pop();
     }
 }

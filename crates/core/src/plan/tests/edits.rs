@@ -94,16 +94,7 @@ fn a_live_color_whose_block_left_with_the_switch_goes_after_the_drain() {
 #[test]
 fn a_color_that_comes_back_does_not_use_its_numbers_again() {
     let world = rolled_over().color(Blue, |c| {
-        *c = ColorFacts {
-            service: Child::Ours(true),
-            newest: None,
-            current: None,
-            served: false,
-            obsolete: Vec::new(),
-            deployment: Child::Absent,
-            endpoints: 0,
-            uncovered: Vec::new(),
-        };
+        *c = ColorFacts { service: Child::Ours(true), ..absent() };
     });
     assert_eq!(world.actions(), [store(Blue, 2)]);
 }

@@ -38,7 +38,8 @@ pub fn ready(revision: i64, replicas: i32) -> DeploymentFacts {
     }
 }
 
-fn color(served: bool) -> ColorFacts {
+/// A color whose only revision runs at this size.
+pub fn color(served: bool, replicas: i32) -> ColorFacts {
     let stored = Some(Stored { number: 1, change: Change::None });
     ColorFacts {
         service: Child::Ours(true),
@@ -46,8 +47,22 @@ fn color(served: bool) -> ColorFacts {
         current: stored,
         served,
         obsolete: Vec::new(),
-        deployment: Child::Ours(ready(1, FULL)),
-        endpoints: FULL,
+        deployment: Child::Ours(ready(1, replicas)),
+        endpoints: replicas,
+        uncovered: Vec::new(),
+    }
+}
+
+/// A color without objects.
+pub fn absent() -> ColorFacts {
+    ColorFacts {
+        service: Child::Absent,
+        newest: None,
+        current: None,
+        served: false,
+        obsolete: Vec::new(),
+        deployment: Child::Absent,
+        endpoints: 0,
         uncovered: Vec::new(),
     }
 }
@@ -75,7 +90,7 @@ pub fn stable() -> World {
                 current: true,
                 endpoints: FULL,
             }),
-            colors: PerColor { blue: color(true), green: color(false) },
+            colors: PerColor { blue: color(true, FULL), green: color(false, FULL) },
             recorded: Recorded { active: Some(Blue), switching: false, settled: true },
             elapsed: Elapsed {
                 moved: Some(Duration::from_secs(900)),
@@ -92,16 +107,7 @@ pub fn new_app() -> World {
     let mut world = stable();
     world.seen.service = Child::Absent;
     for color in Color::ALL {
-        *world.seen.colors.get_mut(color) = ColorFacts {
-            service: Child::Absent,
-            newest: None,
-            current: None,
-            served: false,
-            obsolete: Vec::new(),
-            deployment: Child::Absent,
-            endpoints: 0,
-            uncovered: Vec::new(),
-        };
+        *world.seen.colors.get_mut(color) = absent();
     }
     world.seen.recorded = Recorded { active: None, switching: false, settled: false };
     world.seen.elapsed.moved = None;

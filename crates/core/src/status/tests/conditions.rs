@@ -83,16 +83,7 @@ fn a_transition_time_moves_only_with_the_status() {
     app.status = Some(told(&app, Stage::Serving, &Problems::default()));
     let plan = standing(Stage::Draining { old: Color::Green });
     let later = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(60);
-    let (seen, problems, material) = (seen(), Problems::default(), Material::default());
-    let new = status(&Report {
-        app: &app,
-        intent: &observe::intent(&app),
-        plan: &plan,
-        seen: &seen,
-        material,
-        problems: &problems,
-        now: later,
-    });
+    let new = told_at(later, &app, &seen(), &plan, &Problems::default(), Material::default());
     assert_eq!(new.condition(READY).unwrap().last_transition_time.0, Timestamp::UNIX_EPOCH);
 }
 

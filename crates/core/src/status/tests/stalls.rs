@@ -121,17 +121,7 @@ fn a_switch_whose_endpoints_do_not_follow_is_stalled_at_the_deadline_and_names_t
         let plan = plan::plan(&observe::intent(&app), &seen);
         let foreign_slices = vec!["EndpointSlice hello-by-hand (192.0.2.7)".to_owned()];
         let material = Material { foreign_slices, ..Material::default() };
-        let problems = Problems::default();
-        let now = Timestamp::UNIX_EPOCH;
-        status(&Report {
-            app: &app,
-            intent: &observe::intent(&app),
-            plan: &plan,
-            seen: &seen,
-            material,
-            problems: &problems,
-            now,
-        })
+        told_at(Timestamp::UNIX_EPOCH, &app, &seen, &plan, &Problems::default(), material)
     };
     let waits = tell(599);
     assert_eq!(
@@ -156,19 +146,13 @@ fn slices_that_the_endpoint_slice_controller_did_not_make_are_named() {
         Arc::new(serde_json::from_value(slice).unwrap())
     };
     let snapshot = Snapshot {
-        app: Arc::new(app("blue")),
-        service: None,
-        color_services: PerColor::default(),
-        deployments: PerColor::default(),
-        stored: PerColor::default(),
         live_slices: vec![
             slice("hello-x7k2p", "endpointslice-controller.k8s.io", &["10.0.0.1"]),
             slice("hello-by-hand", "somebody", &["192.0.2.7"]),
             slice("hello-many", "", &["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"]),
             slice("hello-empty", "somebody", &[]),
         ],
-        color_slices: PerColor::default(),
-        proof: PerColor::default(),
+        ..Snapshot::of(app("blue"))
     };
     assert_eq!(
         Material::of(&snapshot, &seen()).foreign_slices,
