@@ -84,3 +84,71 @@ fn names_uid(status: &Status) -> bool {
         .as_ref()
         .is_some_and(|details| details.causes.iter().any(|cause| cause.field == "metadata.uid"))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn answered(code: u16, message: &str, details: &Value) -> Outcome {
+        let status = json!({ "status": "Failure", "code": code, "message": message, "details": details });
+        answer("Service hello", &serde_json::from_value(status).unwrap())
+    }
+
+    fn refused(message: &str) -> Outcome {
+        Outcome::Refused(format!("The API server refused Service hello: {message}"))
+    }
+
+    #[test]
+    fn what_an_answer_means() {
+        let cause = |field: &str| json!({ "causes": [{ "reason": "Invalid", "field": field }] });
+        let kind = |kind: &str| json!({ "kind": kind });
+        let later = |seconds| Outcome::Later(Duration::from_secs(seconds));
+        for (code, message, details, means) in [
+            (400, "no such field", Value::Null, refused("no such field")),
+            (403, "not allowed", Value::Null, refused("not allowed")),
+            (404, "services \"hello\" not found", Value::Null, Outcome::Gone),
+            (404, "services \"namespaces\" not found", kind("services"), Outcome::Gone),
+            (404, "namespaces \"n\" not found", kind("namespaces"), refused("namespaces \"n\" not found")),
+            (409, "the object has been modified", Value::Null, Outcome::Stale),
+            (422, "the uid is another's", cause("metadata.uid"), Outcome::Stale),
+            (422, "the address is taken", cause("spec.clusterIP"), refused("the address is taken")),
+            (422, "it is invalid", Value::Null, refused("it is invalid")),
+            (429, "too many requests", Value::Null, later(1)),
+            (429, "too many requests", json!({ "retryAfterSeconds": 0 }), later(1)),
+            (429, "too many requests", json!({ "retryAfterSeconds": 7 }), later(7)),
+            (499, "odd", Value::Null, refused("odd")),
+        ] {
+            assert_eq!(answered(code, message, &details), means, "{code} {message}");
+        }
+    }
+
+    /// A request that may have been carried out must be fenced before the next step.
+    #[test]
+    fn what_is_no_clear_answer_may_have_happened() {
+        for code in [0, 200, 302, 399, 500, 503, 504] {
+            assert!(matches!(answered(code, "odd", &Value::Null), Outcome::Unknown(_)), "{code}");
+        }
+    }
+
+    #[test]
+    fn of_two_outcomes_the_graver_counts_and_of_equals_the_first() {
+        let unknown = || Outcome::Unknown("no answer".into());
+        let order = [
+            Outcome::Done,
+            Outcome::Stale,
+            refused("a"),
+            Outcome::Later(Duration::ZERO),
+            Outcome::NotLeading,
+        ];
+        let order: Vec<Outcome> = order.into_iter().chain([unknown()]).collect();
+        for (lighter, graver) in order.iter().zip(&order[1..]) {
+            for outcome in [lighter.clone().and(graver.clone()), graver.clone().and(lighter.clone())] {
+                assert_eq!(outcome, *graver);
+            }
+        }
+        assert_eq!(Outcome::Gone.gravity(), Outcome::Stale.gravity());
+        assert_eq!(refused("a").and(refused("b")), refused("a"));
+    }
+}
