@@ -161,7 +161,12 @@ async fn does_a_look_by_name_miss_a_revision_that_is_gone() -> Result<()> {
 /// Which nodes serve now is told by the live Service's slices, which a look by name does not read.
 #[tokio::test(flavor = "multi_thread")]
 async fn is_everything_read_where_traffic_keeps_to_its_node() -> Result<()> {
-    let local = json!({"service": {"type": "NodePort", "externalTrafficPolicy": "Local"}});
+    // All pods on one node: green must be ready on each node where blue is, and the scheduler may well
+    // place the two colors on different nodes.
+    let local = json!({
+        "service": {"type": "NodePort", "externalTrafficPolicy": "Local"},
+        "template": {"spec": {"nodeSelector": {"kubernetes.io/hostname": "node-1"}}},
+    });
     let (sandbox, proxy, _operator) = proxied("local", &app("hello").with(local)).await?;
     let before = proxy.log().len();
     sandbox.activate("hello", Green).await?;
