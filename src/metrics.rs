@@ -62,7 +62,9 @@ pub enum WriteOutcome {
     Conflict,
     /// The API server answered another 4xx.
     Rejected,
-    /// A timeout, a lost connection or a 5xx: the write may have happened.
+    /// The API server could not do its work: an admission webhook did not answer, for example. Nothing was written.
+    Failed,
+    /// A timeout, a lost connection or another 5xx: the write may have happened.
     Unknown,
     /// Not sent, because leadership could have ended before the request's timeout.
     NotLeader,
@@ -75,6 +77,7 @@ impl WriteOutcome {
             Self::Ok => "ok",
             Self::Conflict => "conflict",
             Self::Rejected => "rejected",
+            Self::Failed => "failed",
             Self::Unknown => "unknown",
             Self::NotLeader => "not_leader",
         }

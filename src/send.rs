@@ -14,7 +14,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::Value;
 
 use bluegreen_api::BlueGreenApp;
-use bluegreen_core::apply::{Only, Outcome, Request, Target, Verb, requests};
+use bluegreen_core::apply::{Fallback, Only, Outcome, Request, Target, Verb, requests, silence};
 use bluegreen_core::desired::names;
 use bluegreen_core::plan::{Action, Mismatch};
 
@@ -74,9 +74,16 @@ impl Writer {
     async fn one(&self, request: &Request) -> Outcome {
         match &request.verb {
             Verb::Apply { manager, body, fallback } => {
-                let outcome = self.put(request, manager, body).await;
-                match (outcome, fallback) {
-                    (Outcome::Refused(_), Some(fallback)) => self.put(request, manager, fallback).await,
+                let first = self.put(request, manager, body, None).await;
+                match (first, fallback) {
+                    (Outcome::Refused(_), Some(Fallback::Body(body))) => {
+                        self.put(request, manager, body, None).await
+                    }
+                    // A stamp that is still in flight does no harm, and fails once this one is there.
+                    (
+                        Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Unknown(_),
+                        Some(Fallback::Status(body)),
+                    ) => self.put(request, manager, body, Some("status")).await,
                     (outcome, _) => outcome,
                 }
             }
@@ -84,11 +91,24 @@ impl Writer {
         }
     }
 
-    async fn put(&self, request: &Request, manager: &str, body: &Value) -> Outcome {
+    async fn put(
+        &self,
+        request: &Request,
+        manager: &str,
+        body: &Value,
+        subresource: Option<&str>,
+    ) -> Outcome {
         let body = request.only.inside(body.clone());
         let params = PatchParams::apply(manager).force();
         let api = self.api(request);
-        let sent = async { api.patch(&request.name, &params, &Patch::Apply(&body)).await.map(|_| ()) };
+        let (name, patch) = (&request.name, Patch::Apply(&body));
+        let sent = async {
+            match subresource {
+                Some(subresource) => api.patch_subresource(subresource, name, &params, &patch).await,
+                None => api.patch(name, &params, &patch).await,
+            }
+            .map(|_| ())
+        };
         self.guarded(request.object.label(), &what(request), sent).await
     }
 
@@ -121,7 +141,7 @@ impl Writer {
         let outcome = match tokio::time::timeout(self.deadline, request).await {
             Ok(Ok(())) => Outcome::Done,
             Ok(Err(error)) => outcome::of(what, error),
-            Err(_) => Outcome::Unknown(format!("no answer within {:?}", self.deadline)),
+            Err(_) => silence(what, self.deadline),
         };
         self.metrics.record_write(kind, outcome::metric(&outcome));
         outcome

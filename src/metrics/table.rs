@@ -94,7 +94,7 @@ pub const WRITES: Series = Series {
     name: "bluegreen_api_writes_total",
     kind: Kind::Counter,
     labels: &["kind", "outcome"],
-    help: "Write requests by Kubernetes kind and outcome: ok, conflict, rejected, unknown, not_leader.",
+    help: "Write requests by Kubernetes kind and outcome: ok, conflict, rejected, failed, unknown, not_leader.",
 };
 
 /// How passes ended. Named as in controller-runtime, so that existing dashboards fit.

@@ -31,7 +31,7 @@ impl Shell<'_> {
                 let uptime = self.context.clock.now().uptime;
                 record_switch(self.context, switch_began, uptime, &old, new);
             }
-            Outcome::Refused(words) | Outcome::Unknown(words) => {
+            Outcome::Refused(words) | Outcome::Failed(words) | Outcome::Unknown(words) => {
                 tracing::warn!(words, "the status was not written");
             }
             Outcome::Stale | Outcome::Gone | Outcome::Later(_) | Outcome::NotLeading => {}

@@ -1,6 +1,6 @@
 //! What became of a request that failed, and how that is counted.
 
-use bluegreen_core::apply::{Outcome, answer};
+use bluegreen_core::apply::{Outcome, answer, lost};
 
 use crate::metrics::WriteOutcome;
 
@@ -10,6 +10,7 @@ pub(super) fn metric(outcome: &Outcome) -> WriteOutcome {
         Outcome::Done => WriteOutcome::Ok,
         Outcome::Stale | Outcome::Gone => WriteOutcome::Conflict,
         Outcome::Refused(_) | Outcome::Later(_) => WriteOutcome::Rejected,
+        Outcome::Failed(_) => WriteOutcome::Failed,
         Outcome::Unknown(_) => WriteOutcome::Unknown,
         Outcome::NotLeading => WriteOutcome::NotLeader,
     }
@@ -19,7 +20,7 @@ pub(super) fn metric(outcome: &Outcome) -> WriteOutcome {
 pub(super) fn of(what: &str, error: kube::Error) -> Outcome {
     match error {
         kube::Error::Api(status) => answer(what, &status),
-        other => Outcome::Unknown(other.to_string()),
+        other => lost(what, &other),
     }
 }
 
@@ -52,6 +53,7 @@ mod tests {
             (Outcome::Gone, WriteOutcome::Conflict),
             (refused("a"), WriteOutcome::Rejected),
             (Outcome::Later(Duration::ZERO), WriteOutcome::Rejected),
+            (Outcome::Failed("a webhook".into()), WriteOutcome::Failed),
             (Outcome::Unknown("no answer".into()), WriteOutcome::Unknown),
             (Outcome::NotLeading, WriteOutcome::NotLeader),
         ] {

@@ -22,6 +22,7 @@
 //! | `sizes` | how many pods each color has |
 //! | `stalls` | what is called stalled |
 //! | `switching` | from one color to the other |
+//! | `failures` | writes that the cluster does not carry out: webhooks, lost answers, overload |
 //! | `told` | conditions and Events: what a person is told |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
@@ -31,6 +32,7 @@ mod announcement;
 mod conflicts;
 mod drains;
 mod edits;
+mod failures;
 mod healing;
 mod health;
 mod midway;

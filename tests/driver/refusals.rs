@@ -153,3 +153,23 @@ async fn a_write_that_is_throttled_waits_for_as_long_as_it_was_asked_to() {
     let tries = rig.count(|request| request.is(Verb::Apply, Kind::Deployment, "hello-green"));
     assert_eq!(tries, 1);
 }
+
+/// A policy against one color's objects is no policy against the other's size.
+#[tokio::test]
+async fn a_color_that_can_not_be_made_does_not_keep_the_other_from_its_size() {
+    let mut rig = Rig::serving(spec_with(json!({ "green": null }))).await;
+    rig.refuse_edits(
+        "hello-green",
+        403,
+        "admission webhook \"quota\" denied the request: one color is enough",
+    );
+    rig.edit(|spec| {
+        spec["green"] = json!({ "tag": "v2" });
+        spec["replicas"] = json!(4);
+    });
+    rig.settle().await;
+    assert_eq!(rig.says("StandbyReady"), "False/Refused");
+    assert_eq!(rig.world().size(APP, Blue), Some(4));
+    assert_eq!(rig.says("Ready"), "True/Serving");
+    rig.finish();
+}

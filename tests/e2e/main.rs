@@ -28,3 +28,4 @@ mod standby;
 mod switching;
 mod teeth;
 mod tls;
+mod unwritable;

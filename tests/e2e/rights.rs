@@ -7,8 +7,11 @@ use bluegreen_api::Color::{Blue, Green};
 use bluegreen_cluster::Offset;
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule, Role};
 use serde_json::json;
+use tokio::net::TcpListener;
 
+use crate::contested::webhook::{Webhook, register};
 use crate::harness::{Kind, Sandbox, app, cluster};
+use crate::tls::Tls;
 
 const RIGHTS: &str = include_str!("../../config/rbac/role.yaml");
 const ELECTION: &str = include_str!("../../config/rbac/leader_election_role.yaml");
@@ -60,6 +63,17 @@ async fn is_every_right_used_and_none_missing() -> Result<()> {
             !world.children("hello").iter().any(|child| child.contains("hello-blue"))
         })
         .await?;
+    // A webhook for Deployments that is gone, when another leader fences.
+    sandbox.edit("hello", json!({"blue": {"tag": "v1"}})).await?;
+    sandbox.until("blue is back", |world| world.says("hello", "StandbyReady").is_some()).await?;
+    let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
+    register(&sandbox, port, Tls::bind().await?.certificate.clone(), "Fail").await?;
+    operator.terminate().await?;
+    let operator = sandbox.operator()?;
+    sandbox.activate("hello", Blue).await?;
+    let back = sandbox.until("blue serves", |world| world.serves("hello", Blue)).await;
+    Webhook::unregister(&sandbox).await?;
+    back?;
     operator.terminate().await?;
 
     let used: BTreeSet<String> = audit

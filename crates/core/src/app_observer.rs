@@ -54,7 +54,7 @@ impl Observer for AppObserver<'_> {
     fn report(&self, decision: &Decision<Self>, known: &Known<'_>, now: Now) -> BlueGreenAppStatus {
         let Decision { snapshot, intent, facts, plan, .. } = decision;
         let problems = Problems {
-            refused: known.refused.cloned(),
+            failure: known.failure.cloned(),
             pods: PerColor::from_fn(|color| known.pods.get(color).map(str::to_owned)),
         };
         status::status(&Report {

@@ -3,5 +3,5 @@
 mod outcome;
 mod requests;
 
-pub use outcome::{Outcome, Refusal, answer};
-pub use requests::{NO_SUCH_VERSION, Object, Only, Request, Target, Verb, requests};
+pub use outcome::{Failure, FailureKind, Outcome, answer, lost, silence};
+pub use requests::{Fallback, NO_SUCH_VERSION, Object, Only, Request, Target, Verb, requests};

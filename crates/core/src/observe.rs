@@ -269,7 +269,8 @@ fn deployment_facts(
     let spec = deployment.spec.as_ref();
     let status = deployment.status.clone().unwrap_or_default();
     let replicas = spec.and_then(|spec| spec.replicas).unwrap_or(1);
-    let fence = deployment.labels().get(names::FENCE).map(String::as_str);
+    let stamps = [deployment.labels(), deployment.annotations()];
+    let fence = stamps.map(|stamps| token.compare(stamps.get(names::FENCE).map(String::as_str), None));
     let matches = current.is_some_and(|stored| {
         let mut declared = desired::deployment(&seen.app, color, stored, replicas, "");
         if let Some(labels) =
@@ -288,7 +289,7 @@ fn deployment_facts(
         revision,
         stored: stored.iter().any(|stored| stored.number == revision),
         matches,
-        fence: token.compare(fence, None),
+        fence: crate::plan::Fence::of_both(fence),
         replicas,
         observed: status.observed_generation.unwrap_or(-1) >= deployment.meta().generation.unwrap_or(0),
         total: status.replicas.unwrap_or(0),

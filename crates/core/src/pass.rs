@@ -7,7 +7,7 @@
 //! ```text
 //!            woke                read                    sent
 //! caches ───────────> Reading ─────────> Sending ───────────────────> Reading (once more)
-//!    │                   │   nothing to do │ refused, or reverted by somebody
+//!    │                   │   nothing to do │ it failed, or is reverted by somebody
 //!    │ only counts       v                 v
 //!    └──────────────> Explaining ──────> Reporting ──> Wait, or Sending (a switch that waited for its report)
 //! ```
@@ -22,6 +22,7 @@ mod answers;
 mod basis;
 mod commands;
 mod contest;
+mod failing;
 mod late;
 mod memory;
 mod observer;
@@ -148,12 +149,12 @@ impl<'a, O: Observer> Pass<'a, O> {
         decide(self.observer, &mut self.memory.drain, self.memory.attempt, snapshot, basis, now)
     }
 
-    fn known(&self) -> Known<'_> {
-        Known { refused: self.memory.refused.as_ref(), pods: self.memory.pods() }
+    fn known(&self, now: Now) -> Known<'_> {
+        Known { failure: self.memory.failure(now.uptime), pods: self.memory.pods() }
     }
 
     fn news(&self, decision: &Decision<O>, now: Now) -> News {
-        let status = self.observer.report(decision, &self.known(), now);
+        let status = self.observer.report(decision, &self.known(now), now);
         self.observer.news(decision, &status)
     }
 
@@ -161,28 +162,37 @@ impl<'a, O: Observer> Pass<'a, O> {
     fn act(&mut self, based: Based<O>, rounds: Rounds, now: Now) -> Command<O> {
         let actions = &based.decision.plan.actions;
         if actions.is_empty() {
-            // What was refused before is not asked for any more.
-            self.memory.refused = None;
+            // What failed before is not asked for any more.
+            self.memory.failing = None;
             let announces = based.decision.plan.announces(&based.decision.facts);
             let after = if announces { After::Switch(rounds) } else { After::Rest(rounds) };
             return self.tell(Telling { based, after }, now);
         }
         let occasion = self.occasion(&based.decision);
-        if let Some(wait) = self.memory.contest.hold(actions, occasion, now.uptime) {
+        let failing = self.memory.failing.as_ref();
+        let failed = failing.and_then(|failing| failing.hold(actions, occasion.0, now.uptime));
+        if let Some(wait) = failed.max(self.memory.contest.hold(actions, occasion, now.uptime)) {
             return self.tell(Telling { based, after: After::Hold(wait) }, now);
         }
         let is_switch = actions.iter().any(|action| matches!(action, Action::Switch { .. }));
         if !is_switch {
-            return Command::Send(Sending::new(Batch::Steps(based.decision), self.memory.attempt, rounds));
+            return Command::Send(Sending::new(
+                Batch::Steps(based.decision),
+                self.memory.attempt,
+                rounds,
+                now.uptime,
+            ));
         }
         match Proven::new(based) {
-            Ok(proven) => Command::Send(Sending::new(Batch::Switch(proven), self.memory.attempt, rounds)),
+            Ok(proven) => {
+                Command::Send(Sending::new(Batch::Switch(proven), self.memory.attempt, rounds, now.uptime))
+            }
             Err(based) => self.read_again(Depth::after(based.decision), rounds),
         }
     }
 
     /// What tells equal actions apart that write something else.
-    fn occasion(&self, decision: &Decision<O>) -> contest::Occasion {
+    pub(super) fn occasion(&self, decision: &Decision<O>) -> contest::Occasion {
         (self.observer.generation(&decision.snapshot).0, self.memory.attempt)
     }
 
@@ -218,7 +228,7 @@ impl<'a, O: Observer> Pass<'a, O> {
 
     fn report(&mut self, telling: Telling<O>, now: Now) -> Command<O> {
         let decision = &telling.based.decision;
-        let status = self.observer.report(decision, &self.known(), now);
+        let status = self.observer.report(decision, &self.known(now), now);
         match self.observer.news(decision, &status) {
             News::None => self.told(telling, answers::Told::Nothing, now),
             News::Progress | News::Claim => Command::Report(Reporting { telling, status }),

@@ -25,30 +25,26 @@ pub use events::{EVENTS, Note, Verb, events};
 pub use material::{Material, running_image};
 pub use news::{News, news};
 
-use crate::apply::Refusal;
+use crate::apply::Failure;
 use crate::desired::names;
 use crate::plan::{Intent, Observed, Plan, Stage};
 use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Color, ColorStatus, PerColor, Phase};
 pub use bluegreen_api::{READY, RECONCILING, STALLED, STANDBY_READY};
-use record::{Record, Refused, record};
+use record::{Failed, Record, record};
 
 /// Problems that the planner does not know of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problems {
-    /// The write that the API server refused last.
-    pub refused: Option<Refusal>,
+    /// The write that does not succeed.
+    pub failure: Option<Failure>,
     /// Why each color's pods are not ready, in words; empty when nothing is known.
     pub pods: PerColor<Option<String>>,
 }
 
 impl Problems {
-    /// What the refused write was about.
-    fn as_refused(&self) -> Refused {
-        match &self.refused {
-            None => Refused::Nothing,
-            Some(Refusal { color: Some(color), .. }) => Refused::Color(*color),
-            Some(Refusal { color: None, .. }) => Refused::Service,
-        }
+    /// What the failed write was about, without its words.
+    fn as_failed(&self) -> Option<Failed> {
+        self.failure.as_ref().map(|failure| Failed { color: failure.color, kind: failure.kind })
     }
 }
 
@@ -88,7 +84,7 @@ pub fn status(report: &Report) -> BlueGreenAppStatus {
     let Report { app, intent, plan, seen, material, problems, now: _ } = report;
     let old = app.status.clone().unwrap_or_default();
     let generation = app.metadata.generation.unwrap_or(0);
-    let record = record(&Record::from(&old), intent, seen, plan, problems.as_refused());
+    let record = record(&Record::from(&old), intent, seen, plan, problems.as_failed());
     let color = |color: Color| {
         color_status(app, seen, plan, material.images.get(color).clone(), *record.served.get(color), color)
     };

@@ -40,7 +40,7 @@ impl Webhook {
         server.spawn(async move {
             let _ = axum::serve(listener, routes).await;
         });
-        register(sandbox, port, certificate).await?;
+        register(sandbox, port, certificate, "Ignore").await?;
         let webhook = Self { undone, _server: server };
         let start = Instant::now();
         while takes_an_image(sandbox, deployment).await? {
@@ -71,7 +71,7 @@ fn configurations(sandbox: &Sandbox) -> Api<MutatingWebhookConfiguration> {
 }
 
 /// What is left of a run that was killed is for a namespace of its own, and with nobody behind it does nothing.
-async fn register(sandbox: &Sandbox, port: u16, certificate: String) -> Result<()> {
+pub async fn register(sandbox: &Sandbox, port: u16, certificate: String, failure_policy: &str) -> Result<()> {
     let namespace = &sandbox.namespace;
     let configuration = serde_json::from_value(json!({
         "metadata": {"name": namespace},
@@ -79,7 +79,7 @@ async fn register(sandbox: &Sandbox, port: u16, certificate: String) -> Result<(
             "name": "keep-the-image.test.bluegreen.dev",
             "admissionReviewVersions": ["v1"],
             "sideEffects": "None",
-            "failurePolicy": "Ignore",
+            "failurePolicy": failure_policy,
             "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
             "rules": [{
                 "apiGroups": ["apps"], "apiVersions": ["v1"], "resources": ["deployments"], "operations": ["UPDATE"],

@@ -3,7 +3,7 @@
 
 use bluegreen_api::{Color, PerColor};
 use bluegreen_core::plan::{Intent, Live, Observed, Plan};
-use bluegreen_core::status::record::{self, Record, Refused};
+use bluegreen_core::status::record::{self, Record};
 
 use crate::objects::{Objects, Status};
 
@@ -18,7 +18,7 @@ pub(crate) fn report(seen: &Objects, intent: &Intent, facts: &Observed, plan: &P
         healthy: (old.healthy > 0).then(|| i32::from(old.healthy)),
     };
     let Record { active, switch, reconciling, served, healthy } =
-        record::record(&old, intent, facts, plan, Refused::Nothing);
+        record::record(&old, intent, facts, plan, None);
     let number = |number: Option<i64>| number.map_or(0, |number| u8::try_from(number).unwrap_or(u8::MAX));
     let served = PerColor::from_fn(|color| number(*served.get(color)));
     let healthy = number(healthy.map(i64::from));

@@ -6,13 +6,24 @@ use kube::core::Status;
 
 use bluegreen_api::Color;
 
-/// A write that the API server refused.
+/// A write that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Failure {
     /// The color that it was about; `None` for the live Service.
     pub color: Option<Color>,
+    /// Who has to do something about it.
+    pub kind: FailureKind,
     /// The API server's words.
     pub words: String,
+}
+
+/// Who has to do something about a write that did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// A person: the API server refuses it, and will refuse it again.
+    Refused,
+    /// The cluster: the API server did not answer, or could not do its work. The operator tries again.
+    Failed,
 }
 
 /// How a write ended. Only `Done` is known to have happened; only `Unknown` may have.
@@ -26,6 +37,9 @@ pub enum Outcome {
     Gone,
     /// The API server refused it; the message says why, in its words.
     Refused(String),
+    /// The API server could not do its work, and gave up before it stored anything: a webhook does not answer, for
+    /// example. The message says why.
+    Failed(String),
     /// It may have been carried out, or may still be: everything must be fenced before the next step.
     Unknown(String),
     /// The API server is overloaded and asks to try again after this long.
@@ -47,9 +61,10 @@ impl Outcome {
             Self::Done => 0,
             Self::Gone | Self::Stale => 1,
             Self::Refused(_) => 2,
-            Self::Later(_) => 3,
-            Self::NotLeading => 4,
-            Self::Unknown(_) => 5,
+            Self::Failed(_) => 3,
+            Self::Later(_) => 4,
+            Self::NotLeading => 5,
+            Self::Unknown(_) => 6,
         }
     }
 }
@@ -68,8 +83,39 @@ pub fn answer(what: &str, status: &Status) -> Outcome {
             Outcome::Later(Duration::from_secs(u64::from(seconds)))
         }
         400..=499 => Outcome::Refused(words()),
-        _ => Outcome::Unknown(format!("{} {}", status.code, status.message)),
+        500..=599 if begins(status, &REFUSED_WITH_500) => Outcome::Refused(words()),
+        500..=599 if begins(status, &[WEBHOOK_FAILED]) => Outcome::Failed(failed(what, status)),
+        _ => Outcome::Unknown(failed(what, status)),
     }
+}
+
+/// How the API server begins its message when it could not call an admission webhook whose failurePolicy is Fail.
+/// Admission comes before storage, so the write was not carried out and is not in flight any more
+/// (`k8s.io/apiserver/pkg/util/webhook`, `ErrCallingWebhook`).
+const WEBHOOK_FAILED: &str = "Internal error occurred: failed calling webhook ";
+
+/// How the API server begins its message when it answers 500 to a request that it will never carry out: server-side
+/// apply could not read what is declared (`k8s.io/apimachinery/pkg/util/managedfields`: a key twice in a list that is
+/// merged by key, a field that this version of Kubernetes does not know), or a webhook denied it with a code of its own.
+const REFUSED_WITH_500: [&str; 2] = ["failed to create typed patch object ", "admission webhook "];
+
+/// A proxy's words, or those of etcd, never begin like this: they come without an answer of the admission chain.
+fn begins(status: &Status, phrases: &[&str]) -> bool {
+    phrases.iter().any(|phrase| status.message.starts_with(phrase))
+}
+
+fn failed(what: &str, status: &Status) -> String {
+    format!("The API server answered {} to a write of {what}: {}", status.code, status.message)
+}
+
+/// No answer came within this time.
+pub fn silence(what: &str, deadline: Duration) -> Outcome {
+    Outcome::Unknown(format!("The API server did not answer a write of {what} within {deadline:?}"))
+}
+
+/// The connection failed, and with it the answer.
+pub fn lost(what: &str, error: &dyn std::error::Error) -> Outcome {
+    Outcome::Unknown(format!("The answer to a write of {what} was lost: {error}"))
 }
 
 /// The namespace is what was not found, not the object. The message proves nothing: an object's name stands in it.
@@ -124,6 +170,20 @@ mod tests {
         }
     }
 
+    /// Admission comes before storage: what fails there is not in flight, and nothing has to be fenced.
+    #[test]
+    fn a_server_that_gave_up_before_it_stored_anything_has_not_carried_it_out() {
+        let unreachable = "Internal error occurred: failed calling webhook \"a.b\": failed to call webhook: Post \"x\": EOF";
+        let expected = format!("The API server answered 500 to a write of Service hello: {unreachable}");
+        assert_eq!(answered(500, unreachable, &Value::Null), Outcome::Failed(expected));
+        for refusal in [
+            "failed to create typed patch object (n/hello; apps/v1, Kind=Deployment): .spec.x: field not declared in schema",
+            "admission webhook \"a.b\" denied the request: no",
+        ] {
+            assert_eq!(answered(500, refusal, &Value::Null), refused(refusal));
+        }
+    }
+
     /// A request that may have been carried out must be fenced before the next step.
     #[test]
     fn what_is_no_clear_answer_may_have_happened() {
@@ -139,6 +199,7 @@ mod tests {
             Outcome::Done,
             Outcome::Stale,
             refused("a"),
+            Outcome::Failed("a".into()),
             Outcome::Later(Duration::ZERO),
             Outcome::NotLeading,
         ];

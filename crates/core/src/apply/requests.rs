@@ -77,11 +77,20 @@ pub enum Verb {
         manager: &'static str,
         /// What is declared, without the precondition.
         body: Value,
-        /// What is declared instead when the API server refuses `body`.
-        fallback: Option<Value>,
+        /// What is sent instead when that does not succeed.
+        fallback: Option<Fallback>,
     },
     /// Delete in the background: dependents go after it.
     Delete,
+}
+
+/// What is declared where a first try did not succeed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fallback {
+    /// Another body, when the API server refuses the first.
+    Body(Value),
+    /// A body for the subresource `status`, when the first try was refused, failed or got no answer.
+    Status(Value),
 }
 
 /// The precondition of a request.
@@ -205,11 +214,12 @@ impl Target<'_> {
             Write::StampService => {
                 let annotations = json!({ names::OPERATOR: self.token.operator });
                 let read = self.seen.service.as_deref();
-                (Object::Service, self.stamp(Object::Service, Some(annotations)), unchanged(read)?)
+                (Object::Service, self.stamp(Object::Service, Some(annotations), None), unchanged(read)?)
             }
             Write::StampDeployment(color) => {
                 let object = Object::Deployment(color);
-                (object, self.stamp(object, None), unchanged(self.seen.deployments.get(color).as_deref())?)
+                let read = self.seen.deployments.get(color).as_deref();
+                (object, self.stamp(object, None, Some(self.stamp_of_status(object))), unchanged(read)?)
             }
             Write::DeleteDeployment(color) => {
                 let read = self.seen.deployments.get(color).as_deref();
@@ -250,7 +260,7 @@ impl Target<'_> {
             desired::keep_targets(&mut body, read.ok_or(Mismatch)?);
         }
         let had_addresses = addresses != ServiceStatus::default();
-        let fallback = had_addresses.then(|| self.declared(write, ServiceStatus::default()));
+        let fallback = had_addresses.then(|| Fallback::Body(self.declared(write, ServiceStatus::default())));
         Ok((Object::Service, Verb::Apply { manager: names::MANAGER, body, fallback }, only))
     }
 
@@ -273,7 +283,7 @@ impl Target<'_> {
     }
 
     /// Only the token. The Service also names the operator, since a token alone tells the terms of one Lease apart.
-    fn stamp(&self, object: Object, annotations: Option<Value>) -> Verb {
+    fn stamp(&self, object: Object, annotations: Option<Value>, fallback: Option<Fallback>) -> Verb {
         let ApiResource { api_version, kind, .. } = object.resource();
         let name = object.name(&self.seen.app.name_any());
         let mut metadata = json!({ "name": name, "labels": { names::FENCE: self.token.to_string() } });
@@ -281,7 +291,18 @@ impl Target<'_> {
             metadata["annotations"] = annotations;
         }
         let body = json!({ "apiVersion": api_version, "kind": kind, "metadata": metadata });
-        Verb::Apply { manager: FENCE_MANAGER, body, fallback: None }
+        Verb::Apply { manager: FENCE_MANAGER, body, fallback }
+    }
+
+    /// The token in an annotation, written to the subresource `status`. A webhook or a policy for Deployments that
+    /// fails does not see it, so it can't keep an app from being switched back. The API server resets labels there
+    /// (`deploymentStatusStrategy`), and the Deployment controller copies annotations to the ReplicaSets, so this is not
+    /// the first choice.
+    fn stamp_of_status(&self, object: Object) -> Fallback {
+        let ApiResource { api_version, kind, .. } = object.resource();
+        let name = object.name(&self.seen.app.name_any());
+        let metadata = json!({ "name": name, "annotations": { names::FENCE: self.token.to_string() } });
+        Fallback::Status(json!({ "apiVersion": api_version, "kind": kind, "metadata": metadata }))
     }
 }
 

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::basis::{Answer, Based, Basis, Depth};
 use super::commands::{After, Batch, Command, Explaining, Reading, Reporting, Rounds, Sending, Telling};
+use super::failing::Failing;
 use super::late::Explanation;
 use super::observer::Observer;
 use super::{Announcement, FRESH, Now, PROGRESS, Pass, RESYNC};
-use crate::apply::{Outcome, Refusal};
+use crate::apply::{Failure, FailureKind, Outcome};
 use crate::plan::Action;
 use bluegreen_api::Color;
 
@@ -66,7 +67,7 @@ impl<O: Observer> Pass<'_, O> {
 
     /// The requests of the actions were answered, one outcome for each action, in their order.
     pub fn sent(&mut self, sending: Sending<O>, outcomes: &[Outcome], now: Now) -> Command<O> {
-        let Sending { batch, rounds, attempt: _ } = sending;
+        let Sending { batch, rounds, attempt: _, at } = sending;
         let (decision, basis) = match batch {
             Batch::Steps(decision) => (decision, Basis::Live),
             Batch::Switch(proven) => (proven.into_inner(), Basis::Proven),
@@ -79,7 +80,10 @@ impl<O: Observer> Pass<'_, O> {
         let again = Depth::Whole { owners: false };
         match gravest(&decision.plan.actions, outcomes, decision.intent.active.other()) {
             (Outcome::Done, _) => {
-                self.memory.refused = None;
+                // A stamp is no success of the write that it makes possible.
+                if !decision.plan.actions.iter().all(is_fence) {
+                    self.memory.failing = None;
+                }
                 let occasion = self.occasion(&decision);
                 if self.memory.contest.done(&decision.plan.actions, occasion, now.uptime) {
                     self.announcements.push(Announcement::Contested(decision.plan.actions));
@@ -89,20 +93,48 @@ impl<O: Observer> Pass<'_, O> {
             (Outcome::Stale | Outcome::Gone, _) => match rounds.conflict() {
                 Some(rounds) => self.read_again(again, rounds),
                 // Somebody else is at it, or an object of an earlier app is still being deleted.
-                None => Command::Wait(self.memory.back_off()),
+                None => self.tell_and(After::BackOff, Based { decision, basis, began: now.uptime }, now),
             },
             (Outcome::Refused(words), color) => {
-                self.memory.refused = Some(Refusal { color, words });
-                let based = Based { decision, basis, began: now.uptime };
-                self.tell(Telling { based, after: After::BackOff }, now)
+                let failure = Failure { color, kind: FailureKind::Refused, words };
+                self.failed(failure, at, After::BackOff, Based { decision, basis, began: now.uptime }, now)
             }
-            (Outcome::Unknown(_), _) => {
+            (Outcome::Failed(words), color) => {
+                let failure = Failure { color, kind: FailureKind::Failed, words };
+                self.failed(failure, at, After::BackOff, Based { decision, basis, began: now.uptime }, now)
+            }
+            (Outcome::Unknown(words), color) => {
                 self.memory.result_is_unknown();
-                Command::Wait(self.memory.back_off())
+                let failure = Failure { color, kind: FailureKind::Failed, words };
+                self.failed(failure, at, After::BackOff, Based { decision, basis, began: now.uptime }, now)
             }
-            (Outcome::Later(wait), _) => Command::Wait(wait),
+            (Outcome::Later(wait), color) => {
+                let words = "The API server is overloaded and asks to try again later".to_owned();
+                let failure = Failure { color, kind: FailureKind::Failed, words };
+                self.failed(failure, at, After::Ask(wait), Based { decision, basis, began: now.uptime }, now)
+            }
             (Outcome::NotLeading, _) => Command::Stop,
         }
+    }
+
+    /// A write did not succeed. Where the app stands is reported nonetheless: a status must never be older than what was
+    /// read, whatever becomes of a write.
+    fn failed(
+        &mut self,
+        failure: Failure,
+        at: Duration,
+        after: After,
+        based: Based<O>,
+        now: Now,
+    ) -> Command<O> {
+        let generation = self.occasion(&based.decision).0;
+        let (before, actions) = (self.memory.failing.take(), &based.decision.plan.actions);
+        self.memory.failing = Some(Failing::note(before, failure, actions, generation, at));
+        self.tell_and(after, based, now)
+    }
+
+    fn tell_and(&mut self, after: After, based: Based<O>, now: Now) -> Command<O> {
+        self.tell(Telling { based, after }, now)
     }
 
     /// The pods of late colors were asked.
@@ -137,7 +169,9 @@ impl<O: Observer> Pass<'_, O> {
             }
             Outcome::Stale => Told::Stale,
             Outcome::Gone => Told::Failed(RESYNC),
-            Outcome::Refused(_) | Outcome::Unknown(_) => Told::Failed(self.memory.back_off()),
+            Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Unknown(_) => {
+                Told::Failed(self.memory.back_off())
+            }
             Outcome::Later(wait) => Told::Failed(wait),
             Outcome::NotLeading => return Command::Stop,
         };
@@ -150,9 +184,19 @@ impl<O: Observer> Pass<'_, O> {
         match (after, told) {
             (After::BackOff, Told::Nothing | Told::Written | Told::Stale) => {
                 // The report is no success of the write that failed: the back-off goes on growing.
-                Command::Wait(self.memory.back_off())
+                let wait = self.memory.back_off();
+                self.memory.try_again_in(wait, now.uptime);
+                Command::Wait(wait)
             }
-            (After::Hold(wait), Told::Nothing | Told::Written | Told::Stale) => Command::Wait(wait),
+            (After::Ask(wait), Told::Nothing | Told::Written | Told::Stale) => {
+                let wait = wait.max(self.memory.back_off());
+                self.memory.try_again_in(wait, now.uptime);
+                Command::Wait(wait)
+            }
+            (After::Hold(wait), Told::Nothing | Told::Written | Told::Stale) => {
+                // A late color's pods are asked meanwhile.
+                Command::Wait(wait.min(self.wait(&based.decision, now)))
+            }
             (_, Told::Failed(wait)) => Command::Wait(wait),
             (After::Rest(rounds) | After::Switch(rounds), Told::Stale) => match rounds.conflict() {
                 Some(rounds) => self.read_again(Depth::Whole { owners: based.basis.proves() }, rounds),
@@ -191,6 +235,10 @@ impl<O: Observer> Pass<'_, O> {
 /// A confirming read is not enough: read everything. That is the same round, so that it ends no pass.
 fn everything<O: Observer>(rounds: Rounds) -> Command<O> {
     Command::Read(Reading { depth: Depth::Whole { owners: true }, rounds })
+}
+
+fn is_fence(action: &Action) -> bool {
+    matches!(action, Action::Fence { .. })
 }
 
 /// The gravest outcome counts, with the color that it is about: one that the app waits for before one that only concerns

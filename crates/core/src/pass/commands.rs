@@ -64,11 +64,13 @@ pub struct Sending<O: Observer> {
     /// This term's writes of unknown result: part of the fencing token.
     pub attempt: u32,
     pub(super) rounds: Rounds,
+    /// When they were sent (uptime).
+    pub(super) at: Duration,
 }
 
 impl<O: Observer> Sending<O> {
-    pub(super) fn new(batch: Batch<O>, attempt: u32, rounds: Rounds) -> Self {
-        Self { batch, attempt, rounds }
+    pub(super) fn new(batch: Batch<O>, attempt: u32, rounds: Rounds, at: Duration) -> Self {
+        Self { batch, attempt, rounds, at }
     }
 
     /// The decision that the actions belong to.
@@ -140,7 +142,10 @@ pub(super) enum After {
     Switch(Rounds),
     /// A write failed: try again later, and later each time.
     BackOff,
-    /// Somebody reverts what the operator writes: wait this long before the next try.
+    /// A write failed, and the API server said when to try again, at the earliest.
+    Ask(Duration),
+    /// What is to be written has failed, or was reverted by somebody, a short time ago: wait this long before the next
+    /// try.
     Hold(Duration),
     /// Nothing: the report only counts pods.
     Progress,

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use super::contest::Contest;
+use super::failing::Failing;
 use super::late::{Explanation, Late};
-use crate::apply::Refusal;
+use crate::apply::Failure;
 use crate::drain::Drain;
 use crate::observe::Versions;
 use crate::plan::Observed;
@@ -21,8 +22,8 @@ pub struct Memory {
     pub attempt: u32,
     /// Since when the endpoints of the live color are as they should be.
     pub drain: Drain,
-    /// What the API server refused last, until a write succeeds or nothing is to be written.
-    pub(super) refused: Option<Refusal>,
+    /// The write that did not succeed last, until one succeeds or nothing is to be written.
+    pub(super) failing: Option<Failing>,
     /// When a status that only counts pods was written last.
     pub(super) progress: Option<Duration>,
     /// The generation that another installation's operator has not reported, and since when.
@@ -48,6 +49,18 @@ impl Memory {
         let wait = Duration::from_millis(100).saturating_mul(1 << self.failures.min(9));
         self.failures = self.failures.saturating_add(1);
         wait.min(Duration::from_secs(30))
+    }
+
+    /// The failure that there is to tell.
+    pub(super) fn failure(&self, uptime: Duration) -> Option<&Failure> {
+        self.failing.as_ref().and_then(|failing| failing.told(uptime))
+    }
+
+    /// What failed is tried again after this long, and not sooner because of a watch event.
+    pub(super) fn try_again_in(&mut self, wait: Duration, uptime: Duration) {
+        if let Some(failing) = &mut self.failing {
+            failing.wait(wait, uptime);
+        }
     }
 
     pub(super) fn succeeded(&mut self) {

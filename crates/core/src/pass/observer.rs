@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use super::Now;
-use crate::apply::Refusal;
+use crate::apply::Failure;
 use crate::drain::{Endpoints, Held};
 use crate::observe::Versions;
 use crate::plan::{Intent, Observed, Plan, Routing, Stage};
@@ -85,8 +85,8 @@ impl<O: Observer> Decision<O> {
 /// What the pass knows that no read shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {
-    /// What the API server refused last.
-    pub refused: Option<&'a Refusal>,
+    /// The write that does not succeed.
+    pub failure: Option<&'a Failure>,
     /// Why each color's pods are not ready, in words.
     pub pods: PerColor<Option<&'a str>>,
 }

@@ -7,8 +7,8 @@ use super::memory::Memory;
 use super::observer::{Decision, Observer};
 use crate::plan::{Missing, Stage};
 
-/// How soon a write that was refused is tried again, at the latest.
-const REFUSED: Duration = Duration::from_secs(10);
+/// How soon a write that failed is tried again, at the latest.
+const FAILED: Duration = Duration::from_secs(10);
 
 /// How often to read again while somebody else's object has a child's name: it does not carry our label, so no watch tells
 /// when it goes.
@@ -19,14 +19,14 @@ const OWNERS: Duration = Duration::from_millis(500);
 
 /// The time until the next pass, at the latest.
 pub(super) fn wait<O: Observer>(decision: &Decision<O>, memory: &Memory, uptime: Duration) -> Duration {
-    let refused = memory.refused.as_ref().map(|_| REFUSED);
+    let failed = memory.failing.as_ref().map(|_| FAILED);
     let foreign = decision.facts.has_foreign(decision.intent.wanted).then_some(FOREIGN);
     let waits_for_owners = matches!(
         decision.plan.stage,
         Stage::Preparing { missing: Missing::ReplicaSet | Missing::Endpoints { .. }, .. }
     );
     let owners = waits_for_owners.then_some(OWNERS);
-    [decision.plan.wake, memory.ask_in(uptime), refused, foreign, owners]
+    [decision.plan.wake, memory.ask_in(uptime), failed, foreign, owners]
         .into_iter()
         .flatten()
         .min()

@@ -84,6 +84,20 @@ pub enum Fence {
     Foreign(String),
 }
 
+impl Fence {
+    /// A Deployment carries a stamp in a label or, where that could not be written, in an annotation: the newer counts.
+    #[must_use]
+    pub fn of_both(stamps: [Self; 2]) -> Self {
+        let rank = |fence: &Self| match fence {
+            Self::Stale => 0,
+            Self::Mine => 1,
+            Self::Newer => 2,
+            Self::Foreign(_) => 3,
+        };
+        stamps.into_iter().max_by_key(rank).unwrap_or(Self::Stale)
+    }
+}
+
 /// What the live Service's selector is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Selection {

@@ -26,10 +26,23 @@ pub(super) fn steps(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action>
     {
         actions.push(Action::UpdateService);
     }
-    if actions.is_empty() {
-        actions = change(intent, seen, live);
-    }
+    // A color whose objects can't be made, because the API server refuses one of them, does not keep the other from its
+    // size and its updates.
+    let is_made = |color: &Color| !actions.iter().any(|action| makes(action, *color));
+    let made: Vec<Color> = Color::ALL.into_iter().filter(is_made).collect();
+    let is_alone = actions.is_empty();
+    actions.extend(change(intent, seen, live, &made, is_alone));
     actions
+}
+
+/// Returns true if the action makes a revision or the Deployment of the color: what else concerns the color waits for it.
+fn makes(action: &Action, color: Color) -> bool {
+    match action {
+        Action::StoreRevision { color: made, .. }
+        | Action::RecoverRevision { color: made, .. }
+        | Action::CreateDeployment { color: made, .. } => *made == color,
+        _ => false,
+    }
 }
 
 /// Returns the switch if its target passes the gate, or the stamps that are missing before it.
@@ -76,10 +89,13 @@ fn create(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Vec<Act
     actions
 }
 
-/// Returns the actions that could make a color unready. They need the stamps and a live read first.
-fn change(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
-    let edits: Vec<Action> =
-        Color::ALL.into_iter().filter_map(|color| upkeep(intent, seen, live, color)).collect();
+/// Returns the actions that could make a color unready. They need the stamps and a live read first. `made`: the colors
+/// whose revision and Deployment need not be made. `is_alone`: nothing is to be created.
+fn change(intent: &Intent, seen: &Observed, live: Live, made: &[Color], is_alone: bool) -> Vec<Action> {
+    let edits: Vec<Action> = made.iter().filter_map(|&color| upkeep(intent, seen, live, color)).collect();
+    if edits.is_empty() && !is_alone {
+        return Vec::new();
+    }
     // The stamps are written while the target still rolls, so that they don't delay the switch.
     let switching = live != Live::Selected(intent.active);
     let wants_fence = !edits.is_empty() || switching || !seen.recorded.settled;

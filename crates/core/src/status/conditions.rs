@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 
-use super::record::{Record, Stall, Work, is_degraded, stall, work};
+use super::record::{Record, Stall, Work, fails, is_degraded, stall, work};
 use super::{Report, live, words};
 use crate::plan::{Intent, Missing, Stage, Standby, outdated};
 use bluegreen_api::{BlueGreenAppStatus, Color, READY, RECONCILING, STALLED, STANDBY_READY};
@@ -33,6 +33,7 @@ pub const REASONS: &[&str] = &[
     "Updating",
     "WaitingForTarget",
     "Warm",
+    "WriteFailed",
 ];
 
 /// A reason and its message.
@@ -44,15 +45,13 @@ pub(super) fn conditions(
     old: &BlueGreenAppStatus,
     generation: i64,
 ) -> Vec<Condition> {
-    let refused = report.problems.as_refused();
+    let failed = report.problems.as_failed();
     let record = Record::from(old);
     let stalled =
-        stall(&record, intent, report.seen, report.plan, refused).map(|stall| stalled(report, stall));
+        stall(&record, intent, report.seen, report.plan, failed).map(|stall| stalled(report, stall));
     let (is_ready, why) = ready(report, &record, intent, stalled.as_ref());
-    let reconciling = match stalled {
-        Some(_) => None,
-        None => work(&record, intent, report.seen, report.plan, refused).map(|work| reconciling(work, &why)),
-    };
+    let reconciling =
+        work(&record, intent, report.seen, report.plan, failed).map(|work| reconciling(report, work, &why));
     let (standby, standby_why) = standby(report, intent);
     let mut all = vec![(READY, is_ready, why), (STANDBY_READY, standby, standby_why)];
     all.extend(reconciling.map(|why| (RECONCILING, true, why)));
@@ -88,12 +87,21 @@ fn ready(report: &Report, old: &Record, intent: &Intent, stalled: Option<&Why>) 
     let Report { app, plan, seen, problems, .. } = report;
     let target = app.spec.active;
     let waits = || words::waits(app, seen, plan, &problems.pods).unwrap_or_default();
-    // A pause changes nothing about pods that fail: who is called for them must be called.
+    // A pause changes nothing about pods that fail, and the switch that it holds back does not either.
     if plan.stage == Stage::Paused && plan.waits.gate.is_some() && is_degraded(old, intent, seen, plan) {
         return (false, ("LiveNotReady", waits()));
     }
     if let Some((reason, message)) = stalled {
         return (false, (reason, message.clone()));
+    }
+    let failed = problems.as_failed().filter(|failed| !failed.is_of_idle(intent, plan));
+    let failure = problems.failure.as_ref().filter(|_| failed.is_some()).map(words::failed);
+    match (fails(old, intent, seen, plan), failure) {
+        (true, Some((reason, words))) => {
+            return (false, ("LiveNotReady", format!("{}; {reason}: {words}", waits())));
+        }
+        (false, Some(why)) => return (false, why),
+        (_, None) => {}
     }
     match plan.stage {
         Stage::Serving => (true, ("Serving", format!("{target} is live and fully ready"))),
@@ -118,8 +126,11 @@ fn ready(report: &Report, old: &Record, intent: &Intent, stalled: Option<&Why>) 
     }
 }
 
-fn reconciling(work: Work, (reason, message): &Why) -> Why {
+fn reconciling(report: &Report, work: Work, (reason, message): &Why) -> Why {
     match work {
+        Work::Retry => {
+            report.problems.failure.as_ref().map_or_else(|| (*reason, message.clone()), words::failed)
+        }
         Work::Target | Work::Switching | Work::Pausing => (reason, message.clone()),
         Work::Live if *reason == "LiveNotReady" => ("Updating", message.clone()),
         Work::Live => (reason, message.clone()),
@@ -141,10 +152,7 @@ fn stalled(report: &Report, stall: Stall) -> Why {
         Stall::Conflict => {
             ("NameConflict", words::conflicts(app, seen).into_iter().next().unwrap_or_default())
         }
-        Stall::Refused => {
-            let words = problems.refused.as_ref().map(|refusal| refusal.words.clone());
-            ("Refused", words.unwrap_or_default())
-        }
+        Stall::Refused => problems.failure.as_ref().map_or(("Refused", String::new()), words::failed),
         Stall::Paused => ("Paused", words::paused()),
         Stall::Deadline => {
             let words = match plan.waits.gate {
@@ -193,10 +201,10 @@ fn standby(report: &Report, intent: &Intent) -> (bool, Why) {
     if app.spec.color(idle).is_none() {
         return (false, ("Absent", format!("spec.{idle} is not set")));
     }
-    if let Some(refusal) = &problems.refused
-        && refusal.color == Some(idle)
+    if let Some(failure) = &problems.failure
+        && failure.color == Some(idle)
     {
-        return (false, ("Refused", refusal.words.clone()));
+        return (false, words::failed(failure));
     }
     let Some(deployment) = facts.deployment.ours() else {
         return (false, ("NotReady", lacks(Missing::Deployment)));

@@ -1,7 +1,8 @@
 //! One Event per transition, none on a steady state.
 
 use super::words;
-use bluegreen_api::{BlueGreenAppStatus, Color, READY, STALLED, STANDBY_READY};
+use bluegreen_api::{BlueGreenAppStatus, Color, READY, RECONCILING, STALLED, STANDBY_READY};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// Every event reason, for the documentation's test.
 pub const EVENTS: &[&str] = &[
@@ -19,6 +20,7 @@ pub const EVENTS: &[&str] = &[
     "SwitchCanceled",
     "SwitchStarted",
     "Switched",
+    "WriteFailed",
 ];
 
 /// The `action` of an Event, as it is spelled there.
@@ -68,6 +70,7 @@ pub fn events(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Vec<Note> {
     let mut notes = switch_events(old, new);
     notes.extend(standby_event(old, new));
     notes.extend(stalled_event(old, new));
+    notes.extend(failed_event(old, new));
     notes.extend(degraded_event(old, new));
     notes
 }
@@ -132,6 +135,25 @@ fn stalled_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<N
             Some(warning(reason, Verb::Reconcile, format!("{}: {}", now.reason, now.message)))
         }
         (Some(was), None) => {
+            Some(normal("Recovered", Verb::Reconcile, format!("Resolved: {}: {}", was.reason, was.message)))
+        }
+        (None | Some(_), _) => None,
+    }
+}
+
+/// A write that does not succeed and does not stall the app: the cluster may mend it, or it concerns the idle color alone.
+fn failed_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<Note> {
+    fn failed(status: &BlueGreenAppStatus) -> Option<&Condition> {
+        let conditions = [RECONCILING, STANDBY_READY].map(|type_| status.condition(type_));
+        let is_stalled = status.condition(STALLED).is_some();
+        let failed = |c: &&Condition| c.reason == "WriteFailed" || (c.reason == "Refused" && !is_stalled);
+        conditions.into_iter().flatten().find(failed)
+    }
+    match (failed(old), failed(new)) {
+        (None, Some(now)) => {
+            Some(warning("WriteFailed", Verb::Reconcile, format!("{}: {}", now.reason, now.message)))
+        }
+        (Some(was), None) if new.condition(STALLED).is_none() => {
             Some(normal("Recovered", Verb::Reconcile, format!("Resolved: {}: {}", was.reason, was.message)))
         }
         (None | Some(_), _) => None,

@@ -3,6 +3,7 @@
 //! The exhaustive model writes exactly this record in the place of a status, so that the function that it explores is the
 //! one that runs. It uses the planner's types only.
 
+use crate::apply::FailureKind;
 use crate::plan::{Child, Intent, Live, Observed, Plan, Stage};
 use bluegreen_api::{Color, PerColor};
 
@@ -21,16 +22,20 @@ pub struct Record {
     pub healthy: Option<i32>,
 }
 
-/// What the last refused write was about. The planner does not know of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Refused {
-    /// No write was refused.
-    #[default]
-    Nothing,
-    /// An object of this color.
-    Color(Color),
-    /// The live Service.
-    Service,
+/// A write that does not succeed. The planner does not know of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Failed {
+    /// The color whose object it was about; `None` for the live Service.
+    pub color: Option<Color>,
+    /// Who has to do something about it.
+    pub kind: FailureKind,
+}
+
+impl Failed {
+    /// It concerns the idle color alone, so it is no reason to call the app anything.
+    pub fn is_of_idle(self, intent: &Intent, plan: &Plan) -> bool {
+        plan.live == Live::Selected(intent.active) && self.color == Some(intent.active.other())
+    }
 }
 
 /// Why nothing will happen without a change.
@@ -59,6 +64,8 @@ pub enum Work {
     Target,
     /// The Service is pointed at the target, or its endpoints follow.
     Switching,
+    /// A write did not succeed, and is tried again.
+    Retry,
     /// Earlier writes of unknown result are fenced, so that the pause can be reported.
     Pausing,
     /// The live color is brought to what the spec says.
@@ -68,12 +75,17 @@ pub enum Work {
 }
 
 /// The record that follows from the one before and from the decision.
-pub fn record(old: &Record, intent: &Intent, facts: &Observed, plan: &Plan, refused: Refused) -> Record {
+pub fn record(
+    old: &Record,
+    intent: &Intent,
+    facts: &Observed,
+    plan: &Plan,
+    failed: Option<Failed>,
+) -> Record {
     Record {
         active: plan.live.color().or(old.active),
         switch: switch(old, intent, plan),
-        reconciling: stall(old, intent, facts, plan, refused).is_none()
-            && work(old, intent, facts, plan, refused).is_some(),
+        reconciling: work(old, intent, facts, plan, failed).is_some(),
         served: PerColor::from_fn(|color| served(old, intent, facts, color)),
         healthy: healthy(old.healthy, intent, facts, plan),
     }
@@ -102,6 +114,14 @@ fn healthy(before: Option<i32>, intent: &Intent, facts: &Observed, plan: &Plan) 
 /// Fewer pods of the live color are available than there were: pods have failed.
 pub fn is_degraded(old: &Record, intent: &Intent, facts: &Observed, plan: &Plan) -> bool {
     listed_and_available(facts, plan) < healthy(old.healthy, intent, facts, plan).unwrap_or(1).max(1)
+}
+
+/// The color that should be live is, and its pods fail. Nothing that waits for a person may hide that: neither a pause nor
+/// a write that is refused. Who is called for such pods is called.
+pub fn fails(old: &Record, intent: &Intent, facts: &Observed, plan: &Plan) -> bool {
+    plan.live == Live::Selected(intent.active)
+        && plan.waits.gate.is_some()
+        && is_degraded(old, intent, facts, plan)
 }
 
 /// A switch is under way from the moment in which the user asks for it until the old color has drained.
@@ -140,7 +160,7 @@ pub fn stall(
     intent: &Intent,
     facts: &Observed,
     plan: &Plan,
-    refused: Refused,
+    failed: Option<Failed>,
 ) -> Option<Stall> {
     let target = intent.active;
     if plan.waits.holder.is_some() {
@@ -152,15 +172,12 @@ pub fn stall(
     if facts.has_foreign(intent.wanted) {
         return Some(Stall::Conflict);
     }
-    // What is refused of the idle color alone is no reason to call the app stalled.
-    let only_idle = plan.live == Live::Selected(target) && refused == Refused::Color(target.other());
-    if refused != Refused::Nothing && !only_idle {
+    let fails = fails(old, intent, facts, plan);
+    let is_refused =
+        |failed: &Failed| failed.kind == FailureKind::Refused && !failed.is_of_idle(intent, plan);
+    if failed.as_ref().is_some_and(is_refused) && !fails {
         return Some(Stall::Refused);
     }
-    // A change that waits for the end of a pause must not hide pods that fail: who is called for them is called.
-    let fails = plan.live == Live::Selected(target)
-        && plan.waits.gate.is_some()
-        && is_degraded(old, intent, facts, plan);
     if plan.waits.paused && !fails {
         return Some(Stall::Paused);
     }
@@ -171,9 +188,23 @@ pub fn stall(
     held.then_some(Stall::Held)
 }
 
-/// What is under way.
-pub fn work(old: &Record, intent: &Intent, facts: &Observed, plan: &Plan, refused: Refused) -> Option<Work> {
+/// What is under way. Nothing is, where nothing will happen without a change; but an earlier write that may still take
+/// effect is always under way, or it would not be fenced before a pause is reported.
+pub fn work(
+    old: &Record,
+    intent: &Intent,
+    facts: &Observed,
+    plan: &Plan,
+    failed: Option<Failed>,
+) -> Option<Work> {
     let target = intent.active;
+    match (plan.stage, failed.map(|failed| failed.kind)) {
+        (Stage::Pausing, _) => return Some(Work::Pausing),
+        _ if fails(old, intent, facts, plan) && failed.is_some() => return None,
+        (_, Some(FailureKind::Failed)) => return Some(Work::Retry),
+        _ if stall(old, intent, facts, plan, failed).is_some() => return None,
+        _ => {}
+    }
     match plan.stage {
         Stage::Preparing { .. } => Some(Work::Target),
         Stage::Switching { .. } => Some(Work::Switching),
@@ -185,8 +216,8 @@ pub fn work(old: &Record, intent: &Intent, facts: &Observed, plan: &Plan, refuse
         Stage::Serving => {
             let idle = target.other();
             // What was refused makes no progress without an edit; StandbyReady says so.
-            let waits =
-                *intent.wanted.get(idle) && refused != Refused::Color(idle) && is_rolling(facts, idle);
+            let is_refused = failed.is_some_and(|failed| failed.color == Some(idle));
+            let waits = *intent.wanted.get(idle) && !is_refused && is_rolling(facts, idle);
             waits.then_some(Work::Idle(idle))
         }
         Stage::Draining { .. } | Stage::Paused | Stage::Yielding | Stage::Invalid => None,

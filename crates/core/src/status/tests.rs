@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
 use super::*;
+use crate::apply::FailureKind;
 use crate::observe;
 use crate::plan::tests::fixtures;
 use crate::plan::{
@@ -95,6 +96,11 @@ fn told_at(
 
 fn told(app: &BlueGreenApp, stage: Stage, problems: &Problems) -> BlueGreenAppStatus {
     told_of(app, &seen(), &standing(stage), problems)
+}
+
+/// A write that does not succeed, about an object of this color or about the live Service.
+fn failing(kind: FailureKind, color: Option<Color>) -> Problems {
+    Problems { failure: Some(Failure { color, kind, words: "quota".into() }), ..Problems::default() }
 }
 
 /// What is told of these facts, by the planner's own decision.

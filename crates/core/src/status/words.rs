@@ -5,6 +5,7 @@
 
 use kube::ResourceExt;
 
+use crate::apply::{Failure, FailureKind};
 use crate::desired::names;
 use crate::plan::{Action, Child, Holder, Live, Missing, Observed, Plan, Stage};
 use crate::validate;
@@ -55,6 +56,14 @@ pub fn waits(app: &BlueGreenApp, seen: &Observed, plan: &Plan, because: &Because
     }
 }
 
+/// A write that does not succeed, as reason and message of a condition.
+pub(super) fn failed(failure: &Failure) -> (&'static str, String) {
+    match failure.kind {
+        FailureKind::Refused => ("Refused", failure.words.clone()),
+        FailureKind::Failed => ("WriteFailed", format!("{}; the operator tries again", failure.words)),
+    }
+}
+
 /// A switch that is under way.
 pub(super) fn switching(from: Option<Color>, to: Color) -> String {
     match from.filter(|from| *from != to) {
@@ -85,13 +94,17 @@ pub(super) fn held_by(app: &str, holder: &Holder) -> String {
         ),
         Holder::Leader { service, colors } => {
             let service = service.then(|| format!("service/{app}"));
-            let colors =
-                colors.iter().map(|color| format!("deployment/{}", names::deployment_name(app, *color)));
-            let objects: Vec<String> = service.into_iter().chain(colors).collect();
+            let of_color = |color: &Color| format!("deployment/{}", names::deployment_name(app, *color));
+            let deployments: Vec<String> = colors.iter().map(of_color).collect();
+            let objects: Vec<String> = service.into_iter().chain(deployments.iter().cloned()).collect();
             let (objects, label) = (objects.join(" "), names::FENCE);
+            let mut remedy = format!("kubectl label {objects} {label}-");
+            if !deployments.is_empty() {
+                remedy = format!("{remedy} && kubectl annotate {} {label}-", deployments.join(" "));
+            }
             format!(
-                "The label {label} of {objects} names a later leader of this operator, so this one changes nothing. If \
-                 no other replica is taking over, the label was edited: kubectl label {objects} {label}-"
+                "The label (or, on a Deployment, the annotation) {label} of {objects} names a later leader of this \
+                 operator, so this one changes nothing. If no other replica is taking over, somebody edited it: {remedy}"
             )
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::fixtures::World;
-use crate::apply::{Outcome, Refusal};
+use crate::apply::{Failure, Outcome};
 use crate::drain::{Endpoints, Held};
 use crate::observe::Versions;
 use crate::pass::{
@@ -34,7 +34,7 @@ pub struct Seen {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
     pub number: u32,
-    pub refused: Option<Refusal>,
+    pub failure: Option<Failure>,
     pub green: Option<String>,
 }
 
@@ -99,7 +99,7 @@ impl Observer for Scripted {
     fn report(&self, decision: &Decision<Self>, known: &Known<'_>, _: Now) -> Told {
         Told {
             number: decision.snapshot.should_tell,
-            refused: known.refused.cloned(),
+            failure: known.failure.cloned(),
             green: known.pods.green.map(str::to_owned),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::fixtures::{Blue, Green, edit, stable};
 use super::rig::{Rig, Said, seen};
-use crate::apply::{Outcome, Refusal};
+use crate::apply::{Failure, FailureKind, Outcome};
 use crate::pass::Announcement;
 use crate::plan::Selection;
 
@@ -83,12 +83,19 @@ fn a_pass_ends_after_its_share_of_reads() {
 fn a_refusal_is_told_at_once_and_the_back_off_grows() {
     let mut rig = editing();
     let told = |said: Said| match said {
-        Said::Report(told) => told.refused,
+        Said::Report(told) => told.failure,
         other => panic!("{other:?}"),
     };
     let words = "a policy says no".to_owned();
-    assert_eq!(told(rig.sent(&refused())), Some(Refusal { color: Some(Green), words }));
+    assert_eq!(
+        told(rig.sent(&refused())),
+        Some(Failure { color: Some(Green), kind: FailureKind::Refused, words })
+    );
     assert_eq!(rig.reported(Outcome::Done), ms(100));
+    // Nothing that wakes the app is a reason to try again sooner.
+    rig.wake();
+    assert_eq!(rig.read(), ms(100));
+    rig.turn(Duration::from_millis(100));
     rig.wake();
     rig.read();
     // The status says all of it already.
@@ -105,7 +112,7 @@ fn a_refusal_that_is_over_is_not_told_of_the_generation_that_mends_it() {
     rig.seen.should_tell += 1;
     rig.wake();
     let Said::Report(told) = rig.read() else { panic!("nothing is reported") };
-    assert_eq!(told.refused, None);
+    assert_eq!(told.failure, None);
 }
 
 #[test]
@@ -113,10 +120,39 @@ fn a_write_that_succeeds_ends_a_refusal() {
     let mut rig = editing();
     rig.sent(&refused());
     rig.reported(Outcome::Done);
+    rig.turn(Duration::from_millis(100));
     rig.wake();
     rig.read();
     rig.sent(&Outcome::Done);
-    assert_eq!(rig.memory.refused, None);
+    assert_eq!(rig.memory.failure(rig.uptime), None);
+}
+
+/// A single lost answer is not worth a word. One that is followed by others is, whatever was stamped in between.
+#[test]
+fn a_write_that_keeps_failing_is_told_after_a_second_and_where_the_app_stands_at_once() {
+    for outcome in [Outcome::Unknown("no answer".to_owned()), Outcome::Failed("a webhook".to_owned())] {
+        let mut rig = editing();
+        rig.seen.should_tell += 1;
+        let mut told = Vec::new();
+        for _ in 0..6 {
+            let mut said = rig.sent(&outcome);
+            while !matches!(said, Said::Send(_)) {
+                said = match said {
+                    Said::Report(status) => {
+                        told.push(status.failure.map(|failure| (failure.color, failure.kind)));
+                        rig.reported(Outcome::Done)
+                    }
+                    Said::Wait(wait) => {
+                        rig.turn(wait);
+                        rig.wake()
+                    }
+                    Said::Read(_) => rig.read(),
+                    other => panic!("{other:?}"),
+                };
+            }
+        }
+        assert_eq!(told, [None, Some((Some(Green), FailureKind::Failed))], "{outcome:?}");
+    }
 }
 
 #[test]
@@ -130,7 +166,7 @@ fn of_two_outcomes_the_graver_counts_and_of_equals_that_of_the_color_in_demand()
     };
     let mut rig = both();
     rig.sent(&refused());
-    assert_eq!(rig.memory.refused.map(|refusal| refusal.color), Some(Some(Blue)));
+    assert_eq!(rig.memory.failure(rig.uptime).map(|failure| failure.color), Some(Some(Blue)));
 }
 
 #[test]

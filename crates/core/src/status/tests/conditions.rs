@@ -61,8 +61,7 @@ fn every_reason_that_is_said_is_in_the_list() {
 
 #[test]
 fn what_is_refused_for_the_idle_color_alone_shows_only_there() {
-    let refused = Some(Refusal { color: Some(Color::Green), words: "quota".into() });
-    let status = told(&app("blue"), Stage::Serving, &Problems { refused, ..Problems::default() });
+    let status = told(&app("blue"), Stage::Serving, &failing(FailureKind::Refused, Some(Color::Green)));
     assert_eq!(status.condition(READY).unwrap().status, "True");
     assert_eq!(status.condition(STANDBY_READY).unwrap().reason, "Refused");
     assert!(status.condition(STALLED).is_none());

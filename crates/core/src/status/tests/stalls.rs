@@ -20,8 +20,7 @@ fn whatever_stalls_makes_ready_false_with_the_same_reason() {
     };
     let mut foreign = seen();
     foreign.colors.green.service = Child::Foreign;
-    let refused = Some(Refusal { color: None, words: "port is taken".into() });
-    let refused = Problems { refused, ..Problems::default() };
+    let refused = failing(FailureKind::Refused, None);
     for (status, reason) in [
         (decided(&invalid, &seen()), "InvalidSpec"),
         (decided(&app("blue"), &foreign), "NameConflict"),
@@ -44,7 +43,7 @@ fn a_token_of_a_later_leader_is_told_with_the_object_and_the_remedy() {
     let status = decided(&app("blue"), &seen);
     assert_eq!(says(&status, STALLED), ("True", "FenceConflict"));
     let words = message(&status, STALLED);
-    assert!(words.ends_with("kubectl label deployment/hello-green bluegreen.dev/fence-"), "{words}");
+    assert!(words.ends_with("kubectl annotate deployment/hello-green bluegreen.dev/fence-"), "{words}");
 }
 
 #[test]

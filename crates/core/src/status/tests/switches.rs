@@ -24,11 +24,7 @@ fn the_record_is_what_is_read_back_from_the_status() {
             let intent = observe::intent(&app);
             let new = told_of(&app, &seen(), &plan, &Problems::default());
             let old = Record::from(&app.status.clone().unwrap_or_default());
-            assert_eq!(
-                Record::from(&new),
-                record(&old, &intent, &seen(), &plan, Refused::Nothing),
-                "{stage:?}"
-            );
+            assert_eq!(Record::from(&new), record(&old, &intent, &seen(), &plan, None), "{stage:?}");
         }
     }
 }
@@ -136,10 +132,9 @@ fn the_events_of_a_switch_read_as_sentences() {
 /// The cause is told again when it is gone, so that the Event can be read alone.
 #[test]
 fn what_is_resolved_is_named() {
-    let refused = Some(Refusal { color: None, words: "port is taken".into() });
-    let stalled = told(&app("blue"), Stage::Serving, &Problems { refused, ..Problems::default() });
+    let stalled = told(&app("blue"), Stage::Serving, &failing(FailureKind::Refused, None));
     let fine = told(&app("blue"), Stage::Serving, &Problems::default());
     let notes = events(&stalled, &fine);
     let told: Vec<_> = notes.iter().map(|note| (note.reason, note.note.as_str())).collect();
-    assert_eq!(told, [("Recovered", "Resolved: Refused: port is taken")]);
+    assert_eq!(told, [("Recovered", "Resolved: Refused: quota")]);
 }

@@ -1,0 +1,98 @@
+//! A webhook for Deployments that does not answer: the app says so within seconds, and a way back never waits for it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use bluegreen_api::Color::{Blue, Green};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::api::{Api, Patch, PatchParams};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use crate::contested::webhook::{Webhook, register};
+use crate::harness::operator::Operator;
+use crate::harness::{Sandbox, World, app, cluster};
+use crate::tls::Tls;
+
+/// From the answer to the condition.
+const TOLD_WITHIN: Duration = Duration::from_secs(10);
+
+/// Nobody listens: the API server answers 500 at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn does_a_webhook_that_is_gone_neither_mute_an_app_nor_keep_it_from_its_way_back() -> Result<()> {
+    let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
+    without_deployments("webhook-gone", port).await
+}
+
+/// It is there and never answers, for longer than a write may take: nobody knows what becomes of the write.
+#[tokio::test(flavor = "multi_thread")]
+async fn does_a_webhook_that_hangs_neither_mute_an_app_nor_keep_it_from_its_way_back() -> Result<()> {
+    let silent = TcpListener::bind("127.0.0.1:0").await?;
+    without_deployments("webhook-hangs", silent.local_addr()?.port()).await
+}
+
+async fn without_deployments(name: &str, port: u16) -> Result<()> {
+    if cluster().await?.dir().is_err() {
+        eprintln!("skipped: this cluster's API server may not reach a webhook here");
+        return Ok(());
+    }
+    let (sandbox, operator) = Sandbox::serving(name, &app("hello")).await?;
+    let certificate = Tls::bind().await?.certificate.clone();
+    register(&sandbox, port, certificate, "Fail").await?;
+    let result = async {
+        is_asked(&sandbox).await?;
+        there_and_back(&sandbox, operator).await
+    }
+    .await;
+    Webhook::unregister(&sandbox).await?;
+    let _operator = result?;
+    sandbox.until("all is as asked for", |world| world.serves("hello", Blue)).await?;
+    sandbox.finish().await
+}
+
+/// Waits until the API server asks the webhook: a write of a Deployment fails, dry or not.
+async fn is_asked(sandbox: &Sandbox) -> Result<()> {
+    let start = Instant::now();
+    let api: Api<Deployment> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
+    let (size, dry) =
+        (json!({"spec": {"replicas": 2}}), PatchParams { dry_run: true, ..PatchParams::default() });
+    while api.patch("hello-green", &dry, &Patch::Merge(&size)).await.is_ok() {
+        ensure!(start.elapsed() < Duration::from_secs(30), "the API server does not ask it");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
+}
+
+fn generation(world: &World) -> Option<i64> {
+    world.app("hello")?.metadata.generation
+}
+
+async fn there_and_back(sandbox: &Sandbox, operator: Operator) -> Result<Operator> {
+    let asked = Instant::now();
+    sandbox.edit("hello", json!({"replicas": 3})).await?;
+    let told = |world: &World| {
+        let reason = |condition| world.says("hello", condition).map(|(reason, _)| reason);
+        let is_current =
+            world.status("hello").is_some_and(|s| Some(s.observed_generation) == generation(world));
+        is_current && reason("Reconciling").as_deref() == Some("WriteFailed")
+    };
+    sandbox.until("it says what fails", told).await?;
+    let (_, words) = sandbox.world().says("hello", "Reconciling").unwrap_or_default();
+    println!("told after {:?}: {words}", asked.elapsed());
+    ensure!(words.contains("Deployment hello-"), "{words}");
+    ensure!(asked.elapsed() < TOLD_WITHIN, "told after {:?}", asked.elapsed());
+
+    // The fence of another leader can't be written the usual way either.
+    operator.kill()?;
+    let operator = sandbox.operator()?;
+    operator.says("leading", Duration::from_secs(60)).await?;
+    for color in [Green, Blue] {
+        sandbox.edit("hello", json!({"replicas": 2, "active": color})).await?;
+        let asked = Instant::now();
+        let selects = |world: &World| world.selects("hello") == color.as_str();
+        sandbox.until("the ready color is selected", selects).await?;
+        println!("{color} was selected after {:?}", asked.elapsed());
+        ensure!(asked.elapsed() < TOLD_WITHIN, "after {:?}", asked.elapsed());
+    }
+    Ok(operator)
+}
