@@ -5,9 +5,11 @@
 //! what there is to keep. What a pass counts beyond (reads, conflicts, failures) only ends it early, and a pass may end
 //! early in the model at any time.
 
+use std::time::Duration;
+
 use bluegreen_api::{Color, PerColor};
 use bluegreen_core::apply::Outcome;
-use bluegreen_core::pass::{self, Answer, Basis, Command, Pass, Reading, Reporting};
+use bluegreen_core::pass::{self, Answer, Basis, Command, Now, Pass, Reading, Reporting};
 use bluegreen_core::plan::{
     self, Action, Fence, Inventory, Observed, Selection, ServiceWrite, Source, Stage, Write,
 };
@@ -17,7 +19,7 @@ use crate::liveness;
 use crate::objects::{Kept, Object, Objects, REVISIONS, Service, Token, nothing, rendering};
 use crate::observer::{Abstract, NOW, Told, clocks, memory};
 use crate::request::{Ask, Request, Why};
-use crate::world::{Cache, Clock, Clocks, Controller, Mode, World};
+use crate::world::{Cache, Clock, Clocks, Controller, Mode, QUEUE, World};
 use crate::{Bounds, Guards};
 
 /// A promise that was broken, in words.
@@ -118,7 +120,7 @@ pub(crate) fn make_plan(
             .or_else(|| done_too_early(decision, &seen, bounds, guards))
             .or_else(|| sleeps_through(decision, &seen, &controller, clocks, bounds, guards))
     };
-    let mut queue = [None; 4];
+    let mut queue = [None; QUEUE];
     let broken = match command {
         Command::Send(sending) => {
             line_up(&mut queue, sending.decision(), world, &controller);
@@ -159,6 +161,41 @@ pub(crate) fn make_plan(
     (Some(next), clocks, broken)
 }
 
+/// The same read where nothing is sent that it leads to, because that fails, or something before it did: the pass only
+/// reports where it stands.
+pub(crate) fn reports_instead(world: &World, k: usize, bounds: &Bounds, guards: &Guards) -> Vec<World> {
+    let controller = world.controllers[k];
+    if guards.tenure && controller.term < world.epoch {
+        return Vec::new();
+    }
+    let long_after = Now { uptime: NOW.uptime + Duration::from_secs(60), ..NOW };
+    let refused = Outcome::Refused(String::new());
+    let failed = Outcome::Failed(String::new());
+    let mut worlds = Vec::new();
+    for (outcome, now) in [(&refused, NOW), (&failed, NOW), (&failed, long_after)] {
+        let observer = Abstract::new(&controller, bounds, guards);
+        let mut memory = memory(&controller);
+        let answer = Answer::Found { snapshot: controller.view, began: NOW.uptime };
+        let mut pass = Pass::new(&observer, &mut memory);
+        let Command::Send(sending) = pass.read(Reading::whole(), answer, NOW) else { return worlds };
+        let outcomes = vec![outcome.clone(); sending.actions().len()];
+        let Command::Report(reporting) = pass.sent(sending, &outcomes, now) else { continue };
+        let Told(status, left) = reporting.status;
+        let valid = controller.fresh & Object::App.bit() != 0;
+        let mut next = *world;
+        let after = &mut next.controllers[k];
+        after.clocks = clocks(&memory.drain, controller.clocks);
+        after.queue = [None; QUEUE];
+        after.queue[0] = Some(Request { ask: Ask::Status(status, left), valid });
+        after.mode = Mode::Acting { unknown: false };
+        settle(after, guards);
+        if !worlds.contains(&next) {
+            worlds.push(next);
+        }
+    }
+    worlds
+}
+
 /// What the pass sends once its report is known to be written: the switch that the report announces.
 fn follow<'a>(
     pass: &mut Pass<'_, Abstract<'a>>,
@@ -187,10 +224,15 @@ pub(crate) fn report_only(planned: &World, k: usize) -> Option<World> {
 }
 
 /// Lines up the requests of a plan.
+///
+/// # Panics
+/// When there are more than the queue holds: then the model would not explore what the operator does.
 fn line_up(queue: &mut [Option<Request>], decision: &Decision, world: &World, controller: &Controller) {
     let seen = &decision.snapshot;
     let actions = decision.plan.actions.iter();
     let asks = actions.flat_map(|action| asks(action, &decision.facts, seen, facts::token(controller)));
+    let asks: Vec<Ask> = asks.collect();
+    assert!(asks.len() <= queue.len(), "no room for {asks:?}");
     for (slot, ask) in queue.iter_mut().zip(asks) {
         let valid = match ask {
             Ask::Drop(color, number) => {
@@ -234,7 +276,7 @@ fn forget_view(controller: &mut Controller, guards: &Guards) {
 
 /// Nothing of what was lined up was sent.
 pub(crate) fn sent_nothing(controller: &mut Controller) {
-    controller.queue = [None; 4];
+    controller.queue = [None; QUEUE];
     controller.mode = Mode::Idle;
 }
 
@@ -310,7 +352,7 @@ pub(crate) fn start(controller: &mut Controller, term: u8, now: &Objects, guards
         view: if guards.live_look { nothing() } else { *now },
         fresh: if guards.live_look || term == 0 { 0 } else { 63 },
         cache: Cache::default(),
-        queue: [None; 4],
+        queue: [None; QUEUE],
     };
     if term == 0 {
         controller.view = nothing();

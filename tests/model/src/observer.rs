@@ -73,9 +73,9 @@ impl Observer for Abstract<'_> {
         facts::observe(seen, routing, self.token(attempt), held, self.guards)
     }
 
-    fn report(&self, decision: &Decision<Self>, _: &Known<'_>, _: Now) -> Told {
+    fn report(&self, decision: &Decision<Self>, known: &Known<'_>, _: Now) -> Told {
         let Decision { snapshot, intent, facts, plan, .. } = decision;
-        let status = report::report(snapshot, intent, facts, plan);
+        let status = report::report(snapshot, intent, facts, plan, known.failure);
         Told(status, report::left(snapshot, plan, &status))
     }
 

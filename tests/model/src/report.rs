@@ -2,12 +2,19 @@
 //! numbers.
 
 use bluegreen_api::{Color, PerColor};
+use bluegreen_core::apply::Failure;
 use bluegreen_core::plan::{Intent, Live, Observed, Plan};
-use bluegreen_core::status::record::{self, Record};
+use bluegreen_core::status::record::{self, Failed, Record};
 
 use crate::objects::{Objects, Status};
 
-pub(crate) fn report(seen: &Objects, intent: &Intent, facts: &Observed, plan: &Plan) -> Status {
+pub(crate) fn report(
+    seen: &Objects,
+    intent: &Intent,
+    facts: &Observed,
+    plan: &Plan,
+    failure: Option<&Failure>,
+) -> Status {
     let old = &seen.app.status;
     let number = |number: u8| (number > 0).then(|| i64::from(number));
     let old = Record {
@@ -17,8 +24,9 @@ pub(crate) fn report(seen: &Objects, intent: &Intent, facts: &Observed, plan: &P
         served: PerColor::from_fn(|color| number(*old.served.get(color))),
         healthy: (old.healthy > 0).then(|| i32::from(old.healthy)),
     };
+    let failed = failure.map(|failure| Failed { color: failure.color, kind: failure.kind });
     let Record { active, switch, reconciling, served, healthy } =
-        record::record(&old, intent, facts, plan, None);
+        record::record(&old, intent, facts, plan, failed);
     let number = |number: Option<i64>| number.map_or(0, |number| u8::try_from(number).unwrap_or(u8::MAX));
     let served = PerColor::from_fn(|color| number(*served.get(color)));
     let healthy = number(healthy.map(i64::from));
@@ -138,7 +146,7 @@ mod tests {
                             now: Timestamp::UNIX_EPOCH,
                         };
                         let intent = crate::facts::intent(&view.app, bounds.idle);
-                        let told = super::report(view, &intent, &decision.facts, &decision.plan);
+                        let told = super::report(view, &intent, &decision.facts, &decision.plan, None);
                         assert_eq!(told, abstracted(&status::status(&report)), "{view:#?}");
                         compared += 1;
                     }

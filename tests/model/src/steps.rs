@@ -212,6 +212,14 @@ fn controller_steps(
                 push(Step::Plan(k), next, None, true);
             }
             push(Step::Plan(k), next, broken, true);
+            // After a write of unknown result the pass reads once more, and reports alone.
+            let is_free = controller.attempt > 0;
+            if is_free || world.faults > 0 {
+                for mut next in driver::reports_instead(world, k, bounds, guards) {
+                    next.faults -= u8::from(!is_free);
+                    push(Step::Plan(k), next, None, false);
+                }
+            }
         }
         Mode::Confirming(to) => {
             for object in Object::ALL.into_iter().filter(|object| controller.fresh & object.bit() == 0) {

@@ -61,6 +61,10 @@ pub struct Cache {
     pub slices: Option<Slices>,
 }
 
+/// As many requests as one plan may line up: a color's Deployment and its revisions to be deleted, an edit of the other, and
+/// a report.
+pub const QUEUE: usize = 6;
+
 /// One of the two operators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Controller {
@@ -79,7 +83,7 @@ pub struct Controller {
     /// What its watches are behind with.
     pub cache: Cache,
     /// What it is about to send.
-    pub queue: [Option<Request>; 4],
+    pub queue: [Option<Request>; QUEUE],
 }
 
 /// What only an all-seeing eye knows about a color.
@@ -137,7 +141,7 @@ impl World {
             view: nothing(),
             fresh: 0,
             cache: Cache::default(),
-            queue: [None; 4],
+            queue: [None; QUEUE],
         };
         let ready = !bounds.from_nothing;
         let truth = |exposed, color: Color| {

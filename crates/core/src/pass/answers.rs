@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::basis::{Answer, Based, Basis, Depth};
-use super::commands::{After, Batch, Command, Explaining, Reading, Reporting, Rounds, Sending, Telling};
+use super::commands::{
+    After, Batch, Command, Explaining, Reading, Reporting, Rounds, Sending, Telling, Then,
+};
 use super::failing::Failing;
 use super::late::Explanation;
-use super::observer::Observer;
+use super::observer::{Decision, Observer};
 use super::{Announcement, FRESH, Now, PROGRESS, Pass, RESYNC};
 use crate::apply::{Failure, FailureKind, Outcome};
 use crate::plan::Action;
@@ -32,7 +34,7 @@ impl<O: Observer> Pass<'_, O> {
         answer: Answer<O::Snapshot>,
         now: Now,
     ) -> Command<O> {
-        let Reading { depth, rounds } = reading;
+        let Reading { depth, rounds, then } = reading;
         let (snapshot, began) = match answer {
             Answer::Found { snapshot, began } => (snapshot, began),
             // The confirming read can't tell: read everything.
@@ -50,8 +52,11 @@ impl<O: Observer> Pass<'_, O> {
         match depth {
             Depth::Whole { owners } => {
                 let basis = if owners { Basis::Proven } else { Basis::Live };
-                let decision = self.decide(snapshot, basis, now);
-                self.act(Based { decision, basis, began }, rounds, now)
+                let based = Based { decision: self.decide(snapshot, basis, now), basis, began };
+                match then {
+                    Then::Act => self.act(based, rounds, now),
+                    Then::Tell(after) => self.tell(Telling { based, after }, now),
+                }
             }
             Depth::Confirm { to, .. } => {
                 let decision = self.decide(snapshot, Basis::Confirmed, now);
@@ -93,48 +98,49 @@ impl<O: Observer> Pass<'_, O> {
             (Outcome::Stale | Outcome::Gone, _) => match rounds.conflict() {
                 Some(rounds) => self.read_again(again, rounds),
                 // Somebody else is at it, or an object of an earlier app is still being deleted.
-                None => self.tell_and(After::BackOff, Based { decision, basis, began: now.uptime }, now),
+                None => self.tell_after_read(After::BackOff, rounds),
             },
             (Outcome::Refused(words), color) => {
-                let failure = Failure { color, kind: FailureKind::Refused, words };
-                self.failed(failure, at, After::BackOff, Based { decision, basis, began: now.uptime }, now)
+                self.failed(Failure { color, kind: FailureKind::Refused, words }, &decision, at);
+                let based = Based { decision, basis, began: now.uptime };
+                self.tell(Telling { based, after: After::BackOff }, now)
             }
             (Outcome::Failed(words), color) => {
-                let failure = Failure { color, kind: FailureKind::Failed, words };
-                self.failed(failure, at, After::BackOff, Based { decision, basis, began: now.uptime }, now)
+                self.failed(Failure { color, kind: FailureKind::Failed, words }, &decision, at);
+                let based = Based { decision, basis, began: now.uptime };
+                self.tell(Telling { based, after: After::BackOff }, now)
             }
             (Outcome::Unknown(words), color) => {
                 self.memory.result_is_unknown();
-                let failure = Failure { color, kind: FailureKind::Failed, words };
-                self.failed(failure, at, After::BackOff, Based { decision, basis, began: now.uptime }, now)
+                self.failed(Failure { color, kind: FailureKind::Failed, words }, &decision, at);
+                self.tell_after_read(After::BackOff, rounds)
             }
             (Outcome::Later(wait), color) => {
                 let words = "The API server is overloaded and asks to try again later".to_owned();
-                let failure = Failure { color, kind: FailureKind::Failed, words };
-                self.failed(failure, at, After::Ask(wait), Based { decision, basis, began: now.uptime }, now)
+                self.failed(Failure { color, kind: FailureKind::Failed, words }, &decision, at);
+                self.tell_after_read(After::Ask(wait), rounds)
             }
             (Outcome::NotLeading, _) => Command::Stop,
         }
     }
 
-    /// A write did not succeed. Where the app stands is reported nonetheless: a status must never be older than what was
-    /// read, whatever becomes of a write.
-    fn failed(
-        &mut self,
-        failure: Failure,
-        at: Duration,
-        after: After,
-        based: Based<O>,
-        now: Now,
-    ) -> Command<O> {
-        let generation = self.occasion(&based.decision).0;
-        let (before, actions) = (self.memory.failing.take(), &based.decision.plan.actions);
-        self.memory.failing = Some(Failing::note(before, failure, actions, generation, at));
-        self.tell_and(after, based, now)
+    /// A write, sent at this uptime, did not succeed.
+    fn failed(&mut self, failure: Failure, decision: &Decision<O>, at: Duration) {
+        let generation = self.occasion(decision).0;
+        let before = self.memory.failing.take();
+        self.memory.failing = Some(Failing::note(before, failure, &decision.plan.actions, generation, at));
     }
 
-    fn tell_and(&mut self, after: After, based: Based<O>, now: Now) -> Command<O> {
-        self.tell(Telling { based, after }, now)
+    /// Reports where the app stands, although nothing could be done: a status must never be older than what was seen,
+    /// whatever becomes of a write. The write may have been carried out, so everything is read once more.
+    fn tell_after_read(&mut self, after: After, rounds: Rounds) -> Command<O> {
+        match rounds.next() {
+            Some(rounds) => {
+                let depth = Depth::Whole { owners: false };
+                Command::Read(Reading { depth, rounds, then: Then::Tell(after) })
+            }
+            None => Command::Wait(self.memory.back_off()),
+        }
     }
 
     /// The pods of late colors were asked.
@@ -234,7 +240,7 @@ impl<O: Observer> Pass<'_, O> {
 
 /// A confirming read is not enough: read everything. That is the same round, so that it ends no pass.
 fn everything<O: Observer>(rounds: Rounds) -> Command<O> {
-    Command::Read(Reading { depth: Depth::Whole { owners: true }, rounds })
+    Command::Read(Reading::new(Depth::Whole { owners: true }, rounds))
 }
 
 fn is_fence(action: &Action) -> bool {

@@ -38,6 +38,16 @@ pub struct Reading<S> {
     /// What it has to bring.
     pub depth: Depth<S>,
     pub(super) rounds: Rounds,
+    pub(super) then: Then,
+}
+
+/// What follows a read.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Then {
+    /// What is to be done.
+    Act,
+    /// A report alone: a write has just failed, and it is tried again later.
+    Tell(After),
 }
 
 impl<S> Reading<S> {
@@ -52,7 +62,7 @@ impl<S> Reading<S> {
     }
 
     pub(super) fn new(depth: Depth<S>, rounds: Rounds) -> Self {
-        Self { depth, rounds }
+        Self { depth, rounds, then: Then::Act }
     }
 }
 

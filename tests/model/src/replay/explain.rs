@@ -110,6 +110,7 @@ impl Replay<'_> {
         let mut planned = Vec::new();
         for world in self.read.as_read(world, k, &self.guards) {
             planned.extend(self.one(&world, Budget::default(), |step| step == Step::Plan(k))?);
+            planned.extend(driver::reports_instead(&world, k, &self.bounds, &self.guards));
         }
         let (mut fits, mut differs) = (Vec::new(), None);
         for mut next in planned {

@@ -34,8 +34,9 @@ fn what_each_outcome_leads_to() {
     for (outcome, then) in [
         (Outcome::Stale, Said::Read(false)),
         (Outcome::Gone, Said::Read(false)),
-        (Outcome::Unknown("no answer".to_owned()), ms(100)),
-        (Outcome::Later(Duration::from_secs(7)), ms(7000)),
+        (Outcome::Unknown("no answer".to_owned()), Said::Read(false)),
+        (Outcome::Later(Duration::from_secs(7)), Said::Read(false)),
+        (Outcome::Failed("a webhook".to_owned()), ms(100)),
         (Outcome::NotLeading, Said::Stop),
     ] {
         assert_eq!(editing().sent(&outcome), then, "{outcome:?}");
@@ -64,7 +65,8 @@ fn failed_preconditions_are_tried_again_at_once_three_times() {
         assert_eq!(rig.sent(&Outcome::Stale), Said::Read(false));
         rig.read();
     }
-    assert_eq!(rig.sent(&Outcome::Stale), ms(100));
+    assert_eq!(rig.sent(&Outcome::Stale), Said::Read(false));
+    assert_eq!(rig.read(), ms(100), "nothing is sent any more");
 }
 
 #[test]
@@ -125,6 +127,19 @@ fn a_write_that_succeeds_ends_a_refusal() {
     rig.read();
     rig.sent(&Outcome::Done);
     assert_eq!(rig.memory.failure(rig.uptime), None);
+}
+
+/// What was read before a write of unknown result may not be so any more.
+#[test]
+fn after_an_unknown_result_everything_is_read_and_told_and_nothing_is_sent() {
+    for (outcome, then) in [
+        (Outcome::Unknown("no answer".to_owned()), ms(100)),
+        (Outcome::Later(Duration::from_secs(7)), ms(7000)),
+    ] {
+        let mut rig = editing();
+        rig.sent(&outcome);
+        assert_eq!(rig.read(), then, "{outcome:?}");
+    }
 }
 
 /// A single lost answer is not worth a word. One that is followed by others is, whatever was stamped in between.
