@@ -17,6 +17,18 @@ fn refuse_bad_labels(rig: &Rig) {
     });
 }
 
+/// Ways in which the API server says that it will never carry out a write. The second is server-side apply's, of a field that
+/// this version of Kubernetes does not know, or of a key that is twice in a list.
+const REFUSALS: [(u16, &str); 3] = [
+    (422, "Deployment.apps \"hello-green\" is invalid: bad label"),
+    (
+        500,
+        "failed to create typed patch object (n/hello-green; apps/v1, Kind=Deployment): \
+         .spec.template.spec.hostnameOverride: field not declared in schema",
+    ),
+    (500, "admission webhook \"policy.example.com\" denied the request: no"),
+];
+
 fn refused() -> serde_json::Value {
     json!({ "metadata": { "labels": { "team": "no such value!" } } })
 }
@@ -28,21 +40,40 @@ fn accepted() -> serde_json::Value {
 /// A template that the API server refuses stalls the app, with the API server's words and an Event.
 #[tokio::test]
 async fn a_target_that_is_refused_stalls_the_app_with_the_words_of_the_api_server() {
-    let mut rig = Rig::serving(spec()).await;
-    rig.refuse_edits("hello-green", 422, "Deployment.apps \"hello-green\" is invalid: bad label");
-    rig.deploy(Green, "v3");
-    rig.settle().await;
-    assert_eq!(rig.says("Stalled"), "True/Refused");
-    assert!(rig.condition("Stalled").message.contains("bad label"));
-    assert_eq!(rig.world().selects(APP), "blue");
-    let blocked = rig.events().await;
-    assert!(blocked.iter().any(|event| event.starts_with("Warning SwitchBlocked: Refused:")), "{blocked:?}");
+    for (code, words) in REFUSALS {
+        let mut rig = Rig::serving(spec()).await;
+        let tokens = rig.world().deployment(APP, Green).unwrap().metadata.labels;
+        rig.refuse_edits("hello-green", code, words);
+        rig.deploy(Green, "v3");
+        rig.settle().await;
+        assert_eq!(rig.says("Stalled"), "True/Refused");
+        assert!(rig.condition("Stalled").message.contains(words));
+        assert_eq!(rig.world().selects(APP), "blue");
+        // Nothing is in flight, so nothing is fenced.
+        assert_eq!(rig.world().deployment(APP, Green).unwrap().metadata.labels, tokens);
+        let blocked = rig.events().await;
+        let told = |event: &String| event.starts_with("Warning SwitchBlocked: Refused:");
+        assert!(blocked.iter().any(told), "{blocked:?}");
 
-    rig.server.no_faults();
-    rig.edit(|spec| spec["green"]["tag"] = json!("v4"));
-    rig.settle().await;
-    assert!(rig.world().serves(APP, Green));
-    rig.finish();
+        rig.server.no_faults();
+        rig.edit(|spec| spec["green"]["tag"] = json!("v4"));
+        rig.settle().await;
+        assert!(rig.world().serves(APP, Green));
+        rig.finish();
+    }
+}
+
+/// A new app says why it does not begin.
+#[tokio::test]
+async fn an_app_whose_first_color_is_refused_says_so() {
+    for (code, words) in REFUSALS {
+        let mut rig = Rig::new(spec());
+        rig.refuse_edits("hello-blue", code, words);
+        rig.settle().await;
+        assert_eq!(rig.says("Stalled"), "True/Refused");
+        assert!(rig.condition("Ready").message.contains(words));
+        assert!(rig.events().await.iter().any(|event| event.contains(words)));
+    }
 }
 
 #[tokio::test]
