@@ -100,12 +100,12 @@ pub enum State {
 /// A process that waits until it may claim the Lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
-    sight: Sight,
+    seen_lease: Seen,
     /// The time from which the Lease, as last seen, may be claimed.
     free_at: Instant,
     /// The holder of a deleted Lease may still consider itself leader until this time, whatever happens to the next
     /// Lease.
-    bereft_until: Instant,
+    old_term_until: Instant,
     /// The start of the current attempt. The next one starts `retry_period` later.
     started: Instant,
     /// This process has sent a claim. If the Lease names this process, then that is a claim whose answer was lost.
@@ -114,7 +114,7 @@ pub struct Candidate {
 
 /// What a candidate last saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Sight {
+enum Seen {
     /// No Lease, since this process started.
     Nothing,
     /// A Lease that was deleted.
@@ -162,9 +162,9 @@ impl State {
     /// Returns the state of a process that has not read the Lease yet.
     pub fn new(now: Instant) -> Self {
         Self::Candidate(Candidate {
-            sight: Sight::Nothing,
+            seen_lease: Seen::Nothing,
             free_at: now,
-            bereft_until: now,
+            old_term_until: now,
             started: now,
             claimed: false,
         })
@@ -193,7 +193,7 @@ impl Candidate {
                 (State::Candidate(self), Command::Read)
             }
             Observation::Read(lease) => {
-                self.look(cfg, lease, now);
+                self.observe(cfg, lease, now);
                 self.claim_or_wait(cfg, now)
             }
             // If the answer comes so late that the term would be over already, it is ignored.
@@ -209,26 +209,26 @@ impl Candidate {
     }
 
     /// Compares the Lease with what was seen before, and sets the time from which it may be claimed.
-    fn look(&mut self, cfg: &LeaseConfig, lease: Option<Snapshot>, now: Instant) {
-        let is_gone = match (&self.sight, &lease) {
-            (Sight::Lease(old), Some(new)) if old.uid != new.uid => true,
-            (Sight::Lease(old), Some(new)) if old.resource_version == new.resource_version => return,
+    fn observe(&mut self, cfg: &LeaseConfig, lease: Option<Snapshot>, now: Instant) {
+        let is_gone = match (&self.seen_lease, &lease) {
+            (Seen::Lease(old), Some(new)) if old.uid != new.uid => true,
+            (Seen::Lease(old), Some(new)) if old.resource_version == new.resource_version => return,
             // Others may have held it in the meantime, without this process seeing it.
-            (Sight::Gone, Some(_)) | (Sight::Lease(_), None) => true,
-            (Sight::Lease(_), Some(_)) | (Sight::Nothing, _) | (Sight::Gone, None) => false,
+            (Seen::Gone, Some(_)) | (Seen::Lease(_), None) => true,
+            (Seen::Lease(_), Some(_)) | (Seen::Nothing, _) | (Seen::Gone, None) => false,
         };
         if is_gone {
             // The leader may not have noticed yet that the Lease was deleted or replaced.
-            self.bereft_until = now + cfg.duration;
+            self.old_term_until = now + cfg.duration;
         }
         let is_mine = |lease: &Snapshot| self.claimed && lease.holder == cfg.identity;
         let held = lease.as_ref().filter(|lease| !lease.holder.is_empty() && !is_mine(lease));
         let wait = held.map_or(Duration::ZERO, |held| cfg.duration.max(held.declared));
-        self.free_at = self.bereft_until.max(now + wait);
-        self.sight = match lease {
-            Some(lease) => Sight::Lease(lease),
-            None if self.sight == Sight::Nothing => Sight::Nothing,
-            None => Sight::Gone,
+        self.free_at = self.old_term_until.max(now + wait);
+        self.seen_lease = match lease {
+            Some(lease) => Seen::Lease(lease),
+            None if self.seen_lease == Seen::Nothing => Seen::Nothing,
+            None => Seen::Gone,
         };
     }
 
@@ -240,9 +240,9 @@ impl Candidate {
         // The validity counts from the start of the request that is acknowledged.
         self.started = now;
         self.claimed = true;
-        let command = match &self.sight {
-            Sight::Nothing | Sight::Gone => Command::Create,
-            Sight::Lease(lease) => Command::Replace { based_on: lease.clone(), purpose: Purpose::Claim },
+        let command = match &self.seen_lease {
+            Seen::Nothing | Seen::Gone => Command::Create,
+            Seen::Lease(lease) => Command::Replace { based_on: lease.clone(), purpose: Purpose::Claim },
         };
         (State::Candidate(self), command)
     }

@@ -26,16 +26,16 @@ pub(super) fn run(
         .context("can't start the runtime that renews the lease")?;
     runtime.block_on(async {
         // The client is built here because its connections belong to the runtime on which it is built.
-        let client = kube::Client::try_from(patient_for_one_request(kube, &cfg))
+        let client = kube::Client::try_from(one_request_at_a_time(kube, &cfg))
             .context("can't build the client for the lease")?;
         info!(namespace = %cfg.namespace, lease = %cfg.name, identity = %cfg.identity, "waiting for leadership");
         let store = LeaseStore::new(client, cfg.clone());
-        elect(&cfg, store, Desk::Candidate { won, shutdown }).await;
+        elect(&cfg, store, Handle::Candidate { won, shutdown }).await;
         Ok(())
     })
 }
 
-fn patient_for_one_request(mut kube: kube::Config, cfg: &LeaseConfig) -> kube::Config {
+fn one_request_at_a_time(mut kube: kube::Config, cfg: &LeaseConfig) -> kube::Config {
     // With a retry, the acknowledged request would have started later than this process assumes.
     kube.default_retry = false;
     kube.connect_timeout = Some(cfg.request_timeout());
@@ -45,22 +45,22 @@ fn patient_for_one_request(mut kube: kube::Config, cfg: &LeaseConfig) -> kube::C
     kube
 }
 
-async fn elect(cfg: &LeaseConfig, mut store: LeaseStore, mut desk: Desk) {
+async fn elect(cfg: &LeaseConfig, mut store: LeaseStore, mut handle: Handle) {
     let mut state = State::new(Instant::now());
     let mut seen = Observation::Wake;
     loop {
         let (next, command) = step(cfg, state, seen, Instant::now());
         state = next;
-        desk = desk.publish(cfg, &state);
+        handle = handle.publish(cfg, &state);
         seen = match command {
             Command::Read => store.read().await,
             Command::Create => store.create().await,
             Command::Replace { based_on, purpose } => store.replace(&based_on, purpose).await,
             Command::Wait(until) => tokio::select! {
                 biased;
-                stop = desk.stop() => match stop {
-                    Stop::Resign => Observation::Resign,
-                    Stop::Abandon => return,
+                stop = handle.stop() => match stop {
+                    Stop::Release => Observation::Resign,
+                    Stop::LetExpire => return,
                 },
                 () = tokio::time::sleep_until(until.into()) => Observation::Wake,
             },
@@ -70,19 +70,19 @@ async fn elect(cfg: &LeaseConfig, mut store: LeaseStore, mut desk: Desk) {
 }
 
 /// The loop's handle to the rest of the process: whom to tell about the state, and who may end the loop.
-enum Desk {
+enum Handle {
     Candidate { won: oneshot::Sender<Leadership>, shutdown: CancellationToken },
-    Serving { standing: watch::Sender<Standing>, resign: CancellationToken, alive: oneshot::Sender<()> },
-    Closing { _standing: watch::Sender<Standing>, _alive: oneshot::Sender<()> },
-    Over,
+    Leading { standing: watch::Sender<Standing>, resign: CancellationToken, alive: oneshot::Sender<()> },
+    Releasing { _standing: watch::Sender<Standing>, _alive: oneshot::Sender<()> },
+    Ended,
 }
 
 enum Stop {
-    Resign,
-    Abandon,
+    Release,
+    LetExpire,
 }
 
-impl Desk {
+impl Handle {
     async fn stop(&mut self) -> Stop {
         match self {
             Self::Candidate { won, shutdown } => {
@@ -90,50 +90,50 @@ impl Desk {
                     () = shutdown.cancelled() => {}
                     () = won.closed() => {}
                 }
-                Stop::Resign
+                Stop::Release
             }
-            Self::Serving { resign, alive, .. } => tokio::select! {
+            Self::Leading { resign, alive, .. } => tokio::select! {
                 biased;
-                () = resign.cancelled() => Stop::Resign,
+                () = resign.cancelled() => Stop::Release,
                 // The leadership was dropped and not released. Writes may be in flight, so the Lease has to expire by
                 // itself.
-                () = alive.closed() => Stop::Abandon,
+                () = alive.closed() => Stop::LetExpire,
             },
-            Self::Closing { .. } | Self::Over => std::future::pending().await,
+            Self::Releasing { .. } | Self::Ended => std::future::pending().await,
         }
     }
 
     /// Tells the holder of the [`Leadership`] about the new state.
     fn publish(self, cfg: &LeaseConfig, state: &State) -> Self {
         match (self, state) {
-            (Self::Candidate { won, .. }, State::Leader(leader)) => take_office(cfg, leader, won),
-            (Self::Serving { standing, resign, alive }, State::Leader(leader)) if leader.leaving() => {
+            (Self::Candidate { won, .. }, State::Leader(leader)) => begin_term(cfg, leader, won),
+            (Self::Leading { standing, resign, alive }, State::Leader(leader)) if leader.leaving() => {
                 end(&standing, LossReason::Released);
                 drop(resign);
-                Self::Closing { _standing: standing, _alive: alive }
+                Self::Releasing { _standing: standing, _alive: alive }
             }
-            (Self::Serving { standing, resign, alive }, State::Leader(leader)) => {
+            (Self::Leading { standing, resign, alive }, State::Leader(leader)) => {
                 standing.send_replace(Standing::Leading { valid_until: leader.valid_until() });
-                Self::Serving { standing, resign, alive }
+                Self::Leading { standing, resign, alive }
             }
-            (Self::Serving { standing, .. }, State::Ended(reason)) => {
+            (Self::Leading { standing, .. }, State::Ended(reason)) => {
                 end(&standing, reason.clone());
-                Self::Over
+                Self::Ended
             }
-            (Self::Closing { .. }, State::Ended(_)) => Self::Over,
-            (desk, State::Candidate(_) | State::Leader(_) | State::Ended(_)) => desk,
+            (Self::Releasing { .. }, State::Ended(_)) => Self::Ended,
+            (handle, State::Candidate(_) | State::Leader(_) | State::Ended(_)) => handle,
         }
     }
 }
 
-fn take_office(cfg: &LeaseConfig, leader: &Leader, won: oneshot::Sender<Leadership>) -> Desk {
+fn begin_term(cfg: &LeaseConfig, leader: &Leader, won: oneshot::Sender<Leadership>) -> Handle {
     let term = Term {
         lease_namespace: cfg.namespace.clone(),
         lease_name: cfg.name.clone(),
         lease_uid: leader.uid().to_owned(),
         epoch: leader.epoch(),
     };
-    debug!(epoch = term.epoch, lease_uid = %term.lease_uid, "took office");
+    debug!(epoch = term.epoch, lease_uid = %term.lease_uid, "became leader");
     let (standing, listener) = watch::channel(Standing::Leading { valid_until: leader.valid_until() });
     let (alive, holder_alive) = oneshot::channel();
     let resign = CancellationToken::new();
@@ -142,7 +142,7 @@ fn take_office(cfg: &LeaseConfig, leader: &Leader, won: oneshot::Sender<Leadersh
         // Nobody waits for the leadership any more, so nobody has written anything: release the Lease.
         resign.cancel();
     }
-    Desk::Serving { standing, resign, alive }
+    Handle::Leading { standing, resign, alive }
 }
 
 fn end(standing: &watch::Sender<Standing>, reason: LossReason) {
