@@ -144,6 +144,8 @@ struct Shared {
 pub struct Limits {
     /// Connections at the same time; further ones wait until one has ended. Default 64.
     pub connections: usize,
+    /// Longest head of a request, in bytes, and so about the memory that one connection may take. Default 16 KiB.
+    pub head: usize,
     /// Longest time until a client has sent its request. Default 5 s.
     pub request: Duration,
     /// Longest time that a connection lasts. Each one serves one request. Default 30 s.
@@ -156,6 +158,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 64,
+            head: 16 << 10,
             request: Duration::from_secs(5),
             connection: Duration::from_secs(30),
             end: Duration::from_secs(2),
@@ -205,6 +208,7 @@ async fn serve_connection(stream: TcpStream, limits: Limits, router: Router) {
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.request)
+        .max_buf_size(limits.head)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     match tokio::time::timeout(limits.connection, connection).await {

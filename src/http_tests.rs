@@ -64,8 +64,13 @@ async fn a_free_port_is_bound_and_every_path_answers() {
 #[tokio::test]
 async fn a_client_that_never_finishes_its_request_does_not_keep_the_process() {
     let forever = Duration::from_secs(3600);
-    let limits =
-        Limits { request: forever, connection: forever, end: Duration::from_millis(10), connections: 2 };
+    let limits = Limits {
+        request: forever,
+        connection: forever,
+        end: Duration::from_millis(10),
+        connections: 2,
+        ..Limits::default()
+    };
     let (address, shutdown, server) = start(limits).await;
     let mut client = half_a_request(address).await;
     // Connections are accepted in order: once this one is answered, that of the client is being served.
@@ -86,12 +91,33 @@ async fn a_client_that_never_finishes_its_request_loses_its_connection_and_the_n
     assert!(!String::from_utf8_lossy(&rest).contains(" 200 "));
 }
 
+/// A head of half a megabyte from each of 64 clients would be an eighth of the container's memory.
+#[tokio::test]
+async fn a_request_whose_head_is_too_long_loses_its_connection() {
+    let forever = Duration::from_secs(3600);
+    let limits = Limits { request: forever, connection: forever, ..Limits::default() };
+    let (address, _shutdown, _server) = start(limits).await;
+    let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!("GET /livez HTTP/1.1\r\nHost: {}", "x".repeat(400_000));
+    // The server may close the connection before it has read all of it.
+    let _ = client.write_all(head.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = tokio::time::timeout(TOO_LONG, client.read_to_end(&mut answer)).await.unwrap();
+    assert!(!String::from_utf8_lossy(&answer).contains(" 200 "));
+    assert_eq!(get_path(address, "/livez").await.0, 200);
+}
+
 /// As a client that asks for the metrics and never reads them.
 #[tokio::test]
 async fn a_connection_is_not_kept_longer_than_its_limit() {
     let forever = Duration::from_secs(3600);
-    let limits =
-        Limits { request: forever, connection: Duration::from_millis(10), connections: 1, end: forever };
+    let limits = Limits {
+        request: forever,
+        connection: Duration::from_millis(10),
+        connections: 1,
+        end: forever,
+        ..Limits::default()
+    };
     let (address, _shutdown, _server) = start(limits).await;
     let _slow = half_a_request(address).await;
     assert_eq!(get_path(address, "/livez").await.0, 200);
