@@ -282,12 +282,29 @@ async fn of_several_stamps_each_counts() {
         |request| refuses_for(request, "hello-blue"),
         |request| refuses_for(request, "hello-green"),
     ];
-    for fails in fails {
+    // A Deployment's stamp is tried once more, on its status.
+    for (fails, requests) in fails.into_iter().zip([3, 4, 4]) {
         let job = Job::Carry(Action::Fence { service: true, colors: Color::ALL.to_vec() });
         let (outcome, sent) = carry_out_on(snapshot(), fails, &job, long()).await;
         assert!(matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
-        assert_eq!(sent.len(), 3);
+        assert_eq!(sent.len(), requests);
     }
+}
+
+/// A webhook for Deployments does not see their status.
+#[tokio::test]
+async fn a_deployment_that_can_not_be_stamped_is_stamped_on_its_status() {
+    fn refuses_main(request: &Value) -> Value {
+        let path = request["path"].as_str().unwrap_or_default();
+        if path.ends_with("/status") { agrees(request) } else { refuses(request) }
+    }
+    let job = Job::Carry(Action::Fence { service: false, colors: vec![Color::Green] });
+    let (outcome, sent) = carry_out_on(snapshot(), refuses_main, &job, long()).await;
+    assert_eq!(outcome, Outcome::Done);
+    let tokens = sent.iter().map(|request| &request["body"]["metadata"]);
+    assert!(tokens.clone().any(|metadata| metadata["annotations"]["bluegreen.dev/fence"].is_string()));
+    let versions: Vec<_> = tokens.map(|metadata| &metadata["resourceVersion"]).collect();
+    assert!(versions.iter().all(|version| version.is_string()), "each has its precondition");
 }
 
 #[tokio::test]
