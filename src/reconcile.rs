@@ -240,7 +240,10 @@ impl Shell<'_> {
         for &color in &explaining.colors {
             let pods = read::pods(&self.context.client, &namespace, &name, color);
             let answer = match self.in_time(pods).await {
-                Ok(pods) => Explanation::Words(explain(snapshot.deployments.get(color).as_deref(), &pods)),
+                Ok(pods) => {
+                    let deployment = snapshot.deployments.get(color).as_deref();
+                    Explanation::Words(explain(deployment, &pods, self.context.clock.now().wall))
+                }
                 Err(error) => {
                     tracing::debug!(%error, "can't read the pods to explain them");
                     Explanation::Unread

@@ -4,7 +4,7 @@
 //!
 //! | pure | reads, writes and prints |
 //! |---|---|
-//! | [`goal`]: is the goal reached? | [`wait`]: reads the app until it is |
+//! | [`goal`]: is the goal reached? | [`wait`]: reads the app until it is; [`warning`]: reads the Events of late pods |
 //! | [`edit`]: which edit of the spec? | [`change`]: sends the edit |
 //! | `bluegreen-view`, [`tree`], [`table`], [`progress`]: objects → lines | [`look`]: reads the objects |
 //! | [`plan`]: the operator's own planner on a simulated cluster | [`output`], [`screen`]: print lines |
@@ -33,3 +33,4 @@ pub mod screen;
 pub mod table;
 pub mod tree;
 pub mod wait;
+pub mod warning;

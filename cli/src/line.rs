@@ -1,6 +1,7 @@
 //! PURE: a line of output, in tones that become colors only where colors are wanted.
 
 use anstyle::{AnsiColor, Style};
+use bluegreen_core::harmless::is_harmful;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// What a piece of text is about.
@@ -66,10 +67,12 @@ impl Line {
         Self::new().add(text, Tone::Plain)
     }
 
-    /// Adds text.
+    /// Adds text, without what a terminal would obey: much of it was written by somebody else.
     #[must_use]
     pub fn add(mut self, text: impl Into<String>, tone: Tone) -> Self {
-        self.0.push((text.into(), tone));
+        let text: String = text.into();
+        let blank = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
+        self.0.push((blank.filter(|c| !is_harmful(*c)).collect(), tone));
         self
     }
 

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use bluegreen_core::harmless::is_harmful;
 use clap::Parser;
 use kubectl_bluegreen::args::Cli;
 use kubectl_bluegreen::commands;
@@ -19,8 +20,10 @@ async fn main() -> ExitCode {
         Ok(end) => end.into(),
         Err(failure) => {
             let code = failure.code();
+            // The words may be the API server's, or those of somebody's policy.
+            let words = failure.to_string().replace(|c| c != '\n' && is_harmful(c), "");
             // Nobody is left to tell when standard error is gone.
-            let _ = writeln!(std::io::stderr(), "error: {failure}");
+            let _ = writeln!(std::io::stderr(), "error: {words}");
             ExitCode::from(code)
         }
     }

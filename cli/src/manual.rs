@@ -106,6 +106,9 @@ their result.
 A command that reads an app needs `get` on `bluegreenapps`, `list` needs `list`, and commands that edit an app also need `patch`.
 Only two commands need more. `get` also lists Services, Deployments, ReplicaSets and pods, and says which of them it is not allowed to read. `plan`
 reads what the operator reads: Services, Deployments, ControllerRevisions and EndpointSlices.
+
+While a color is late, `status`, and a command with `--wait`, also lists the pods of that color and their Events, and shows the newest
+Warning. It leaves that out if you are not allowed to list them.
 ";
 
 /// The description, on one line, without clap's full stop.

@@ -1,10 +1,11 @@
 //! PURE: the progress of a wait: what is ready, what is missing, how long it has taken.
 //!
-//! It is made from the app alone, so that a pipeline that may read nothing else sees it too.
+//! It is made from the app alone, so that a pipeline that may read nothing else sees it too; only a warning is about pods.
 
 use std::time::Duration;
 
 use bluegreen_api::{BlueGreenApp, Color};
+use bluegreen_core::harmless::harmless;
 use kube::ResourceExt;
 
 use crate::goal::{Goal, Verdict};
@@ -90,8 +91,15 @@ fn color_line(app: &BlueGreenApp, color: Color) -> Option<Line> {
     )
 }
 
-/// One line for a log, printed when the reason changes.
+/// What late pods were last warned of, below the other lines.
 #[must_use]
-pub fn log_line(verdict: &Verdict, passed: Duration) -> String {
-    format!("[{:>5}] {}", time(passed), verdict.why())
+pub fn warning(warning: Option<&str>, width: usize) -> Vec<Line> {
+    let parts = wrap(warning.unwrap_or_default(), width.saturating_sub(2).max(20));
+    parts.into_iter().map(|part| Line::new().add("  ", Tone::Plain).add(part, Tone::Dim)).collect()
+}
+
+/// One line for a log, printed when the reason or the warning changes.
+#[must_use]
+pub fn log_line(words: &str, passed: Duration) -> String {
+    format!("[{:>5}] {}", time(passed), harmless(words, usize::MAX))
 }

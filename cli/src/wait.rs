@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use bluegreen_api::BlueGreenApp;
+use bluegreen_core::harmless::harmless;
 use serde_json::json;
 
 use crate::args::{Format, Global, When};
@@ -16,6 +17,7 @@ use crate::line::Line;
 use crate::output::print;
 use crate::progress::{self, Clock};
 use crate::screen::{Look, Screen};
+use crate::warning::Warnings;
 
 /// Pause between two reads.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -27,6 +29,8 @@ pub struct Waited {
     pub end: End,
     /// Why.
     pub why: String,
+    /// What the pods of a late color were last warned of.
+    pub warning: Option<String>,
     /// The app as it was read last.
     pub app: Option<BlueGreenApp>,
     /// How long it took.
@@ -48,6 +52,7 @@ pub async fn wait(
     let mut teller = Teller::new(goal, when);
     let mut app: Option<BlueGreenApp> = None;
     let mut doubt = Doubt::default();
+    let mut warnings = Warnings::default();
     loop {
         let verdict = match doubt.judge(within(cluster.apps().get(name)).await) {
             Ok(seen) => {
@@ -59,15 +64,20 @@ pub async fn wait(
             Err(error) => return Err(error.in_words(name, &cluster.namespace)),
         };
         let passed = start.elapsed();
-        teller.tell(app.as_ref(), &verdict, Clock { passed, limit })?;
         let end = match verdict {
             Verdict::Reached(_) => Some(End::Reached),
             Verdict::Failed(_) => Some(End::Failed),
             Verdict::Waiting(_) if passed >= limit => Some(End::TimedOut),
             Verdict::Waiting(_) => None,
         };
+        let warning = match &app {
+            Some(app) if end != Some(End::Reached) => warnings.look(cluster, app, end.is_some()).await,
+            Some(_) | None => None,
+        };
+        teller.tell(app.as_ref(), &verdict, warning, Clock { passed, limit })?;
         if let Some(end) = end {
-            return Ok(Waited { end, why: verdict.why().to_owned(), app, took: passed });
+            let (why, warning) = (verdict.why().to_owned(), warning.map(ToOwned::to_owned));
+            return Ok(Waited { end, why, warning, app, took: passed });
         }
         tokio::time::sleep(PAUSE.min(limit.saturating_sub(passed))).await;
     }
@@ -99,10 +109,16 @@ pub async fn await_goal(
     };
     let data = json!({
         "name": name, "goal": goal.to_string(), "reached": waited.end == End::Reached,
-        "timedOut": waited.end == End::TimedOut, "why": waited.why, "seconds": waited.took.as_secs_f64(),
+        "timedOut": waited.end == End::TimedOut, "why": waited.why, "warning": waited.warning,
+        "seconds": waited.took.as_secs_f64(),
     });
     match (waited.end, format) {
-        (End::Failed | End::TimedOut, Format::Text) => eprintln!("error: {text}"),
+        (End::Failed | End::TimedOut, Format::Text) => {
+            eprintln!("error: {}", harmless(&text, usize::MAX));
+            if let Some(warning) = &waited.warning {
+                eprintln!("{warning}");
+            }
+        }
         _ => print(global, format, |_| vec![Line::plain(text)], &data)?,
     }
     Ok(waited.end)
@@ -114,22 +130,41 @@ struct Teller {
     when: When,
     screen: Screen<std::io::Stderr>,
     said: String,
+    warned: String,
 }
 
 impl Teller {
     fn new(goal: Goal, when: When) -> Self {
-        Self { goal, when, screen: Screen::new(std::io::stderr()), said: String::new() }
+        Self {
+            goal,
+            when,
+            screen: Screen::new(std::io::stderr()),
+            said: String::new(),
+            warned: String::new(),
+        }
     }
 
-    fn tell(&mut self, app: Option<&BlueGreenApp>, verdict: &Verdict, clock: Clock) -> std::io::Result<()> {
+    fn tell(
+        &mut self,
+        app: Option<&BlueGreenApp>,
+        verdict: &Verdict,
+        warning: Option<&str>,
+        clock: Clock,
+    ) -> std::io::Result<()> {
         let look = Look::stderr(self.when);
         if look.height.is_some() {
-            return self.screen.draw(&progress::lines(self.goal, app, verdict, clock, look.width), look);
+            let mut lines = progress::lines(self.goal, app, verdict, clock, look.width);
+            lines.extend(progress::warning(warning, look.width));
+            return self.screen.draw(&lines, look);
         }
         // The caller prints how it ended.
-        if matches!(verdict, Verdict::Waiting(_)) && verdict.why() != self.said {
-            verdict.why().clone_into(&mut self.said);
-            eprintln!("{}", progress::log_line(verdict, clock.passed));
+        if matches!(verdict, Verdict::Waiting(_)) {
+            for (said, words) in [(&mut self.said, Some(verdict.why())), (&mut self.warned, warning)] {
+                if let Some(words) = words.filter(|words| words != said) {
+                    words.clone_into(said);
+                    eprintln!("{}", progress::log_line(words, clock.passed));
+                }
+            }
         }
         Ok(())
     }

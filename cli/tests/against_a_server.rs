@@ -5,8 +5,11 @@
 mod fixture;
 mod server;
 
+use std::collections::BTreeMap;
+
+use fixture::{settled, switching};
 use serde_json::{Value, json};
-use server::{Answer, run};
+use server::{Answer, Server, run, run_on};
 
 /// With a wait that reads once, so that the switch always fails.
 const SWITCH: [&str; 7] =
@@ -50,4 +53,31 @@ fn the_object_is_printed_as_kubectl_prints_it() {
     }
     let report: Value = serde_json::from_str(&printed("report")).unwrap();
     assert_eq!((&report["live"], report.get("apiVersion")), (&json!("blue"), None));
+}
+
+/// With the user's own rights, since the operator may not read Events.
+#[test]
+fn the_newest_warning_of_late_pods_is_told_to_whom_may_list_events() {
+    let late = json!([{"metadata": {"name": "late", "uid": "u-late"}, "status": {"phase": "Pending"}}]);
+    let warning = json!([{"metadata": {}, "involvedObject": {"name": "late"}, "reason": "FailedMount",
+        "message": "secret \"tls\" not found\u{1b}[2J", "lastTimestamp": "2026-01-01T00:00:00Z"}]);
+    let status = |name: &str, app: Value, events: Option<Value>| {
+        let lists = BTreeMap::from([("pods", Some(late.clone())), ("events", events)]);
+        let (output, server) =
+            run_on(name, Server::of(app, lists), &["status", "hello", "--timeout=0s", "--for=active=green"]);
+        (String::from_utf8(output.stderr).unwrap(), server.listed)
+    };
+    let (told, listed) = status("late", switching(), Some(warning.clone()));
+    assert!(
+        told.ends_with("blue stays live\nWarning of pod/late: FailedMount: secret \"tls\" not found[2J\n"),
+        "{told}"
+    );
+    assert!(
+        listed.iter().any(|asked| asked.starts_with("events?") && asked.contains("u-late")),
+        "{listed:?}"
+    );
+    let (told, _) = status("late-denied", switching(), None);
+    assert!(told.ends_with("blue stays live\n"), "{told}");
+    let (_, listed) = status("not-late", settled(), Some(warning));
+    assert_eq!(listed, Vec::<String>::new(), "nothing is late");
 }

@@ -54,6 +54,14 @@ fn what_may_not_be_read_is_said() {
     insta::assert_snapshot!(plain(&tree::lines(&Report::of(&objects, now()), WIDTH, now())));
 }
 
+/// Who may create pods in a namespace writes texts that others' terminals print.
+#[test]
+fn a_foreign_text_does_not_reach_the_terminal_as_it_is() {
+    let mut app = switching();
+    app["status"]["conditions"][0]["message"] = json!("a\u{1b}[2J\u{7}b");
+    assert!(plain(&tree(app)).contains("a[2Jb"));
+}
+
 #[test]
 fn apps_as_a_table() {
     let mut other = switching();

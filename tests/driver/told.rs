@@ -1,7 +1,10 @@
-//! The Events that tell the story of an app.
+//! What is told of an app: the Events of its story, and why its pods are late.
+
+use std::time::Duration;
 
 use bluegreen_api::Color::{Blue, Green};
-use serde_json::json;
+use bluegreen_apiserver::Kind;
+use serde_json::{Value, json};
 
 use crate::rig::{Rig, spec};
 
@@ -39,4 +42,25 @@ async fn the_events_of_an_app_tell_its_story() {
     expected.sort();
     assert_eq!(told, expected);
     rig.finish();
+}
+
+/// The ReplicaSet has replaced the evicted pod, and nobody has deleted it.
+#[tokio::test]
+async fn a_pod_that_was_evicted_is_not_the_reason_why_others_are_late() {
+    let mut rig = Rig::serving(spec()).await;
+    rig.controllers.ready("hello-green", 0);
+    rig.edit(|spec| spec["green"]["tag"] = json!("v3"));
+    rig.settle().await;
+    let newest = |pod: &Value| pod["metadata"]["labels"]["bluegreen.dev/revision"] == "2";
+    let mut evicted = rig.server.all(Kind::Pod).into_iter().find(newest).expect("a new pod");
+    evicted["metadata"] = json!({ "name": "evicted", "labels": evicted["metadata"]["labels"] });
+    evicted["status"]["phase"] = json!("Failed");
+    evicted["status"]["containerStatuses"][0]["state"] = json!({ "terminated": { "exitCode": 137 } });
+    rig.server.create(Kind::Pod, evicted);
+    rig.run(Duration::from_secs(20)).await;
+    let words = "green has 0 of 2 pods ready: 1 pod: the readiness probe does not succeed";
+    assert_eq!(rig.condition("StandbyReady").message, words);
+    let _ = rig.server.take_log();
+    rig.run(Duration::from_secs(60)).await;
+    assert_eq!(rig.writes(), Vec::<String>::new(), "the words are stable");
 }

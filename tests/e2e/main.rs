@@ -18,6 +18,7 @@ mod failure;
 mod healing;
 mod hpa;
 mod input;
+mod late;
 mod looks;
 mod policy;
 mod processes;

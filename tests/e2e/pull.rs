@@ -14,12 +14,12 @@ use crate::harness::{App, Sandbox, app, setup};
 /// Real pods start in their own time.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A small web server, as an image of this tag.
-fn image(folder: &Path, tag: &str) -> Result<PathBuf> {
+/// A small web server, as an image of this name and tag.
+pub fn image(folder: &Path, name: &str, tag: &str) -> Result<PathBuf> {
     let program = compile_static("answer", include_str!("../cluster/tests/fixtures/answer.rs"), folder)?;
-    let archive = folder.join(format!("answer-{tag}.tar"));
+    let archive = folder.join(format!("{name}-{tag}.tar"));
     let image = Image {
-        name: format!("localhost/answer:{tag}"),
+        name: format!("localhost/{name}:{tag}"),
         files: vec![File { path: "bin/answer".into(), content: std::fs::read(program)?, mode: 0o755 }],
         entrypoint: vec!["/bin/answer".into()],
         user: Some("10001:10001".into()),
@@ -58,7 +58,7 @@ async fn does_an_image_that_never_pulls_stall_with_its_name_and_recover_when_the
     let cluster = setup::real_node().await?;
     let folder = cluster.dir()?;
     for tag in ["v1", "v2"] {
-        cluster.load_image(&image(folder, tag)?).await?;
+        cluster.load_image(&image(folder, "answer", tag)?).await?;
     }
     let sandbox = Sandbox::on(cluster, "pull").await?;
     let _operator = sandbox.operator()?;

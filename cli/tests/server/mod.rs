@@ -1,5 +1,6 @@
 //! An API server with one app, for the program itself.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output};
@@ -28,15 +29,27 @@ pub struct Server {
     app: Value,
     answers: Vec<Answer>,
     edits: usize,
+    /// What is in the namespace, by plural; none where the user may not list that.
+    pub lists: BTreeMap<&'static str, Option<Value>>,
+    /// The plurals that were listed, with the query.
+    pub listed: Vec<String>,
 }
 
 impl Server {
     /// Blue is live and green was before; each edit gets the next of `answers`.
-    fn start(answers: &[Answer]) -> (Arc<Mutex<Self>>, String) {
+    fn with(answers: &[Answer]) -> Self {
         let mut app = settled();
         app["metadata"]["managedFields"] = json!([{"manager": "kubectl", "operation": "Apply"}]);
-        let server = Self { app, answers: answers.to_vec(), edits: 0 };
-        let server = Arc::new(Mutex::new(server));
+        Self { app, answers: answers.to_vec(), edits: 0, lists: BTreeMap::new(), listed: Vec::new() }
+    }
+
+    /// The app as it is now, and what the user may list.
+    pub fn of(app: Value, lists: BTreeMap<&'static str, Option<Value>>) -> Self {
+        Self { app, lists, ..Self::with(&[]) }
+    }
+
+    fn start(self) -> (Arc<Mutex<Self>>, String) {
+        let server = Arc::new(Mutex::new(self));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let shared = server.clone();
@@ -51,7 +64,7 @@ impl Server {
     fn serve(&mut self, mut stream: &TcpStream) {
         let Some((method, path, body)) = request(stream) else { return };
         let (code, answer) = match method.as_str() {
-            "GET" if !path.ends_with("/bluegreenapps/hello") => (200, json!({"metadata": {}, "items": []})),
+            "GET" if !path.ends_with("/bluegreenapps/hello") => self.list(&path),
             "PATCH" => {
                 self.edits += 1;
                 let answer = self.answers.get(self.edits - 1).copied().unwrap();
@@ -78,6 +91,18 @@ impl Server {
         // The program may be gone by now.
         let _ =
             write!(stream, "HTTP/1.1 {code} X\r\n{head}\r\nContent-Length: {}\r\n\r\n{answer}", answer.len());
+    }
+
+    fn list(&mut self, path: &str) -> (u16, Value) {
+        let asked = path.rsplit('/').next().unwrap_or_default();
+        self.listed.push(asked.to_owned());
+        match self.lists.get(asked.split('?').next().unwrap_or_default()) {
+            None => (200, json!({"metadata": {}, "items": []})),
+            Some(Some(items)) => (200, json!({"metadata": {}, "items": items})),
+            Some(None) => {
+                (403, json!({"kind": "Status", "status": "Failure", "code": 403, "message": "forbidden"}))
+            }
+        }
     }
 
     /// Stores an edit, and reports as the operator would.
@@ -113,14 +138,20 @@ fn request(stream: &TcpStream) -> Option<(String, String, Value)> {
     });
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).unwrap();
-    let mut first = lines[0].split([' ', '?']);
+    let mut first = lines[0].split(' ');
     let (method, path) = (first.next().unwrap().to_owned(), first.next().unwrap().to_owned());
     Some((method, path, serde_json::from_slice(&body).unwrap_or_default()))
 }
 
 /// Runs a command on that server; returns the output, `spec.active` and the number of edits after it.
 pub fn run(name: &str, answers: &[Answer], arguments: &[&str]) -> (Output, Value, usize) {
-    let (server, address) = Server::start(answers);
+    let (output, server) = run_on(name, Server::with(answers), arguments);
+    (output, server.app["spec"]["active"].clone(), server.edits)
+}
+
+/// Runs a command on this server; returns the output, and the server after it.
+pub fn run_on(name: &str, server: Server, arguments: &[&str]) -> (Output, Server) {
+    let (server, address) = server.start();
     let kubeconfig = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.kubeconfig"));
     let text = format!(
         "{{clusters: [{{name: c, cluster: {{server: 'http://{address}'}}}}], users: [{{name: u, user: {{}}}}], \
@@ -133,6 +164,6 @@ pub fn run(name: &str, answers: &[Answer], arguments: &[&str]) -> (Output, Value
         .arg(&kubeconfig)
         .output()
         .unwrap();
-    let server = server.lock().unwrap();
-    (output, server.app["spec"]["active"].clone(), server.edits)
+    let server = std::mem::replace(&mut *server.lock().unwrap(), Server::with(&[]));
+    (output, server)
 }

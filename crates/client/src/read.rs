@@ -96,12 +96,15 @@ where
     Ok(api.list(params).await?.items.into_iter().map(Arc::new).collect())
 }
 
-/// A color's pods in full, to say in words why they are not ready.
+/// A color's pods that have not ended, in full, to say in words why they are not ready.
 ///
 /// # Errors
 /// Any read that fails.
 pub async fn pods(client: &Client, namespace: &str, name: &str, color: Color) -> kube::Result<Vec<Pod>> {
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let params = ListParams::default().labels(&format!("{}={name},{}={color}", names::APP, names::COLOR));
+    let params = ListParams::default()
+        .labels(&format!("{}={name},{}={color}", names::APP, names::COLOR))
+        // Thousands of evicted pods may lie about.
+        .fields("status.phase!=Failed,status.phase!=Succeeded");
     Ok(api.list(&params).await?.items)
 }

@@ -2,26 +2,100 @@
 //!
 //! Stable matters: a message that names the newest pod or counts restarts would be written again and again.
 
+mod container;
+mod pod;
+#[cfg(test)]
+mod tests;
+mod volumes;
+
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
-use kube::Resource;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Resource, ResourceExt};
+
+use crate::desired::names;
+use crate::harmless::harmless;
+
+/// How many bytes a sentence has at most: it becomes part of a condition's message, and of an Event's note.
+const MOST: usize = 500;
+
+/// Why a pod is not ready. Causes are in the order of their severity.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Cause {
+    severity: Severity,
+    /// The same for all pods that share the cause.
+    words: String,
+    /// May differ from pod to pod; one of them is told.
+    detail: String,
+}
+
+impl Cause {
+    fn new(severity: Severity, words: impl Into<String>) -> Self {
+        Self { severity, words: words.into(), detail: String::new() }
+    }
+
+    fn with(self, detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), ..self }
+    }
+}
+
+/// The gravest first: what only a person can mend comes before what may pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Severity {
+    Image,
+    Start,
+    Scheduling,
+    Crash,
+    Init,
+    Setup,
+    Probe,
+    Gate,
+    Node,
+    Age,
+}
 
 /// The most severe cause that the Deployment and its pods show; `None` if nothing is wrong with them.
-pub fn explain(deployment: Option<&Deployment>, pods: &[Pod]) -> Option<String> {
+pub fn explain(deployment: Option<&Deployment>, pods: &[Pod], now: Timestamp) -> Option<String> {
     if let Some(words) = deployment.and_then(refused_pods) {
-        return Some(words);
+        return Some(harmless(&words, MOST));
     }
-    let mut causes: BTreeMap<(u8, String), usize> = BTreeMap::new();
-    for pod in pods.iter().filter(|pod| pod.meta().deletion_timestamp.is_none()) {
-        if let Some(cause) = cause(pod) {
-            *causes.entry(cause).or_default() += 1;
+    let newest = deployment.and_then(revision);
+    let of_newest =
+        |pod: &&Pod| newest.is_none_or(|newest| pod.labels().get(names::REVISION) == Some(newest));
+    let wait = deployment.and_then(|deployment| deployment.spec.as_ref()?.min_ready_seconds).unwrap_or(0);
+    let mut causes: BTreeMap<(Severity, String), (usize, String)> = BTreeMap::new();
+    for pod in pods.iter().filter(|pod| is_meant_to_run(pod)).filter(of_newest) {
+        let cause = if pod::is_true(pod, "Ready") { pod::age(pod, wait, now) } else { pod::cause(pod, now) };
+        if let Some(Cause { severity, words, detail }) = cause {
+            let (count, told) = causes.entry((severity, words)).or_insert_with(|| (0, detail.clone()));
+            *count += 1;
+            // Always the same one, in whatever order the pods are listed.
+            *told = detail.min(std::mem::take(told));
         }
     }
-    let ((_, words), count) = causes.into_iter().next()?;
+    let ((_, words), (count, detail)) = causes.into_iter().next()?;
     let pods = if count == 1 { "1 pod".to_owned() } else { format!("{count} pods") };
-    Some(format!("{pods}: {words}"))
+    Some(harmless(&format!("{pods}: {words}{detail}"), MOST))
+}
+
+/// Whether a pod is meant to run, and is not ready.
+#[must_use]
+pub fn is_late(pod: &Pod) -> bool {
+    is_meant_to_run(pod) && !pod::is_true(pod, "Ready")
+}
+
+/// What was evicted or shut down lies about until it is collected, and another pod has taken its place.
+fn is_meant_to_run(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    !matches!(phase, Some("Failed" | "Succeeded")) && pod.meta().deletion_timestamp.is_none()
+}
+
+/// The revision that the Deployment asks for. Pods of an earlier one are on their way out.
+fn revision(deployment: &Deployment) -> Option<&String> {
+    let template = &deployment.spec.as_ref()?.template;
+    template.metadata.as_ref()?.labels.as_ref()?.get(names::REVISION)
 }
 
 /// The pods were not even created: a quota, an admission policy, a missing ServiceAccount.
@@ -37,93 +111,4 @@ fn without_pod_name(words: &str) -> &str {
     let rest =
         words.strip_prefix("pods \"").and_then(|rest| rest.split_once("\" ")).map_or(words, |(_, rest)| rest);
     rest.strip_prefix("is ").unwrap_or(rest)
-}
-
-/// How severe the cause is (0 is worst), and the cause in words.
-fn cause(pod: &Pod) -> Option<(u8, String)> {
-    let status = pod.status.as_ref()?;
-    let conditions = status.conditions.as_deref().unwrap_or_default();
-    let statuses =
-        status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten());
-    let worst = statuses.filter_map(container_cause).min();
-    if worst.is_some() {
-        return worst;
-    }
-    if let Some(unscheduled) = conditions.iter().find(|c| c.type_ == "PodScheduled" && c.status == "False") {
-        return Some((1, format!("can't be scheduled: {}", unscheduled.message.clone().unwrap_or_default())));
-    }
-    let ready = conditions.iter().find(|c| c.type_ == "Ready")?;
-    (ready.status != "True").then(|| (5, "the readiness probe does not succeed".to_owned()))
-}
-
-fn container_cause(container: &ContainerStatus) -> Option<(u8, String)> {
-    let name = &container.name;
-    let state = container.state.as_ref()?;
-    if let Some(waiting) = &state.waiting {
-        let reason = waiting.reason.as_deref().unwrap_or_default();
-        return match reason {
-            // ErrImagePull and ImagePullBackOff alternate with every attempt.
-            "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" => {
-                Some((0, format!("the image {} can't be pulled", container.image)))
-            }
-            "CrashLoopBackOff" => {
-                Some((2, format!("container {name} keeps crashing{}", last_exit(container))))
-            }
-            "ContainerCreating" | "PodInitializing" | "" => None,
-            other => {
-                let words = waiting.message.as_deref().map(|m| format!(": {m}")).unwrap_or_default();
-                Some((1, format!("container {name} does not start: {other}{words}")))
-            }
-        };
-    }
-    let exit = state.terminated.as_ref()?;
-    (exit.exit_code != 0)
-        .then(|| (2, format!("container {name} keeps crashing (exit code {})", exit.exit_code)))
-}
-
-fn last_exit(container: &ContainerStatus) -> String {
-    let last = container.last_state.as_ref().and_then(|state| state.terminated.as_ref());
-    last.map(|exit| format!(" (exit code {})", exit.exit_code)).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn pod(status: serde_json::Value) -> Pod {
-        serde_json::from_value(json!({ "metadata": { "name": "p" }, "status": status })).unwrap()
-    }
-
-    fn waiting(reason: &str) -> Pod {
-        pod(json!({ "containerStatuses": [{
-            "name": "app", "image": "team/hello:v9", "imageID": "", "ready": false, "restartCount": 3,
-            "state": { "waiting": { "reason": reason } }
-        }]}))
-    }
-
-    #[test]
-    fn an_image_that_never_pulls_is_named_and_the_words_do_not_alternate() {
-        let first = explain(None, &[waiting("ErrImagePull"), waiting("ImagePullBackOff")]);
-        assert_eq!(first.as_deref(), Some("2 pods: the image team/hello:v9 can't be pulled"));
-    }
-
-    #[test]
-    fn a_quota_is_told_in_the_api_servers_words_without_the_changing_pod_name() {
-        let deployment: Deployment = serde_json::from_value(json!({
-            "metadata": {}, "status": { "conditions": [{ "type": "ReplicaFailure", "status": "True",
-                "message": "pods \"hello-green-5d-abcde\" is forbidden: exceeded quota: small" }]}
-        }))
-        .unwrap();
-        let words = explain(Some(&deployment), &[]);
-        assert_eq!(words.as_deref(), Some("pods can't be created: forbidden: exceeded quota: small"));
-    }
-
-    #[test]
-    fn a_failing_probe_is_the_last_guess() {
-        let ready = pod(json!({ "conditions": [{ "type": "Ready", "status": "True" }] }));
-        let failing = pod(json!({ "conditions": [{ "type": "Ready", "status": "False" }] }));
-        assert_eq!(explain(None, &[ready]), None);
-        assert_eq!(explain(None, &[failing]).as_deref(), Some("1 pod: the readiness probe does not succeed"));
-    }
 }

@@ -16,6 +16,7 @@ pub mod desired;
 pub mod drain;
 pub mod explain;
 pub mod fence;
+pub mod harmless;
 pub mod observe;
 pub mod pass;
 pub mod plan;

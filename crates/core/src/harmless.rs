@@ -1,0 +1,38 @@
+//! PURE: text that somebody else wrote, so that it can do no harm where it is shown.
+
+/// The text on one line, without what a terminal would obey and without what turns the order of letters around, in at most
+/// `most` bytes.
+///
+/// Who may create pods or Events in a namespace writes texts that an administrator's terminal prints.
+#[must_use]
+pub fn harmless(text: &str, most: usize) -> String {
+    const ELLIPSIS: char = '…';
+    let visible = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_harmful(*c));
+    let visible: String = visible.collect();
+    let mut line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.len() > most {
+        line.truncate(line.floor_char_boundary(most.saturating_sub(ELLIPSIS.len_utf8())));
+        line.push(ELLIPSIS);
+    }
+    line
+}
+
+/// Control characters, escape sequences among them, and characters without a width that hide or reorder others.
+#[must_use]
+pub fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_text_is_one_line_without_anything_that_a_terminal_obeys() {
+        let foreign = "red \x1b[31mtext\x1b]0;title\x07\n\tand\r\u{202e}more\u{9b}2J";
+        assert_eq!(harmless(foreign, 100), "red [31mtext]0;title and more2J");
+        assert_eq!(harmless("ééééé", 8), "éé…", "it is cut between letters");
+        assert_eq!(harmless("as it is", 8), "as it is");
+    }
+}
