@@ -8,6 +8,7 @@ use kube::{Client, Resource, ResourceExt};
 use bluegreen_api::{BlueGreenApp, Color};
 use bluegreen_core::plan::Action;
 use bluegreen_core::status::{Note, Verb, words};
+use bluegreen_core::text::cut;
 
 /// The longest `note` that the API server takes, in bytes (`ValidateEventCreate` in pkg/apis/core/validation/events.go).
 const NOTE: usize = 1024;
@@ -77,16 +78,6 @@ fn event(note: Note) -> Event {
     }
 }
 
-/// The text, or its beginning with an ellipsis, in at most `most` bytes.
-fn cut(mut text: String, most: usize) -> String {
-    const ELLIPSIS: char = '…';
-    if text.len() > most {
-        text.truncate(text.floor_char_boundary(most.saturating_sub(ELLIPSIS.len_utf8())));
-        text.push(ELLIPSIS);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,7 +107,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(cut("🟦".to_owned(), 1), "…", "the ellipsis is told even where it does not fit");
     }
 
     #[test]

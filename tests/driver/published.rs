@@ -8,11 +8,12 @@ use serde_json::json;
 
 use crate::rig::{APP, Rig, spec};
 
-/// The API server takes 1024 bytes of a note and 128 of an action. A refusal may be longer, and not all of it ASCII.
+/// The API server takes 1024 bytes of a note, 128 of an action, and 1.5 MB of an object. A refusal may be longer, and not all of
+/// it ASCII.
 #[tokio::test]
-async fn an_event_about_a_long_refusal_is_cut_to_what_the_api_server_takes() {
+async fn a_refusal_of_any_length_reaches_the_status_and_an_event() {
     let mut rig = Rig::serving(spec()).await;
-    let words = format!("admission webhook \"policy\" denied the request: {}", "ü".repeat(1500));
+    let words = format!("admission webhook \"policy\" denied the request: {}", "ü".repeat(750_000));
     rig.refuse_edits("hello-green", 403, &words);
     rig.deploy(Green, "v3");
     rig.settle().await;
@@ -20,6 +21,8 @@ async fn an_event_about_a_long_refusal_is_cut_to_what_the_api_server_takes() {
     let blocked = events.iter().find(|event| event.starts_with("Warning SwitchBlocked:"));
     let blocked = blocked.unwrap_or_else(|| panic!("{events:?}"));
     assert!(blocked.contains("admission webhook"), "{blocked}");
+    assert!(rig.condition("Stalled").message.contains("admission webhook"));
+    assert!(rig.app()["status"].to_string().len() < 50_000);
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ pub mod observe;
 pub mod pass;
 pub mod plan;
 pub mod status;
+pub mod text;
 pub mod validate;
 
 pub use app_observer::AppObserver;

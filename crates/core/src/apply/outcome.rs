@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use kube::core::Status;
 
+use crate::text::cut;
 use bluegreen_api::Color;
+
+/// How many bytes of an answer's words are kept. They go into two conditions of the status, and a webhook may answer with more
+/// than an object can hold: the status could then never be written.
+const WORDS: usize = 4096;
 
 /// A write that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +76,7 @@ impl Outcome {
 
 /// What an answer other than success means, for a request about `what`, such as `Service hello`.
 pub fn answer(what: &str, status: &Status) -> Outcome {
-    let words = || format!("The API server refused {what}: {}", status.message);
+    let words = || shortened(format!("The API server refused {what}: {}", status.message));
     match status.code {
         404 if names_namespace(status) => Outcome::Refused(words()),
         404 => Outcome::Gone,
@@ -105,7 +110,12 @@ fn begins(status: &Status, phrases: &[&str]) -> bool {
 }
 
 fn failed(what: &str, status: &Status) -> String {
-    format!("The API server answered {} to a write of {what}: {}", status.code, status.message)
+    shortened(format!("The API server answered {} to a write of {what}: {}", status.code, status.message))
+}
+
+/// Returns words in a length that a condition can hold.
+fn shortened(words: String) -> String {
+    cut(words, WORDS)
 }
 
 /// No answer came within this time.
@@ -115,7 +125,7 @@ pub fn silence(what: &str, deadline: Duration) -> Outcome {
 
 /// The connection failed, and with it the answer.
 pub fn lost(what: &str, error: &dyn std::error::Error) -> Outcome {
-    Outcome::Unknown(format!("The answer to a write of {what} was lost: {error}"))
+    Outcome::Unknown(shortened(format!("The answer to a write of {what} was lost: {error}")))
 }
 
 /// The namespace is what was not found, not the object. The message proves nothing: an object's name stands in it.
@@ -168,6 +178,21 @@ mod tests {
         ] {
             assert_eq!(answered(code, message, &details), means, "{code} {message}");
         }
+    }
+
+    /// A webhook may answer with more than an object can hold.
+    #[test]
+    fn the_words_of_a_refusal_are_bounded_and_keep_their_beginning() {
+        for code in [422, 502] {
+            let (Outcome::Refused(words) | Outcome::Unknown(words)) =
+                answered(code, &"é".repeat(1_500_000), &Value::Null)
+            else {
+                panic!("{code}")
+            };
+            assert!((WORDS - 1..=WORDS).contains(&words.len()) && words.ends_with("é…"), "{}", words.len());
+        }
+        let policy = "x".repeat(1500);
+        assert_eq!(answered(403, &policy, &Value::Null), refused(&policy), "that of a policy is kept whole");
     }
 
     /// Admission comes before storage: what fails there is not in flight, and nothing has to be fenced.

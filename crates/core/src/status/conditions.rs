@@ -7,6 +7,7 @@ use kube::ResourceExt;
 use super::record::{Record, Stall, Work, fails, is_degraded, stall, work};
 use super::{Report, live, words};
 use crate::plan::{Intent, Missing, Stage, Standby, outdated};
+use crate::text::cut;
 use bluegreen_api::{BlueGreenAppStatus, Color, READY, RECONCILING, STALLED, STANDBY_READY};
 
 /// Every reason, for the documentation's test.
@@ -35,6 +36,9 @@ pub const REASONS: &[&str] = &[
     "Warm",
     "WriteFailed",
 ];
+
+/// How many bytes a message may have, as `metav1.Condition` says. All of them together fit into an object.
+const MESSAGE: usize = 32_768;
 
 /// A reason and its message.
 pub(super) type Why = (&'static str, String);
@@ -77,7 +81,7 @@ fn condition(
         type_: type_.to_owned(),
         status: status.to_owned(),
         reason: reason.to_owned(),
-        message,
+        message: cut(message, MESSAGE),
         observed_generation: Some(generation),
         last_transition_time: since,
     }
