@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use bluegreen_api::Color::Blue;
+use bluegreen_api::Color::{self, Blue, Green};
 use bluegreen_apiserver::Kind;
 use serde_json::{Value, json};
 
-use crate::rig::{APP, Rig, spec};
+use crate::rig::{APP, Rig, spec, spec_with};
 
 fn deployment(name: &str) -> Value {
     json!({
@@ -87,6 +87,42 @@ async fn an_object_that_is_handed_over_becomes_a_child() {
     assert_eq!(object["metadata"]["uid"], before, "it is the very object");
     assert!(rig.runs(Blue, "v1"));
     rig.finish();
+}
+
+/// `kubectl delete bga hello --cascade=orphan`, or a restore without owner references, and the app is created again.
+#[tokio::test]
+async fn an_app_that_comes_back_takes_over_all_its_children_with_one_annotation() {
+    let mut rig = Rig::serving(spec()).await;
+    rig.activate(Green);
+    rig.settle().await;
+    rig.server.delete(Kind::App, APP);
+    for kind in [Kind::Service, Kind::Deployment, Kind::Revision] {
+        for child in rig.server.all(kind) {
+            let orphan = json!({ "metadata": { "ownerReferences": [] } });
+            rig.server.patch(kind, child["metadata"]["name"].as_str().unwrap(), &orphan);
+        }
+    }
+    let pods = Color::ALL.map(|color| rig.world().pods(APP, color));
+    rig.create_app(spec_with(json!({ "active": "green" })));
+    rig.settle().await;
+    assert_eq!(rig.says("Stalled"), "True/NameConflict");
+    let told = rig.condition("Stalled").message;
+    for object in ["Service hello,", "Service hello-blue", "Deployment hello-blue", "Deployment hello-green"]
+    {
+        assert!(told.contains(object), "{told}");
+    }
+    assert!(told.ends_with("kubectl annotate bluegreenapp hello bluegreen.dev/adopt=true"), "{told}");
+
+    let hand_over = json!({ "metadata": { "annotations": { "bluegreen.dev/adopt": "true" } } });
+    rig.server.patch(Kind::App, APP, &hand_over);
+    rig.settle().await;
+    assert!(rig.world().serves(APP, Green), "{:#}", rig.app()["status"]);
+    let (app, services) = (rig.app()["metadata"]["uid"].clone(), rig.server.all(Kind::Service));
+    for child in services.iter().chain(&rig.server.all(Kind::Deployment)) {
+        assert_eq!(child["metadata"]["ownerReferences"][0]["uid"], app, "{child:#}");
+    }
+    assert_eq!(Color::ALL.map(|color| rig.world().pods(APP, color)), pods, "nothing was rolled");
+    assert_eq!(rig.switches(), [Blue, Green], "and the selector was left alone");
 }
 
 /// What people have: the Service names the port's number, and the pods' port has no name at all.

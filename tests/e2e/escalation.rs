@@ -116,6 +116,7 @@ fn attempts() -> Vec<(Value, &'static str)> {
         (json!({"spec": {"standby": {"replicas": 0}}}), "spec.standby"),
         (json!({"spec": {"paused": true}}), "spec.paused"),
         (json!({"metadata": {"finalizers": ["example.com/never"]}}), "finalizers"),
+        (json!({"metadata": {"annotations": {"bluegreen.dev/adopt": "true"}}}), "bluegreen.dev/adopt"),
         (
             json!({"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "1"}]}}),
             "owners",

@@ -4,6 +4,7 @@
 //! `observe` is pure. The operator fills a [`Snapshot`], from its watch caches or by live reads.
 
 mod endpoints;
+mod owner;
 pub mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,8 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 use k8s_openapi::api::core::v1::Service;
 use kube::{Resource, ResourceExt};
 
+use self::owner::owned;
+pub use self::owner::{Stranger, strangers};
 pub use self::snapshot::{Proof, Snapshot, Versions};
 use crate::desired::{self, names};
 pub use crate::drain::{Endpoints, Held};
@@ -117,28 +120,6 @@ fn recorded(app: &BlueGreenApp, status: &BlueGreenAppStatus) -> Recorded {
     let settled = status.observed_generation == app.meta().generation.unwrap_or(0)
         && status.condition(RECONCILING).is_none();
     Recorded { active: status.active, switching: status.switch.is_some(), settled }
-}
-
-/// Returns who owns an object, with its facts if this app does. Ownership is by uid: the garbage collector will
-/// delete an object of an earlier app of the same name.
-fn owned<K: Resource, T>(app: &BlueGreenApp, object: Option<&K>, facts: impl FnOnce(&K) -> T) -> Child<T> {
-    let Some(object) = object else { return Child::Absent };
-    if object.meta().deletion_timestamp.is_some() {
-        return Child::Collecting;
-    }
-    let Some(owner) = object.owner_references().iter().find(|owner| owner.controller == Some(true)) else {
-        // Nobody owns it. It is adopted only if a person has handed it over.
-        let handed_over = object.annotations().get(names::ADOPT) == Some(&app.name_any());
-        return if handed_over { Child::Ours(facts(object)) } else { Child::Foreign };
-    };
-    let same_kind = owner.kind == BlueGreenApp::kind(&()) && owner.api_version.starts_with("bluegreen.dev/");
-    if same_kind && Some(&owner.uid) == app.meta().uid.as_ref() {
-        Child::Ours(facts(object))
-    } else if same_kind && owner.name == app.name_any() {
-        Child::Collecting
-    } else {
-        Child::Foreign
-    }
 }
 
 fn service(seen: &Snapshot, token: &Token) -> Child<ServiceFacts> {

@@ -40,8 +40,11 @@ pub const OPERATOR: &str = "bluegreen.dev/operator";
 /// A comparison with the live object does not notice a field that is no longer declared. The hash changes then, so
 /// the Service is applied again, and the apply removes the field.
 pub const DECLARED: &str = "bluegreen.dev/declared";
-/// Annotation that a person sets: the app that may take over this object.
+/// Annotation that a person sets. On an object: the app that may take it over. On an app, with the value [`ADOPT_ALL`]: the app
+/// takes over what carries its label and has no controller.
 pub const ADOPT: &str = "bluegreen.dev/adopt";
+/// See [`ADOPT`].
+pub const ADOPT_ALL: &str = "true";
 
 /// The value of [`COLOR`] that no pod carries.
 pub const NO_COLOR: &str = "none";

@@ -201,6 +201,26 @@ fn only_what_nobody_owns_can_be_handed_over_and_only_to_the_app_that_is_named() 
     assert_eq!(whose(owned_by_another), Child::Foreign);
 }
 
+/// The annotation on the app hands over what an earlier app left behind, and nothing that is somebody else's.
+#[test]
+fn an_app_takes_over_only_what_carries_its_label_and_has_no_controller() {
+    let mut app = app();
+    let whose = |app: &BlueGreenApp, metadata: &Value| owned(app, Some(&service(metadata.clone())), |_| ());
+    let labeled = |app: &str| json!({"labels": {"bluegreen.dev/app": app}});
+    let mut controlled = labeled("hello");
+    controlled["ownerReferences"] = owner("other", "other");
+    let objects = [labeled("hello"), labeled("other"), json!({}), controlled];
+    for value in [None, Some("hello"), Some("false")] {
+        app.metadata.annotations = value.map(|value| [(names::ADOPT.to_owned(), value.to_owned())].into());
+        assert_eq!(objects.each_ref().map(|object| whose(&app, object)), [const { Child::Foreign }; 4]);
+    }
+    app.metadata.annotations = Some([(names::ADOPT.to_owned(), "true".to_owned())].into());
+    assert_eq!(
+        objects.each_ref().map(|object| whose(&app, object)),
+        [Child::Ours(()), Child::Foreign, Child::Foreign, Child::Foreign]
+    );
+}
+
 #[test]
 fn a_clock_that_runs_behind_makes_a_timer_longer_never_shorter() {
     let now = Timestamp::UNIX_EPOCH;

@@ -153,9 +153,7 @@ fn stalled(report: &Report, stall: Stall) -> Why {
             (reason, words.unwrap_or_default())
         }
         Stall::InvalidSpec => ("InvalidSpec", words::invalid(app)),
-        Stall::Conflict => {
-            ("NameConflict", words::conflicts(app, seen).into_iter().next().unwrap_or_default())
-        }
+        Stall::Conflict => ("NameConflict", words::conflicts(app, seen, &material.strangers)),
         Stall::Refused => problems.failure.as_ref().map_or(("Refused", String::new()), words::failed),
         Stall::Paused => ("Paused", words::paused()),
         Stall::Deadline => {

@@ -4,7 +4,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 
-use crate::observe::Snapshot;
+use crate::observe::{Snapshot, Stranger, strangers};
 use crate::plan::Observed;
 use bluegreen_api::{APP_CONTAINER, PerColor, ServiceStatus};
 
@@ -26,6 +26,8 @@ pub struct Material {
     pub images: PerColor<Option<String>>,
     /// EndpointSlices of the live Service that the EndpointSlice controller did not make, each with its addresses.
     pub foreign_slices: Vec<String>,
+    /// Objects that have a child's name and are not this app's, as `Kind name`.
+    pub strangers: Vec<(String, Stranger)>,
 }
 
 impl Material {
@@ -35,6 +37,7 @@ impl Material {
             service: addresses(seen, facts),
             images: PerColor::from_fn(|color| seen.deployments.get(color).as_deref().and_then(running_image)),
             foreign_slices: seen.live_slices.iter().filter_map(|slice| foreign(slice)).collect(),
+            strangers: strangers(seen),
         }
     }
 }

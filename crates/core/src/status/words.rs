@@ -7,6 +7,7 @@ use kube::ResourceExt;
 
 use crate::apply::{Failure, FailureKind};
 use crate::desired::names;
+use crate::observe::Stranger;
 use crate::plan::{Action, Child, Holder, Live, Missing, Observed, Plan, Stage};
 use crate::validate;
 use bluegreen_api::{BlueGreenApp, Color, PerColor};
@@ -110,16 +111,45 @@ pub(super) fn held_by(app: &str, holder: &Holder) -> String {
     }
 }
 
-/// Objects that have a child's name but belong to somebody else, each with what to do.
-pub fn conflicts(app: &BlueGreenApp, facts: &Observed) -> Vec<String> {
-    let words = |what: String| {
+/// All objects that have a child's name and are not this app's, with what to do; at most five.
+pub(super) fn conflicts(app: &BlueGreenApp, facts: &Observed, strangers: &[(String, Stranger)]) -> String {
+    let (name, annotation) = (app.name_any(), names::ADOPT);
+    let (mut left_behind, mut nobodys, mut controlled) = (Vec::new(), Vec::new(), Vec::new());
+    for what in children(app, facts, |is| is.0) {
+        match strangers.iter().find(|(object, _)| *object == what).map(|(_, stranger)| stranger) {
+            Some(Stranger::LeftBehind) => left_behind.push(what),
+            Some(Stranger::Controlled(by)) => controlled
+                .push(format!("{what} exists and belongs to {by}; delete it, or give this app another name")),
+            Some(Stranger::Nobodys) | None => nobodys.push(what),
+        }
+    }
+    let (exist, they) = exist(&left_behind);
+    let left_behind = exist.map(|exist| {
         format!(
-            "{what} exists and does not belong to this app; delete it, or hand it over with the annotation {}: {}",
-            names::ADOPT,
-            app.name_any()
+            "{exist} with the label {}: {name} and without an owner; to take {they} over, annotate the app: kubectl \
+             annotate bluegreenapp {name} {annotation}={}",
+            names::APP,
+            names::ADOPT_ALL
         )
-    };
-    children(app, facts, |is| is.0).into_iter().map(words).collect()
+    });
+    let (exist, they) = self::exist(&nobodys);
+    let nobodys = exist.map(|exist| {
+        let (does, each) = if nobodys.len() == 1 { ("does", "it") } else { ("do", "each") };
+        format!(
+            "{exist} and {does} not belong to this app; delete {they}, or hand {each} over with the annotation \
+             {annotation}: {name}"
+        )
+    });
+    left_behind.into_iter().chain(nobodys).chain(controlled).collect::<Vec<_>>().join(". ")
+}
+
+/// The objects with their verb, and the pronoun for them.
+fn exist(objects: &[String]) -> (Option<String>, &'static str) {
+    match objects {
+        [] => (None, "them"),
+        [one] => (Some(format!("{one} exists")), "it"),
+        [first @ .., last] => (Some(format!("{} and {last} exist", first.join(", "))), "them"),
+    }
 }
 
 /// Objects that are being deleted: of an earlier app of this name, or by somebody.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::observe::Snapshot;
+use crate::observe::{Snapshot, Stranger};
 
 /// A stalled app is never Ready: `helm --wait` and `kubectl wait` must not take it for done.
 #[test]
@@ -33,6 +33,34 @@ fn whatever_stalls_makes_ready_false_with_the_same_reason() {
         assert!(!message(&status, READY).is_empty());
         assert_eq!(status.phase, Some(Phase::Stalled));
     }
+}
+
+/// What an earlier app left behind, what nobody owns, and what somebody else owns have different remedies.
+#[test]
+fn all_conflicts_are_told_at_once_each_with_what_to_do() {
+    let (app, mut seen) = (app("blue"), seen());
+    seen.service = Child::Foreign;
+    for color in Color::ALL {
+        (seen.colors.get_mut(color).service, seen.colors.get_mut(color).deployment) =
+            (Child::Foreign, Child::Foreign);
+    }
+    let strangers = [
+        ("Service hello", Stranger::LeftBehind),
+        ("Deployment hello-blue", Stranger::LeftBehind),
+        ("Deployment hello-green", Stranger::Controlled("Rollout web".to_owned())),
+    ];
+    let strangers = strangers.map(|(what, why)| (what.to_owned(), why)).into();
+    let material = Material { strangers, ..Material::default() };
+    let plan = plan::plan(&observe::intent(&app), &seen);
+    let status = told_at(Timestamp::UNIX_EPOCH, &app, &seen, &plan, &Problems::default(), material);
+    assert_eq!(
+        message(&status, STALLED),
+        "Service hello and Deployment hello-blue exist with the label bluegreen.dev/app: hello and without an owner; to \
+         take them over, annotate the app: kubectl annotate bluegreenapp hello bluegreen.dev/adopt=true. \
+         Service hello-blue and Service hello-green exist and do not belong to this app; delete them, or hand each over \
+         with the annotation bluegreen.dev/adopt: hello. \
+         Deployment hello-green exists and belongs to Rollout web; delete it, or give this app another name"
+    );
 }
 
 /// A label that somebody forged stops the operator: then it has to say so, and how to go on.
