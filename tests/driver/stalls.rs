@@ -10,6 +10,8 @@ use crate::rig::{APP, Rig, spec, spec_with};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+
 /// Ten pods, one more of them ready each second, with a deadline of five seconds for each step.
 #[tokio::test]
 async fn a_switch_that_makes_progress_is_not_stalled() {
@@ -122,9 +124,8 @@ async fn a_refusal_that_is_over_is_not_told_of_the_generation_that_mends_it() {
     rig.finish();
 }
 
-/// An address in the live Service's slices that is no pod's: the switch is never over.
 #[tokio::test]
-async fn a_switch_whose_endpoints_never_move_is_stalled_and_names_the_address() {
+async fn a_switch_whose_endpoints_never_move_is_stalled() {
     let deadline = json!({ "progressDeadlineSeconds": 10 });
     // The target is warm, or comes up during the switch.
     for standby in [json!({}), json!({ "replicas": 0 })] {
@@ -132,30 +133,53 @@ async fn a_switch_whose_endpoints_never_move_is_stalled_and_names_the_address() 
         if standby != json!({}) {
             spec["standby"] = standby;
         }
-        endpoints_never_move(Rig::serving(spec).await).await;
+        let mut rig = Rig::serving(spec).await;
+        rig.controllers.hold_endpoints(APP);
+        rig.activate(Green);
+        rig.run(SECOND * 5).await;
+        assert_eq!(rig.status().active, Some(Green));
+        assert_eq!(rig.condition("Stalled").reason, "", "it has ten seconds");
+        rig.run(SECOND * 10).await;
+        assert_eq!(rig.says("Stalled"), "True/ProgressDeadlineExceeded");
+        rig.controllers.release_endpoints(APP);
+        rig.run(SECOND).await;
+        assert!(rig.world().serves(APP, Green));
     }
 }
 
-async fn endpoints_never_move(mut rig: Rig) {
-    let by_hand = json!({
-        "metadata": { "name": "by-hand", "labels": {
-            "kubernetes.io/service-name": APP, "bluegreen.dev/app": APP,
-        } },
-        "addressType": "IPv4",
-        "endpoints": [{ "addresses": ["192.0.2.99"], "conditions": { "ready": true } }],
-    });
-    rig.server.create(Kind::Slice, by_hand);
-    rig.activate(Green);
-    rig.run(SECOND * 5).await;
-    assert_eq!(rig.status().active, Some(Green));
-    assert_eq!(rig.condition("Stalled").reason, "", "it has ten seconds");
-    rig.run(SECOND * 10).await;
-    assert_eq!(rig.says("Stalled"), "True/ProgressDeadlineExceeded");
-    assert!(rig.condition("Stalled").message.contains("192.0.2.99"), "{:?}", rig.condition("Stalled"));
+/// A mesh's slice on the live Service, or one made by hand as the Kubernetes documentation shows it: with the Service's name
+/// alone, so that no watch tells of it.
+#[tokio::test]
+async fn a_foreign_slice_is_named_from_the_start_and_never_waited_for() {
+    for labels in [json!({}), json!({ "bluegreen.dev/app": APP }), json!({ MANAGED_BY: "a-mesh" })] {
+        let mut rig = Rig::serving(spec_with(json!({ "drainSeconds": 5 }))).await;
+        let mut labels = labels;
+        labels["kubernetes.io/service-name"] = json!(APP);
+        rig.server.create(
+            Kind::Slice,
+            json!({
+                "metadata": { "name": "by-hand", "labels": labels }, "addressType": "IPv4",
+                "endpoints": [{ "addresses": ["192.0.2.99"], "conditions": { "ready": true } }],
+            }),
+        );
+        rig.activate(Green);
+        rig.run(SECOND * 2).await;
+        let named = |rig: &Rig| rig.condition("Ready").message.contains("EndpointSlice by-hand");
+        assert!(named(&rig), "{:?}", rig.condition("Ready"));
+        assert_eq!(rig.app()["status"]["phase"], "Draining", "{:#}", rig.app()["status"]);
+        rig.run(SECOND * 5).await;
+        assert!(rig.world().settled(APP) && rig.says("Ready") == "True/Serving" && named(&rig));
+        let told = rig.events().await;
+        assert!(told.iter().any(|event| event.starts_with("Warning ForeignEndpoints:")), "{told:?}");
+        let before = rig.server.version();
+        rig.run(SECOND * 5).await;
+        assert_eq!(rig.server.version(), before, "nothing is written at rest");
 
-    rig.server.delete(Kind::Slice, "by-hand");
-    rig.run(SECOND).await;
-    assert!(rig.world().serves(APP, Green));
+        rig.server.delete(Kind::Slice, "by-hand");
+        rig.run(SECOND).await;
+        assert!(!named(&rig));
+        rig.finish();
+    }
 }
 
 /// Whoever waits for the idle color must be told that waiting is of no use.

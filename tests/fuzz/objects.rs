@@ -67,7 +67,8 @@ fn slice(pods: &[Value]) -> Value {
         json!({ "addresses": ["10.0.0.1"], "conditions": {"ready": true}, "nodeName": "node-1",
                 "targetRef": {"kind": "Pod", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]} })
     };
-    json!({ "addressType": "IPv4", "metadata": {"name": "s"}, "endpoints": pods.iter().map(endpoint).collect::<Vec<_>>() })
+    let labels = json!({"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"});
+    json!({ "addressType": "IPv4", "metadata": {"name": "s", "labels": labels}, "endpoints": pods.iter().map(endpoint).collect::<Vec<_>>() })
 }
 
 impl Objects {

@@ -1,9 +1,12 @@
 //! How an app gets into each state. Every edit is a release by Helm, unless somebody else makes it.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use bluegreen_api::Color::{Blue, Green};
+use k8s_openapi::api::core::v1::ResourceQuota;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::api::{Api, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::e2e::harness::{App, Kind, World, app, pods};
@@ -66,26 +69,24 @@ pub async fn target_starts(stage: &mut Stage) -> Result<()> {
         .await
 }
 
-/// A slice that no controller minds keeps a pod of blue among the live endpoints.
+/// A quota lets the EndpointSlice controller create no slice, and the live Service has lost its own: nothing shows that the
+/// endpoints follow.
 pub async fn switching(stage: &mut Stage) -> Result<()> {
     stage.serve(&hello()).await?;
-    let world = stage.sandbox.world();
-    let blue = world.pods(RELEASE, Blue).first().context("a pod of blue")?.clone();
-    let slice: EndpointSlice = serde_json::from_value(json!({
-        "metadata": {
-            "name": "hello-slow",
-            "labels": {"kubernetes.io/service-name": RELEASE, "endpointslice.kubernetes.io/managed-by": "test"},
-        },
-        "addressType": "IPv4",
-        "ports": [{"name": "http", "port": 8888, "protocol": "TCP"}],
-        "endpoints": [{
-            "addresses": ["10.99.99.99"],
-            "conditions": {"ready": true},
-            "targetRef": {"kind": "Pod", "name": "of-blue", "namespace": stage.sandbox.namespace, "uid": blue},
-        }],
+    let (client, namespace) = (stage.sandbox.client.clone(), stage.sandbox.namespace.clone());
+    let quota: ResourceQuota = serde_json::from_value(json!({
+        "metadata": {"name": "no-slices"}, "spec": {"hard": {"count/endpointslices.discovery.k8s.io": "0"}},
     }))?;
-    let slices: Api<EndpointSlice> = Api::namespaced(stage.sandbox.client.clone(), &stage.sandbox.namespace);
-    slices.create(&PostParams::default(), &slice).await?;
+    Api::namespaced(client.clone(), &namespace).create(&PostParams::default(), &quota).await?;
+    let slices: Api<EndpointSlice> = Api::namespaced(client, &namespace);
+    let live = ListParams::default().labels(&format!("kubernetes.io/service-name={RELEASE}"));
+    // The quota takes effect a moment after it is there.
+    let mut absent = 0;
+    while absent < 10 {
+        slices.delete_collection(&DeleteParams::default(), &live).await?;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        absent = if slices.list(&live).await?.items.is_empty() { absent + 1 } else { 0 };
+    }
     stage.release(&to_green(hello())).await?;
     stage
         .until("the endpoints follow", |world| {

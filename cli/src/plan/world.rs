@@ -197,8 +197,9 @@ fn slice(service: &str, revision: &str, count: i32) -> Option<EndpointSlice> {
         })
     };
     let endpoints: Vec<Value> = (0..count).map(endpoint).collect();
+    let labels = json!({"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"});
     serde_json::from_value(json!({
-        "metadata": {"name": service}, "addressType": "IPv4", "endpoints": endpoints,
+        "metadata": {"name": service, "labels": labels}, "addressType": "IPv4", "endpoints": endpoints,
     }))
     .ok()
 }

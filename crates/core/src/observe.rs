@@ -17,6 +17,7 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 use k8s_openapi::api::core::v1::Service;
 use kube::{Resource, ResourceExt};
 
+pub use self::endpoints::foreign_slices;
 use self::owner::owned;
 pub use self::owner::{Stranger, strangers};
 pub use self::snapshot::{Proof, Snapshot, Versions};

@@ -107,7 +107,7 @@ fn slice(pods: impl Iterator<Item = String>) -> Value {
         json!({ "addresses": ["10.0.0.1"], "conditions": { "ready": true },
                 "targetRef": { "kind": "Pod", "name": uid, "uid": uid } })
     };
-    json!({ "addressType": "IPv4", "metadata": {}, "endpoints": pods.map(endpoint).collect::<Vec<_>>() })
+    json!({ "addressType": "IPv4", "metadata": {"labels": {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}}, "endpoints": pods.map(endpoint).collect::<Vec<_>>() })
 }
 
 /// The pods of one template.

@@ -1,9 +1,37 @@
 //! The distinct pods that EndpointSlices list.
+//!
+//! Only the slices of Kubernetes' EndpointSlice controller count. It makes them from the Service's selector, so they follow a
+//! switch. A slice that somebody else made, as a mesh or a person, lists what it lists: to wait for it could mean to wait for
+//! ever. kube-proxy uses it all the same, so it is named.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::ResourceExt;
+
+/// Label of an EndpointSlice: who made it.
+const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
+
+/// Value of [`MANAGED_BY`] on slices that Kubernetes' EndpointSlice controller made from a Service's selector.
+const CONTROLLER: &str = "endpointslice-controller.k8s.io";
+
+fn manager(slice: &EndpointSlice) -> Option<&str> {
+    slice.labels().get(MANAGED_BY).map(String::as_str)
+}
+
+/// Returns the slices with addresses that the EndpointSlice controller did not make, each with its name and its manager, in
+/// the order of their names.
+pub fn foreign_slices(slices: &[Arc<EndpointSlice>]) -> Vec<String> {
+    let foreign = slices.iter().filter(|slice| manager(slice) != Some(CONTROLLER));
+    let filled = foreign.filter(|slice| slice.endpoints.iter().any(|e| !e.addresses.is_empty()));
+    let words = |slice: &Arc<EndpointSlice>| match manager(slice) {
+        Some(manager) => format!("EndpointSlice {} (managed by {manager})", slice.name_any()),
+        None => format!("EndpointSlice {}", slice.name_any()),
+    };
+    let names: BTreeSet<String> = filled.map(words).collect();
+    names.into_iter().collect()
+}
 
 /// One endpoint of an EndpointSlice.
 pub(super) struct Endpoint<'a> {
@@ -14,10 +42,11 @@ pub(super) struct Endpoint<'a> {
     ready: bool,
 }
 
-/// Returns every endpoint in the slices, ready or not.
+/// Returns every endpoint in the slices of the EndpointSlice controller, ready or not.
 pub(super) fn pods(slices: &[Arc<EndpointSlice>]) -> Vec<Endpoint<'_>> {
     slices
         .iter()
+        .filter(|slice| manager(slice) == Some(CONTROLLER))
         .flat_map(|slice| {
             slice.endpoints.iter().map(|endpoint| {
                 let conditions = endpoint.conditions.as_ref();

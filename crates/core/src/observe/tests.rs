@@ -12,7 +12,7 @@ fn slice(family: &str, pods: &[(&str, Value)]) -> Arc<EndpointSlice> {
         .iter()
         .map(|(uid, conditions)| json!({"addresses": ["x"], "conditions": conditions, "targetRef": {"uid": uid}}))
         .collect();
-    let slice = json!({"addressType": family, "metadata": {}, "endpoints": endpoints});
+    let slice = json!({"addressType": family, "metadata": {"labels": {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}}, "endpoints": endpoints});
     Arc::new(serde_json::from_value(slice).unwrap())
 }
 
@@ -94,6 +94,23 @@ fn one_pod_of_the_old_color_keeps_the_endpoints_from_having_moved() {
     assert_eq!(super::endpoints(&seen, Color::Green), Endpoints { moved: true, cleared: true });
 }
 
+/// A slice that somebody else made does not follow a switch, so nothing waits for it, whatever it lists.
+#[test]
+fn a_foreign_slice_neither_holds_up_a_switch_nor_completes_it() {
+    let mut seen = snapshot();
+    let mut foreign = slice("FQDN", &[("b1", ready()), ("g1", ready())]);
+    Arc::make_mut(&mut foreign).metadata.labels = None;
+    seen.live_slices = vec![foreign.clone()];
+    seen.color_slices.green = vec![foreign.clone()];
+    assert_eq!(super::endpoints(&seen, Color::Green), Endpoints { moved: false, cleared: true });
+    assert_eq!(ready_endpoints(&seen, None, Color::Green), 0);
+    let green = slice("IPv4", &[("g1", ready())]);
+    seen.live_slices = vec![foreign.clone(), green.clone()];
+    seen.color_slices.green = vec![foreign, green];
+    assert_eq!(super::endpoints(&seen, Color::Green), Endpoints { moved: true, cleared: true });
+    assert_eq!(ready_endpoints(&seen, None, Color::Green), 1);
+}
+
 /// The drain does not depend on the number of pods of the new color: with a pod that comes and goes it would never
 /// end.
 #[test]
@@ -153,7 +170,7 @@ fn on_nodes(pods: [(&str, &str); 2]) -> Vec<Arc<EndpointSlice>> {
         .iter()
         .map(|(uid, node)| json!({"addresses": ["x"], "conditions": ready(), "nodeName": node, "targetRef": {"uid": uid}}))
         .collect();
-    let slice = json!({"addressType": "IPv4", "metadata": {}, "endpoints": endpoints});
+    let slice = json!({"addressType": "IPv4", "metadata": {"labels": {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}}, "endpoints": endpoints});
     vec![Arc::new(serde_json::from_value(slice).unwrap())]
 }
 

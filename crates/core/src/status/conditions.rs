@@ -8,7 +8,7 @@ use super::record::{Record, Stall, Work, fails, is_degraded, stall, work};
 use super::{Report, live, words};
 use crate::plan::{Intent, Missing, Stage, Standby, outdated};
 use crate::text::cut;
-use bluegreen_api::{BlueGreenAppStatus, Color, READY, RECONCILING, STALLED, STANDBY_READY};
+use bluegreen_api::{BlueGreenAppStatus, READY, RECONCILING, STALLED, STANDBY_READY};
 
 /// Every reason, for the documentation's test.
 pub const REASONS: &[&str] = &[
@@ -57,6 +57,7 @@ pub(super) fn conditions(
     let reconciling =
         work(&record, intent, report.seen, report.plan, failed).map(|work| reconciling(report, work, &why));
     let (standby, standby_why) = standby(report, intent);
+    let why = (why.0, words::with_astray(why.1, &report.app.name_any(), &report.material.foreign_slices));
     let mut all = vec![(READY, is_ready, why), (STANDBY_READY, standby, standby_why)];
     all.extend(reconciling.map(|why| (RECONCILING, true, why)));
     all.extend(stalled.map(|why| (STALLED, true, why)));
@@ -159,7 +160,9 @@ fn stalled(report: &Report, stall: Stall) -> Why {
         Stall::Deadline => {
             let words = match plan.waits.gate {
                 Some((color, missing)) => words::lacks_because(&name, seen, color, missing, &problems.pods),
-                None => endpoints(&name, target, &material.foreign_slices),
+                None => format!(
+                    "Service {name} selects {target}, but its EndpointSlices do not list exactly the ready pods of {target}"
+                ),
             };
             ("ProgressDeadlineExceeded", words)
         }
@@ -172,21 +175,6 @@ fn stalled(report: &Report, stall: Stall) -> Why {
             );
             ("LiveColorEditHeld", words)
         }
-    }
-}
-
-/// The Service selects the target, and its endpoints do not follow.
-fn endpoints(app: &str, target: Color, foreign_slices: &[String]) -> String {
-    if foreign_slices.is_empty() {
-        format!(
-            "Service {app} selects {target}, but its EndpointSlices do not list exactly the ready pods of {target}"
-        )
-    } else {
-        format!(
-            "Service {app} selects {target}, but it also sends traffic to addresses that the EndpointSlice controller \
-             did not add; delete {}",
-            foreign_slices.join(", ")
-        )
     }
 }
 

@@ -10,6 +10,7 @@ pub const EVENTS: &[&str] = &[
     "ColorReady",
     "Contested",
     "Drained",
+    "ForeignEndpoints",
     "LiveDegraded",
     "LiveRecovered",
     "Recovered",
@@ -72,6 +73,7 @@ pub fn events(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Vec<Note> {
     notes.extend(stalled_event(old, new));
     notes.extend(failed_event(old, new));
     notes.extend(degraded_event(old, new));
+    notes.extend(astray_event(old, new));
     notes
 }
 
@@ -177,4 +179,13 @@ fn degraded_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<
         }
         (None | Some(_), _) => None,
     }
+}
+
+/// Traffic that no switch moves.
+fn astray_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<Note> {
+    let message = |status: &BlueGreenAppStatus| status.condition(READY).map(|ready| ready.message.clone());
+    let astray = |message: &String| words::astray(message).map(str::to_owned);
+    let now = message(new)?;
+    let is_new = astray(&now).is_some() && message(old).as_ref().and_then(astray) != astray(&now);
+    is_new.then(|| warning("ForeignEndpoints", Verb::Observe, now))
 }

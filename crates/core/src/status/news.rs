@@ -1,6 +1,7 @@
 //! How a new status differs from the one that is there.
 
-use bluegreen_api::BlueGreenAppStatus;
+use super::words;
+use bluegreen_api::{BlueGreenAppStatus, READY};
 
 /// How a status differs from the one that is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,5 +31,7 @@ fn claims(status: &BlueGreenAppStatus) -> impl PartialEq + '_ {
     let switch = status.switch.as_ref().map(|switch| (switch.from, switch.to, &switch.started_at));
     // Later decisions read it back, so it must rest on a live read, although it is a count.
     let healthy = status.desired_healthy;
-    (status.observed_generation, status.active, status.phase, switch, conditions, revisions, healthy)
+    // The watch caches hold only the slices that carry the app's label.
+    let astray = status.condition(READY).and_then(|ready| words::astray(&ready.message));
+    (status.observed_generation, status.active, status.phase, switch, conditions, revisions, healthy, astray)
 }

@@ -196,7 +196,7 @@ pub fn lacks(app: &str, seen: &Observed, color: Color, missing: Missing) -> Stri
             format!("Service {} has {have} of {want} ready endpoints", names::color_service_name(app, color))
         }
         Missing::Nodes { .. } => {
-            let nodes = some_of(&seen.colors.get(color).uncovered);
+            let nodes = some_of(&seen.colors.get(color).uncovered, "nodes");
             let live = color.other();
             format!(
                 "{color} has no ready pod on {nodes}, where {live} has one (externalTrafficPolicy: Local)"
@@ -235,13 +235,34 @@ pub(super) fn with_cause(what: String, why: Option<&String>) -> String {
     }
 }
 
+/// What the message of `Ready` says of slices that nobody switches.
+const ASTRAY: &str = " also sends traffic to the addresses in ";
+
+/// The message of `Ready`, with the EndpointSlices of the live Service that are not the EndpointSlice controller's. kube-proxy
+/// uses every slice that names the Service, so part of its traffic goes there, whichever color is live.
+pub(super) fn with_astray(ready: String, app: &str, slices: &[String]) -> String {
+    if slices.is_empty() {
+        return ready;
+    }
+    format!(
+        "{ready}. Service {app}{ASTRAY}{}, which the EndpointSlice controller did not make: no switch moves them, and no drain \
+         waits for them. Delete what is not meant to be there",
+        some_of(slices, "slices")
+    )
+}
+
+/// Which slices a message of [`with_astray`] tells of.
+pub(super) fn astray(message: &str) -> Option<&str> {
+    message.split_once(ASTRAY).map(|(_, slices)| slices)
+}
+
 /// The first few names: a message has to end somewhere.
-fn some_of(names: &[String]) -> String {
+fn some_of(names: &[String], of: &str) -> String {
     const SHOWN: usize = 3;
     let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
     match names.len().saturating_sub(SHOWN) {
         0 => shown,
-        more => format!("{shown} and {more} more nodes"),
+        more => format!("{shown} and {more} more {of}"),
     }
 }
 
