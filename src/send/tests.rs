@@ -94,7 +94,7 @@ fn snapshot() -> Snapshot {
     Snapshot {
         service: Some(Arc::new(service)),
         color_services: PerColor::from_fn(|color| {
-            Some(Arc::new(object(desired::color_service(&app, color), "color-service")))
+            Some(Arc::new(object(desired::color_service(&app, color, false), "color-service")))
         }),
         deployments,
         stored,

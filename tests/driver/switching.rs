@@ -121,6 +121,19 @@ async fn a_target_without_endpoints_is_not_selected() {
     rig.finish();
 }
 
+/// Somebody made the live Service dual-stack. The colors' own Services must show both families, too, before a color is selected.
+#[tokio::test]
+async fn a_service_that_became_dual_stack_does_not_keep_a_color_waiting() {
+    let local = json!({ "service": { "type": "NodePort", "externalTrafficPolicy": "Local" } });
+    let mut rig = Rig::serving(spec_with(local)).await;
+    let both = json!({ "ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv4", "IPv6"] });
+    rig.server.patch(Kind::Service, APP, &json!({ "spec": both }));
+    rig.activate(Green);
+    rig.settle().await;
+    assert!(rig.world().serves(APP, Green), "{:#}", rig.app()["status"]);
+    rig.finish();
+}
+
 /// With `externalTrafficPolicy: Local`, a node without a pod of the live color drops what comes to it.
 #[tokio::test]
 async fn a_switch_waits_until_the_target_covers_the_nodes_that_serve() {

@@ -94,7 +94,7 @@ impl Objects {
         });
         Ok(Self {
             service: desired::live_service(&real, &live),
-            color_services: PerColor::from_fn(|color| desired::color_service(&real, color)),
+            color_services: PerColor::from_fn(|color| desired::color_service(&real, color, false)),
             deployments: PerColor::from_fn(|color| {
                 let mut body = desired::deployment(&real, color, &stored(color), count, TOKEN);
                 (body["metadata"]["uid"], body["metadata"]["generation"]) = (json!(color), json!(2));

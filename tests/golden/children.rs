@@ -29,7 +29,7 @@ fn what_does_a_color_of_the_smallest_app_become() {
     let stored = stored_of(&app, Color::Blue, 1);
     insta::assert_yaml_snapshot!("revision", revision(&app, Color::Blue, 1, &stored.rendered));
     insta::assert_yaml_snapshot!("deployment", deployment(&app, Color::Blue, &stored, 3, "7.12"));
-    insta::assert_yaml_snapshot!("color_service", color_service(&app, Color::Blue));
+    insta::assert_yaml_snapshot!("color_service", color_service(&app, Color::Blue, false));
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn what_does_every_field_of_the_service_become() {
         },
     }));
     insta::assert_yaml_snapshot!("live_service_everything", live_service(&app, &live()));
-    insta::assert_yaml_snapshot!("color_service_app_protocol", color_service(&app, Color::Green));
+    insta::assert_yaml_snapshot!("color_service_app_protocol", color_service(&app, Color::Green, false));
 }
 
 #[test]
@@ -351,7 +351,7 @@ fn every_child_belongs_to_the_app_and_copies_nothing_of_it() {
     for body in [
         revision(&app, Color::Blue, 1, &stored.rendered),
         deployment(&app, Color::Blue, &stored, 1, "7.1"),
-        color_service(&app, Color::Blue),
+        color_service(&app, Color::Blue, false),
         live_service(&app, &live()),
     ] {
         let metadata = &body["metadata"];

@@ -15,5 +15,7 @@ pub use quantity::is_quantity;
 pub use revision::{
     Rendered, RevisionError, Stored, block_hash, inputs_hash, recover, render, revision, stored,
 };
-pub use service::{LiveService, Selection, color_service, keep_targets, live_service, selects};
+pub use service::{
+    LiveService, Selection, color_service, is_dual_stack, keep_targets, live_service, selects,
+};
 pub use workload::deployment;

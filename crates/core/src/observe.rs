@@ -209,7 +209,8 @@ fn color_facts(
     let keep = [newest.map(|r| r.number), current.map(|r| r.number), running];
     ColorFacts {
         service: owned(app, seen.color_services.get(color).as_deref(), |service: &Service| {
-            covered(&desired::color_service(app, color), service)
+            let dual_stack = desired::is_dual_stack(seen.service.as_deref());
+            covered(&desired::color_service(app, color, dual_stack), service)
         }),
         newest: newest.map(|revision| as_stored(app, revision, color)),
         current: current.map(|revision| as_stored(app, revision, color)),

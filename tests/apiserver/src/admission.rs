@@ -59,6 +59,9 @@ fn service_defaults(spec: &mut Value, number: u64) {
     set(spec, "internalTrafficPolicy", json!("Cluster"));
     set(spec, "ipFamilies", json!(["IPv4"]));
     set(spec, "ipFamilyPolicy", json!("SingleStack"));
+    if spec["ipFamilyPolicy"] == "PreferDualStack" {
+        spec["ipFamilies"] = json!(["IPv4", "IPv6"]);
+    }
     set(spec, "clusterIP", json!(format!("10.0.{}.{}", number / 250, number % 250 + 1)));
     let address = spec["clusterIP"].clone();
     set(spec, "clusterIPs", json!([address]));

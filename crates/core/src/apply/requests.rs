@@ -185,7 +185,11 @@ impl Target<'_> {
         let (object, verb, only) = match *write {
             Write::Service(service) => self.service(&service)?,
             Write::ColorService { color, create } => {
-                let body = desired::color_service(&self.seen.app, color);
+                let body = desired::color_service(
+                    &self.seen.app,
+                    color,
+                    desired::is_dual_stack(self.seen.service.as_deref()),
+                );
                 let read = self.seen.color_services.get(color).as_deref();
                 (
                     Object::ColorService(color),

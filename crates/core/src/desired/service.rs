@@ -43,16 +43,28 @@ pub enum Selection {
     Foreign,
 }
 
+/// Returns true if the Service has addresses of both families.
+pub fn is_dual_stack(service: Option<&Service>) -> bool {
+    let spec = service.and_then(|service| service.spec.as_ref());
+    spec.and_then(|spec| spec.ip_families.as_ref()).is_some_and(|families| families.len() > 1)
+}
+
 /// Returns the server-side apply body of the ClusterIP Service `NAME-COLOR`, which exists as long as the color does.
+///
+/// With `dual_stack` it asks for both address families, as the live Service has them: a pod that is not reached by one of them
+/// must not pass the gate. The families are not named, because the first one that a Service has can't be changed.
 #[must_use]
-pub fn color_service(app: &BlueGreenApp, color: Color) -> Value {
+pub fn color_service(app: &BlueGreenApp, color: Color, dual_stack: bool) -> Value {
     let name = app.metadata.name.as_deref().unwrap_or_default();
-    let spec = json!({
+    let mut spec = json!({
         "type": "ClusterIP",
         "selector": selector(name, color.as_str()),
         "ports": [service_port(&app.spec)],
         "sessionAffinity": "None",
     });
+    if dual_stack {
+        spec["ipFamilyPolicy"] = json!("PreferDualStack");
+    }
     let mut metadata =
         metadata(app, &names::color_service_name(name, color), &[(names::COLOR, color.as_str())]);
     metadata["annotations"] = json!({(names::DECLARED): short_hash(&spec)});
