@@ -114,6 +114,12 @@ pub enum LossReason {
     /// This process released the Lease.
     #[error("the lease was released")]
     Released,
+    /// The API server has lost what it had stored: the cluster was restored from a backup. A watch goes on from a version that
+    /// the API server has not reached again, and would miss every change until then.
+    #[error(
+        "the API server knows an earlier version of the lease than before: its data was restored from a backup"
+    )]
+    Restored,
     /// The thread that renews the Lease has ended.
     #[error("the lease is not being renewed any more")]
     Stopped,

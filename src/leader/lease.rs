@@ -23,11 +23,14 @@ pub(super) struct LeaseStore {
     cfg: LeaseConfig,
     /// The Lease as last received, so that a write keeps the labels and fields of others.
     last: Option<Lease>,
+    /// The newest resourceVersion of the Lease so far.
+    newest: u128,
+    went_back: bool,
 }
 
 impl LeaseStore {
     pub(super) fn new(client: kube::Client, cfg: LeaseConfig) -> Self {
-        Self { api: Api::namespaced(client, &cfg.namespace), cfg, last: None }
+        Self { api: Api::namespaced(client, &cfg.namespace), cfg, last: None, newest: 0, went_back: false }
     }
 
     pub(super) async fn read(&mut self) -> Observation {
@@ -36,6 +39,7 @@ impl LeaseStore {
         match self.within_deadline("read", self.api.get_opt(&name)).await {
             Some(Ok(found)) => {
                 let snapshot = found.as_ref().map(snapshot);
+                self.compare(snapshot.as_ref());
                 self.last = found;
                 Observation::Read(snapshot)
             }
@@ -116,6 +120,7 @@ impl LeaseStore {
         match answer {
             Some(Ok(lease)) => {
                 let snapshot = snapshot(&lease);
+                self.compare(Some(&snapshot));
                 self.last = Some(lease);
                 Observation::Written(snapshot)
             }
@@ -128,6 +133,20 @@ impl LeaseStore {
             Some(Err(err)) => self.unknown(what, &err),
             None => Observation::Unknown,
         }
+    }
+
+    /// Returns true if an answer was older than one before it. Reads and writes of one object never go back, unless the data of
+    /// the API server was replaced by older data.
+    pub(super) fn went_back(&self) -> bool {
+        self.went_back
+    }
+
+    fn compare(&mut self, found: Option<&Snapshot>) {
+        // A resourceVersion that is not a number is not compared.
+        let version = found.and_then(|lease| lease.resource_version.parse::<u128>().ok());
+        let Some(version) = version else { return };
+        self.went_back = version < self.newest;
+        self.newest = version.max(self.newest);
     }
 
     fn unknown(&self, what: &str, err: &kube::Error) -> Observation {

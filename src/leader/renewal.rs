@@ -30,8 +30,7 @@ pub(super) fn run(
             .context("can't build the client for the lease")?;
         info!(namespace = %cfg.namespace, lease = %cfg.name, identity = %cfg.identity, "waiting for leadership");
         let store = LeaseStore::new(client, cfg.clone());
-        elect(&cfg, store, Handle::Candidate { won, shutdown }).await;
-        Ok(())
+        elect(&cfg, store, Handle::Candidate { won, shutdown }).await
     })
 }
 
@@ -45,7 +44,9 @@ fn one_request_at_a_time(mut kube: kube::Config, cfg: &LeaseConfig) -> kube::Con
     kube
 }
 
-async fn elect(cfg: &LeaseConfig, mut store: LeaseStore, mut handle: Handle) {
+/// # Errors
+/// The API server's data was restored from a backup. A new process lists everything again.
+async fn elect(cfg: &LeaseConfig, mut store: LeaseStore, mut handle: Handle) -> anyhow::Result<()> {
     let mut state = State::new(Instant::now());
     let mut seen = Observation::Wake;
     loop {
@@ -60,12 +61,16 @@ async fn elect(cfg: &LeaseConfig, mut store: LeaseStore, mut handle: Handle) {
                 biased;
                 stop = handle.stop() => match stop {
                     Stop::Release => Observation::Resign,
-                    Stop::LetExpire => return,
+                    Stop::LetExpire => return Ok(()),
                 },
                 () = tokio::time::sleep_until(until.into()) => Observation::Wake,
             },
-            Command::Stop => return,
+            Command::Stop => return Ok(()),
         };
+        if store.went_back() {
+            handle.give_up(&LossReason::Restored);
+            anyhow::bail!("{}; this process ends, so that everything is listed again", LossReason::Restored);
+        }
     }
 }
 
@@ -100,6 +105,13 @@ impl Handle {
                 () = alive.closed() => Stop::LetExpire,
             },
             Self::Releasing { .. } | Self::Ended => std::future::pending().await,
+        }
+    }
+
+    /// Tells the holder of a [`Leadership`], if there is one, that it is over. The Lease expires by itself.
+    fn give_up(&self, reason: &LossReason) {
+        if let Self::Leading { standing, .. } = self {
+            end(standing, reason.clone());
         }
     }
 

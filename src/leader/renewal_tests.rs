@@ -235,6 +235,24 @@ async fn a_lease_taken_by_somebody_else_ends_leadership() {
     assert_eq!(leader.lost().await, LossReason::TakenOver { by: "other".to_owned() });
 }
 
+/// Watches that go on after a restore from a backup miss what changed, so every process has to begin anew.
+#[tokio::test]
+async fn a_lease_that_goes_back_in_time_ends_leaders_and_candidates() {
+    let (kube, server) = server().await;
+    let leader = lead(&kube, "first").await;
+    let candidate = tokio::spawn(acquire(kube.clone(), cfg("second"), CancellationToken::new()));
+    let earlier = server.lock().unwrap().lease.clone();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    {
+        let mut server = server.lock().unwrap();
+        (server.lease, server.version) = (earlier, 1);
+    }
+    assert_eq!(leader.lost().await, LossReason::Restored);
+    assert!(!leader.may_write(Duration::ZERO));
+    let ended = candidate.await.unwrap().unwrap_err();
+    assert!(ended.to_string().contains("restored from a backup"), "{ended}");
+}
+
 #[tokio::test]
 async fn a_leadership_that_is_dropped_runs_out_and_is_not_released() {
     let (kube, server) = server().await;

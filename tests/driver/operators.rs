@@ -210,3 +210,19 @@ async fn a_lost_status_is_written_again_and_nothing_moves() {
     assert_eq!(rig.switches(), [Blue, Green]);
     rig.finish();
 }
+
+/// The cluster was restored from a snapshot of etcd under a running operator, which remembers newer versions than there are.
+#[tokio::test]
+async fn a_server_that_went_back_in_time_is_served_as_it_is_now() {
+    let mut rig = Rig::serving(spec()).await;
+    let backup = rig.server.backup();
+    for tag in ["v3", "v4"] {
+        rig.deploy(Green, tag);
+        rig.settle().await;
+    }
+    rig.server.restore(backup);
+    rig.activate(Green);
+    rig.run(Duration::from_secs(3)).await;
+    assert!(rig.world().serves(APP, Green), "{:#}", rig.app()["status"]);
+    assert!(rig.runs(Green, "v2"));
+}

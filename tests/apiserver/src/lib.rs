@@ -41,6 +41,6 @@ pub use controllers::Controllers;
 pub use fault::{Fate, Fault, Logged};
 pub use kind::Kind;
 pub use request::{Request, Verb};
-pub use server::Server;
+pub use server::{Backup, Server};
 pub use status::Status;
 pub use store::Change;

@@ -1,5 +1,6 @@
 //! What a test does with the server.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -22,6 +23,12 @@ const TEST: &str = "test";
 pub struct Server {
     state: Arc<Mutex<State>>,
     namespace: String,
+}
+
+/// Everything that was stored at one moment.
+pub struct Backup {
+    objects: BTreeMap<Key, Stored>,
+    version: u64,
 }
 
 #[derive(Default)]
@@ -203,6 +210,20 @@ impl Server {
         let watchers = std::mem::take(&mut state.store.watchers);
         watchers.iter().for_each(watch::Watcher::expire);
         state.store.oldest = state.store.version();
+    }
+
+    /// What is stored now, as a snapshot of etcd has it.
+    #[must_use]
+    pub fn backup(&self) -> Backup {
+        let store = &self.lock().store;
+        Backup { objects: store.objects.clone(), version: store.version() }
+    }
+
+    /// Goes back to a backup: with the objects, the resourceVersions go back, too.
+    pub fn restore(&self, backup: Backup) {
+        let store = &mut self.lock().store;
+        (store.objects, store.version) = (backup.objects, backup.version);
+        store.history.retain(|change| change.version <= backup.version);
     }
 
     /// One request, as it comes from a client.

@@ -45,9 +45,9 @@ pub struct Change {
 
 /// Everything that the server keeps.
 pub(crate) struct Store {
-    objects: BTreeMap<Key, Stored>,
+    pub objects: BTreeMap<Key, Stored>,
     /// The last resourceVersion. The first one is far from 1, which no object ever has.
-    version: u64,
+    pub version: u64,
     uids: u64,
     /// Every change since the beginning.
     pub history: Vec<Change>,
