@@ -41,20 +41,50 @@ async fn a_reduced_standby_grows_to_full_size_before_a_switch() {
 /// endpoints.
 #[tokio::test]
 async fn a_pod_that_comes_and_goes_does_not_hold_up_the_end_of_the_drain() {
-    let mut rig = Rig::serving(spec_with(json!({ "drainSeconds": 4, "standby": { "replicas": 0 } }))).await;
+    // Of two pods one stays, or none.
+    for few in [1, 0] {
+        let mut rig =
+            Rig::serving(spec_with(json!({ "drainSeconds": 4, "standby": { "replicas": 0 } }))).await;
+        rig.activate(Green);
+        rig.run(SECOND).await;
+        assert_eq!(rig.world().selects(APP), "green");
+        for turn in 0..20 {
+            if turn % 3 == 2 {
+                rig.controllers.ready("hello-green", few);
+            } else {
+                rig.controllers.heal("hello-green");
+            }
+            rig.step();
+            rig.run(SECOND / 2).await;
+        }
+        assert_eq!(
+            rig.world().size(APP, Blue),
+            Some(0),
+            "ten seconds after the switch, with a drain of four"
+        );
+    }
+}
+
+/// A quota has no room for the pods that an autoscaler asks for in the drain: only those of the old color make room.
+#[tokio::test]
+async fn a_live_color_that_a_quota_keeps_small_does_not_hold_up_the_end_of_the_drain() {
+    let tight = json!({ "replicas": 4, "drainSeconds": 5, "standby": { "replicas": 0 } });
+    let mut rig = Rig::serving(spec_with(tight)).await;
     rig.activate(Green);
     rig.run(SECOND).await;
-    assert_eq!(rig.world().selects(APP), "green");
-    for turn in 0..20 {
-        if turn % 3 == 2 {
-            rig.controllers.ready("hello-green", 1);
-        } else {
-            rig.controllers.heal("hello-green");
-        }
-        rig.step();
-        rig.run(SECOND / 2).await;
+    for deployment in ["hello-blue", "hello-green"] {
+        rig.controllers.ready(deployment, 4);
     }
-    assert_eq!(rig.world().size(APP, Blue), Some(0), "ten seconds after the switch, with a drain of four");
+    rig.edit(|spec| spec["replicas"] = json!(6));
+    rig.run(SECOND * 3).await;
+    assert_eq!(rig.app()["status"]["switch"]["to"], "green", "blue drains");
+    rig.run(SECOND * 3).await;
+    assert_eq!(rig.world().size(APP, Blue), Some(0));
+    assert!(rig.world().settled(APP) || rig.says("Ready") == "True/Scaling", "{:#}", rig.app()["status"]);
+    rig.controllers.heal("hello-green");
+    rig.run(SECOND).await;
+    assert!(rig.world().serves(APP, Green));
+    rig.finish();
 }
 
 /// An autoscaler asks for one pod more, again and again, while the target comes up, and the pods of both colors take as long

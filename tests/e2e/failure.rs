@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::harness::{Kind, Sandbox, app};
+use crate::harness::{Kind, Sandbox, World, app};
 
 /// A template that the schema of the app takes and the API server refuses in a Deployment.
 fn refused() -> Value {
@@ -68,6 +68,31 @@ async fn does_a_quota_that_is_used_up_stall_with_its_words_and_recover_when_rais
 
     quotas.patch("pods", &PatchParams::default(), &Patch::Merge(quota("10"))).await?;
     sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
+    sandbox.finish().await
+}
+
+/// An autoscaler asks for more pods in the drain than the quota has room for: only the old color's can make room.
+#[tokio::test]
+async fn does_a_drain_end_while_a_quota_keeps_the_live_color_small_and_do_the_old_pods_make_room()
+-> Result<()> {
+    let tight = json!({"replicas": 4, "drainSeconds": 15, "standby": {"replicas": 0}});
+    let (sandbox, _operator) = Sandbox::serving("quota-drain", &app("hello").with(tight)).await?;
+    let quota = json!({"metadata": {"name": "pods"}, "spec": {"hard": {"pods": "8"}}});
+    Api::<ResourceQuota>::namespaced(sandbox.client.clone(), &sandbox.namespace)
+        .create(&PostParams::default(), &serde_json::from_value(quota)?)
+        .await?;
+    sandbox.activate("hello", Green).await?;
+    sandbox.until("blue drains", |world| world.selects("hello") == "green").await?;
+    sandbox.kubectl(&["scale", "bga/hello", "--replicas=6"]).await?;
+    let says_so = |world: &World| {
+        let ready = world.says("hello", "Ready");
+        ready.is_some_and(|(_, message)| message.contains("4 of 6") && message.contains("exceeded quota"))
+    };
+    sandbox.until("it says what keeps green small", says_so).await?;
+    assert_eq!(sandbox.world().pods("hello", Blue).len(), 4, "blue drains");
+    let all = |world: &World| world.serves("hello", Green) && world.pods("hello", Green).len() == 6;
+    sandbox.until("green has all pods", all).await?;
+    assert_eq!(sandbox.world().size("hello", Blue), Some(0));
     sandbox.finish().await
 }
 
