@@ -128,6 +128,7 @@ async fn a_service_that_became_dual_stack_does_not_keep_a_color_waiting() {
     let mut rig = Rig::serving(spec_with(local)).await;
     let both = json!({ "ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv4", "IPv6"] });
     rig.server.patch(Kind::Service, APP, &json!({ "spec": both }));
+    rig.step();
     rig.activate(Green);
     rig.settle().await;
     assert!(rig.world().serves(APP, Green), "{:#}", rig.app()["status"]);
