@@ -47,6 +47,11 @@ impl Publisher {
         self.publish(app, contested(&app.name_any(), actions));
     }
 
+    /// The target of a switch was rendered anew with the switch.
+    pub fn tested_pods_replaced(&self, app: &BlueGreenApp, note: String) {
+        self.publish(app, Note { warning: true, reason: "TestedPodsReplaced", action: Verb::Prepare, note });
+    }
+
     /// Somebody edited or deleted the live Service, and it was put back.
     pub fn selector_restored(&self, app: &BlueGreenApp, to: Color) {
         let name = app.name_any();

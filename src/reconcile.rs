@@ -25,6 +25,7 @@ use bluegreen_core::observe::Snapshot;
 use bluegreen_core::pass::{
     Announcement, Answer, Command, Depth, Explaining, Explanation, Memory, Pass, RESYNC, Reading, Sending,
 };
+use bluegreen_core::status::words;
 pub use clock::Clock;
 
 /// What every pass needs.
@@ -180,6 +181,11 @@ impl Shell<'_> {
             for announcement in pass.announcements() {
                 match announcement {
                     Announcement::Contested(actions) => context.events.contested(self.app, &actions),
+                    Announcement::TestedPodsReplaced { color, from, to } => {
+                        let seen = context.cache.snapshot(self.app);
+                        let note = words::tested_pods_replaced(&seen, color, from, to);
+                        context.events.tested_pods_replaced(self.app, note);
+                    }
                     Announcement::SelectorRestored(to) => context.events.selector_restored(self.app, to),
                 }
             }

@@ -49,19 +49,19 @@ fn chart_and_kustomize_grant_the_same_rights() {
 }
 
 #[test]
-fn chart_and_kustomize_have_the_same_admission_policy() {
-    let of_chart = text(&format!("{CHART}/files/live-color-edits.yaml"));
-    let parsed: Value = serde_yaml_ng::from_str(&of_chart).expect("the policy is YAML");
-    assert_eq!(yaml("config/policy/policy.yaml")["spec"], parsed);
-    assert!(!of_chart.contains("{{"), "Helm would not expand it, and a person would think it does");
+fn chart_and_kustomize_have_the_same_admission_policies() {
     let schema: Value = serde_yaml_ng::from_str(&text(&format!("{CHART}/values.schema.json"))).expect("JSON");
-    let choices = &schema["properties"]["liveColorEdits"]["enum"];
-    assert!(
-        choices
-            .as_sequence()
-            .expect("a list")
-            .contains(&yaml(&format!("{CHART}/values.yaml"))["liveColorEdits"])
-    );
+    for (folder, file, value) in [
+        ("policy", "live-color-edits", "liveColorEdits"),
+        ("deletion-policy", "live-app-deletion", "liveAppDeletion"),
+    ] {
+        let of_chart = text(&format!("{CHART}/files/{file}.yaml"));
+        let parsed: Value = serde_yaml_ng::from_str(&of_chart).expect("the policy is YAML");
+        assert_eq!(yaml(&format!("config/{folder}/policy.yaml"))["spec"], parsed);
+        assert!(!of_chart.contains("{{"), "Helm would not expand it, and a person would think it does");
+        let choices = schema["properties"][value]["enum"].as_sequence().expect("a list");
+        assert!(choices.contains(&yaml(&format!("{CHART}/values.yaml"))[value]));
+    }
 }
 
 #[test]

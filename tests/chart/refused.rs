@@ -22,6 +22,7 @@ fn rows() -> Vec<(Value, &'static str)> {
         (json!({"commonLabels": {"a": 1}}), "/commonLabels/a"),
         (json!({"crds": {"install": true}}), "install"),
         (json!({"crds": {"keep": "yes"}}), "/crds/keep"),
+        (json!({"liveAppDeletion": "Audit"}), "/liveAppDeletion"),
         (json!({"rbac": {"userRoles": false}}), "/rbac/userRoles"),
         (json!({"rbac": {"pipeline": {"enabled": true}}}), "enabled"),
         (json!({"serviceAccount": {"annotations": {"a": true}}}), "/serviceAccount/annotations/a"),

@@ -89,7 +89,7 @@ fn rows() -> Vec<(Value, &'static str, String, Value)> {
         (json!({"rbac": {"create": false}}), "ClusterRole", at("/rules"), Value::Null),
         (json!({"rbac": {"create": false}}), "Role", at("/rules"), Value::Null),
         (
-            json!({"rbac": {"create": false}, "liveColorEdits": "Allow"}),
+            json!({"rbac": {"create": false}, "liveColorEdits": "Allow", "liveAppDeletion": "Allow"}),
             "ValidatingAdmissionPolicy",
             at("/spec"),
             Value::Null,
@@ -120,7 +120,7 @@ fn rows() -> Vec<(Value, &'static str, String, Value)> {
             json!("bluegreen-operator-limited-edits"),
         ),
         (
-            json!({"rbac": {"pipeline": {"create": false}}, "liveColorEdits": "Allow"}),
+            json!({"rbac": {"pipeline": {"create": false}}, "liveColorEdits": "Allow", "liveAppDeletion": "Allow"}),
             "ValidatingAdmissionPolicy",
             at("/spec"),
             Value::Null,
@@ -287,6 +287,18 @@ fn rows() -> Vec<(Value, &'static str, String, Value)> {
             "Deployment",
             pod("/topologySpreadConstraints/0/topologyKey"),
             json!("kubernetes.io/hostname"),
+        ),
+        (
+            json!({}),
+            "ValidatingAdmissionPolicyBinding/live-app-deletion",
+            at("/spec/validationActions"),
+            json!(["Warn", "Audit"]),
+        ),
+        (
+            json!({"liveAppDeletion": "Deny"}),
+            "ValidatingAdmissionPolicyBinding/live-app-deletion",
+            at("/spec/validationActions"),
+            json!(["Deny", "Audit"]),
         ),
         (
             json!({"liveColorEdits": "Deny"}),

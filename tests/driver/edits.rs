@@ -1,6 +1,9 @@
 //! What each edit of the spec means.
 
-use bluegreen_api::Color::{Blue, Green};
+use std::time::Duration;
+
+use bluegreen_api::Color::{self, Blue, Green};
+use bluegreen_apiserver::Kind;
 use serde_json::{Value, json};
 
 use crate::rig::{APP, Rig, spec, spec_with};
@@ -9,7 +12,7 @@ fn team(name: &str) -> Value {
     json!({ "metadata": { "labels": { "team": name } } })
 }
 
-async fn switch(rig: &mut Rig, to: bluegreen_api::Color) {
+async fn switch(rig: &mut Rig, to: Color) {
     rig.activate(to);
     rig.settle().await;
     assert!(rig.world().serves(APP, to));
@@ -52,6 +55,37 @@ async fn a_shared_edit_reaches_only_a_color_that_is_being_prepared() {
     rig.edit(|spec| spec["blue"]["tag"] = json!("v3"));
     rig.settle().await;
     assert_eq!(rig.label(Blue, "team"), "b", "an edit of its own block brings it up to date");
+    rig.finish();
+}
+
+/// Of the Deployment of a color: its deadline, the surge, and how long pods have to be ready.
+fn settings(rig: &Rig, color: Color) -> [Value; 3] {
+    let spec = &rig.server.get(Kind::Deployment, &format!("{APP}-{color}")).unwrap()["spec"];
+    let surge = &spec["strategy"]["rollingUpdate"]["maxSurge"];
+    [&spec["progressDeadlineSeconds"], surge, &spec["minReadySeconds"]].map(Value::clone)
+}
+
+#[tokio::test]
+async fn an_edit_that_changes_no_pod_makes_no_revision_and_still_reaches_both_deployments() {
+    let mut rig = Rig::serving(spec()).await;
+    rig.controllers.ready("hello-green", 0);
+    rig.deploy(Green, "v3");
+    rig.settle().await;
+    let pods = |rig: &Rig| Color::ALL.map(|color| rig.world().pods(APP, color));
+    let before = pods(&rig);
+    rig.edit(|spec| {
+        spec["progressDeadlineSeconds"] = json!(900);
+        spec["maxSurge"] = json!(1);
+        spec["minReadySeconds"] = json!(1);
+        spec["drainSeconds"] = json!(1);
+    });
+    rig.settle().await;
+    assert_eq!(Color::ALL.map(|color| settings(&rig, color)), [(); 2].map(|()| [900, 1, 1].map(Value::from)));
+    assert_eq!((pods(&rig), rig.status().green.unwrap().revision), (before, 2));
+    rig.controllers.heal("hello-green");
+    rig.run(Duration::from_secs(3)).await;
+    rig.settle().await;
+    assert!(rig.world().serves(APP, Green));
     rig.finish();
 }
 

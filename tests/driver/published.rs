@@ -41,6 +41,30 @@ async fn a_switch_and_a_rollback_are_told_once_each() {
     rig.finish();
 }
 
+/// `rollme` of a Helm chart: a random value in the template, with each upgrade.
+#[tokio::test]
+async fn a_shared_edit_that_comes_with_the_switch_and_replaces_tested_pods_is_told() {
+    let rollme = |value: &str| json!({ "metadata": { "annotations": { "rollme": value } } });
+    // A new tag is rendered anew by its own edit, and a color that has served keeps its pods.
+    for (to, tag, told) in [(Green, "v2", true), (Green, "v3", false), (Blue, "v1", false)] {
+        let mut rig = Rig::serving(spec()).await;
+        if to == Blue {
+            rig.activate(Green);
+            rig.settle().await;
+        }
+        rig.edit(|spec| spec["template"] = rollme("x"));
+        rig.deploy(to, tag);
+        rig.settle().await;
+        assert!(rig.world().serves(APP, to));
+        let events = rig.events().await;
+        let words = "Warning TestedPodsReplaced: green was rendered anew as revision 2 with the switch, because a field that \
+                     both colors share was edited (spec.template.metadata.annotations of Deployment hello-green)";
+        assert_eq!(events.iter().any(|event| event.starts_with(words)), told, "{tag}: {events:?}");
+        assert_eq!(events.iter().any(|event| event.contains("TestedPods")), told, "{tag}: {events:?}");
+        rig.finish();
+    }
+}
+
 /// Somebody else's controller edits the selector back after every pass, for as long as it is put back.
 #[tokio::test]
 async fn a_fight_over_several_passes_is_told_and_damped() {

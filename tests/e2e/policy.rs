@@ -1,4 +1,5 @@
-//! The optional admission policy of `config/policy`: what `kubectl apply` says at once about an edit that would be held.
+//! The optional admission policies: what kubectl says at once about an edit that would be held (`config/policy`), and about
+//! the deletion of an app that serves (`config/deletion-policy`).
 
 use std::time::{Duration, Instant};
 
@@ -7,35 +8,58 @@ use bluegreen_api::Color::{Blue, Green};
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Client;
 use kube::api::{Api, DeleteParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::harness::{Sandbox, World, app};
 
-const POLICY: &str = include_str!("../../config/policy/policy.yaml");
-const BINDING: &str = include_str!("../../config/policy/binding.yaml");
+/// A policy as it is shipped, and what it has something against.
+struct Shipped {
+    policy: &'static str,
+    binding: &'static str,
+    actions: &'static [&'static str],
+    probe: &'static [&'static str],
+}
+
+const EDITS: Shipped = Shipped {
+    policy: include_str!("../../config/policy/policy.yaml"),
+    binding: include_str!("../../config/policy/binding.yaml"),
+    actions: &["Warn"],
+    probe: &["patch", "bga", "hello", "--type=merge", "-p", r#"{"spec":{"blue":{"tag":"probe"}}}"#],
+};
+
+const DELETIONS: Shipped = Shipped {
+    policy: include_str!("../../config/deletion-policy/policy.yaml"),
+    binding: include_str!("../../config/deletion-policy/binding.yaml"),
+    actions: &["Warn", "Audit"],
+    probe: &["delete", "bga", "hello"],
+};
 
 /// An edit of the live color's block.
 fn edit(tag: &str) -> Value {
     json!({"blue": {"tag": tag}})
 }
 
-/// What kubectl says to a change of the spec: an error, where there is a warning.
-async fn patch(sandbox: &Sandbox, spec: &Value, more: &[&str]) -> Result<String> {
-    let patch = json!({ "spec": spec }).to_string();
-    let mut arguments = vec!["patch", "bga", "hello", "--type=merge", "--warnings-as-errors", "-p", &patch];
-    arguments.extend(more);
-    sandbox.kubectl(&arguments).await
+/// What kubectl says: an error, where there is a warning.
+async fn strictly(sandbox: &Sandbox, arguments: &[&str]) -> Result<String> {
+    sandbox.kubectl(&[arguments, &["--warnings-as-errors"]].concat()).await
 }
 
-/// Installs the shipped policy for this namespace alone, under its name, and waits until it is in effect.
-async fn install(sandbox: &Sandbox, action: &str) -> Result<()> {
+async fn patch(sandbox: &Sandbox, spec: &Value) -> Result<String> {
+    let patch = json!({ "spec": spec }).to_string();
+    strictly(sandbox, &["patch", "bga", "hello", "--type=merge", "-p", &patch]).await
+}
+
+/// Installs a shipped policy for this namespace alone, under its name, and waits until it is in effect.
+async fn install(sandbox: &Sandbox, shipped: &Shipped, action: &str) -> Result<()> {
     let name = &sandbox.namespace;
-    let mut policy: ValidatingAdmissionPolicy = serde_yaml_ng::from_str(POLICY)?;
+    let mut policy: ValidatingAdmissionPolicy = serde_yaml_ng::from_str(shipped.policy)?;
     policy.metadata.name = Some(name.clone());
     Api::all(sandbox.client.clone()).create(&PostParams::default(), &policy).await?;
-    let mut binding: Value = serde_yaml_ng::from_str(BINDING)?;
-    ensure!(binding["spec"]["validationActions"] == json!(["Warn"]), "what is shipped warns");
+    let mut binding: Value = serde_yaml_ng::from_str(shipped.binding)?;
+    ensure!(binding["spec"]["validationActions"] == json!(shipped.actions), "what is shipped warns");
     binding["metadata"]["name"] = json!(name);
     binding["spec"] = json!({
         "policyName": name,
@@ -44,19 +68,20 @@ async fn install(sandbox: &Sandbox, action: &str) -> Result<()> {
     });
     let binding: ValidatingAdmissionPolicyBinding = serde_json::from_value(binding)?;
     Api::all(sandbox.client.clone()).create(&PostParams::default(), &binding).await?;
+    let probe = [shipped.probe, &["--dry-run=server"]].concat();
     let start = Instant::now();
-    while patch(sandbox, &edit("probe"), &["--dry-run=server"]).await.is_ok() {
+    while strictly(sandbox, &probe).await.is_ok() {
         ensure!(start.elapsed() < Duration::from_secs(30), "the policy is never in effect");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     Ok(())
 }
 
-async fn uninstall(sandbox: &Sandbox) -> Result<()> {
-    let (name, params) = (&sandbox.namespace, DeleteParams::default());
-    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(sandbox.client.clone());
+async fn uninstall(client: &Client, name: &str) -> Result<()> {
+    let params = DeleteParams::default();
+    let bindings: Api<ValidatingAdmissionPolicyBinding> = Api::all(client.clone());
     bindings.delete(name, &params).await?;
-    let policies: Api<ValidatingAdmissionPolicy> = Api::all(sandbox.client.clone());
+    let policies: Api<ValidatingAdmissionPolicy> = Api::all(client.clone());
     policies.delete(name, &params).await?;
     Ok(())
 }
@@ -79,13 +104,13 @@ fn runs(world: &World, tag: &str) -> bool {
 #[tokio::test]
 async fn is_an_edit_of_the_live_color_warned_about_and_nothing_else() -> Result<()> {
     let (sandbox, _operator) = Sandbox::serving("policy-warn", &app("hello")).await?;
-    install(&sandbox, "Warn").await?;
+    install(&sandbox, &EDITS, "Warn").await?;
 
-    let warned = patch(&sandbox, &edit("v9"), &[]).await.err().map(|error| error.to_string());
+    let warned = patch(&sandbox, &edit("v9")).await.err().map(|error| error.to_string());
     is_told(&warned.unwrap_or_default());
     sandbox.until("it passed", |world| world.stalled("hello", "LiveColorEditHeld")).await?;
     // It is said already; and this is how it is taken back.
-    patch(&sandbox, &edit("v1"), &[]).await?;
+    patch(&sandbox, &edit("v1")).await?;
     sandbox.until("blue serves", |world| world.serves("hello", Blue)).await?;
 
     for spec in [
@@ -100,26 +125,26 @@ async fn is_an_edit_of_the_live_color_warned_about_and_nothing_else() -> Result<
         json!({"activeUpdatePolicy": "RollingUpdate", "blue": {"tag": "v4"}}),
         json!({"blue": {"tag": "v5"}}),
     ] {
-        patch(&sandbox, &spec, &[]).await?;
+        patch(&sandbox, &spec).await?;
     }
     sandbox.until("blue was rolled", |world| world.serves("hello", Blue) && runs(world, "v5")).await?;
     // Both in one: blue takes it after the drain. Then blue is idle.
-    patch(&sandbox, &json!({"activeUpdatePolicy": "Freeze", "active": "green", "blue": {"tag": "v6"}}), &[])
+    patch(&sandbox, &json!({"activeUpdatePolicy": "Freeze", "active": "green", "blue": {"tag": "v6"}}))
         .await?;
     sandbox.until("green serves", |world| world.serves("hello", Green) && runs(world, "v6")).await?;
-    patch(&sandbox, &edit("v7"), &[]).await?;
-    patch(&sandbox, &json!({"blue": null}), &[]).await?;
+    patch(&sandbox, &edit("v7")).await?;
+    patch(&sandbox, &json!({"blue": null})).await?;
     sandbox
         .until("blue is gone", |world| world.condition("hello", "StandbyReady", "False", "Absent"))
         .await?;
-    uninstall(&sandbox).await?;
+    uninstall(&sandbox.client, &sandbox.namespace).await?;
     sandbox.finish().await
 }
 
 #[tokio::test]
 async fn is_an_edit_of_the_live_color_refused_where_that_was_chosen() -> Result<()> {
     let (sandbox, _operator) = Sandbox::serving("policy-deny", &app("hello")).await?;
-    install(&sandbox, "Deny").await?;
+    install(&sandbox, &EDITS, "Deny").await?;
     let generation = |world: &World| world.app("hello").and_then(|app| app.metadata.generation);
     let before = generation(&sandbox.world());
     let refused = sandbox.edit("hello", edit("v9")).await.err().map(|error| error.to_string());
@@ -128,6 +153,60 @@ async fn is_an_edit_of_the_live_color_refused_where_that_was_chosen() -> Result<
 
     sandbox.edit("hello", json!({"blue": {"tag": "v9"}, "active": "green"})).await?;
     sandbox.until("green serves", |world| world.serves("hello", Green) && runs(world, "v9")).await?;
-    uninstall(&sandbox).await?;
+    uninstall(&sandbox.client, &sandbox.namespace).await?;
     sandbox.finish().await
+}
+
+const ALLOW: [&str; 4] = ["annotate", "bga", "hello", "bluegreen.dev/allow-deletion=true"];
+
+/// What it would do, and the remedy.
+fn is_told_of_deletion(answer: Result<String>) {
+    let message = answer.err().map(|error| error.to_string()).unwrap_or_default();
+    for words in
+        ["BlueGreenApp hello serves (blue is live)", "deletes its Services", "kubectl annotate bga hello -n"]
+    {
+        assert!(message.contains(words), "{message}");
+    }
+    assert!(message.contains(ALLOW[3]), "{message}");
+}
+
+#[tokio::test]
+async fn is_the_deletion_of_an_app_that_serves_warned_about_and_carried_out() -> Result<()> {
+    let (sandbox, _operator) = Sandbox::serving("deletion-warn", &app("hello")).await?;
+    install(&sandbox, &DELETIONS, "Warn").await?;
+    let dry = ["delete", "bga", "hello", "--dry-run=server"];
+    is_told_of_deletion(strictly(&sandbox, &dry).await);
+    sandbox.kubectl(&ALLOW).await?;
+    strictly(&sandbox, &dry).await?;
+    sandbox.kubectl(&["annotate", "bga", "hello", "bluegreen.dev/allow-deletion-"]).await?;
+    is_told_of_deletion(strictly(&sandbox, &dry).await);
+    sandbox.kubectl(&["delete", "bga", "hello"]).await?;
+    sandbox.until("it is gone", |world| world.app("hello").is_none()).await?;
+    uninstall(&sandbox.client, &sandbox.namespace).await?;
+    sandbox.finish().await
+}
+
+#[tokio::test]
+async fn is_the_deletion_of_an_app_that_serves_refused_where_that_was_chosen_but_not_that_of_its_namespace()
+-> Result<()> {
+    let (sandbox, _operator) = Sandbox::serving("deletion-deny", &app("hello")).await?;
+    install(&sandbox, &DELETIONS, "Deny").await?;
+    let uid = |world: &World| world.app("hello").and_then(|app| app.metadata.uid);
+    let before = uid(&sandbox.world());
+    let file = std::env::temp_dir().join(format!("{}.yaml", sandbox.namespace));
+    std::fs::write(&file, sandbox.kubectl(&["get", "bga", "hello", "-o", "yaml"]).await?)?;
+    let path = file.to_string_lossy();
+    is_told_of_deletion(sandbox.kubectl(&["replace", "--force", "-f", &path]).await);
+    is_told_of_deletion(sandbox.kubectl(&["delete", "bga", "--all"]).await);
+    std::fs::remove_file(&file)?;
+    assert!(before.is_some() && uid(&sandbox.world()) == before);
+
+    let (client, namespace) = (sandbox.client.clone(), sandbox.namespace.clone());
+    sandbox.finish().await?;
+    let (namespaces, start): (Api<Namespace>, _) = (Api::all(client.clone()), Instant::now());
+    while namespaces.get_opt(&namespace).await?.is_some() {
+        ensure!(start.elapsed() < Duration::from_secs(60), "the namespace stays");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    uninstall(&client, &namespace).await
 }

@@ -45,6 +45,20 @@ fn an_edit_that_came_with_the_loss_of_the_revision_is_rolled_out() {
     assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{order:?}: {steps:#?}");
 }
 
+/// What was tested on green is replaced by what was not: the plan says so before it happens.
+#[test]
+fn a_shared_edit_that_comes_with_the_switch_is_pointed_out() {
+    let mut wanted = app("v2");
+    wanted.spec.active = Color::Green;
+    wanted.spec.port = 9999;
+    let foreseen = foresee(Start::Seen(Box::new(settled())), wanted, Timestamp::UNIX_EPOCH).unwrap();
+    let steps: Vec<&str> = foreseen.steps.iter().map(|step| step.what.as_str()).collect();
+    let stores = steps.iter().find(|step| step.starts_with("stores revision 2 of green")).unwrap();
+    for words in ["rendered anew as revision 2 with the switch", "ports", "set spec.active to blue"] {
+        assert!(stores.contains(words), "{stores}");
+    }
+}
+
 /// A Service that a person handed over sends its traffic where it did until a color is selected.
 #[test]
 fn a_service_that_was_handed_over_keeps_its_targets_until_the_switch() {

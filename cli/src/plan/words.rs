@@ -4,7 +4,8 @@
 use bluegreen_api::Color;
 use bluegreen_core::desired::names;
 use bluegreen_core::observe::Snapshot;
-use bluegreen_core::plan::{Action, Observed};
+use bluegreen_core::plan::{Action, Observed, replaces_tested};
+use bluegreen_core::status::words::tested_pods_replaced;
 use kube::ResourceExt;
 
 /// What an action does.
@@ -20,7 +21,11 @@ pub fn action(seen: &Snapshot, facts: &Observed, action: &Action) -> String {
         }
         Action::StoreRevision { color, number } => {
             let image = seen.app.spec.image_of(*color).unwrap_or_default();
-            format!("stores revision {number} of {color} ({image})")
+            let stores = format!("stores revision {number} of {color} ({image})");
+            let replaced = replaces_tested(facts, *color).filter(|_| seen.app.spec.active == *color);
+            replaced.map_or(stores.clone(), |from| {
+                format!("{stores}. {}", tested_pods_replaced(seen, *color, from, *number))
+            })
         }
         Action::RecoverRevision { color, number } => {
             format!("stores revision {number} of {color} again, which was lost, from {}", deployment(*color))

@@ -144,27 +144,29 @@ pub struct BlueGreenAppSpec {
     pub template: Option<Template>,
 
     /// Seconds that a new pod must stay ready before it counts as available. Default 0. Must be less than
-    /// `progressDeadlineSeconds`.
+    /// `progressDeadlineSeconds`. An edit takes effect on both colors and replaces no pod.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub min_ready_seconds: i32,
 
     /// Seconds without progress after which a color's roll-out, or a switch, is reported as failed. Progress is
     /// one more pod that becomes available, or an edit of the color. Default 600. Must be greater than
-    /// `minReadySeconds`.
+    /// `minReadySeconds`. An edit takes effect on both colors and replaces no pod.
     #[serde(default = "default_progress_deadline_seconds")]
     #[schemars(range(min = 1))]
     pub progress_deadline_seconds: i32,
 
     /// Seconds that the old color keeps running after a switch, for requests that are still under way,
     /// counted from when no endpoint of it is behind the Service any more. Until then it may grow with
-    /// `replicas`, and nothing else. Default 30, at most 86400.
+    /// `replicas`, and nothing else. Default 30, at most 86400. An edit replaces no pod: the pods' default grace
+    /// period, which is longer than this, follows with the color's next revision.
     #[serde(default = "default_drain_seconds")]
     #[schemars(range(min = 0, max = 86400))]
     pub drain_seconds: i32,
 
     /// Pods above `replicas` while a color is rolled: a number, or a percentage such as `25%`. Default `25%`. At
-    /// least 1, because no pod is removed before a new one is ready.
+    /// least 1, because no pod is removed before a new one is ready. An edit takes effect on both colors and replaces
+    /// no pod.
     #[serde(default = "default_max_surge")]
     #[x_kube(validation = rules::MAX_SURGE)]
     pub max_surge: IntOrString,

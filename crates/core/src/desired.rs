@@ -7,6 +7,7 @@ pub mod names;
 mod quantity;
 mod revision;
 mod service;
+mod settings;
 mod template;
 mod workload;
 
@@ -18,4 +19,5 @@ pub use revision::{
 pub use service::{
     LiveService, Selection, color_service, is_dual_stack, keep_targets, live_service, selects,
 };
+pub use settings::{rollout, without_rollout};
 pub use workload::deployment;

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 use k8s_openapi::api::core::v1::Service;
 use kube::{Resource, ResourceExt};
+use serde_json::json;
 
 pub use self::endpoints::foreign_slices;
 use self::owner::owned;
@@ -83,7 +84,7 @@ pub fn observe(seen: &Snapshot, routing: Routing, token: &Token, held: Held, now
     let status = app.status.clone().unwrap_or_default();
     let live = routing.live();
     let Routing { service, recorded } = routing;
-    let colors = PerColor::from_fn(|color| color_facts(seen, token, &service, &status, live, color));
+    let colors = PerColor::from_fn(|color| color_facts(seen, token, &service, &status, live, color, now));
     let target = app.spec.active;
     let elapsed = Elapsed {
         moved: held.moved,
@@ -193,6 +194,7 @@ fn color_facts(
     status: &BlueGreenAppStatus,
     live: Live,
     color: Color,
+    now: Timestamp,
 ) -> ColorFacts {
     let app = &seen.app;
     let stored = seen.revisions(color);
@@ -203,7 +205,7 @@ fn color_facts(
         stored.iter().find(|revision| live.color() == Some(color) && Some(revision.number) == served);
     let current = serving.or(newest);
     let deployment = owned(app, seen.deployments.get(color).as_deref(), |deployment: &Deployment| {
-        deployment_facts(seen, token, deployment, &stored, current, color)
+        deployment_facts(seen, token, deployment, &stored, current, color, now)
     });
     let running = deployment.ours().map(|d| d.revision);
     let keep = [newest.map(|r| r.number), current.map(|r| r.number), running];
@@ -233,10 +235,10 @@ fn as_stored(app: &BlueGreenApp, revision: &desired::Stored, color: Color) -> St
     let spec = &app.spec;
     let change = if desired::block_hash(spec, color).as_ref() != Some(&revision.rendered.block) {
         Change::Block
-    } else if desired::inputs_hash(spec, color).as_ref() != Some(&revision.rendered.inputs) {
-        Change::Shared
-    } else {
+    } else if revision.rendered.has_pods_of(spec, color) {
         Change::None
+    } else {
+        Change::Shared
     };
     Stored { number: revision.number, change }
 }
@@ -248,6 +250,7 @@ fn deployment_facts(
     stored: &[desired::Stored],
     current: Option<&desired::Stored>,
     color: Color,
+    now: Timestamp,
 ) -> DeploymentFacts {
     let spec = deployment.spec.as_ref();
     let status = deployment.status.clone().unwrap_or_default();
@@ -265,13 +268,15 @@ fn deployment_facts(
                 labels.remove(bookkeeping);
             }
         }
-        covered(&declared, deployment)
+        covered(&desired::without_rollout(declared), deployment)
     });
+    let settings = json!({"spec": desired::rollout(&seen.app.spec)});
     let revision = running_revision(deployment).unwrap_or(0);
     DeploymentFacts {
         revision,
         stored: stored.iter().any(|stored| stored.number == revision),
         matches,
+        settings: covered(&settings, deployment),
         fence: crate::plan::Fence::of_both(fence),
         replicas,
         observed: status.observed_generation.unwrap_or(-1) >= deployment.meta().generation.unwrap_or(0),
@@ -284,6 +289,7 @@ fn deployment_facts(
         deadline_exceeded: deadline_exceeded(
             deployment,
             current.and_then(|stored| seen.revision_created(color, stored.number)),
+            now,
         ),
         proven: seen.proof.get(color).as_ref().is_none_or(|proof| {
             current.is_some_and(|stored| !proof.replica_sets(deployment, stored.number).is_empty())
@@ -304,20 +310,25 @@ fn progressing(deployment: &Deployment) -> Option<&DeploymentCondition> {
 
 /// Returns true if the rollout of a revision that was stored at `created` has exceeded its deadline.
 ///
-/// The Deployment controller may keep its verdict on the version before for the new version, with the new
-/// observedGeneration, until pods get ready. That happens if a conflict keeps it from noting that the new ReplicaSet
-/// was created (`getNewReplicaSet` and `syncRolloutStatus` of Kubernetes 1.35). With that verdict, a fix would be
-/// called stalled from the start. So a verdict counts only if it is younger than the revision by half of the
-/// deadline. It is not the whole deadline, because the two times come from the clocks of two machines.
-fn deadline_exceeded(deployment: &Deployment, created: Option<Timestamp>) -> bool {
+/// The Deployment controller keeps its verdict until pods get ready, and two verdicts that it keeps don't count:
+///
+/// - that on the version before, which it may give the new version with the new observedGeneration. That happens if a
+///   conflict keeps it from noting that the new ReplicaSet was created (`getNewReplicaSet` and `syncRolloutStatus` of
+///   Kubernetes 1.35). With that verdict, a fix would be called stalled from the start. So a verdict must be younger
+///   than the revision by half of the deadline. It is not the whole deadline, because the two times come from the clocks
+///   of two machines;
+/// - that on a deadline which has been extended since (`DeploymentTimedOut`): the revision has time until the new one.
+fn deadline_exceeded(deployment: &Deployment, created: Option<Timestamp>, now: Timestamp) -> bool {
     let Some(verdict) = progressing(deployment) else { return false };
     if verdict.status != "False" || verdict.reason.as_deref() != Some("ProgressDeadlineExceeded") {
         return false;
     }
     let deadline = deployment.spec.as_ref().and_then(|spec| spec.progress_deadline_seconds).unwrap_or(600);
-    let half = Duration::from_secs(u64::try_from(deadline).unwrap_or(0)) / 2;
+    let deadline = seconds(deadline);
     let written = verdict.last_update_time.as_ref().map(|time| time.0);
-    created.zip(written).is_none_or(|(created, written)| since(created, written) >= half)
+    created.zip(written).is_none_or(|(created, written)| {
+        since(created, written) >= deadline / 2 && since(created, now.max(written)) >= deadline
+    })
 }
 
 /// Returns the number of ready pods behind the color's own Service. In a live read, only pods of the proven

@@ -72,6 +72,15 @@ pub struct Now {
 pub enum Announcement {
     /// Somebody reverts these actions each time.
     Contested(Vec<Action>),
+    /// The target of a switch was rendered anew, because shared fields were edited together with `spec.active`.
+    TestedPodsReplaced {
+        /// The target.
+        color: Color,
+        /// The revision of the pods that are replaced.
+        from: i64,
+        /// The new revision.
+        to: i64,
+    },
     /// The live Service was edited or deleted by somebody else and selects this color again.
     SelectorRestored(Color),
 }

@@ -37,7 +37,7 @@ pub use facts::{
 use bluegreen_api::Color;
 pub(crate) use pause::paused_midway;
 use rules::{drained, holder, holds, left_recently, serving};
-pub use rules::{gate, live, outdated};
+pub use rules::{gate, live, outdated, replaces_tested};
 use steps::{fence, resize_live, steps};
 use waits::waits;
 pub use waits::{Holder, Waits};

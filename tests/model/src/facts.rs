@@ -206,6 +206,8 @@ fn deployment(
         revision: i64::from(deployment.revision),
         stored: content(seen, color, deployment.revision).is_some(),
         matches: matches || !guards.fields,
+        // Nobody edits them in the model: a write of them is one of the size, which changes no template either.
+        settings: true,
         fence: if guards.deployment_fence { compare(mine, deployment.token) } else { Fence::Mine },
         replicas: i32::from(deployment.replicas),
         observed: deployment.observed || !guards.observed_generation,

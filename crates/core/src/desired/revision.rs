@@ -9,8 +9,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::canonical::short_hash;
+use super::covers::covers;
 use super::metadata::metadata;
 use super::names;
+use super::settings::{Timing, rollout};
 use super::template::{Inputs, pod_template};
 use bluegreen_api::{BlueGreenApp, BlueGreenAppSpec, Color};
 
@@ -25,9 +27,33 @@ pub struct Rendered {
     pub block: String,
     /// The hash of every field of the spec that the rendering uses.
     pub inputs: String,
+    /// `spec.drainSeconds` when it was rendered. It is `None` in a revision of an earlier release, and in one that was
+    /// recovered.
+    pub drain_seconds: Option<i32>,
     /// `minReadySeconds`, `progressDeadlineSeconds`, `revisionHistoryLimit`, `strategy` and `template`
     /// of the Deployment.
     pub deployment: Value,
+}
+
+impl Rendered {
+    /// Returns true if a color with this rendering would get the same pods from the spec as it is now.
+    ///
+    /// The hash covers the fields of [`Timing`], too, as it did in earlier releases. They are no reason to replace pods,
+    /// so they are compared as they were when this was rendered.
+    #[must_use]
+    pub fn has_pods_of(&self, spec: &BlueGreenAppSpec, color: Color) -> bool {
+        let then = Timing::rendered(&self.deployment, self.drain_seconds, spec);
+        hash(spec, color, &then).as_ref() == Some(&self.inputs)
+    }
+
+    /// Returns the path of the first field of the Deployment in which the pods of `other` differ.
+    #[must_use]
+    pub fn differs_in(&self, other: &Self) -> Option<String> {
+        let pods = |rendered: &Self| json!({"spec": {"template": rendered.deployment["template"]}});
+        let (these, others) = (pods(self), pods(other));
+        let difference = covers(&these, &others).and_then(|()| covers(&others, &these)).err()?;
+        Some(difference.path)
+    }
 }
 
 /// A revision as read back from the cluster.
@@ -73,6 +99,10 @@ pub fn block_hash(spec: &BlueGreenAppSpec, color: Color) -> Option<String> {
 /// block or no image.
 #[must_use]
 pub fn inputs_hash(spec: &BlueGreenAppSpec, color: Color) -> Option<String> {
+    hash(spec, color, &Timing::of(spec))
+}
+
+fn hash(spec: &BlueGreenAppSpec, color: Color, timing: &Timing) -> Option<String> {
     // There is no `..`, so whoever adds a field to the spec must decide whether the pods depend on it. Add such a
     // field to the hash only if it differs from its default. Otherwise, that release would change the hashes of all
     // apps.
@@ -81,10 +111,11 @@ pub fn inputs_hash(spec: &BlueGreenAppSpec, color: Color) -> Option<String> {
         port_name,
         readiness_probe,
         template,
-        min_ready_seconds,
-        progress_deadline_seconds,
-        drain_seconds,
-        max_surge,
+        // In `timing`.
+        min_ready_seconds: _,
+        progress_deadline_seconds: _,
+        drain_seconds: _,
+        max_surge: _,
         // Read through `image_of` and `color`.
         image: _,
         blue: _,
@@ -98,6 +129,7 @@ pub fn inputs_hash(spec: &BlueGreenAppSpec, color: Color) -> Option<String> {
         active_update_policy: _,
         paused: _,
     } = spec;
+    let Timing { min_ready_seconds, progress_deadline_seconds, drain_seconds, max_surge } = timing;
     Some(short_hash(&json!({
         "block": as_json(spec.color(color)?),
         "image": spec.image_of(color)?,
@@ -108,7 +140,7 @@ pub fn inputs_hash(spec: &BlueGreenAppSpec, color: Color) -> Option<String> {
         "minReadySeconds": min_ready_seconds,
         "progressDeadlineSeconds": progress_deadline_seconds,
         "drainSeconds": drain_seconds,
-        "maxSurge": as_json(max_surge),
+        "maxSurge": max_surge,
     })))
 }
 
@@ -127,20 +159,14 @@ pub fn render(app: &BlueGreenApp, color: Color) -> Option<Rendered> {
         overlay: spec.template.as_ref(),
         drain_seconds: spec.drain_seconds,
     });
+    let mut deployment = rollout(spec);
+    deployment["revisionHistoryLimit"] = json!(REVISION_HISTORY_LIMIT);
+    deployment["template"] = as_json(&template);
     Some(Rendered {
         block: block_hash(spec, color)?,
         inputs: inputs_hash(spec, color)?,
-        deployment: json!({
-            "minReadySeconds": spec.min_ready_seconds,
-            "progressDeadlineSeconds": spec.progress_deadline_seconds,
-            "revisionHistoryLimit": REVISION_HISTORY_LIMIT,
-            // No pod is removed before a new one is ready.
-            "strategy": {
-                "type": "RollingUpdate",
-                "rollingUpdate": {"maxSurge": as_json(&spec.max_surge), "maxUnavailable": 0},
-            },
-            "template": as_json(&template),
-        }),
+        drain_seconds: Some(spec.drain_seconds),
+        deployment,
     })
 }
 
@@ -160,6 +186,7 @@ pub fn recover(app: &BlueGreenApp, color: Color, running: &Deployment) -> Option
     Some(Rendered {
         block: label(names::BLOCK).or_else(|| block_hash(&app.spec, color)).unwrap_or_default(),
         inputs: label(names::INPUTS).or_else(|| inputs_hash(&app.spec, color)).unwrap_or_default(),
+        drain_seconds: None,
         deployment: Value::Object(deployment),
     })
 }
@@ -167,8 +194,12 @@ pub fn recover(app: &BlueGreenApp, color: Color, running: &Deployment) -> Option
 /// Returns the server-side apply body of the ControllerRevision `NAME-COLOR-NUMBER`.
 #[must_use]
 pub fn revision(app: &BlueGreenApp, color: Color, number: i64, rendered: &Rendered) -> Value {
-    let Rendered { block, inputs, deployment } = rendered;
+    let Rendered { block, inputs, drain_seconds, deployment } = rendered;
     let name = app.metadata.name.as_deref().unwrap_or_default();
+    let mut data = json!({"block": block, "inputs": inputs, "deployment": deployment});
+    if let Some(seconds) = drain_seconds {
+        data["drainSeconds"] = json!(seconds);
+    }
     json!({
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
@@ -176,7 +207,7 @@ pub fn revision(app: &BlueGreenApp, color: Color, number: i64, rendered: &Render
             (names::COLOR, color.as_str()),
         ]),
         "revision": number,
-        "data": {"block": block, "inputs": inputs, "deployment": deployment},
+        "data": data,
     })
 }
 
@@ -194,6 +225,10 @@ pub fn stored(revision: &ControllerRevision) -> Result<Stored, RevisionError> {
         rendered: Rendered {
             block: text("block", "data.block")?,
             inputs: text("inputs", "data.inputs")?,
+            drain_seconds: data
+                .get("drainSeconds")
+                .and_then(Value::as_i64)
+                .and_then(|seconds| seconds.try_into().ok()),
             deployment: data.get("deployment").cloned().ok_or(RevisionError::Field("data.deployment"))?,
         },
     };
@@ -206,6 +241,6 @@ pub fn stored(revision: &ControllerRevision) -> Result<Stored, RevisionError> {
 
 /// Converts a value to JSON. That can't fail for these types, because the keys of all their maps are text. `null`
 /// stands for the impossible case, so that this function never fails.
-fn as_json(value: &impl Serialize) -> Value {
+pub(super) fn as_json(value: &impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or(Value::Null)
 }

@@ -3,10 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use super::metadata::metadata;
-use super::{Stored, names};
+use super::{Stored, names, rollout};
 use bluegreen_api::{BlueGreenApp, Color};
 
-/// Returns the server-side apply body of the Deployment `NAME-COLOR`, built only from the stored revision.
+/// Returns the server-side apply body of the Deployment `NAME-COLOR`, built from the stored revision.
+///
+/// How it is rolled out follows the spec of the app, because that changes no pod.
 ///
 /// `replicas` is the number of pods, and `fence` is the fencing token as a label value. The token is only in a label
 /// of the Deployment: in the pod template it would roll the pods, and as an annotation it would change
@@ -21,6 +23,11 @@ pub fn deployment(app: &BlueGreenApp, color: Color, stored: &Stored, replicas: i
     // refuse the Deployment, and without the revision's number nobody could tell which pods they are.
     for (key, value) in selector.iter().chain(&[(names::REVISION, number.as_str())]) {
         set(&mut spec, &["template", "metadata", "labels", key], json!(value));
+    }
+    if let Value::Object(fields) = rollout(&app.spec) {
+        for (field, value) in fields {
+            set(&mut spec, &[&field], value);
+        }
     }
     set(&mut spec, &["replicas"], json!(replicas));
     set(&mut spec, &["selector"], json!({"matchLabels": {(names::APP): name, (names::COLOR): color}}));

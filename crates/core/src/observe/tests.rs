@@ -289,10 +289,11 @@ fn a_deadline_that_passed_before_a_revision_was_stored_is_not_that_revisions() {
     let mut revision = desired::revision(&app, Color::Green, 2, &rendered);
     revision["metadata"]["creationTimestamp"] = json!(stored_at.to_string());
     let revision = Arc::new(serde_json::from_value(revision).unwrap());
-    let exceeded = |after: i64| {
+    let later = |seconds| stored_at + jiff::SignedDuration::from_secs(seconds);
+    let exceeded = |(after, now): (i64, i64)| {
         let stored = desired::Stored { number: 2, rendered: rendered.clone() };
         let mut deployment = desired::deployment(&app, Color::Green, &stored, 2, "");
-        let written = (stored_at + jiff::SignedDuration::from_secs(after)).to_string();
+        let written = later(after).to_string();
         deployment["spec"]["progressDeadlineSeconds"] = json!(30);
         deployment["status"] = json!({"conditions": [
             {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "lastUpdateTime": written},
@@ -301,11 +302,12 @@ fn a_deadline_that_passed_before_a_revision_was_stored_is_not_that_revisions() {
         seen.stored = Snapshot::sort_revisions(&app, [Arc::clone(&revision)]);
         seen.deployments.green = Some(Arc::new(serde_json::from_value(deployment).unwrap()));
         let token = Token { operator: String::new(), lease: String::new(), epoch: 1, attempt: 0 };
-        let facts = observe(&seen, routing(&seen, &token), &token, Held::default(), stored_at);
+        let facts = observe(&seen, routing(&seen, &token), &token, Held::default(), later(now));
         facts.colors.green.deployment.ours().unwrap().deadline_exceeded
     };
-    assert_eq!([-60, 0, 14].map(exceeded), [false; 3], "the verdict on the version before");
-    assert_eq!([15, 30, 600].map(exceeded), [true; 3], "this version's own");
+    assert_eq!([-60, 0, 14].map(|at| exceeded((at, 30))), [false; 3], "the verdict on the version before");
+    assert_eq!([15, 30, 600].map(|at| exceeded((at, 30))), [true; 3], "this version's own");
+    assert!(!exceeded((15, 29)), "the deadline has been extended since");
 }
 
 /// An in-place update is taken back only to a revision that is still stored. Otherwise, the record would name a

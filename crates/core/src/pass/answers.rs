@@ -11,7 +11,7 @@ use super::late::Explanation;
 use super::observer::{Decision, Observer};
 use super::{Announcement, FRESH, Now, PROGRESS, Pass, RESYNC};
 use crate::apply::{Failure, FailureKind, Outcome};
-use crate::plan::Action;
+use crate::plan::{Action, replaces_tested};
 use bluegreen_api::Color;
 
 /// What became of a report.
@@ -77,11 +77,9 @@ impl<O: Observer> Pass<'_, O> {
             Batch::Steps(decision) => (decision, Basis::Live),
             Batch::Switch(proven) => (proven.into_inner(), Basis::Proven),
         };
-        for (action, outcome) in decision.plan.actions.iter().zip(outcomes) {
-            if let (Action::Restore { to }, Outcome::Done) = (action, outcome) {
-                self.announcements.push(Announcement::SelectorRestored(*to));
-            }
-        }
+        let done =
+            decision.plan.actions.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Outcome::Done);
+        self.announcements.extend(done.filter_map(|(action, _)| announcement(action, &decision)));
         let again = Depth::Whole { owners: false };
         match gravest(&decision.plan.actions, outcomes, decision.intent.active.other()) {
             (Outcome::Done, _) => {
@@ -236,6 +234,16 @@ impl<O: Observer> Pass<'_, O> {
         }
         self.act(Based { decision, basis, began }, rounds, now)
     }
+}
+
+/// What an action that was carried out has to announce.
+fn announcement<O: Observer>(action: &Action, decision: &Decision<O>) -> Option<Announcement> {
+    if let Action::Restore { to } = *action {
+        return Some(Announcement::SelectorRestored(to));
+    }
+    let Action::StoreRevision { color, number: to } = *action else { return None };
+    let from = replaces_tested(&decision.facts, color).filter(|_| color == decision.intent.active)?;
+    Some(Announcement::TestedPodsReplaced { color, from, to })
 }
 
 /// A confirming read is not enough: read everything. That is the same round, so that it ends no pass.

@@ -154,8 +154,12 @@ pub struct DeploymentFacts {
     pub revision: i64,
     /// That revision is still stored.
     pub stored: bool,
-    /// Every declared field has its value. The fields are compared with the stored revision, not only a hash of it.
+    /// Every declared field but the [settings](Self::settings) has its value. The fields are compared with the stored
+    /// revision, not only a hash of it.
     pub matches: bool,
+    /// `minReadySeconds`, `progressDeadlineSeconds` and the strategy are as the spec has them. They follow the spec
+    /// without a new revision, because they change no pod.
+    pub settings: bool,
     /// Whose token it carries.
     pub fence: Fence,
     /// `spec.replicas`.

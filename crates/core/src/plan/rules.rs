@@ -62,7 +62,10 @@ pub fn gate(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missin
         return Err(Missing::Revision);
     }
     let Some(deployment) = facts.deployment.ours() else { return Err(Missing::Deployment) };
-    if !deployment.matches || deployment.revision != current.number {
+    // An edit of the settings counts for a color that is being prepared, as that of any shared field. What has served
+    // is a way back, which must not wait for a write.
+    let is_set = deployment.settings || facts.served;
+    if !deployment.matches || !is_set || deployment.revision != current.number {
         return Err(Missing::Rollout);
     }
     size::enough(intent, live, color, deployment, size::needed(intent, seen, live, color), facts.endpoints)?;
@@ -94,13 +97,18 @@ pub(super) fn left_recently(seen: &Observed, live: Live, color: Color) -> bool {
     color != now && has_served && !drain_recorded
 }
 
+/// Returns true if `color` may still be in its drain, so that only its size may grow.
+pub(super) fn drains(intent: &Intent, seen: &Observed, live: Live, color: Color) -> bool {
+    left_recently(seen, live, color) && !drained(intent, seen)
+}
+
 /// Returns what `color` is used for now.
 pub(super) fn role(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Role {
     if live.color() == Some(color) {
         Role::Live
     } else if intent.active == color {
         Role::Target
-    } else if left_recently(seen, live, color) && !drained(intent, seen) {
+    } else if drains(intent, seen, live, color) {
         Role::Draining
     } else {
         Role::Idle
@@ -137,7 +145,7 @@ pub(super) fn needs_revision(intent: &Intent, seen: &Observed, live: Live, color
         }
         Role::Draining => false,
         // The target of a switch back may still be in its drain. Its pods change only after that.
-        Role::Target => !left_recently(seen, live, color) || drained(intent, seen),
+        Role::Target => !drains(intent, seen, live, color),
         Role::Idle => true,
     };
     (outdated(newest, facts) && allowed).then_some(next)
@@ -175,6 +183,16 @@ pub fn outdated(newest: Stored, facts: &ColorFacts) -> bool {
         Change::Shared => !facts.served || never_began(facts),
         Change::Block => true,
     }
+}
+
+/// Returns the revision whose pods are ready and would be replaced before the switch to `target`, only because an edit of
+/// the shared fields came with it. People may have tested these pods, so they are told.
+pub fn replaces_tested(seen: &Observed, target: Color) -> Option<i64> {
+    let live = live(&seen.service, &seen.recorded).color()?;
+    let facts = seen.colors.get(target);
+    let (newest, deployment) = (facts.newest?, facts.deployment.ours()?);
+    let is_ready = deployment.revision == newest.number && deployment.rolled_out;
+    (live != target && newest.change == Change::Shared && is_ready).then_some(newest.number)
 }
 
 /// Returns which objects do not carry this leader's token: the Service, and the Deployments of which colors.

@@ -4,7 +4,7 @@
 //! wanted exactly that many would never open while it grows, and would stop a way back after it shrank. What protects the
 //! users is another number: the pods that carry the traffic now. No switch leaves fewer than that.
 
-use super::rules::{Role, drained, gate, left_recently};
+use super::rules::{Role, drains, gate, left_recently};
 use super::{DeploymentFacts, Intent, Live, Missing, Observed, Standby};
 use bluegreen_api::Color;
 
@@ -95,8 +95,7 @@ pub(super) fn wanted(
             let target = target(intent, seen, live, color, deployment, edited);
             // A switch back during the drain uses the target as it is, or waits: connections may still reach it.
             let breaks = edited || target < size;
-            let drains = left_recently(seen, live, color) && !drained(intent, seen);
-            (!breaks || !drains).then_some(target)
+            (!breaks || !drains(intent, seen, live, color)).then_some(target)
         }
         // It grows with the live color, or a way back would wait for new pods. Fewer pods would cut connections.
         Role::Draining => {

@@ -1,6 +1,6 @@
 //! The next actions, in order of urgency.
 
-use super::rules::{Role, gate, in_place, needs_revision, role, unfenced};
+use super::rules::{Role, drains, gate, in_place, needs_revision, role, unfenced};
 use super::{Action, Child, ColorFacts, DeploymentFacts, Fence, Intent, Live, Observed, size};
 use bluegreen_api::Color;
 
@@ -136,14 +136,14 @@ pub(super) fn resize_live(intent: &Intent, seen: &Observed, live: Live) -> Vec<A
     guarded(seen, vec![Action::EditDeployment { color, replicas }])
 }
 
-/// Returns true if an edit of the color's Deployment would change only its size.
+/// Returns true if an edit of the color's Deployment would change no pod but its number. The settings may change, too.
 pub(super) fn is_resize(seen: &Observed, color: Color) -> bool {
     let facts = seen.colors.get(color);
     let both = facts.current.zip(facts.deployment.ours());
     both.is_some_and(|(current, deployment)| !is_edited(current.number, deployment))
 }
 
-/// Returns true if the Deployment differs from the revision with this number in more than its size.
+/// Returns true if the Deployment differs from the revision with this number in more than its size and its settings.
 fn is_edited(number: i64, deployment: &DeploymentFacts) -> bool {
     number != deployment.revision || !deployment.matches
 }
@@ -170,7 +170,10 @@ fn upkeep(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Option<
     let deployment = facts.deployment.ours()?;
     let edited = is_edited(current.number, deployment);
     let replicas = size::wanted(intent, seen, live, role, color, edited)?;
-    (edited || deployment.replicas != replicas).then_some(Action::EditDeployment { color, replicas })
+    // The settings change no pod, and yet a write with an unknown result would hold up a way back.
+    let resets = !deployment.settings && !drains(intent, seen, live, color);
+    (edited || resets || deployment.replicas != replicas)
+        .then_some(Action::EditDeployment { color, replicas })
 }
 
 fn has_anything(facts: &ColorFacts) -> bool {

@@ -21,6 +21,7 @@ pub const EVENTS: &[&str] = &[
     "SwitchCanceled",
     "SwitchStarted",
     "Switched",
+    "TestedPodsReplaced",
     "WriteFailed",
 ];
 

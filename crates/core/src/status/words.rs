@@ -6,8 +6,8 @@
 use kube::ResourceExt;
 
 use crate::apply::{Failure, FailureKind};
-use crate::desired::names;
-use crate::observe::Stranger;
+use crate::desired::{self, names};
+use crate::observe::{Snapshot, Stranger};
 use crate::plan::{Action, Child, Holder, Live, Missing, Observed, Plan, Stage};
 use crate::validate;
 use bluegreen_api::{BlueGreenApp, Color, PerColor};
@@ -71,6 +71,25 @@ pub(super) fn switching(from: Option<Color>, to: Color) -> String {
         Some(from) => format!("Switching from {from} to {to}"),
         None => format!("Switching to {to}"),
     }
+}
+
+/// The target of a switch is rendered anew as revision `to`, because shared fields were edited together with `spec.active`;
+/// its pods of revision `from` were ready.
+pub fn tested_pods_replaced(seen: &Snapshot, color: Color, from: i64, to: i64) -> String {
+    let differs = seen
+        .revision(color, from)
+        .zip(desired::render(&seen.app, color))
+        .and_then(|(was, now)| now.differs_in(&was.rendered));
+    let field = differs.map(|path| {
+        format!(" ({path} of Deployment {})", names::deployment_name(&seen.app.name_any(), color))
+    });
+    format!(
+        "{color} was rendered anew as revision {to} with the switch, because a field that both colors share was edited{}. \
+         Its pods of revision {from}, which were ready, are replaced, and the new ones go live untested. To test them \
+         first, set spec.active to {}",
+        field.unwrap_or_default(),
+        color.other(),
+    )
 }
 
 /// The spec has changes, and `spec.paused` holds them back.

@@ -38,6 +38,21 @@ fn a_shared_edit_reaches_only_a_color_that_has_not_served_since_its_own_edit() {
     assert!(rolled_over().shared_edit().actions().is_empty());
 }
 
+/// How a Deployment rolls changes no pod, so it follows the spec everywhere but in a drain, and holds up no way back.
+#[test]
+fn settings_follow_the_spec_without_a_revision_and_never_hold_up_a_way_back() {
+    let reset = |world: World, color| world.unreported().deployment(color, |d| d.settings = false);
+    for color in Color::ALL {
+        assert_eq!(reset(rolled_over(), color).actions(), [edit(color, FULL)]);
+    }
+    assert!(reset(draining(), Blue).actions().is_empty());
+    let back = reset(draining(), Blue).active(Blue).switching();
+    assert_eq!(back.actions(), [switch(Green, Blue)]);
+    assert_eq!(back.moved(30).actions(), [switch(Green, Blue)], "after its drain, too");
+    let first = reset(stable(), Green).active(Green).switching();
+    assert_eq!(first.actions(), [edit(Green, FULL)], "it is being prepared");
+}
+
 #[test]
 fn with_rolling_update_the_live_color_is_rendered_recorded_and_rolled_in_place() {
     let world = stable().rolling_update();

@@ -25,6 +25,7 @@ pub fn ready(revision: i64, replicas: i32) -> DeploymentFacts {
         revision,
         stored: true,
         matches: true,
+        settings: true,
         fence: Fence::Mine,
         replicas,
         observed: true,

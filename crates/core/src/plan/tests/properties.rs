@@ -47,17 +47,18 @@ fn any_deployment() -> impl Strategy<Value = DeploymentFacts> {
         1 => [any_count(), any_count(), any_count(), any_count(), any_count()],
     ];
     let mostly = || proptest::bool::weighted(0.8);
-    (1..3_i64, any_fence(), counts, prop::array::uniform6(mostly())).prop_map(
+    (1..3_i64, any_fence(), counts, prop::array::uniform7(mostly())).prop_map(
         |(
             revision,
             fence,
             [replicas, total, updated, ready, available],
-            [stored, matches, observed, out, in_time, proven],
+            [stored, matches, settings, observed, out, in_time, proven],
         )| {
             DeploymentFacts {
                 revision,
                 stored,
                 matches,
+                settings,
                 fence,
                 replicas,
                 observed,
@@ -303,7 +304,7 @@ proptest! {
             let deployment = facts.deployment.ours().unwrap();
             let keeps = deployment.matches
                 && facts.current.map(|c| c.number) == Some(deployment.revision)
-                && *replicas >= deployment.replicas;
+                && *replicas > deployment.replicas;
             // Only an enlargement.
             prop_assert!(keeps, "{:?}", action);
         }
