@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use bluegreen_api::Color::{Blue, Green};
-use bluegreen_cluster::{Cluster, Node, Options};
+use bluegreen_cluster::{Cluster, Node, Options, output, patiently};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -175,15 +175,12 @@ impl Running {
     }
 
     async fn says(&mut self, words: &str) -> Result<()> {
-        let start = Instant::now();
-        while !self.text().contains(words) {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("ended with {status}:\n{}", self.text());
-            }
-            ensure!(start.elapsed() < Duration::from_secs(60), "never said {words:?}:\n{}", self.text());
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        Ok(())
+        let attempt = async || {
+            ensure!(self.text().contains(words), "never said {words:?}:\n{}", self.text());
+            Ok(())
+        };
+        let said = patiently(Duration::from_secs(60), attempt).await;
+        said.with_context(|| format!("{:?}", self.child.try_wait()))
     }
 }
 
@@ -191,12 +188,7 @@ impl Running {
 /// server answers an admin sooner than anybody else.
 async fn watched_app(cluster: &Cluster) -> Result<PathBuf> {
     let user = cluster.user("watcher", &[]).await?;
-    let kubectl = async |arguments: &[&str]| {
-        let mut command = Command::new(cluster.tool("kubectl"));
-        let output = command.arg("--kubeconfig").arg(cluster.kubeconfig()).args(arguments).output().await?;
-        ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(())
-    };
+    let kubectl = async |arguments: &[&str]| output(cluster.kubectl(arguments)).await;
     setup::install(&cluster.client()?).await?;
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("watched.yaml");
     std::fs::write(&file, serde_json::to_string(&app("hello").object())?)?;
@@ -228,10 +220,7 @@ async fn do_a_watch_and_a_wait_outlive_restarts_of_the_api_server() -> Result<()
     wait.says("can't reach the cluster").await?;
 
     let patch = r#"{"spec":{"active":"green"}}"#;
-    let mut command = Command::new(cluster.tool("kubectl"));
-    command.arg("--kubeconfig").arg(cluster.kubeconfig());
-    let patched = command.args(["patch", "bga", "hello", "--type=merge", "-p", patch]).output().await?;
-    ensure!(patched.status.success(), "{}", String::from_utf8_lossy(&patched.stderr));
+    output(cluster.kubectl(&["patch", "bga", "hello", "--type=merge", "-p", patch])).await?;
     watch.says("target   green").await?;
     let ended = tokio::time::timeout(Duration::from_secs(60), wait.child.wait()).await??;
     assert_eq!(ended.code(), Some(1), "{}", wait.text());

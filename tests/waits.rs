@@ -131,7 +131,7 @@ fn delay_everything(proxy: &Proxy) {
 async fn create(cluster: &Cluster, index: usize) -> Result<String> {
     let namespace = format!("waits-{}", index % NAMESPACES);
     setup::namespace(cluster, &namespace).await?;
-    let kubectl = Kubectl::new(cluster, &namespace);
+    let kubectl = Kubectl { cluster, namespace: &namespace };
     kubectl.apply(&app(&name(index)).replicas(REPLICAS).object()).await?;
     kubectl.wait_ready(&name(index)).await?;
     Ok(namespace)
@@ -148,7 +148,7 @@ async fn switch_again_and_again(
     rounds: usize,
     mut random: Random,
 ) -> Result<Vec<Waited>> {
-    let (client, kubectl, app) = (cluster.client()?, Kubectl::new(cluster, namespace), name(index));
+    let (client, kubectl, app) = (cluster.client()?, Kubectl { cluster, namespace }, name(index));
     let mut tags = [("blue", "v1".to_owned()), ("green", "v2".to_owned())];
     let mut waited = Vec::new();
     for round in 0..rounds {

@@ -1,32 +1,17 @@
 //! Does a real API server take every manifest of the repository, with strict validation and without a warning?
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
-use bluegreen_cluster::{Cluster, prometheus};
+use anyhow::{Result, ensure};
+use bluegreen_cluster::{Cluster, fed, prometheus};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::helm::{everything, kustomize, rendered, root};
 
-/// `kubectl` with a manifest on its standard input; everything that it says.
-fn kubectl(cluster: &Cluster, arguments: &[&str], manifest: &str) -> Result<String> {
-    use std::io::Write;
-    let mut child = Command::new(cluster.tool("kubectl"))
-        .arg("--kubeconfig")
-        .arg(cluster.kubeconfig())
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    child.stdin.take().context("stdin")?.write_all(manifest.as_bytes())?;
-    let output = child.wait_with_output()?;
-    let words =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{words}");
-    Ok(words)
+/// `kubectl` with a manifest on its standard input; a warning is an error.
+async fn kubectl(cluster: &Cluster, arguments: &[&str], manifest: &str) -> Result<()> {
+    fed(cluster.kubectl(&[arguments, &["--warnings-as-errors"]].concat()), manifest).await.map(drop)
 }
 
 /// Every file of the repository with this ending. Templates are no YAML before Helm has been at them, and it has below.
@@ -113,29 +98,27 @@ fn everything_there_is() -> Result<Vec<(String, String)>> {
     Ok(all)
 }
 
-/// As `kubectl apply` does it, without an effect. The error is what the API server has against it; a warning is one.
-fn verdict(cluster: &Cluster, manifest: &str) -> Result<()> {
+/// As `kubectl apply` does it, without an effect. The error is what the API server has against it.
+async fn verdict(cluster: &Cluster, manifest: &str) -> Result<()> {
     let dry =
         ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-"];
-    let words = kubectl(cluster, &dry, manifest)?;
-    ensure!(!words.contains("Warning"), "{words}");
-    Ok(())
+    kubectl(cluster, &dry, manifest).await
 }
 
 /// The kinds and namespaces that the manifests take for granted.
-fn prepare(cluster: &Cluster) -> Result<()> {
+async fn prepare(cluster: &Cluster) -> Result<()> {
     let mut kinds = std::fs::read_to_string(root().join("crds/bluegreen.dev_bluegreenapps.yaml"))?;
     for file in prometheus::operator_crds()? {
         kinds = format!("{kinds}\n---\n{}", std::fs::read_to_string(file)?);
     }
     let apply = ["apply", "--server-side", "-f", "-"];
-    kubectl(cluster, &apply, &kinds)?;
+    kubectl(cluster, &apply, &kinds).await?;
     let established = ["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"];
-    kubectl(cluster, &established, "")?;
-    kubectl(cluster, &apply, &std::fs::read_to_string(root().join("config/default/namespace.yaml"))?)?;
+    kubectl(cluster, &established, "").await?;
+    kubectl(cluster, &apply, &std::fs::read_to_string(root().join("config/default/namespace.yaml"))?).await?;
     for namespace in ["shop", "bluegreen-demo", "argocd"] {
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
-        kubectl(cluster, &apply, &object.to_string())?;
+        kubectl(cluster, &apply, &object.to_string()).await?;
     }
     Ok(())
 }
@@ -143,11 +126,11 @@ fn prepare(cluster: &Cluster) -> Result<()> {
 #[tokio::test]
 async fn does_a_real_api_server_take_every_manifest() -> Result<()> {
     let cluster = Cluster::shared().await?;
-    prepare(cluster)?;
+    prepare(cluster).await?;
     let all = everything_there_is()?;
     let mut wrong = Vec::new();
     for (name, manifest) in &all {
-        match verdict(cluster, manifest) {
+        match verdict(cluster, manifest).await {
             Ok(()) => println!("accepted: {name}"),
             Err(error) => wrong.push(format!("{name}: {error}")),
         }
@@ -166,9 +149,9 @@ async fn does_a_real_api_server_take_every_manifest() -> Result<()> {
 #[tokio::test]
 async fn does_it_refuse_what_is_wrong() -> Result<()> {
     let cluster = Cluster::shared().await?;
-    prepare(cluster)?;
+    prepare(cluster).await?;
     let manifest = kustomize("config/default");
-    verdict(cluster, &manifest)?;
+    verdict(cluster, &manifest).await?;
     for (right, wrong) in [
         ("readOnlyRootFilesystem:", "readOnlyRootFileSystem:"),
         ("runAsNonRoot: true", "runAsNonRoot: yes-please"),
@@ -179,7 +162,7 @@ async fn does_it_refuse_what_is_wrong() -> Result<()> {
     ] {
         ensure!(manifest.contains(right), "{right} is not there to be broken");
         let broken = manifest.replace(right, wrong);
-        ensure!(verdict(cluster, &broken).is_err(), "{wrong} is accepted");
+        ensure!(verdict(cluster, &broken).await.is_err(), "{wrong} is accepted");
     }
     Ok(())
 }

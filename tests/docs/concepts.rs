@@ -1,30 +1,34 @@
-//! The table "I want to …" of `docs/concepts.md`: what it promises is run on a real API server.
+//! The table "I want to …" of `docs/concepts.md`: a test does what each row says, on the API server in memory
+//! (`driver::…`) or on a real one.
 
 use crate::document;
-use crate::e2e_tests::e2e_tests;
+use crate::named_tests::named_tests;
 
 /// What a person wants, and the tests that do just that and look at what happens.
 const SHOWN: &[(&str, &[&str])] = &[
-    ("start", &["activation::does_the_first_activation_wait_until_every_pod_is_ready"]),
+    ("start", &["driver::activation::the_first_activation_waits_until_every_pod_is_ready"]),
     (
         "deploy a new version to the idle color",
-        &["edits::does_an_edit_of_the_idle_color_change_its_pods_alone_and_show_on_its_own_service"],
+        &["driver::edits::an_edit_of_the_idle_color_changes_its_pods_alone_and_shows_on_its_own_service"],
     ),
     ("make it live", &["switching::does_a_switch_move_the_service_and_keep_the_old_color_warm"]),
-    ("do both in one commit", &["switching::is_a_new_tag_never_served_on_the_readiness_of_the_old_pods"]),
+    (
+        "do both in one commit",
+        &["driver::switching::a_new_tag_is_never_served_on_the_readiness_of_the_old_pods"],
+    ),
     (
         "go back",
         &[
-            "edits::does_a_rollback_bring_the_old_configuration_back_without_a_new_pod",
-            "switching::does_a_switch_back_while_draining_need_no_waiting",
+            "driver::edits::a_rollback_brings_the_old_configuration_back_without_a_new_pod",
+            "driver::switching::a_switch_back_while_draining_needs_no_waiting",
         ],
     ),
-    ("cancel a switch", &["switching::does_canceling_before_the_switch_leave_the_live_color_alone"]),
+    ("cancel a switch", &["driver::switching::canceling_before_the_switch_leaves_the_live_color_alone"]),
     (
         "change configuration",
         &[
-            "edits::does_a_shared_edit_reach_only_a_color_that_is_being_prepared",
-            "edits::does_a_revision_render_a_color_anew_with_nothing_else_changed",
+            "driver::edits::a_shared_edit_reaches_only_a_color_that_is_being_prepared",
+            "driver::edits::a_revision_renders_a_color_anew_with_nothing_else_changed",
         ],
     ),
     (
@@ -34,7 +38,7 @@ const SHOWN: &[(&str, &[&str])] = &[
     (
         "change size",
         &[
-            "edits::does_the_number_of_replicas_reach_both_colors",
+            "driver::sizes::the_number_of_replicas_reaches_both_colors",
             "edits::does_the_scale_subresource_work_as_an_autoscaler_needs_it",
         ],
     ),
@@ -42,16 +46,19 @@ const SHOWN: &[(&str, &[&str])] = &[
     (
         "save the idle color's cost",
         &[
-            "standby::does_the_old_color_stay_warm_for_as_long_as_asked_and_then_go_to_sleep",
-            "standby::does_a_reduced_standby_grow_to_full_size_before_a_switch",
+            "driver::sizes::the_old_color_stays_warm_for_as_long_as_asked_and_then_goes_to_sleep",
+            "driver::sizes::a_reduced_standby_grows_to_full_size_before_a_switch",
         ],
     ),
-    ("remove the idle color", &["edits::does_removing_the_idle_color_take_its_objects_after_the_drain"]),
+    (
+        "remove the idle color",
+        &["driver::edits::removing_the_idle_color_takes_its_objects_and_it_can_come_back"],
+    ),
     (
         "stop everything",
         &[
-            "edits::does_a_paused_app_stay_as_it_is_and_go_on_later",
-            "edits::does_a_pause_in_the_middle_of_a_switch_stop_it",
+            "driver::edits::a_paused_app_stays_as_it_is_and_goes_on_later",
+            "driver::edits::a_pause_in_the_middle_of_a_switch_stops_it",
         ],
     ),
     ("delete the app", &["processes::is_everything_collected_when_an_app_is_deleted"]),
@@ -73,8 +80,8 @@ fn wishes(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn is_every_row_of_i_want_to_run_on_a_real_api_server() {
-    let (text, tests) = (document("concepts.md"), e2e_tests());
+fn is_every_row_of_i_want_to_run_by_a_test() {
+    let (text, tests) = (document("concepts.md"), named_tests());
     let wishes = wishes(&text);
     for wish in &wishes {
         assert!(SHOWN.iter().any(|(shown, _)| shown == wish), "no test shows: I want to {wish}");

@@ -4,9 +4,9 @@
 
 mod chart;
 mod concepts;
-mod e2e_tests;
 mod generated;
 mod manifests;
+mod named_tests;
 mod promises;
 mod reach;
 mod supply;

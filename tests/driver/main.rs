@@ -13,6 +13,7 @@
 //! | `edits` | what each edit of the spec means |
 //! | `healing` | what people do to children by hand |
 //! | `health` | whether what serves is called healthy |
+//! | `looks` | what is read to confirm a switch |
 //! | `midway` | what happens while a target rolls |
 //! | `operators` | the operator ends, or there are two, or a result is unknown |
 //! | `published` | Events and metrics |
@@ -35,6 +36,7 @@ mod edits;
 mod failures;
 mod healing;
 mod health;
+mod looks;
 mod midway;
 mod operators;
 mod published;

@@ -2,10 +2,11 @@
 
 pub mod webhook;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bluegreen_api::Color::{Blue, Green};
+use bluegreen_cluster::patiently;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Api, ListParams};
 use serde_json::json;
@@ -72,13 +73,9 @@ async fn contested(sandbox: &Sandbox, app: &str) -> Result<String> {
             && event.type_.as_deref() == Some("Warning")
             && event.regarding.as_ref().is_some_and(|about| about.name.as_deref() == Some(app))
     };
-    let start = Instant::now();
-    loop {
-        let all = events.list(&ListParams::default()).await?.items;
-        if let Some(event) = all.into_iter().find(is_it) {
-            return event.note.context("a note");
-        }
-        ensure!(start.elapsed() < Duration::from_secs(45), "no Event says that it is contested");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let attempt = async || {
+        let event = events.list(&ListParams::default()).await?.items.into_iter().find(is_it);
+        event.and_then(|event| event.note).context("no Event says that it is contested")
+    };
+    patiently(Duration::from_secs(45), attempt).await
 }

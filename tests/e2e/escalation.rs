@@ -1,12 +1,12 @@
 //! What do people and pipelines get through the operator that they would not get without it? One row an attempt, and what
 //! stops it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use bluegreen_api::BlueGreenApp;
 use bluegreen_api::Color::Blue;
-use bluegreen_cluster::UserAccount;
+use bluegreen_cluster::{UserAccount, patiently};
 use k8s_openapi::api::core::v1::{Namespace, Pod, Secret};
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
@@ -15,7 +15,7 @@ use kube::discovery::ApiResource;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::harness::{Sandbox, World, app, cluster};
+use crate::harness::{Sandbox, World, app, cluster, setup};
 
 const POLICY: &str = include_str!("../../config/rbac/limited_edits.yaml");
 const ROLES: [&str; 2] = [
@@ -41,20 +41,7 @@ async fn install(client: &kube::Client) -> Result<()> {
 /// A user with a ClusterRole in this namespace.
 async fn user(sandbox: &Sandbox, who: &str, role: &str) -> Result<UserAccount> {
     let user = cluster().await?.user(&format!("{who}-{}", sandbox.namespace), &[]).await?;
-    let binding: RoleBinding = serde_json::from_value(json!({
-        "metadata": {"name": who},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user.name}],
-    }))?;
-    Api::namespaced(sandbox.client.clone(), &sandbox.namespace)
-        .create(&PostParams::default(), &binding)
-        .await?;
-    let apps: Api<BlueGreenApp> = Api::namespaced(user.client()?, &sandbox.namespace);
-    let start = Instant::now();
-    while let Err(error) = apps.list(&ListParams::default()).await {
-        ensure!(start.elapsed() < Duration::from_secs(20), "no rights: {error}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    setup::allow(&sandbox.client, &sandbox.namespace, &user, role).await?;
     Ok(user)
 }
 
@@ -131,12 +118,12 @@ async fn may_a_pipeline_release_and_do_nothing_else() -> Result<()> {
     let pipeline = user(&sandbox, "pipeline", "bluegreenapp-pipeline").await?;
     let editor = user(&sandbox, "editor", "bluegreenapp-editor").await?;
     let api: Api<BlueGreenApp> = Api::namespaced(pipeline.client()?, &sandbox.namespace);
-    let start = Instant::now();
     // A policy takes effect a moment after it is there.
-    while try_patch(&api, &json!({"spec": {"image": "evil/image"}})).await.is_ok() {
-        ensure!(start.elapsed() < Duration::from_secs(30), "the policy never takes effect");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let attempt = async || {
+        let evil = json!({"spec": {"image": "evil/image"}});
+        try_patch(&api, &evil).await.err().context("the policy never takes effect")
+    };
+    patiently(Duration::from_secs(30), attempt).await?;
 
     let (mut wrong, mut right) = (Vec::new(), 0);
     for patch in releases() {

@@ -4,32 +4,9 @@ use anyhow::{Context, Result};
 use bluegreen_api::Color::{Blue, Green};
 use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::api::{Api, Patch, PatchParams, PostParams};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::{Kind, Sandbox, World, app};
-
-/// A template that the schema of the app takes and the API server refuses in a Deployment.
-fn refused() -> Value {
-    json!({"metadata": {"labels": {"team": "no such value!"}}})
-}
-
-fn accepted() -> Value {
-    json!({"metadata": {"labels": {"team": "a"}}})
-}
-
-#[tokio::test]
-async fn does_a_target_whose_template_is_refused_stall_with_the_words_of_the_api_server() -> Result<()> {
-    let (sandbox, _operator) = Sandbox::serving("refused", &app("hello")).await?;
-    sandbox.edit("hello", json!({"active": "green", "green": {"tag": "v3"}, "template": refused()})).await?;
-    sandbox.until("it is refused", |world| world.stalled("hello", "Refused")).await?;
-    let (_, message) = sandbox.world().says("hello", "Stalled").context("stalled")?;
-    assert!(message.contains("no such value!"), "{message}");
-    assert_eq!(sandbox.world().selects("hello"), "blue");
-    sandbox.edit("hello", json!({"template": accepted()})).await?;
-    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
-    assert_eq!(sandbox.guard().switches[1].image, "team/hello:v3");
-    sandbox.finish().await
-}
 
 #[tokio::test]
 async fn does_a_node_port_that_is_taken_stall_until_it_is_free() -> Result<()> {

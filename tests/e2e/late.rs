@@ -8,7 +8,7 @@ use bluegreen_cluster::Cluster;
 use serde_json::{Value, json};
 
 use crate::harness::{Sandbox, app, setup};
-use crate::pull::image;
+use bluegreen_cluster::answer_image;
 
 /// Real pods start in their own time.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -61,7 +61,7 @@ async fn does_each_app_say_what_its_pods_wait_for() -> Result<()> {
     }
     let cluster = setup::real_node().await?;
     for name in ["answer", "beside"] {
-        cluster.load_image(&image(cluster.dir()?, name, "v1")?).await?;
+        cluster.load_image(&answer_image(cluster.dir()?, name, "v1")?).await?;
     }
     let sandbox = Sandbox::on(cluster, "late").await?;
     let _operator = sandbox.operator()?;

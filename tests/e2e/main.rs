@@ -9,7 +9,6 @@
 #[allow(dead_code)]
 mod harness;
 
-mod activation;
 mod conflicts;
 mod contested;
 mod edits;
@@ -19,13 +18,11 @@ mod healing;
 mod hpa;
 mod input;
 mod late;
-mod looks;
 mod policy;
 mod processes;
 mod pull;
 mod quiet;
 mod rights;
-mod standby;
 mod switching;
 mod teeth;
 mod tls;

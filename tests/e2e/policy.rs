@@ -3,8 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use bluegreen_api::Color::{Blue, Green};
+use bluegreen_cluster::patiently;
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
@@ -69,12 +70,11 @@ async fn install(sandbox: &Sandbox, shipped: &Shipped, action: &str) -> Result<(
     let binding: ValidatingAdmissionPolicyBinding = serde_json::from_value(binding)?;
     Api::all(sandbox.client.clone()).create(&PostParams::default(), &binding).await?;
     let probe = [shipped.probe, &["--dry-run=server"]].concat();
-    let start = Instant::now();
-    while strictly(sandbox, &probe).await.is_ok() {
-        ensure!(start.elapsed() < Duration::from_secs(30), "the policy is never in effect");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
-    Ok(())
+    let attempt = async || {
+        let asked = strictly(sandbox, &probe).await;
+        asked.err().context("the policy is never in effect").map(drop)
+    };
+    patiently(Duration::from_secs(30), attempt).await
 }
 
 async fn uninstall(client: &Client, name: &str) -> Result<()> {

@@ -1,34 +1,16 @@
 //! An image that never pulls, on a real node: a real kubelet asks a real container runtime for it.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bluegreen_api::Color::{Blue, Green};
-use bluegreen_cluster::oci::{File, Image, write_archive};
-use bluegreen_cluster::{Cluster, compile_static};
+use bluegreen_cluster::{Cluster, answer_image};
 use serde_json::json;
 
 use crate::harness::{App, Sandbox, app, setup};
 
 /// Real pods start in their own time.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A small web server, as an image of this name and tag.
-pub fn image(folder: &Path, name: &str, tag: &str) -> Result<PathBuf> {
-    let program = compile_static("answer", include_str!("../cluster/tests/fixtures/answer.rs"), folder)?;
-    let archive = folder.join(format!("{name}-{tag}.tar"));
-    let image = Image {
-        name: format!("localhost/{name}:{tag}"),
-        files: vec![File { path: "bin/answer".into(), content: std::fs::read(program)?, mode: 0o755 }],
-        entrypoint: vec!["/bin/answer".into()],
-        user: Some("10001:10001".into()),
-        port: Some(8080),
-        ..Image::default()
-    };
-    write_archive(&archive, &image)?;
-    Ok(archive)
-}
 
 fn answering() -> App {
     app("hello").with(json!({
@@ -58,7 +40,7 @@ async fn does_an_image_that_never_pulls_stall_with_its_name_and_recover_when_the
     let cluster = setup::real_node().await?;
     let folder = cluster.dir()?;
     for tag in ["v1", "v2"] {
-        cluster.load_image(&image(folder, "answer", tag)?).await?;
+        cluster.load_image(&answer_image(folder, "answer", tag)?).await?;
     }
     let sandbox = Sandbox::on(cluster, "pull").await?;
     let _operator = sandbox.operator()?;

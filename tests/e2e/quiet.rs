@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use bluegreen_cluster::{AuditLog, Offset};
+use bluegreen_api::Color::Blue;
+use bluegreen_cluster::{AuditLog, Offset, patiently};
 use futures::{StreamExt, TryStreamExt};
 use serde_json::json;
 
@@ -63,10 +64,12 @@ async fn are_there_no_writes_in_quiet_times_and_none_after_a_restart() -> Result
     operator.says("leading", Duration::from_secs(40)).await?;
     let leads = start.elapsed();
     // Silence proves something only of an operator that has looked at every app.
-    while operator.metric("controller_runtime_reconcile_total").await? < apps {
-        ensure!(start.elapsed() < limit, "it does not look at all of them");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let all_looked_at = async || {
+        let passes = operator.metric("controller_runtime_reconcile_total").await?;
+        ensure!(passes >= apps, "it does not look at all of them");
+        Ok(())
+    };
+    patiently(limit, all_looked_at).await?;
     let looked = start.elapsed();
     tokio::time::sleep(quiet).await;
     println!(
@@ -82,14 +85,33 @@ async fn are_there_no_writes_in_quiet_times_and_none_after_a_restart() -> Result
 
 /// Waits until nothing was written for three seconds: what the suite promises is that this comes, soon.
 async fn calm(audit: &AuditLog, user: &str) -> Result<Offset> {
-    let start = Instant::now();
-    loop {
+    let attempt = async || {
         let since = audit.end()?;
         tokio::time::sleep(Duration::from_secs(3)).await;
         let written = writes(audit, since, user)?;
-        if written.is_empty() {
-            return Ok(since);
-        }
-        ensure!(start.elapsed() < Duration::from_secs(60), "it never comes to rest: {written:#?}");
-    }
+        ensure!(written.is_empty(), "it never comes to rest: {written:#?}");
+        Ok(since)
+    };
+    patiently(Duration::from_secs(60), attempt).await
+}
+
+/// `make hostile` found it: declared again and again, since it never came to be what was declared.
+#[tokio::test]
+async fn is_an_app_content_with_the_defaults_that_replace_its_zeros() -> Result<()> {
+    let probe = json!({"httpGet": {"path": "", "port": 8888}});
+    let container = json!({
+        "name": "app", "imagePullPolicy": "", "terminationMessagePath": "", "terminationMessagePolicy": "",
+        "resources": {"requests": {"cpu": "100u"}, "limits": {"cpu": "1.0005"}},
+        "livenessProbe": {
+            "httpGet": {"path": "", "port": 8888, "scheme": ""},
+            "periodSeconds": 0, "timeoutSeconds": 0, "successThreshold": 0, "failureThreshold": 0,
+        },
+        "ports": [{"containerPort": 9999, "name": "other", "protocol": ""}],
+    });
+    let pods = json!({"containers": [container], "dnsPolicy": "", "schedulerName": ""});
+    let zeros = app("hello").with(json!({"readinessProbe": probe, "template": {"spec": pods}}));
+    let (sandbox, operator) = Sandbox::serving("zeros", &zeros).await?;
+    sandbox.until("all is well", |world| world.serves("hello", Blue) && world.settled("hello")).await?;
+    assert!(!operator.log(10_000).contains("EditDeployment"), "{}", operator.log(10_000));
+    sandbox.finish().await
 }

@@ -1,18 +1,11 @@
 //! From one color to the other.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
-use bluegreen_api::Color::{self, Blue, Green};
+use bluegreen_api::Color::{Blue, Green};
 use bluegreen_api::Phase;
 use serde_json::json;
 
-use crate::harness::{Kind, Sandbox, World, app, pods};
-
-/// The colors that were selected, in their order.
-fn colors(sandbox: &Sandbox) -> Vec<Color> {
-    sandbox.guard().switches.iter().map(|switch| switch.to).collect()
-}
+use crate::harness::{Kind, Sandbox, app};
 
 #[tokio::test]
 async fn does_a_switch_move_the_service_and_keep_the_old_color_warm() -> Result<()> {
@@ -30,62 +23,6 @@ async fn does_a_switch_move_the_service_and_keep_the_old_color_warm() -> Result<
     assert_eq!(status.history[0].image, "team/hello:v2");
     assert_eq!(sandbox.world().size("hello", Blue), Some(3));
     assert!(sandbox.world().condition("hello", "StandbyReady", "True", "Warm"));
-    sandbox.finish().await
-}
-
-#[tokio::test]
-async fn does_a_switch_back_while_draining_need_no_waiting() -> Result<()> {
-    let (sandbox, _operator) = Sandbox::serving("back", &app("hello").drain(60)).await?;
-    let blue = sandbox.world().pods("hello", Blue);
-    sandbox.activate("hello", Green).await?;
-    sandbox.until("green serves, blue drains", |world| world.ready("hello")).await?;
-    sandbox.activate("hello", Blue).await?;
-    sandbox
-        .within(Duration::from_secs(20), "blue serves again, green drains", |world| {
-            world.ready("hello") && world.selects("hello") == "blue"
-        })
-        .await?;
-    assert_eq!(sandbox.world().pods("hello", Blue), blue, "no pod was made anew");
-    assert_eq!(colors(&sandbox), [Blue, Green, Blue]);
-    sandbox.finish().await
-}
-
-#[tokio::test]
-async fn does_canceling_before_the_switch_leave_the_live_color_alone() -> Result<()> {
-    let (sandbox, _operator) = Sandbox::serving("cancel", &app("hello")).await?;
-    let slow = pods(json!({"ready-after": "6s"}));
-    sandbox
-        .edit("hello", json!({"active": "green", "green": {"tag": "v3"}, "template": slow["template"]}))
-        .await?;
-    sandbox
-        .until("the switch is under way", |world| {
-            world.status("hello").is_some_and(|s| s.switch.is_some_and(|switch| switch.to == Green))
-        })
-        .await?;
-    sandbox.activate("hello", Blue).await?;
-    sandbox.until("it is canceled", |world| world.ready("hello")).await?;
-    // Green becomes ready now, too late.
-    sandbox.until("green is up", |world| world.says("hello", "StandbyReady").is_some()).await?;
-    let serves = |world: &World| world.ready("hello") && world.selects("hello") == "blue";
-    sandbox.throughout(Duration::from_secs(2), "blue serves", serves).await?;
-    assert_eq!(colors(&sandbox), [Blue]);
-    sandbox.finish().await
-}
-
-#[tokio::test]
-async fn is_a_new_tag_never_served_on_the_readiness_of_the_old_pods() -> Result<()> {
-    let (sandbox, _operator) = Sandbox::serving("one-edit", &app("hello")).await?;
-    sandbox.edit("hello", json!({"active": "green", "green": {"tag": "v3"}})).await?;
-    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
-    // The same again, slower, towards a color that served before.
-    let slow = pods(json!({"ready-after": "3s"}));
-    sandbox
-        .edit("hello", json!({"active": "blue", "blue": {"tag": "v4"}, "template": slow["template"]}))
-        .await?;
-    sandbox.until("blue serves", |world| world.serves("hello", Blue)).await?;
-
-    let images: Vec<String> = sandbox.guard().switches.into_iter().map(|switch| switch.image).collect();
-    assert_eq!(images, ["team/hello:v1", "team/hello:v3", "team/hello:v4"]);
     sandbox.finish().await
 }
 

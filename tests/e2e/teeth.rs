@@ -21,19 +21,7 @@ impl History {
     /// The app exists, and both colors run with two pods, ready.
     fn new() -> Self {
         let mut history = Self { start: Instant::now(), events: Vec::new(), foreign: BTreeSet::new() };
-        let spec = json!({
-            "active": "blue", "image": "hello", "blue": {"tag": "v1"}, "green": {"tag": "v2"},
-            "replicas": 2, "port": 8888, "drainSeconds": 5,
-        });
-        history.add(
-            0,
-            Kind::App,
-            "hello",
-            json!({
-                "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp",
-                "metadata": {"name": "hello"}, "spec": spec,
-            }),
-        );
+        history.app(0, 2, "Freeze");
         for color in ["blue", "green"] {
             history.add(0, Kind::Deployment, &format!("hello-{color}"), deployment(2, 2, "v1"));
             history.slice(0, &format!("hello-{color}"), color, 2);
@@ -333,20 +321,11 @@ fn is_a_service_noticed_that_lost_its_last_endpoint() {
 
 #[test]
 fn does_grace_excuse_what_was_asked_for_a_moment_before_and_nothing_else() {
-    let asked = |replicas: i32| {
-        json!({
-            "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "metadata": {"name": "hello"},
-            "spec": {
-                "active": "blue", "image": "hello", "blue": {"tag": "v1"}, "green": {"tag": "v2"},
-                "replicas": replicas, "port": 8888, "drainSeconds": 5,
-            },
-        })
-    };
     for (lowered, broken) in [(4, vec![]), (9, vec![Rule::LiveKeepsItsSize])] {
         let mut history = History::serving();
         // One pod is enough for a second.
-        history.add(2, Kind::App, "hello", asked(1));
-        history.add(3, Kind::App, "hello", asked(2));
+        history.app(2, 1, "Freeze");
+        history.app(3, 2, "Freeze");
         history.add(lowered, Kind::Deployment, "hello-blue", deployment(1, 1, "v1"));
         let grace = Duration::from_secs(3);
         let found = replay_with_grace(&history.events, &history.foreign, grace).broken;

@@ -1,9 +1,10 @@
 //! An app, with the operator behind a proxy: where flows are played and troubles strike.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use bluegreen_api::Color;
+use bluegreen_cluster::patiently;
 use bluegreen_proxy::Proxy;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, Patch, PatchParams};
@@ -184,16 +185,13 @@ impl Stage {
     }
 
     async fn poll(&self, otherwise: &str, holds: impl AsyncFn(&[Member]) -> bool) -> Result<()> {
-        let start = Instant::now();
-        while !holds(&self.members.lock().await).await {
-            if start.elapsed() > PATIENCE {
-                let members = self.members.lock().await;
-                let logs = members.iter().map(|member| member.operator.log(40)).collect::<Vec<_>>();
-                bail!("{otherwise}:\n{}", logs.join("\n---\n"));
-            }
-            tokio::time::sleep(Duration::from_millis(30)).await;
-        }
-        Ok(())
+        let attempt = async || {
+            let members = self.members.lock().await;
+            let logs = || members.iter().map(|member| member.operator.log(40)).collect::<Vec<_>>();
+            ensure!(holds(&members).await, "{otherwise}:\n{}", logs().join("\n---\n"));
+            Ok(())
+        };
+        patiently(PATIENCE, attempt).await
     }
 }
 

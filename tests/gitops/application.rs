@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
+use bluegreen_cluster::patiently;
 use futures::TryStreamExt;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -90,18 +91,11 @@ impl Application {
 
     /// Waits until that is said.
     pub async fn until(&self, what: &str, holds: impl Fn(&Said) -> bool) -> Result<Said> {
-        let start = Instant::now();
-        loop {
-            if let Some((_, last)) = self.said().last()
-                && holds(last)
-            {
-                return Ok(last.clone());
-            }
-            if start.elapsed() > PATIENCE {
-                bail!("not within {PATIENCE:?}: {what}; {:#?}", self.said().last());
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let attempt = async || {
+            let last = self.said().pop().map(|(_, said)| said);
+            last.clone().filter(&holds).with_context(|| format!("{what}; {last:#?}"))
+        };
+        patiently(PATIENCE, attempt).await
     }
 
     /// Has Argo CD look at Git and at the cluster now, and waits until it has.
@@ -109,13 +103,12 @@ impl Application {
         let annotation = "argocd.argoproj.io/refresh";
         let ask = json!({"metadata": {"annotations": {annotation: "normal"}}});
         self.api.patch(self.name, &PatchParams::default(), &Patch::Merge(ask)).await?;
-        let start = Instant::now();
-        while self.api.get(self.name).await?.annotations().contains_key(annotation) {
-            if start.elapsed() > PATIENCE {
-                bail!("Argo CD does not look at {}", self.name);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let attempt = async || {
+            let asked = self.api.get(self.name).await?.annotations().contains_key(annotation);
+            ensure!(!asked, "Argo CD does not look at {}", self.name);
+            Ok(())
+        };
+        patiently(PATIENCE, attempt).await?;
         // What it said is heard of a moment later.
         let version = self.api.get(self.name).await?;
         let now = Said::of(&serde_json::to_value(&version)?);

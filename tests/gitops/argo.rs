@@ -1,12 +1,11 @@
 //! A real Argo CD on loopback, its Redis and a Git server beside it. All of it ends with the cluster.
 
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use bluegreen_cluster::{Cluster, argocd, target};
+use anyhow::{Context, Result};
+use bluegreen_cluster::{Cluster, argocd, free_ports, output, patiently, tail, target};
 use kube::config::Kubeconfig;
 use serde_json::json;
 use tokio::process::Command;
@@ -15,6 +14,9 @@ use crate::root;
 
 /// The repository of Argo CD's examples, which is replaced by ours.
 pub const EXAMPLE_REPOSITORY: &str = "https://git.example.com/team/deploy.git";
+
+/// How long a part of it may take to answer.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// A running Argo CD.
 pub struct Argo {
@@ -63,11 +65,7 @@ impl Argo {
         }
         let settings = root().join("tests/gitops/argocd.yaml").display().to_string();
         // A kind is served a moment after its definition is taken.
-        let start = Instant::now();
-        while let Err(error) = self.kubectl(&["apply", "-f", &settings]).await {
-            ensure!(start.elapsed() < Duration::from_secs(60), "{error}");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
+        patiently(MINUTE, async || self.kubectl(&["apply", "-f", &settings]).await).await?;
         let cluster = self.folder.join("cluster.json");
         std::fs::write(&cluster, self.cluster_secret()?)?;
         self.kubectl(&["apply", "-f", &cluster.display().to_string()]).await?;
@@ -131,9 +129,9 @@ impl Argo {
     }
 
     async fn git(&self, arguments: &[&str]) -> Result<()> {
-        let output = Command::new("git").args(arguments).output().await?;
-        ensure!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(())
+        let mut git = Command::new("git");
+        git.args(arguments);
+        output(git).await.map(drop)
     }
 
     /// The clone, where commits are made.
@@ -233,47 +231,21 @@ impl Argo {
     }
 
     async fn kubectl(&self, arguments: &[&str]) -> Result<()> {
-        let mut command = Command::new(self.cluster.tool("kubectl"));
-        let output =
-            command.arg("--kubeconfig").arg(self.cluster.kubeconfig()).args(arguments).output().await?;
-        ensure!(
-            output.status.success(),
-            "kubectl {arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(())
+        output(self.cluster.kubectl(arguments)).await.map(drop)
     }
 
     async fn answers(&self, address: &str) -> Result<()> {
-        let start = Instant::now();
-        while tokio::net::TcpStream::connect(address).await.is_err() {
-            if start.elapsed() > Duration::from_secs(60) {
-                bail!("nobody answers at {address}\n{}", self.logs()?);
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        Ok(())
+        let attempt = async || Ok(tokio::net::TcpStream::connect(address).await?);
+        let answered = patiently(MINUTE, attempt).await.map(drop);
+        answered.with_context(|| format!("nobody answers at {address}\n{}", self.logs().unwrap_or_default()))
     }
 
     /// The end of each part's log.
     pub fn logs(&self) -> Result<String> {
         let mut text = String::new();
         for name in ["redis", "argocd-repo-server", "argocd-application-controller", "argocd-server"] {
-            let log = std::fs::read_to_string(self.cluster.process_log(name)?).unwrap_or_default();
-            let lines: Vec<&str> = log.lines().collect();
-            let last = &lines[lines.len().saturating_sub(25)..];
-            text += &format!("--- {name}\n{}\n", last.join("\n"));
+            text += &format!("--- {name}\n{}\n", tail(&self.cluster.process_log(name)?, 25));
         }
         Ok(text)
     }
-}
-
-fn free_ports<const N: usize>() -> Result<[u16; N]> {
-    let mut listeners = Vec::new();
-    for _ in 0..N {
-        listeners.push(TcpListener::bind("127.0.0.1:0")?);
-    }
-    let ports: Vec<u16> =
-        listeners.iter().map(|listener| Ok(listener.local_addr()?.port())).collect::<Result<_>>()?;
-    ports.try_into().ok().context("ports")
 }

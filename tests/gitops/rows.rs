@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use futures::FutureExt;
-use futures::future::BoxFuture;
+use futures::future::LocalBoxFuture;
 
 use crate::reach;
 use crate::stage::Stage;
@@ -22,7 +22,7 @@ pub struct Row {
     pub reach: Reach,
 }
 
-type Reach = for<'a> fn(&'a mut Stage) -> BoxFuture<'a, Result<()>>;
+type Reach = for<'a> fn(&'a mut Stage) -> LocalBoxFuture<'a, Result<()>>;
 
 impl Row {
     /// `kubectl wait --for=condition=Ready` looks at one condition: it returns when kstatus does, or a little before, and it
@@ -55,76 +55,80 @@ pub fn rows() -> Vec<Row> {
 
 fn on_the_way() -> Vec<Row> {
     vec![
-        row("new", "just created, and no operator has handled it yet", Waits, |s| reach::new(s).boxed()),
+        row("new", "just created, and no operator has handled it yet", Waits, |s| {
+            reach::new(s).boxed_local()
+        }),
         row("first-color", "the first color's pods start; no color is live yet", Waits, |s| {
-            reach::first_color(s).boxed()
+            reach::first_color(s).boxed_local()
         }),
         short(
             "unseen-edit",
             "edited, and no operator has handled the edit yet; the status is about the earlier generation",
             Waits,
-            |s| reach::unseen_edit(s).boxed(),
+            |s| reach::unseen_edit(s).boxed_local(),
         ),
         short("target-starts", "`active` is green, green's pods start; blue is live", Waits, |s| {
-            reach::target_starts(s).boxed()
+            reach::target_starts(s).boxed_local()
         }),
         row("switching", "the Service selects green, its endpoints still list a pod of blue", Waits, |s| {
-            reach::switching(s).boxed()
+            reach::switching(s).boxed_local()
         }),
         row("standby-rolls", "a new tag for the idle color, whose pods start", Waits, |s| {
-            reach::standby_rolls(s).boxed()
+            reach::standby_rolls(s).boxed_local()
         }),
         row(
             "live-rolls",
             "a new tag for the live color with `activeUpdatePolicy: RollingUpdate`",
             Waits,
-            |s| reach::live_rolls(s).boxed(),
+            |s| reach::live_rolls(s).boxed_local(),
         ),
         row("live-fails", "pods of the live color have turned unready", Waits, |s| {
-            reach::live_fails(s).boxed()
+            reach::live_fails(s).boxed_local()
         }),
     ]
 }
 
 fn there() -> Vec<Row> {
     vec![
-        row("draining", "green is live, blue drains", Done, |s| reach::draining(s).boxed()),
-        row("stable", "blue is live, green is warm", Done, |s| reach::stable(s).boxed()),
-        row("one-color", "blue is live, there is no green yet", Done, |s| reach::one_color(s).boxed()),
+        row("draining", "green is live, blue drains", Done, |s| reach::draining(s).boxed_local()),
+        row("stable", "blue is live, green is warm", Done, |s| reach::stable(s).boxed_local()),
+        row("one-color", "blue is live, there is no green yet", Done, |s| reach::one_color(s).boxed_local()),
         short("waits-for-person", "a new tag is ready on the idle color and waits for a person", Done, |s| {
-            reach::waits_for_person(s).boxed()
+            reach::waits_for_person(s).boxed_local()
         }),
         row("standby-asleep", "blue is live, the idle color is scaled to 0", Done, |s| {
-            reach::standby_asleep(s).boxed()
+            reach::standby_asleep(s).boxed_local()
         }),
         row("standby-broken", "the idle color's new tag did not get ready within its deadline", Done, |s| {
-            reach::standby_broken(s).boxed()
+            reach::standby_broken(s).boxed_local()
         }),
         row("standby-refused", "the API server refuses the idle color's new pods", Done, |s| {
-            reach::standby_refused(s).boxed()
+            reach::standby_refused(s).boxed_local()
         }),
-        row("paused", "paused with nothing to do", Done, |s| reach::paused(s).boxed()),
+        row("paused", "paused with nothing to do", Done, |s| reach::paused(s).boxed_local()),
     ]
 }
 
 fn stuck() -> Vec<Row> {
     vec![
-        short("held", "the live color's own block was edited", Failed, |s| reach::held(s).boxed()),
+        short("held", "the live color's own block was edited", Failed, |s| reach::held(s).boxed_local()),
         row("too-late", "green did not get ready within its deadline; blue is live", Failed, |s| {
-            reach::too_late(s).boxed()
+            reach::too_late(s).boxed_local()
         }),
-        row("paused-midway", "paused while a switch is due", Failed, |s| reach::paused_midway(s).boxed()),
+        row("paused-midway", "paused while a switch is due", Failed, |s| {
+            reach::paused_midway(s).boxed_local()
+        }),
         row("refused", "the API server refuses green's pods; blue is live", Failed, |s| {
-            reach::refused(s).boxed()
+            reach::refused(s).boxed_local()
         }),
         row("port-taken", "the nodePort belongs to another Service", Failed, |s| {
-            reach::port_taken(s).boxed()
+            reach::port_taken(s).boxed_local()
         }),
         row("name-taken", "a Deployment with a child's name belongs to somebody else", Failed, |s| {
-            reach::name_taken(s).boxed()
+            reach::name_taken(s).boxed_local()
         }),
         row("two-operators", "another installation's operator manages this app", Failed, |s| {
-            reach::two_operators(s).boxed()
+            reach::two_operators(s).boxed_local()
         }),
     ]
 }

@@ -2,10 +2,9 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
-use anyhow::{Context, Result, ensure};
-use tokio::process::Command;
+use anyhow::{Result, ensure};
+use bluegreen_cluster::{bash, output};
 
 use crate::root;
 
@@ -38,18 +37,9 @@ impl Shell {
     /// Runs a command line; what it prints.
     pub async fn run(&self, line: &str) -> Result<String> {
         println!("$ {line}");
-        let output = Command::new("bash")
-            .args(["-euo", "pipefail", "-c", line])
-            .current_dir(&self.folder)
-            .env("PATH", self.path()?)
-            .env("KUBECONFIG", &self.kubeconfig)
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output()
-            .await?;
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        ensure!(output.status.success(), "{line}\n{out}{err}");
-        Ok(out.into_owned())
+        let mut command = bash(line, &self.folder);
+        command.env("PATH", self.path()?).env("KUBECONFIG", &self.kubeconfig);
+        output(command).await
     }
 
     /// Runs the commands of a section of the document.
@@ -64,12 +54,7 @@ impl Shell {
 /// The commands of one section, whatever its level.
 pub fn commands(section: &str) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(root().join(DOCUMENT))?;
-    let heading = |line: &str| line.starts_with('#') && line.trim_start_matches('#').starts_with(' ');
-    let mut lines =
-        text.lines().skip_while(|line| !heading(line) || line.trim_start_matches('#').trim() != section);
-    lines.next().with_context(|| format!("no section {section}"))?;
-    let lines = lines.take_while(|line| !heading(line));
-    let found: Vec<_> = lines.filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect();
-    ensure!(!found.is_empty(), "{section} has no command");
+    let found = bluegreen_cluster::commands(&text, Some(section));
+    ensure!(!found.is_empty(), "there is no section {section}, or it has no command");
     Ok(found)
 }

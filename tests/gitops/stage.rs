@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bluegreen_cluster::Cluster;
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use crate::e2e::harness::operator::Operator;
 use crate::e2e::harness::{App, Kind, Sandbox, World, setup};
@@ -75,19 +74,11 @@ impl Stage {
 
     /// `kubectl wait`.
     pub async fn kubectl_waits(&self, seconds: u32) -> Result<Verdict> {
-        let output = Command::new(self.cluster.tool("kubectl"))
-            .arg("--kubeconfig")
-            .arg(self.cluster.kubeconfig())
-            .args(["-n", &self.sandbox.namespace, "wait", "bga", RELEASE, "--for=condition=Ready"])
-            .arg(format!("--timeout={seconds}s"))
-            .kill_on_drop(true)
-            .output()
-            .await?;
-        let words = String::from_utf8_lossy(&output.stderr);
-        match output.status.success() {
-            true => Ok(Verdict::Done),
-            false if words.contains("timed out") => Ok(Verdict::Waits),
-            false => anyhow::bail!("kubectl failed otherwise: {words}"),
+        let timeout = format!("--timeout={seconds}s");
+        match self.sandbox.kubectl(&["wait", "bga", RELEASE, "--for=condition=Ready", &timeout]).await {
+            Ok(_) => Ok(Verdict::Done),
+            Err(error) if error.to_string().contains("timed out") => Ok(Verdict::Waits),
+            Err(error) => Err(error.context("kubectl failed otherwise")),
         }
     }
 

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use bluegreen_cluster::{Cluster, target};
+use bluegreen_cluster::Cluster;
 use bluegreen_load::{Load, Plan};
 use serde_json::{Value, json};
 
@@ -41,11 +41,7 @@ struct Story {
 impl Story {
     async fn begin() -> Result<Self> {
         let cluster = setup::real_node().await?;
-        let images = target()?.join("images");
-        for version in ["v1.0.0", "v2.0.0"] {
-            let archive = images.join(format!("hello-{version}.tar"));
-            cluster.load_image(&archive).await.context("run `make images` first")?;
-        }
+        cluster.load_images(&["hello-v1.0.0", "hello-v2.0.0"]).await?;
         let sandbox = Sandbox::on(cluster, "shop").await?;
         let operator = sandbox.operator()?;
         let start = Instant::now();

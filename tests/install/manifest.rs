@@ -21,12 +21,12 @@ async fn does_the_operator_work_from_its_image_and_leave_no_trace_but_the_apps()
     observe::does_prometheus_see_everything(&place).await?;
 
     place.begin_slow_switch("blue", 2)?;
-    let leader = place.leader()?;
+    let leader = place.leader().await?;
     // SIGKILL: nothing is handed over.
     place.run(&format!("kubectl -n bluegreen-system delete pod {leader} --grace-period=0 --force"))?;
     place.run("kubectl wait bga hello --for=condition=Ready --timeout=180s")?;
     ensure!(place.live()? == "blue");
-    let next = place.leader()?;
+    let next = place.leader().await?;
     ensure!(next != leader, "{leader} still leads");
 
     // Before its rights go, and with them the leader's.

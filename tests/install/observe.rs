@@ -1,8 +1,9 @@
 //! A real Prometheus scrapes the operator's pods; every expression of dashboard and alerts is asked of it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use bluegreen_cluster::patiently;
 use serde_json::Value;
 
 use crate::place::Place;
@@ -67,12 +68,13 @@ pub async fn does_prometheus_see_everything(place: &Place) -> Result<()> {
     let ask = |expression: &str| {
         place.run(&format!("promtool query instant {url} '{}'", expression.replace('\n', " ")))
     };
-    let start = Instant::now();
     // Rates need a few scrapes of both replicas.
-    while ask("sum(count_over_time(bluegreen_leader[30s])) > 8").unwrap_or_default().trim().is_empty() {
-        ensure!(start.elapsed() < Duration::from_secs(60), "Prometheus sees nothing");
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
+    let attempt = async || {
+        let scraped = ask("sum(count_over_time(bluegreen_leader[30s])) > 8")?;
+        ensure!(!scraped.trim().is_empty(), "Prometheus sees nothing");
+        Ok(())
+    };
+    patiently(Duration::from_secs(60), attempt).await?;
     let (mut right, mut wrong) = (0, Vec::new());
     let all = dashboard()?.into_iter().chain(alerts()?);
     for expression in all {

@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use bluegreen_cluster::{Cluster, Node, Options, Tools, prometheus, target};
+use anyhow::{Context, Result, ensure};
+use bluegreen_cluster::{Cluster, Node, Options, Tools, commands, patiently, prometheus, target};
 use bluegreen_load::{Load, Plan};
 
 /// Where the documents' commands run.
@@ -22,17 +22,12 @@ pub struct Place {
 impl Place {
     /// `None`, with the reason said, where no real node can run; `REQUIRE_REAL_NODE=1` makes that an error.
     pub async fn new() -> Result<Option<Self>> {
-        if let Err(reason) = Cluster::real_node_possible() {
-            ensure!(std::env::var("REQUIRE_REAL_NODE").as_deref() != Ok("1"), "{reason}");
-            eprintln!("left out: {reason}");
+        if !Cluster::real_node_wanted()? {
             return Ok(None);
         }
         let cluster = Cluster::start(Options { node: Node::Real { count: 1 }, ..Options::default() }).await?;
-        let images = target()?.join("images");
-        let operator = format!("bluegreen-operator-{}.tar", env!("CARGO_PKG_VERSION"));
-        for archive in ["hello-v1.0.0.tar", "hello-v2.0.0.tar", &operator] {
-            cluster.load_image(&images.join(archive)).await.context("run `make images image` first")?;
-        }
+        let operator = concat!("bluegreen-operator-", env!("CARGO_PKG_VERSION"));
+        cluster.load_images(&["hello-v1.0.0", "hello-v2.0.0", operator]).await?;
         let mut environment = cluster.environment()?;
         let helm = Tools::helm(&target()?)?.parent().context("helm's folder")?.to_owned();
         let more = [helm, prometheus::ensure(&target()?)?];
@@ -75,13 +70,9 @@ impl Place {
     /// The same for another document.
     pub fn follow_in(&self, document: &str, section: &str) -> Result<()> {
         let text = std::fs::read_to_string(std::path::Path::new(REPOSITORY).join(document))?;
-        let start =
-            text.find(&format!("\n## {section}\n")).with_context(|| format!("no section {section}"))?;
-        let body = &text[start + 4..];
-        let body = &body[..body.find("\n## ").unwrap_or(body.len())];
-        let lines: Vec<_> = body.lines().filter_map(|line| line.trim_start().strip_prefix("$ ")).collect();
-        ensure!(!lines.is_empty(), "{section} has no command");
-        lines.into_iter().try_for_each(|line| self.run(line).map(|_| ()))
+        let lines = commands(&text, Some(section));
+        ensure!(!lines.is_empty(), "there is no section {section}, or it has no command");
+        lines.iter().try_for_each(|line| self.run(line).map(drop))
     }
 
     /// 200 requests a second to the app's NodePort, half of them on new connections.
@@ -106,19 +97,14 @@ impl Place {
     }
 
     /// The pod that holds the Lease.
-    pub fn leader(&self) -> Result<String> {
-        let start = Instant::now();
-        loop {
+    pub async fn leader(&self) -> Result<String> {
+        let attempt = async || {
             let holder =
                 self.run("kubectl -n bluegreen-system get lease bluegreen-operator -o jsonpath='{.spec.holderIdentity}'")?;
-            if let Some((pod, _)) = holder.split_once('_') {
-                return Ok(pod.to_owned());
-            }
-            if start.elapsed() > Duration::from_secs(60) {
-                bail!("nobody leads: {holder:?}");
-            }
-            std::thread::sleep(Duration::from_millis(200));
-        }
+            let pod = holder.split_once('_').map(|(pod, _)| pod.to_owned());
+            pod.with_context(|| format!("nobody leads: {holder:?}"))
+        };
+        patiently(Duration::from_secs(60), attempt).await
     }
 
     /// The app goes on as it is, with the kind still there, and nothing was lost.

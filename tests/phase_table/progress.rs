@@ -17,8 +17,7 @@ pub fn progress() -> Vec<Event> {
             rule: "",
             except: &[
                 ("first", "switch a -> switching a"),
-                ("preparing", "switch b -> switching b"),
-                ("back", "switch b -> switching b"),
+                ("preparing back", "switch b -> switching b"),
                 // Late is better than never.
                 ("stalled", "switch b -> switching b"),
             ],
@@ -61,13 +60,8 @@ pub fn progress() -> Vec<Event> {
                 ("new", ""),
                 // A color that never served stays up to be looked at.
                 ("first", ""),
-                ("warm", "edit b 1 -> unready a: pods"),
-                ("reduced", "edit b 1 -> unready a: pods"),
-                ("held", "edit b 1 -> unready a: pods"),
-                ("preparing", "-"),
-                ("back", "-"),
-                ("stalled", "-"),
-                ("paused", "-"),
+                ("warm reduced held", "edit b 1 -> unready a: pods"),
+                ("preparing back stalled paused", "-"),
             ],
         },
         Event {
@@ -75,7 +69,7 @@ pub fn progress() -> Vec<Event> {
             happens: |w, _, _| w.with(|w| w.seen.elapsed.switching = Some(w.intent.deadline)),
             rule: "",
             // The planner waits on; the status says that it took too long.
-            except: &[("first", "-"), ("preparing", "-"), ("back", "-"), ("stalled", "-")],
+            except: &[("first preparing back stalled", "-")],
         },
     ]
 }

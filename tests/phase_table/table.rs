@@ -13,12 +13,16 @@ pub struct Event {
     pub name: &'static str,
     pub happens: fn(World, Color, Color) -> World,
     pub rule: &'static str,
-    /// Phases in which it means something else; an empty text where it can't happen.
+    /// Phases, separated by spaces, in which it means something else; an empty text where it can't happen.
     pub except: &'static [(&'static str, &'static str)],
 }
 
 /// What a new app does in any case.
 pub const CREATES: &str = "create-service, color-service a, store a 1, color-service b, store b 1";
+
+/// The same where the edit asks for the other color.
+pub const CREATES_FOR_B: &str =
+    "create-service, color-service a, store a 1, color-service b, store b 1 -> preparing b: revision";
 
 /// An event in a phase, and what it means there.
 pub struct Row {
@@ -50,11 +54,14 @@ pub fn rows() -> Vec<Row> {
 
 fn rows_of(event: Event) -> Vec<Row> {
     let Event { name, happens, rule, except } = event;
-    for (phase, _) in except {
+    let except: Vec<(&str, &str)> =
+        except.iter().flat_map(|(phases, text)| phases.split(' ').map(|phase| (phase, *text))).collect();
+    for (index, (phase, _)) in except.iter().enumerate() {
         assert!(phases().iter().any(|known| known.name == *phase), "{name}: no phase {phase}");
+        assert!(except[..index].iter().all(|(named, _)| named != phase), "{name}: {phase} is there twice");
     }
     let row = |phase: Phase| {
-        let text = except.iter().find(|(named, _)| *named == phase.name).map_or(rule, |(_, text)| text);
+        let text = except.iter().find(|(named, _)| *named == phase.name).map_or(rule, |(_, text)| *text);
         if text.is_empty() {
             return None;
         }

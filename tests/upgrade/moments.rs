@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use bluegreen_api::Color::{self, Blue, Green};
 use bluegreen_api::Phase;
-use bluegreen_cluster::Offset;
+use bluegreen_cluster::{Offset, patiently};
 use serde_json::{Value, json};
 
 use crate::harness::operator::Operator;
@@ -118,12 +118,12 @@ pub fn running(world: &World, rolls: Option<Color>) -> [Running; 2] {
 /// Waits until this operator leads and has looked at the app.
 pub async fn looked(operator: &Operator) -> Result<()> {
     operator.says("leading", Duration::from_secs(40)).await?;
-    let start = std::time::Instant::now();
-    while operator.metric("controller_runtime_reconcile_total").await? == 0 {
-        ensure!(start.elapsed() < SOON, "it looks at nothing");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    Ok(())
+    let attempt = async || {
+        let passes = operator.metric("controller_runtime_reconcile_total").await?;
+        ensure!(passes > 0, "it looks at nothing");
+        Ok(())
+    };
+    patiently(SOON, attempt).await
 }
 
 /// What operators wrote since then, Lease and Events aside.

@@ -16,7 +16,6 @@ mod watched;
 mod work;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use bluegreen_cluster::{Cluster, Options};
@@ -52,17 +51,8 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    match run(&Arguments::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn run(arguments: &Arguments) -> Result<()> {
+async fn main() -> Result<()> {
+    let arguments = &Arguments::parse();
     let operator = arguments.operator.canonicalize().context("--operator")?;
     let mut columns = vec![measure(&Ours { program: operator }, arguments).await?];
     if !arguments.alone {

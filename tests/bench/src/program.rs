@@ -3,10 +3,10 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use bluegreen_cluster::{Cluster, UserAccount};
+use anyhow::{Context, Result, ensure};
+use bluegreen_cluster::{Cluster, UserAccount, free_ports, patiently};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::ResourceExt;
@@ -58,17 +58,13 @@ impl Running {
     }
 
     async fn says(&self, log: &PathBuf, words: &str) -> Result<()> {
-        let start = Instant::now();
-        loop {
+        let attempt = async || {
             let text = fs::read_to_string(log)?;
-            if text.contains(words) {
-                return Ok(());
-            }
-            if start.elapsed() > Duration::from_secs(60) {
-                bail!("it never said {words:?}; its log: {}", text.chars().take(2000).collect::<String>());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            let begin = || text.chars().take(2000).collect::<String>();
+            ensure!(text.contains(words), "it never said {words:?}; its log: {}", begin());
+            Ok(())
+        };
+        patiently(Duration::from_secs(60), attempt).await
     }
 
     /// CPU time since its start.
@@ -99,12 +95,6 @@ impl Running {
 fn mark(cluster: &Cluster) -> Result<String> {
     let state: serde_json::Value = serde_json::from_slice(&fs::read(cluster.dir()?.join("state.json"))?)?;
     Ok(format!("{}.", state["id"].as_str().context("id")?))
-}
-
-fn free_ports() -> Result<[u16; 2]> {
-    let [first, second] =
-        [std::net::TcpListener::bind("127.0.0.1:0")?, std::net::TcpListener::bind("127.0.0.1:0")?];
-    Ok([first.local_addr()?.port(), second.local_addr()?.port()])
 }
 
 /// Applies CRDs and waits until the API server serves them.

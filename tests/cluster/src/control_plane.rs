@@ -69,11 +69,6 @@ impl Setup<'_> {
     ) -> Result<T> {
         wait(self.processes, what, process, attempt).await
     }
-
-    fn gates(&self) -> Option<String> {
-        let gates = &self.options.feature_gates;
-        (!gates.is_empty()).then(|| format!("--feature-gates={}", gates.join(",")))
-    }
 }
 
 /// Tries again until there is an answer. Fails at once, with its log, when a process has died.
@@ -196,7 +191,6 @@ fn start_apiserver(setup: &Setup<'_>, etcd: u16) -> Result<()> {
         // Megabytes before the file is moved away, which would take the entries from under a reader.
         arguments.push("--audit-log-maxsize=4000".to_owned());
     }
-    arguments.extend(setup.gates());
     arguments.extend(setup.options.apiserver_args.iter().cloned());
     setup.start("kube-apiserver", arguments)
 }
@@ -233,7 +227,6 @@ fn start_controller_manager(setup: &Setup<'_>) -> Result<()> {
         "--concurrent-gc-syncs=20".into(),
         "--concurrent-namespace-syncs=20".into(),
     ];
-    arguments.extend(setup.gates());
     arguments.extend(setup.options.controller_manager_args.iter().cloned());
     setup.start("kube-controller-manager", arguments)
 }
@@ -247,7 +240,6 @@ fn start_scheduler(setup: &Setup<'_>) -> Result<()> {
         "clientConnection": {"kubeconfig": kubeconfig, "qps": 500, "burst": 1000},
     });
     let config = setup.config_file("scheduler.json", &config.to_string())?;
-    let mut arguments = vec![format!("--config={config}"), "--secure-port=0".into()];
-    arguments.extend(setup.gates());
+    let arguments = [format!("--config={config}"), "--secure-port=0".into()];
     setup.start("kube-scheduler", arguments)
 }

@@ -53,8 +53,6 @@ pub struct Options {
     pub apiserver_args: Vec<String>,
     /// More arguments for the controller manager.
     pub controller_manager_args: Vec<String>,
-    /// Feature gates for all components, each as `Name=true`.
-    pub feature_gates: Vec<String>,
     /// kube-proxy's mode on real nodes.
     pub proxy_mode: ProxyMode,
     /// The OCI archive of the pause image for real nodes; without it, one is made from a program of this crate.
@@ -69,7 +67,6 @@ impl Default for Options {
             audit: true,
             apiserver_args: Vec::new(),
             controller_manager_args: Vec::new(),
-            feature_gates: Vec::new(),
             proxy_mode: ProxyMode::default(),
             pause_image: None,
         }

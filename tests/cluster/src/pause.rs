@@ -1,4 +1,5 @@
-//! The pause image of real nodes, made on the spot: there is no registry to pull it from.
+//! Images made on the spot, since there is no registry to pull them from: the pause image of real nodes, and a small web
+//! server for tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,9 +26,25 @@ pub fn build(folder: &Path) -> Result<PathBuf> {
     Ok(archive)
 }
 
+/// The image `localhost/NAME` with this tag: a web server on port 8080 (or `PORT`) that says who it is. Returns the archive.
+pub fn answer_image(folder: &Path, name: &str, tag: &str) -> Result<PathBuf> {
+    let program = compile_static("answer", include_str!("bin/answer.rs"), folder)?;
+    let archive = folder.join(format!("{name}-{tag}.tar"));
+    let image = Image {
+        name: format!("localhost/{name}:{tag}"),
+        files: vec![File { path: "bin/answer".into(), content: fs::read(program)?, mode: 0o755 }],
+        entrypoint: vec!["/bin/answer".into()],
+        user: Some("10001:10001".into()),
+        port: Some(8080),
+        ..Image::default()
+    };
+    oci::write_archive(&archive, &image)?;
+    Ok(archive)
+}
+
 /// Compiles one source file that uses std only into a static program, which runs in an image that holds nothing else.
 /// Plain `rustc`: a test binary cannot rely on Cargo having built the programs of another package.
-pub fn compile_static(name: &str, source: &str, folder: &Path) -> Result<PathBuf> {
+fn compile_static(name: &str, source: &str, folder: &Path) -> Result<PathBuf> {
     let file = folder.join(format!("{name}.rs"));
     let program = folder.join(name);
     fs::write(&file, source)?;

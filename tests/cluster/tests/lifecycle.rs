@@ -3,10 +3,10 @@
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use bluegreen_cluster::{Cluster, Node, Options};
+use bluegreen_cluster::{Cluster, Node, Options, patiently};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, PostParams};
 
@@ -33,13 +33,13 @@ fn id(dir: &Path) -> Result<String> {
     Ok(state["id"].as_str().context("id")?.to_owned())
 }
 
-fn gone(dir: &Path, id: &str) -> Result<()> {
-    let start = Instant::now();
-    while dir.exists() || !processes(id)?.is_empty() {
-        ensure!(start.elapsed() < Duration::from_secs(10), "left over: {:?}", processes(id)?);
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Ok(())
+async fn gone(dir: &Path, id: &str) -> Result<()> {
+    let attempt = async || {
+        let left = processes(id)?;
+        ensure!(left.is_empty() && !dir.exists(), "left over: {left:?}");
+        Ok(())
+    };
+    patiently(Duration::from_secs(10), attempt).await
 }
 
 #[tokio::test]
@@ -52,7 +52,7 @@ async fn do_two_clusters_run_side_by_side_without_seeing_each_other() -> Result<
 
     let (dir, id) = (one.dir()?.to_owned(), id(one.dir()?)?);
     one.stop().await?;
-    gone(&dir, &id)?;
+    gone(&dir, &id).await?;
     two.client()?.apiserver_version().await?;
     two.stop().await
 }
@@ -107,8 +107,8 @@ fn does_a_cluster_start_where_the_environment_names_a_proxy() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn is_nothing_left_when_the_owner_was_terminated() -> Result<()> {
+#[tokio::test]
+async fn is_nothing_left_when_the_owner_was_terminated() -> Result<()> {
     let dir = bluegreen_cluster::target()?.join("cluster-terminated");
     let mut owner = cluster_run("terminated", &["sh", "-c", "echo started; exec sleep 60"])?;
     let mut line = [0; 7];
@@ -116,28 +116,24 @@ fn is_nothing_left_when_the_owner_was_terminated() -> Result<()> {
     let id = id(&dir)?;
     Command::new("kill").arg(owner.id().to_string()).status()?;
     assert_eq!(owner.wait()?.code(), Some(143));
-    gone(&dir, &id)
+    gone(&dir, &id).await
 }
 
-#[test]
-fn is_nothing_left_when_the_owner_was_killed() -> Result<()> {
+#[tokio::test]
+async fn is_nothing_left_when_the_owner_was_killed() -> Result<()> {
     let dir = bluegreen_cluster::target()?.join("cluster-killed");
     let mut owner = cluster_run("killed", &["sleep", "10"])?;
-    let start = Instant::now();
-    while !dir.join("run/kwok.json").exists() {
-        ensure!(start.elapsed() < Duration::from_secs(60), "it does not start");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    patiently(Duration::from_secs(60), async || Ok(dir.join("run/kwok.json").metadata()?)).await?;
     let id = id(&dir)?;
     assert!(processes(&id)?.len() >= 6);
     // SIGKILL: no destructor and no signal handler runs.
     owner.kill()?;
     owner.wait()?;
-    gone(&dir, &id)
+    gone(&dir, &id).await
 }
 
-#[test]
-fn does_down_remove_what_up_left_running() -> Result<()> {
+#[tokio::test]
+async fn does_down_remove_what_up_left_running() -> Result<()> {
     let cluster = |arguments: &[&str]| -> Result<String> {
         let output = Command::new(env!("CARGO_BIN_EXE_cluster")).args(arguments).output()?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -150,5 +146,5 @@ fn does_down_remove_what_up_left_running() -> Result<()> {
     std::thread::sleep(Duration::from_millis(300));
     assert!(processes(&id)?.len() >= 5, "it runs on without an owner");
     cluster(&["down", "--name", "kept"])?;
-    gone(&dir, &id)
+    gone(&dir, &id).await
 }

@@ -2,39 +2,21 @@
 //! that.
 
 use std::collections::BTreeSet;
-use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::path::Path;
+use std::net::IpAddr;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bluegreen_cluster::oci::{File, Image, write_archive};
-use bluegreen_cluster::{Cluster, Node, Options, ProxyMode, compile_static};
+use bluegreen_cluster::{Cluster, Node, Options, ProxyMode, answer_image, get, output, patiently};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{Api, PostParams};
 use serde_json::json;
-
-/// Builds the image of the web server in `fixtures/answer.rs`.
-fn image(folder: &Path) -> Result<std::path::PathBuf> {
-    let program = compile_static("answer", include_str!("fixtures/answer.rs"), folder)?;
-    let archive = folder.join("answer.tar");
-    let image = Image {
-        name: "localhost/answer:1".into(),
-        files: vec![File { path: "bin/answer".into(), content: std::fs::read(program)?, mode: 0o755 }],
-        entrypoint: vec!["/bin/answer".into()],
-        user: Some("10001:10001".into()),
-        port: Some(8080),
-        ..Image::default()
-    };
-    write_archive(&archive, &image)?;
-    Ok(archive)
-}
+use tokio::time::timeout;
 
 async fn deploy(cluster: &Cluster, replicas: i32, node_port: i32) -> Result<()> {
     let client = cluster.client()?;
-    cluster.load_image(&image(cluster.dir()?)?).await?;
+    cluster.load_image(&answer_image(cluster.dir()?, "answer", "1")?).await?;
     let deployment: Deployment = serde_json::from_value(json!({
         "metadata": {"name": "answer"},
         "spec": {
@@ -71,39 +53,25 @@ async fn deploy(cluster: &Cluster, replicas: i32, node_port: i32) -> Result<()> 
     let deployments: Api<Deployment> = Api::default_namespaced(client.clone());
     deployments.create(&PostParams::default(), &deployment).await?;
     Api::<Service>::default_namespaced(client).create(&PostParams::default(), &service).await?;
-    let start = Instant::now();
-    loop {
+    let attempt = async || {
         let status = deployments.get("answer").await?.status.unwrap_or_default();
-        if status.ready_replicas == Some(replicas) {
-            return Ok(());
-        }
-        ensure!(start.elapsed() < Duration::from_secs(60), "not ready: {status:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-fn get(address: IpAddr, port: u16) -> Result<String> {
-    let mut stream = TcpStream::connect_timeout(&SocketAddr::new(address, port), Duration::from_secs(2))?;
-    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-    write!(stream, "GET / HTTP/1.1\r\nHost: answer\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer.rsplit_once("\r\n\r\n").context("no body")?.1.trim().to_owned())
+        ensure!(status.ready_replicas == Some(replicas), "not ready: {status:?}");
+        Ok(())
+    };
+    patiently(Duration::from_secs(60), attempt).await
 }
 
 /// Asks until as many pods have answered as there are.
-fn all_answer(address: IpAddr, port: u16, pods: usize) -> Result<BTreeSet<String>> {
-    let start = Instant::now();
+async fn all_answer(address: IpAddr, port: u16, pods: usize) -> Result<BTreeSet<String>> {
     let mut answers = BTreeSet::new();
-    while answers.len() < pods {
-        ensure!(start.elapsed() < Duration::from_secs(20), "only these answered: {answers:?}");
-        match get(address, port) {
-            Ok(answer) => drop(answers.insert(answer)),
-            // kube-proxy may not have heard of the Service yet.
-            Err(_) => std::thread::sleep(Duration::from_millis(50)),
-        }
-    }
-    Ok(answers)
+    let attempt = async || {
+        // kube-proxy may not have heard of the Service yet.
+        let answer = timeout(Duration::from_secs(2), get((address, port), "/")).await??;
+        answers.insert(answer.trim().to_owned());
+        ensure!(answers.len() >= pods, "only these answered: {answers:?}");
+        Ok(answers.clone())
+    };
+    patiently(Duration::from_secs(20), attempt).await
 }
 
 #[tokio::test]
@@ -114,18 +82,14 @@ async fn does_a_real_pod_answer_on_a_node_port_and_reach_the_api_server() -> Res
     let cluster = Cluster::start(Options { node: Node::Real { count: 1 }, ..Options::default() }).await?;
     deploy(&cluster, 2, 30007).await?;
     let address = cluster.node_address().context("no address")?;
-    let answers = all_answer(address, 30007, 2)?;
+    let answers = all_answer(address, 30007, 2).await?;
     assert!(answers.iter().all(|answer| answer.ends_with("reaches the API server: true")), "{answers:?}");
 
-    let logs = Command::new(cluster.tool("kubectl"))
-        .arg("--kubeconfig")
-        .arg(cluster.kubeconfig())
-        .args(["logs", "deployment/answer"])
-        .output()?;
-    assert_eq!(String::from_utf8(logs.stdout)?.trim(), "answering", "{}", String::from_utf8(logs.stderr)?);
+    let logs = output(cluster.kubectl(&["logs", "deployment/answer"])).await?;
+    assert_eq!(logs.trim(), "answering");
 
     cluster.restart_kube_proxy().await?;
-    all_answer(address, 30007, 2)?;
+    all_answer(address, 30007, 2).await?;
     let inside = cluster.node_command("ip")?.args(["-brief", "address"]).output()?;
     assert!(String::from_utf8(inside.stdout)?.contains("10.200."));
     ends_without_a_trace(cluster).await
@@ -141,7 +105,7 @@ async fn do_two_nodes_serve_each_others_pods_with_nftables() -> Result<()> {
     let cluster = Cluster::start(options).await?;
     // The same NodePort as in the other test, at the same time.
     deploy(&cluster, 2, 30007).await?;
-    all_answer(cluster.node_address().context("no address")?, 30007, 2)?;
+    all_answer(cluster.node_address().context("no address")?, 30007, 2).await?;
     ends_without_a_trace(cluster).await
 }
 
@@ -166,8 +130,8 @@ fn traces(id: &str) -> Result<Vec<String>> {
     Ok(text.lines().filter(trace).map(str::to_owned).collect())
 }
 
-#[test]
-fn is_nothing_of_a_real_node_left_when_its_owner_was_killed() -> Result<()> {
+#[tokio::test]
+async fn is_nothing_of_a_real_node_left_when_its_owner_was_killed() -> Result<()> {
     if !Cluster::real_node_wanted()? {
         return Ok(());
     }
@@ -175,21 +139,18 @@ fn is_nothing_of_a_real_node_left_when_its_owner_was_killed() -> Result<()> {
     let mut owner = Command::new(env!("CARGO_BIN_EXE_cluster"))
         .args(["run", "--real-node", "--name", "killed-real", "--", "sleep", "10"])
         .spawn()?;
-    let start = Instant::now();
-    while !dir.join("run/kube-proxy-node-1.json").exists() {
-        ensure!(start.elapsed() < Duration::from_secs(60), "it does not start");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let record = dir.join("run/kube-proxy-node-1.json");
+    patiently(Duration::from_secs(60), async || Ok(record.metadata()?)).await?;
     let state: serde_json::Value = serde_json::from_slice(&std::fs::read(dir.join("state.json"))?)?;
     let id = state["id"].as_str().context("id")?;
     assert_ne!(traces(id)?, Vec::<String>::new(), "we would find them");
     // SIGKILL: no destructor and no signal handler runs.
     owner.kill()?;
     owner.wait()?;
-    let start = Instant::now();
-    while dir.exists() || !traces(id)?.is_empty() {
-        ensure!(start.elapsed() < Duration::from_secs(10), "left over: {:?}", traces(id)?);
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Ok(())
+    let gone = async || {
+        let left = traces(id)?;
+        ensure!(left.is_empty() && !dir.exists(), "left over: {left:?}");
+        Ok(())
+    };
+    patiently(Duration::from_secs(10), gone).await
 }

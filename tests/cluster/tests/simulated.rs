@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use bluegreen_cluster::Cluster;
+use anyhow::{Context, Result, anyhow, ensure};
+use bluegreen_cluster::{Cluster, patiently};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
@@ -28,14 +28,12 @@ fn condition(pod: &Pod, kind: &str) -> Option<bool> {
 /// Waits until the pod is ready, or unready, and tells how long it took.
 async fn wait_ready(pods: &Api<Pod>, name: &str, wanted: bool) -> Result<Duration> {
     let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(20) {
-        let pod = pods.get(name).await?;
-        if condition(&pod, "Ready") == Some(wanted) {
-            return Ok(start.elapsed());
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    bail!("{name} did not get to ready={wanted}")
+    let attempt = async || {
+        let ready = condition(&pods.get(name).await?, "Ready");
+        ensure!(ready == Some(wanted), "{name} did not get to ready={wanted}");
+        Ok(start.elapsed())
+    };
+    patiently(Duration::from_secs(20), attempt).await
 }
 
 async fn annotate(pods: &Api<Pod>, name: &str, value: Value) -> Result<()> {
@@ -52,13 +50,12 @@ async fn is_a_pod_ready_at_once_without_annotations_and_gone_at_once_when_delete
     assert!(took < Duration::from_secs(2), "{took:?}");
     assert!(pods.get("plain").await?.status.and_then(|status| status.pod_ip).is_some());
 
-    let start = Instant::now();
     pods.delete("plain", &DeleteParams::default()).await?;
-    while pods.get_opt("plain").await?.is_some() {
-        assert!(start.elapsed() < Duration::from_secs(2), "still there");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    Ok(())
+    let gone = async || {
+        ensure!(pods.get_opt("plain").await?.is_none(), "still there");
+        Ok(())
+    };
+    patiently(Duration::from_secs(2), gone).await
 }
 
 #[tokio::test]
@@ -144,17 +141,14 @@ async fn does_the_audit_log_tell_who_asked_for_what() -> Result<()> {
         "users have no rights at first"
     );
 
-    let wait = Instant::now();
-    loop {
+    let attempt = async || {
         let entries = audit.matching(start, |entry| entry.user == "somebody")?;
-        if let [entry] = entries.as_slice() {
-            assert_eq!((entry.verb.as_str(), entry.resource.as_str()), ("get", "pods"));
-            assert_eq!((entry.namespace.as_str(), entry.name.as_str()), ("default", "absent"));
-            assert_eq!(entry.code, 403);
-            assert!(entry.groups.contains(&"testers".to_owned()) && !entry.is_write());
-            return Ok(());
-        }
-        assert!(wait.elapsed() < Duration::from_secs(5), "{entries:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+        <[_; 1]>::try_from(entries).map_err(|entries| anyhow!("{entries:?}"))
+    };
+    let [entry] = patiently(Duration::from_secs(5), attempt).await?;
+    assert_eq!((entry.verb.as_str(), entry.resource.as_str()), ("get", "pods"));
+    assert_eq!((entry.namespace.as_str(), entry.name.as_str()), ("default", "absent"));
+    assert_eq!(entry.code, 403);
+    assert!(entry.groups.contains(&"testers".to_owned()) && !entry.is_write());
+    Ok(())
 }

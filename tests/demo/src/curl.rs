@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use bluegreen_cluster::patiently;
 use tokio::time::{sleep, timeout};
 
 use crate::say::{Paint, painted, say};
@@ -35,21 +34,11 @@ pub struct Answer {
 
 /// Asks once, on a connection of its own.
 pub async fn get(address: SocketAddr) -> Result<Answer> {
-    let ask = async {
-        let mut stream = TcpStream::connect(address).await?;
-        let request = format!("GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await?;
-        parse(&text)
-    };
-    timeout(Duration::from_secs(5), ask).await.context("no answer within 5 s")?
+    let ask = bluegreen_cluster::get(address, "/");
+    parse(&timeout(Duration::from_secs(5), ask).await.context("no answer within 5 s")??)
 }
 
-fn parse(response: &str) -> Result<Answer> {
-    let (head, body) = response.split_once("\r\n\r\n").context("not an HTTP response")?;
-    let status = head.lines().next().unwrap_or_default();
-    ensure!(status.starts_with("HTTP/1.1 200 "), "the answer was {status:?}");
+fn parse(body: &str) -> Result<Answer> {
     let field = |name: &str| {
         let value = body.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         value.map(str::to_owned).with_context(|| format!("the answer has no {name}: {body:?}"))
@@ -93,20 +82,17 @@ fn show(answer: &Answer, start: Option<Instant>) {
 
 /// Waits until the address answers at all: kube-proxy may hear of a Service a second later than its user.
 pub async fn first_answer(addresses: &[SocketAddr]) -> Result<SocketAddr> {
-    let begun = Instant::now();
-    loop {
+    let attempt = async || {
+        let mut wrong = Vec::new();
         for address in addresses {
             match timeout(Duration::from_secs(2), get(*address)).await {
                 Ok(Ok(_)) => return Ok(*address),
-                Ok(Err(error)) if begun.elapsed() > LIMIT => {
-                    return Err(error.context(format!("nobody answers at {addresses:?}")));
-                }
-                Err(_) if begun.elapsed() > LIMIT => bail!("nobody answers at {addresses:?}"),
-                Ok(Err(_)) | Err(_) => {}
+                other => wrong.push(other),
             }
         }
-        sleep(Duration::from_millis(100)).await;
-    }
+        bail!("nobody answers at {addresses:?}: {wrong:?}")
+    };
+    patiently(LIMIT, attempt).await
 }
 
 #[cfg(test)]
@@ -116,12 +102,11 @@ mod tests {
     #[test]
     fn who_answered() -> Result<()> {
         let body = "Title: Welcome!\nVersion: v1.0.0\nColor: blue\nHostname: hello-blue-1\n";
-        let answer = parse(&format!("HTTP/1.1 200 OK\r\nServer: x\r\n\r\n{body}"))?;
+        let answer = parse(body)?;
         let text = |text: &str| text.to_owned();
         let (title, version) = (text("Welcome!"), text("v1.0.0"));
         assert_eq!(answer, Answer { title, version, color: text("blue"), hostname: text("hello-blue-1") });
-        assert!(parse(&format!("HTTP/1.1 503 Service Unavailable\r\n\r\n{body}")).is_err());
-        assert!(parse("HTTP/1.1 200 OK\r\n\r\nnginx").is_err());
+        assert!(parse("nginx").is_err());
         Ok(())
     }
 }

@@ -13,7 +13,6 @@ use bluegreen_demo::{curl, verdict};
 use bluegreen_load::{Load, Plan};
 use clap::Parser;
 use clap::builder::FalseyValueParser;
-use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Debug, Parser)]
 #[command(
@@ -32,43 +31,27 @@ struct Arguments {
 }
 
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn main() -> Result<ExitCode> {
     let start = Instant::now();
-    let code = match run(&Arguments::parse()).await {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("\nerror: {error:#}");
-            ExitCode::FAILURE
-        }
-    };
+    let code = run(&Arguments::parse()).await;
     say(format_args!("{:.0} s", start.elapsed().as_secs_f64()));
     code
 }
 
 async fn run(arguments: &Arguments) -> Result<ExitCode> {
-    // A closed terminal, too, must not leave a cluster behind.
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let asked_to_stop = async {
-        tokio::select! {
-            _ = interrupt.recv() => 130,
-            _ = terminate.recv() => 143,
-            _ = hangup.recv() => 129,
-        }
-    };
+    let asked_to_stop = bluegreen_cluster::asked_to_stop();
     tokio::pin!(asked_to_stop);
 
     let place = tokio::select! {
         place = enter(arguments) => place?,
         // Nothing to take down by hand: the cluster's watchdog removes what there is of it.
-        code = &mut asked_to_stop => return Ok(ExitCode::from(code)),
+        code = &mut asked_to_stop => return code.map(ExitCode::from),
     };
     let mut operator = None;
     let mut address = None;
     let result = tokio::select! {
         result = show(&place, arguments.keep, &mut operator, &mut address) => result.map(Ending::Shown),
-        code = &mut asked_to_stop => Ok(Ending::Stopped(code)),
+        code = &mut asked_to_stop => code.map(Ending::Stopped),
     };
     let good = matches!(&result, Ok(Ending::Shown(wrong)) if wrong.is_empty());
     if !good && let Some(operator) = &operator {

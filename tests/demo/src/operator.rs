@@ -6,10 +6,10 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use bluegreen_cluster::target;
+use anyhow::{Context, Result, ensure};
+use bluegreen_cluster::{patiently, tail, target};
 use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::ResourceExt;
@@ -83,20 +83,14 @@ impl Operator {
             }
         };
         let leases: Api<Lease> = Api::namespaced(place.cluster.client()?, namespace);
-        let start = Instant::now();
-        loop {
+        let attempt = async || {
             let lease = leases.get_opt(LEASE).await?;
-            let holder =
-                lease.and_then(|lease| lease.spec?.holder_identity).filter(|holder| !holder.is_empty());
-            if let Some(holder) = holder {
-                say(format_args!("  it runs {rights}{} leads", holder.split('_').next().unwrap_or_default()));
-                return Ok(());
-            }
-            if start.elapsed() > Duration::from_secs(30) {
-                bail!("the operator does not lead after 30 s");
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            let holder = lease.and_then(|lease| lease.spec?.holder_identity);
+            holder.filter(|holder| !holder.is_empty()).context("the operator does not lead")
+        };
+        let holder = patiently(Duration::from_secs(30), attempt).await?;
+        say(format_args!("  it runs {rights}{} leads", holder.split('_').next().unwrap_or_default()));
+        Ok(())
     }
 
     /// The end of its log, for a person; empty of one that is not ours.
@@ -107,11 +101,7 @@ impl Operator {
                     ["logs", "-n", SYSTEM, "-l", "app.kubernetes.io/name=bluegreen-operator", "--tail=40"];
                 place.kubectl.quiet(&logs).await.unwrap_or_else(|error| format!("{error:#}"))
             }
-            Self::Beside { log, .. } => {
-                let text = fs::read_to_string(log).unwrap_or_default();
-                let lines: Vec<&str> = text.lines().collect();
-                lines.get(lines.len().saturating_sub(40)..).unwrap_or_default().join("\n")
-            }
+            Self::Beside { log, .. } => tail(log, 40),
             Self::Installed => String::new(),
         }
     }

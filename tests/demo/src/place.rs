@@ -98,14 +98,11 @@ impl Place {
 
     /// Brings the images to the node.
     pub async fn load_images(&self) -> Result<()> {
-        let operator = format!("bluegreen-operator-{}", env!("CARGO_PKG_VERSION"));
-        for name in VERSIONS.map(|version| format!("hello-{version}")).iter().chain([&operator]) {
-            let archive = format!("target/images/{name}.tar");
-            self.cluster
-                .load_image(archive.as_ref())
-                .await
-                .context("have the images made by `make images image`")?;
-            say(format_args!("  {archive}"));
+        for name in
+            ["hello-v1.0.0", "hello-v2.0.0", concat!("bluegreen-operator-", env!("CARGO_PKG_VERSION"))]
+        {
+            self.cluster.load_images(&[name]).await?;
+            say(format_args!("  target/images/{name}.tar"));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use axum::Router;
@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::post;
+use bluegreen_cluster::patiently;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -42,11 +43,11 @@ impl Webhook {
         });
         register(sandbox, port, certificate, "Ignore").await?;
         let webhook = Self { undone, _server: server };
-        let start = Instant::now();
-        while takes_an_image(sandbox, deployment).await? {
-            ensure!(start.elapsed() < Duration::from_secs(30), "the API server does not ask it");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+        let attempt = async || {
+            ensure!(!takes_an_image(sandbox, deployment).await?, "the API server does not ask it");
+            Ok(())
+        };
+        patiently(Duration::from_secs(30), attempt).await?;
         Ok(webhook)
     }
 

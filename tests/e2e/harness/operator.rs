@@ -3,12 +3,11 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
+use bluegreen_cluster::{get, patiently, tail};
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 /// The operator under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_operator-under-test");
@@ -75,38 +74,29 @@ impl Operator {
 
     /// Waits until the process has ended by itself.
     pub async fn ended(&mut self, limit: Duration) -> Result<ExitStatus> {
-        let start = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
-            }
-            if start.elapsed() > limit {
-                bail!("the operator still runs after {limit:?}; its log ends with\n{}", self.log(20));
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let Self { child, log } = self;
+        let attempt = async || {
+            let ended = child.try_wait()?;
+            ended.with_context(|| format!("the operator still runs; its log ends with\n{}", tail(log, 20)))
+        };
+        patiently(limit, attempt).await
     }
 
     /// Waits until its log says so.
     pub async fn says(&self, words: &str, limit: Duration) -> Result<()> {
-        let start = Instant::now();
-        while !std::fs::read_to_string(&self.log)?.contains(words) {
-            if start.elapsed() > limit {
-                bail!("the operator never said {words:?}; its log ends with\n{}", self.log(20));
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Ok(())
+        let attempt = async || {
+            let said = std::fs::read_to_string(&self.log)?.contains(words);
+            ensure!(said, "the operator never said {words:?}; its log ends with\n{}", self.log(20));
+            Ok(())
+        };
+        patiently(limit, attempt).await
     }
 
     /// The sum of a metric over its labels, as Prometheus would read it.
     pub async fn metric(&self, name: &str) -> Result<u64> {
         let log = std::fs::read_to_string(&self.log)?;
         let address = log.split("/metrics address=").nth(1).and_then(|rest| rest.split_whitespace().next());
-        let mut stream = TcpStream::connect(address.context("it serves no metrics")?).await?;
-        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).await?;
+        let text = get(address.context("it serves no metrics")?, "/metrics").await?;
         let values = text.lines().filter_map(|line| {
             let rest = line.strip_prefix(name)?;
             rest.starts_with(['{', ' ']).then(|| rest.rsplit(' ').next()?.parse::<u64>().ok())?
@@ -122,13 +112,6 @@ impl Operator {
     pub fn log(&self, lines: usize) -> String {
         tail(&self.log, lines)
     }
-}
-
-/// The last lines of a file.
-pub fn tail(path: &Path, lines: usize) -> String {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    let all: Vec<&str> = text.lines().collect();
-    all[all.len().saturating_sub(lines)..].join("\n")
 }
 
 impl Drop for Operator {

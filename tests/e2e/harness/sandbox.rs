@@ -1,27 +1,23 @@
 //! One test's namespace: what it does there, and how it waits.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use bluegreen_api::Color;
-use bluegreen_cluster::{Cluster, Entry, Offset, UserAccount};
+use bluegreen_cluster::{Cluster, Entry, Offset, UserAccount, output, tail};
 use bluegreen_proxy::Proxy;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
-use k8s_openapi::api::rbac::v1::RoleBinding;
-use kube::api::{
-    Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, ValidationDirective,
-};
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, ValidationDirective};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
 use super::World;
 use super::fixture::App;
 use super::guard::{self, Guard};
-use super::operator::{Operator, PROGRAM, tail};
+use super::operator::{Operator, PROGRAM};
 use super::phases;
 use super::record::{Event, Kind, Record};
 use super::setup;
@@ -61,7 +57,7 @@ impl Sandbox {
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let namespace = namespaces.create(&PostParams::default(), &namespace).await?.name_any();
         let user = cluster.user(&format!("operator-{namespace}"), &[]).await?;
-        allow(&client, &namespace, &user).await?;
+        setup::allow(&client, &namespace, &user, setup::ROLE).await?;
         let record = Record::start(&client, &namespace).await?;
         let logs = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
         let pace = ["15s", "10s", "2s", "5s"];
@@ -235,19 +231,7 @@ impl Sandbox {
 
     /// `kubectl` with these arguments, in this namespace, as cluster admin: what it prints.
     pub async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = Command::new(self.cluster.tool("kubectl"));
-        command
-            .arg("--kubeconfig")
-            .arg(self.cluster.kubeconfig())
-            .args(["-n", &self.namespace])
-            .args(arguments);
-        let output = tokio::task::spawn_blocking(move || command.output()).await??;
-        ensure!(
-            output.status.success(),
-            "kubectl {arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        Ok(String::from_utf8(output.stdout)?)
+        output(self.cluster.kubectl(&[&["-n", &self.namespace], arguments].concat())).await
     }
 
     /// What is there now.
@@ -347,21 +331,4 @@ impl Sandbox {
         }
         Ok(text)
     }
-}
-
-/// Gives the operator's user its rights, here only; returns when they are in effect.
-async fn allow(client: &Client, namespace: &str, user: &UserAccount) -> Result<()> {
-    let binding: RoleBinding = serde_json::from_value(json!({
-        "metadata": {"name": "operator"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": setup::ROLE},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user.name}],
-    }))?;
-    Api::namespaced(client.clone(), namespace).create(&PostParams::default(), &binding).await?;
-    let deployments: Api<Deployment> = Api::namespaced(user.client()?, namespace);
-    let start = Instant::now();
-    while let Err(error) = deployments.list(&ListParams::default()).await {
-        ensure!(start.elapsed() < Duration::from_secs(10), "no rights: {error}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    Ok(())
 }

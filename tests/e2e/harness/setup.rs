@@ -1,17 +1,18 @@
 //! Once per test binary: the cluster, the CRD, the operator's rights.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use bluegreen_api::BlueGreenApp;
-use bluegreen_cluster::{Cluster, Node, Options};
-use k8s_openapi::api::rbac::v1::{ClusterRole, Role};
+use bluegreen_cluster::{Cluster, Node, Options, UserAccount, patiently};
+use k8s_openapi::api::rbac::v1::{ClusterRole, Role, RoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use tokio::sync::OnceCell;
 
 const CRD: &str = include_str!("../../../crds/bluegreen.dev_bluegreenapps.yaml");
@@ -53,15 +54,23 @@ pub async fn install(client: &Client) -> Result<()> {
     apply(&Api::all(client.clone()), &crd).await?;
     apply(&Api::all(client.clone()), &role()?).await?;
     // Established comes a moment before the first request succeeds.
-    let apps: Api<BlueGreenApp> = Api::all(client.clone());
-    let start = Instant::now();
-    while let Err(error) = apps.list(&ListParams::default()).await {
-        if start.elapsed() > Duration::from_secs(30) {
-            bail!("the CRD is not served: {error}");
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Ok(())
+    listed(&Api::all(client.clone())).await.context("the CRD is not served")
+}
+
+/// Gives a user the rights of a ClusterRole in this namespace; returns when they are in effect.
+pub async fn allow(client: &Client, namespace: &str, user: &UserAccount, role: &str) -> Result<()> {
+    let binding: RoleBinding = serde_json::from_value(json!({
+        "metadata": {"name": role},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user.name}],
+    }))?;
+    Api::namespaced(client.clone(), namespace).create(&PostParams::default(), &binding).await?;
+    listed(&Api::namespaced(user.client()?, namespace)).await.context("no rights")
+}
+
+async fn listed(apps: &Api<BlueGreenApp>) -> Result<()> {
+    let attempt = async || Ok(apps.list(&ListParams::default()).await?);
+    patiently(Duration::from_secs(30), attempt).await.map(drop)
 }
 
 async fn apply<K>(api: &Api<K>, object: &K) -> Result<()>

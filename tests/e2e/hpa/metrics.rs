@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use axum::Router;
@@ -12,6 +12,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use bluegreen_cluster::patiently;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
@@ -94,16 +95,14 @@ async fn register(client: &Client, namespace: &str, port: u16) -> Result<()> {
     }))?;
     let extensions: Api<APIService> = Api::all(client.clone());
     extensions.create(&PostParams::default(), &extension).await?;
-    let start = Instant::now();
-    loop {
+    let attempt = async || {
         let conditions = extensions.get(API).await?.status.and_then(|status| status.conditions);
         let available = conditions.unwrap_or_default().into_iter().find(|c| c.type_ == "Available");
-        if available.as_ref().is_some_and(|condition| condition.status == "True") {
-            return Ok(());
-        }
-        ensure!(start.elapsed() < Duration::from_secs(60), "the API server does not reach it: {available:?}");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+        let reached = available.as_ref().is_some_and(|condition| condition.status == "True");
+        ensure!(reached, "the API server does not reach it: {available:?}");
+        Ok(())
+    };
+    patiently(Duration::from_secs(60), attempt).await
 }
 
 fn answer(body: &Value) -> impl IntoResponse + use<> {

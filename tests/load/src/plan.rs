@@ -3,12 +3,10 @@
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
-    str::FromStr,
     time::Duration,
 };
 
-use anyhow::{Context as _, bail, ensure};
-use serde::Serialize;
+use anyhow::ensure;
 
 /// A load to put on one address.
 #[derive(Clone, Debug)]
@@ -86,8 +84,7 @@ impl Plan {
 }
 
 /// How a client treats connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A new TCP connection for each request.
     Fresh,
@@ -104,19 +101,6 @@ impl fmt::Display for Kind {
             Self::KeepAlive => "keepalive",
             Self::Long => "long",
         })
-    }
-}
-
-impl FromStr for Kind {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        match text {
-            "fresh" => Ok(Self::Fresh),
-            "keepalive" => Ok(Self::KeepAlive),
-            "long" => Ok(Self::Long),
-            other => bail!("a kind is fresh, keepalive or long, not {other:?}"),
-        }
     }
 }
 
@@ -160,57 +144,11 @@ impl Client {
         let path = format!("/slow?ms={}", wait.as_millis());
         Self { kind: Kind::Long, path, asked_wait: wait, ..Self::fresh(rate_per_second) }
     }
-
-    /// Clients from a list such as `fresh,keepalive=50,long=2`. Kinds without a rate of their own share `rate` evenly.
-    ///
-    /// # Errors
-    /// When a kind or a rate can't be read.
-    pub fn list(text: &str, rate: f64, wait: Duration) -> anyhow::Result<Vec<Self>> {
-        let entries: Vec<(Kind, Option<f64>)> = text
-            .split(',')
-            .map(|entry| match entry.trim().split_once('=') {
-                None => Ok((entry.trim().parse()?, None)),
-                Some((kind, own)) => {
-                    let own = own.parse().with_context(|| format!("{own:?} isn't a rate"))?;
-                    Ok((kind.parse()?, Some(own)))
-                }
-            })
-            .collect::<anyhow::Result<_>>()?;
-        let sharing = entries.iter().filter(|(_, own)| own.is_none()).count().max(1);
-        #[allow(clippy::cast_precision_loss, reason = "there are never that many kinds")]
-        let share = rate / sharing as f64;
-        let clients = entries.into_iter().map(|(kind, own)| {
-            let rate = own.unwrap_or(share);
-            match kind {
-                Kind::Fresh => Self::fresh(rate),
-                Kind::KeepAlive => Self::keep_alive(rate),
-                Kind::Long => Self::long(rate, wait),
-            }
-        });
-        Ok(clients.collect())
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn kinds_share_the_rate_unless_they_have_their_own() {
-        let rates = |text| -> Vec<_> {
-            let clients = Client::list(text, 200.0, Duration::from_secs(3)).unwrap();
-            clients.into_iter().map(|client| (client.kind, client.rate_per_second)).collect()
-        };
-        assert_eq!(rates("fresh"), [(Kind::Fresh, 200.0)]);
-        assert_eq!(rates("fresh,keepalive"), [(Kind::Fresh, 100.0), (Kind::KeepAlive, 100.0)]);
-        assert_eq!(
-            rates("fresh, keepalive, long=2.5"),
-            [(Kind::Fresh, 100.0), (Kind::KeepAlive, 100.0), (Kind::Long, 2.5)]
-        );
-        for wrong in ["", "fast", "fresh=", "fresh=x", "fresh,,long"] {
-            assert!(Client::list(wrong, 1.0, Duration::ZERO).is_err(), "{wrong:?}");
-        }
-    }
 
     #[test]
     fn impossible_plans_are_refused() {

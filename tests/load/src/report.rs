@@ -2,19 +2,15 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-use serde::{Serialize, Serializer};
-use serde_json::{Value, json};
-
 use crate::{
     plan::{Kind, Plan},
     record::{Outcome, Records, Request},
 };
 
 /// Something that happened while the load ran.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// Since the start of the load.
-    #[serde(rename = "at_seconds", serialize_with = "seconds")]
     pub at: Duration,
     /// What happened.
     pub label: String,
@@ -22,19 +18,15 @@ pub struct Mark {
 
 /// Percentiles of the time from a request's intended start to the end of its answer, over all answered requests
 /// whatever their status.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Latency {
     /// Half are faster.
-    #[serde(rename = "p50_seconds", serialize_with = "seconds")]
     pub p50: Duration,
     /// Nine in ten are faster.
-    #[serde(rename = "p90_seconds", serialize_with = "seconds")]
     pub p90: Duration,
     /// 99 in 100 are faster.
-    #[serde(rename = "p99_seconds", serialize_with = "seconds")]
     pub p99: Duration,
     /// The slowest.
-    #[serde(rename = "max_seconds", serialize_with = "seconds")]
     pub max: Duration,
 }
 
@@ -52,7 +44,7 @@ impl Latency {
 }
 
 /// What became of a group of requests.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
     /// Requests that were due.
     pub sent: u64,
@@ -63,7 +55,6 @@ pub struct Summary {
     /// Requests that started late. Many of them mean that this machine could not keep the rate.
     pub late: u64,
     /// The latest start, after its time.
-    #[serde(rename = "latest_start_seconds", serialize_with = "seconds")]
     pub latest_start: Duration,
     /// Connections opened.
     pub connections: u64,
@@ -182,42 +173,6 @@ impl Report {
     fn mark(&self, label: &str) -> Option<Duration> {
         self.marks.iter().find(|mark| mark.label == label).map(|mark| mark.at)
     }
-
-    /// The report for programs. With `requests`, every request is in it, too: one list per column.
-    #[must_use]
-    pub fn to_json(&self, requests: bool) -> Value {
-        let by_kind: serde_json::Map<String, Value> =
-            self.by_kind.iter().map(|(kind, summary)| (kind.to_string(), json!(summary))).collect();
-        let mut value = json!({
-            "target": self.target,
-            "duration_seconds": self.duration.as_secs_f64(),
-            "total": self.total,
-            "by_kind": by_kind,
-            "marks": self.marks,
-        });
-        if requests {
-            value["requests"] = self.columns();
-        }
-        value
-    }
-
-    fn columns(&self) -> Value {
-        fn column<'a, T: Serialize>(report: &'a Report, of: impl Fn(Request<'a>) -> T) -> Value {
-            json!(report.records.iter(&report.kinds).map(of).collect::<Vec<T>>())
-        }
-        json!({
-            "at_seconds": column(self, |request| request.at.as_secs_f64()),
-            "latency_seconds": column(self, |request| request.latency.as_secs_f64()),
-            "kind": column(self, |request| request.kind),
-            "outcome": column(self, |request| match request.outcome {
-                Outcome::Ok => "ok".to_owned(),
-                Outcome::Failed(failure) => failure.to_string(),
-            }),
-            "color": column(self, |request| request.color),
-            "version": column(self, |request| request.version),
-            "pod": column(self, |request| request.pod),
-        })
-    }
 }
 
 /// A part of a load: from one mark on, up to another, of one kind.
@@ -286,10 +241,6 @@ impl<'a> Window<'a> {
     fn of_kind(self) -> impl Iterator<Item = Request<'a>> {
         self.report.requests().filter(move |request| self.kind.is_none_or(|kind| kind == request.kind))
     }
-}
-
-fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64())
 }
 
 #[cfg(test)]

@@ -46,35 +46,47 @@ pub mod steps;
 pub mod story;
 pub mod world;
 
+use clap::{Args, ValueEnum};
+
 /// What may happen, and how often: the size of an exploration.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Bounds {
     /// Edits of the spec.
+    #[arg(long, default_value_t = 0)]
     pub edits: u8,
     /// Which edits.
+    #[arg(long, default_value = "daily")]
     pub scope: Scope,
     /// Things that happen to the children: deletions, foreign edits, pods that turn unready.
+    #[arg(long, default_value_t = 0)]
     pub mishaps: u8,
     /// Crashes of a controller, and requests whose result stays unknown (and which may commit at any later time).
+    #[arg(long, default_value_t = 0)]
     pub faults: u8,
     /// Times that the other controller takes the lead while the one before goes on as if nothing had happened.
+    #[arg(long, default_value_t = 0)]
     pub takeovers: u8,
     /// How the idle color is kept.
+    #[arg(long, default_value = "reduced")]
     pub idle: Idle,
     /// A look begins only in a state in which up-to-date caches give a reason for it; else it may begin at any time.
     /// What a needless look reads is no reason to write, unless something changes while it reads, and then an
     /// earlier or later look, with a reason, can read the same.
+    #[arg(long)]
     pub prompted: bool,
     /// A switch may also be confirmed by a look by name, which partly rests on caches, as old as they may be.
+    #[arg(long)]
     pub narrow: bool,
     /// What a deposed leader still does.
+    #[arg(long, default_value = "sends")]
     pub deposed: Deposed,
     /// Starts from an app without children, instead of one in which blue has been serving for long.
+    #[arg(long)]
     pub from_nothing: bool,
 }
 
 /// Which edits of the spec there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Scope {
     /// Those of every day: `active`, either tag, both in one, a shared field, `replicas`, `paused`.
     #[default]
@@ -86,7 +98,7 @@ pub enum Scope {
 }
 
 /// How the idle color is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, ValueEnum)]
 pub enum Idle {
     /// As large as the live one.
     #[default]
@@ -98,7 +110,7 @@ pub enum Idle {
 }
 
 /// What a leader does after another has taken over, until it notices.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Deposed {
     /// What it had asked its tenure for: requests that it was about to send are sent, at any time. This is what the
     /// code guarantees, since it asks before every write, if a process that is frozen right after the question counts

@@ -11,36 +11,8 @@ use clap::Parser;
 /// other.
 #[derive(Parser)]
 struct Arguments {
-    /// Edits of the spec.
-    #[arg(long)]
-    edits: Option<u8>,
-    /// Which edits: daily, all, or flips of `active` alone.
-    #[arg(long, default_value = "daily", value_parser = scope)]
-    scope: Scope,
-    /// Deletions, foreign edits and failures of children.
-    #[arg(long, default_value_t = 0)]
-    mishaps: u8,
-    /// Crashes, and requests of unknown result.
-    #[arg(long, default_value_t = 0)]
-    faults: u8,
-    /// Times that the second controller takes the lead from the first, which does not know.
-    #[arg(long, default_value_t = 0)]
-    takeovers: u8,
-    /// What the first still does then.
-    #[arg(long, default_value = "sends", value_parser = deposed)]
-    deposed: Deposed,
-    /// How the idle color is kept.
-    #[arg(long, default_value = "reduced", value_parser = idle)]
-    idle: Idle,
-    /// Let a look begin only when up-to-date caches give a reason for it, not at any time.
-    #[arg(long)]
-    prompted: bool,
-    /// Let a switch be confirmed by a look by name, too.
-    #[arg(long)]
-    narrow: bool,
-    /// Start from an app that has no children yet.
-    #[arg(long)]
-    from_nothing: bool,
+    #[command(flatten)]
+    bounds: Option<Bounds>,
     /// Stop after so many states.
     #[arg(long, default_value_t = 400_000_000)]
     most: usize,
@@ -52,80 +24,23 @@ struct Arguments {
     without: Option<Guards>,
 }
 
-fn deposed(word: &str) -> Result<Deposed, String> {
-    match word {
-        "sends" => Ok(Deposed::Sends),
-        "finishes" => Ok(Deposed::Finishes),
-        "goes-on" => Ok(Deposed::GoesOn),
-        other => Err(format!("`{other}` is none of sends, finishes, goes-on")),
-    }
-}
-
 fn guard(name: &str) -> Result<Guards, String> {
     let all = Guards::each_removed();
     let found = all.iter().find(|(known, ..)| *known == name).map(|(_, guards, _)| *guards);
     found.ok_or_else(|| format!("none of {:?}", all.iter().map(|(known, ..)| *known).collect::<Vec<_>>()))
 }
 
-fn scope(word: &str) -> Result<Scope, String> {
-    match word {
-        "daily" => Ok(Scope::Daily),
-        "all" => Ok(Scope::All),
-        "flips" => Ok(Scope::Flips),
-        other => Err(format!("`{other}` is none of daily, all, flips")),
-    }
-}
-
-fn idle(word: &str) -> Result<Idle, String> {
-    match word {
-        "warm" => Ok(Idle::Warm),
-        "reduced" => Ok(Idle::Reduced),
-        "timed" => Ok(Idle::Timed),
-        other => Err(format!("`{other}` is none of warm, reduced, timed")),
-    }
-}
-
 fn main() -> ExitCode {
-    let Arguments {
-        edits,
-        scope,
-        mishaps,
-        faults,
-        takeovers,
-        deposed,
-        idle,
-        prompted,
-        narrow,
-        from_nothing,
-        most,
-        guards,
-        without,
-    } = Arguments::parse();
+    let Arguments { bounds, most, guards, without } = Arguments::parse();
     if guards {
         return remove_guards(most);
     }
-    let runs = match edits {
-        Some(edits) => {
-            vec![Bounds {
-                edits,
-                scope,
-                mishaps,
-                faults,
-                takeovers,
-                deposed,
-                idle,
-                prompted,
-                narrow,
-                from_nothing,
-            }]
-        }
-        None => standard(),
-    };
+    let runs = bounds.map_or_else(standard, |bounds| vec![bounds]);
     let guards = without.unwrap_or(Guards::ALL);
     // Each is told as it ends.
     let holds = runs.iter().filter(|bounds| run(bounds, &guards, most, true)).count();
     println!("{holds} of {} bounds: explored to the end, nothing broken, every run converges", runs.len());
-    let deep = if edits.is_none() { larger() } else { Vec::new() };
+    let deep = if bounds.is_none() { larger() } else { Vec::new() };
     let intact = deep.iter().filter(|bounds| run(bounds, &guards, LARGER, false)).count();
     println!("{intact} of {} larger bounds: nothing broken as deep as they were explored", deep.len());
     if holds == runs.len() && intact == deep.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use bluegreen_cluster::commands;
 
 use crate::place::Place;
 
@@ -20,17 +21,14 @@ impl Document {
     /// Reads it.
     pub fn read(root: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(root.join("docs/pipelines.md"))?;
-        let left = commands(&text).filter(|command| command != SELF).collect();
+        let left = ours(commands(&text, None)).collect();
         Ok(Self { text, left })
     }
 
     /// Runs the commands of a section in a folder; returns what they print.
     pub async fn follow(&mut self, section: &str, place: &Place, folder: &Path) -> Result<String> {
-        let start = self.text.find(&format!("\n## {section}\n"));
-        let body = &self.text[start.with_context(|| format!("no section {section:?}"))? + 4..];
-        let body = body[..body.find("\n## ").unwrap_or(body.len())].to_owned();
         let mut printed = String::new();
-        for command in commands(&body).filter(|command| command != SELF) {
+        for command in ours(commands(&self.text, Some(section))) {
             printed += &place.show(&command, folder).await?;
             self.left.retain(|left| *left != command);
         }
@@ -45,27 +43,6 @@ impl Document {
     }
 }
 
-/// The lines behind a prompt; a backslash joins a line to the next.
-fn commands(text: &str) -> impl Iterator<Item = String> {
-    let joined = text.replace("\\\n", " ");
-    let lines: Vec<String> =
-        joined.lines().filter_map(|line| line.strip_prefix("$ ")).map(uncommented).collect();
-    lines.into_iter()
-}
-
-/// Without a comment for the reader, and with one blank between words.
-fn uncommented(line: &str) -> String {
-    let line = line.split("  #").next().unwrap_or(line);
-    line.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::commands;
-
-    #[test]
-    fn what_is_a_command() {
-        let text = "$ make pipeline-test\nnot this\n$ kubectl get bga \\\n    hello   # look\n";
-        assert_eq!(commands(text).collect::<Vec<_>>(), ["make pipeline-test", "kubectl get bga hello"]);
-    }
+fn ours(commands: Vec<String>) -> impl Iterator<Item = String> {
+    commands.into_iter().filter(|command| command != SELF)
 }

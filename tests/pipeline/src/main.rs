@@ -17,7 +17,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use bluegreen_cluster::Cluster;
-use tokio::signal::unix::{SignalKind, signal};
 
 use document::Document;
 use jobs::Runner;
@@ -26,15 +25,9 @@ use project::{PIPELINE, Project};
 use story::{Row, Team};
 
 #[tokio::main]
-async fn main() -> ExitCode {
+async fn main() -> Result<ExitCode> {
     let start = Instant::now();
-    let code = match run().await {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("\nerror: {error:#}");
-            ExitCode::FAILURE
-        }
-    };
+    let code = run().await;
     say(format_args!("{:.0} s", start.elapsed().as_secs_f64()));
     code
 }
@@ -53,22 +46,15 @@ async fn run() -> Result<ExitCode> {
     if !Cluster::real_node_wanted()? {
         return Ok(ExitCode::SUCCESS);
     }
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let asked_to_stop = async {
-        tokio::select! {
-            _ = interrupt.recv() => 130,
-            _ = terminate.recv() => 143,
-        }
-    };
+    let asked_to_stop = bluegreen_cluster::asked_to_stop();
     tokio::pin!(asked_to_stop);
     let place = tokio::select! {
         place = Place::new() => place?,
-        code = &mut asked_to_stop => return Ok(ExitCode::from(code)),
+        code = &mut asked_to_stop => return code.map(ExitCode::from),
     };
     let ended = tokio::select! {
         ended = show(&place, short) => ended.map(|()| ExitCode::SUCCESS),
-        code = &mut asked_to_stop => Ok(ExitCode::from(code)),
+        code = &mut asked_to_stop => code.map(ExitCode::from),
     };
     place.cluster.stop().await?;
     ended

@@ -4,14 +4,12 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bluegreen_cluster::{Cluster, Node, Options, target};
+use bluegreen_cluster::{Cluster, Node, Options, bash, output, target};
 use bluegreen_load::{Load, Plan};
 use serde_json::Value;
-use tokio::process::Command;
 
 use crate::say;
 
@@ -69,8 +67,7 @@ impl Place {
 
     /// Installs the operator from its image.
     pub async fn install(&self) -> Result<()> {
-        let archive = format!("images/bluegreen-operator-{}.tar", env!("CARGO_PKG_VERSION"));
-        self.cluster.load_image(&target()?.join(archive)).await.context("run `make image` first")?;
+        self.cluster.load_images(&[concat!("bluegreen-operator-", env!("CARGO_PKG_VERSION"))]).await?;
         self.show("kubectl apply --server-side -f dist/install.yaml", &self.root).await?;
         let wait = "kubectl -n bluegreen-system rollout status deployment/bluegreen-operator --timeout=180s";
         self.show(wait, &self.root).await?;
@@ -103,17 +100,9 @@ impl Place {
 
     /// Runs a command line as a cluster admin; what it prints.
     pub async fn run(&self, line: &str, folder: &Path) -> Result<String> {
-        let output = Command::new("bash")
-            .args(["-euo", "pipefail", "-c", line])
-            .current_dir(folder)
-            .envs(self.environment.iter().map(|(key, value)| (key, value)))
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output()
-            .await?;
-        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        ensure!(output.status.success(), "$ {line}\n{out}{err}");
-        Ok(out.into_owned())
+        let mut command = bash(line, folder);
+        command.envs(self.environment.iter().map(|(key, value)| (key, value)));
+        output(command).await
     }
 
     async fn json(&self, what: &str) -> Result<Value> {

@@ -1,9 +1,9 @@
 //! The project in GitLab: this repository's files in a Git repository of their own, with commits to release.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
+use bluegreen_cluster::output;
 use tokio::process::Command;
 
 use crate::place::Place;
@@ -98,19 +98,9 @@ impl Project {
     }
 
     async fn git(&self, arguments: &[&str]) -> Result<String> {
-        let output = Command::new("git")
-            .args(arguments)
-            .current_dir(&self.folder)
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output()
-            .await?;
-        ensure!(
-            output.status.success(),
-            "git {arguments:?}: {}",
-            String::from_utf8_lossy(&output.stderr).trim_end()
-        );
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        let mut git = Command::new("git");
+        git.args(arguments).current_dir(&self.folder);
+        output(git).await
     }
 }
 

@@ -55,7 +55,7 @@ pub use crate::{
     past::Past,
     random::Random,
     request::{Request, Verb},
-    script::{Answer, Effect, FrameEffect, FrameRule, Gate, Range, Rule, RuleId, Script},
+    script::{Answer, Effect, FrameEffect, FrameRule, Gate, Range, Rule, RuleFor, RuleId, Script},
     standstill::{Breakpoint, Point, Stopped, Stops},
     watch::Frame,
 };

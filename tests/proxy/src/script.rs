@@ -125,9 +125,6 @@ impl Default for Gate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleId(u64);
 
-type When = Box<dyn Fn(&Request) -> bool + Send>;
-type WhenFrame = Box<dyn Fn(&Request, &Frame) -> bool + Send>;
-
 /// Which of those that match.
 #[derive(Clone, Copy, Debug, Default)]
 struct Turn {
@@ -144,39 +141,24 @@ impl Turn {
     }
 }
 
-/// An effect, and the requests that it is for.
-pub struct Rule {
-    when: When,
+/// An effect, and what it is for.
+pub struct RuleFor<When: ?Sized, Effect> {
+    when: Box<When>,
     effect: Effect,
     turn: Turn,
 }
+
+/// An effect, and the requests that it is for.
+pub type Rule = RuleFor<dyn Fn(&Request) -> bool + Send, Effect>;
+
+/// An effect, and the frames that it is for.
+pub type FrameRule = RuleFor<dyn Fn(&Request, &Frame) -> bool + Send, FrameEffect>;
 
 impl Rule {
     /// A rule for all requests that `when` picks.
     pub fn new(when: impl Fn(&Request) -> bool + Send + 'static, effect: Effect) -> Self {
         Self { when: Box::new(when), effect, turn: Turn::default() }
     }
-
-    /// Not for the first `count` of them.
-    #[must_use]
-    pub fn skip(mut self, count: u64) -> Self {
-        self.turn.skip = count;
-        self
-    }
-
-    /// Only for so many of them.
-    #[must_use]
-    pub fn times(mut self, count: u64) -> Self {
-        self.turn.times = Some(count);
-        self
-    }
-}
-
-/// An effect, and the frames that it is for.
-pub struct FrameRule {
-    when: WhenFrame,
-    effect: FrameEffect,
-    turn: Turn,
 }
 
 impl FrameRule {
@@ -189,7 +171,9 @@ impl FrameRule {
     pub fn of(resource: &'static str, effect: FrameEffect) -> Self {
         Self::new(move |watch, _| watch.resource == resource, effect)
     }
+}
 
+impl<When: ?Sized, Effect> RuleFor<When, Effect> {
     /// Not for the first `count` of them.
     #[must_use]
     pub fn skip(mut self, count: u64) -> Self {

@@ -4,6 +4,7 @@
 //! is about can't slip through before the test has acted; and when the test then abandons the request, because its
 //! sender is dead, the ones that waited die with it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -45,7 +46,7 @@ pub struct Stopped {
     pub request: Arc<Request>,
     /// The API server's answer, if it was asked already.
     pub code: Option<u16>,
-    resume: Option<oneshot::Sender<Resume>>,
+    _held: oneshot::Sender<Infallible>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,10 +63,12 @@ impl Breakpoint {
     }
 
     pub(crate) async fn report(&self, request: Arc<Request>, code: Option<u16>) -> Resume {
-        let (resume, decision) = oneshot::channel();
-        let stopped = Stopped { request, code, resume: Some(resume) };
-        match self.stops.send(stopped) {
-            Ok(()) => decision.await.unwrap_or(Resume::Abandon),
+        let (held, dropped) = oneshot::channel();
+        match self.stops.send(Stopped { request, code, _held: held }) {
+            Ok(()) => match dropped.await {
+                Ok(never) => match never {},
+                Err(_) => Resume::Abandon,
+            },
             // Nobody listens any more.
             Err(_) => Resume::GoOn,
         }
@@ -83,27 +86,9 @@ impl Stops {
 }
 
 impl Stopped {
-    /// Everything goes on as if nothing had happened.
-    pub fn go_on(mut self) {
-        self.resume(Resume::GoOn);
-    }
-
     /// Its sender is dead: neither it (nor its reply) nor any other request that waited goes any further.
-    pub fn abandon(mut self) {
-        self.resume(Resume::Abandon);
-    }
-
-    fn resume(&mut self, how: Resume) {
-        if let Some(resume) = self.resume.take() {
-            // The connection may be gone by now, and then nobody asks.
-            let _ = resume.send(how);
-        }
-    }
-}
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        self.resume(Resume::Abandon);
+    pub fn abandon(self) {
+        drop(self);
     }
 }
 

@@ -92,15 +92,9 @@ struct Measure {
 }
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    match act(Arguments::parse().command).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+async fn main() -> Result<ExitCode> {
+    let good = act(Arguments::parse().command).await?;
+    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn act(command: Command) -> Result<bool> {

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
-use bluegreen_cluster::Cluster;
+use anyhow::{Context, Result, ensure};
+use bluegreen_cluster::{Cluster, patiently};
 use bluegreen_demo::operator::LEASE;
 use bluegreen_demo::place::NAMESPACE;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -83,20 +83,15 @@ impl Operators {
     /// The name of the leader.
     pub async fn leader(&self, client: &Client) -> Result<String> {
         let leases: Api<Lease> = Api::namespaced(client.clone(), NAMESPACE);
-        let start = Instant::now();
-        loop {
+        let attempt = async || {
             let lease = leases.get_opt(LEASE).await?;
             let holder = lease.and_then(|lease| lease.spec?.holder_identity).unwrap_or_default();
             let name = holder.rsplit_once('_').map_or(holder.as_str(), |(name, _)| name);
             // A dead one's Lease still names it.
-            if lock(&self.wanted).contains(name) {
-                return Ok(name.to_owned());
-            }
-            if start.elapsed() > LEADS {
-                bail!("no operator leads after {LEADS:?}; the Lease is held by {holder:?}");
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            ensure!(lock(&self.wanted).contains(name), "no operator leads; the Lease is held by {holder:?}");
+            Ok(name.to_owned())
+        };
+        patiently(LEADS, attempt).await
     }
 
     /// The logs, of all that were ever started.

@@ -1,13 +1,12 @@
 //! Another controller's app, through the same switch: driven by commands, so that nothing here knows the peer.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+use bluegreen_cluster::{bash, output, patiently};
 use bluegreen_demo::curl;
 use serde::Deserialize;
-use tokio::process::Command;
 use tokio::time::sleep;
 
 use crate::judge::{self, Pods};
@@ -119,36 +118,18 @@ impl Peer<'_> {
     }
 
     async fn until(&self, what: &str, command: &str, environment: &[(&str, &str)]) -> Result<()> {
-        let start = Instant::now();
-        loop {
-            match self.bash(command, environment).await? {
-                Ok(()) => return Ok(()),
-                Err(words) if start.elapsed() > PATIENCE => bail!("{what}: not within {PATIENCE:?}: {words}"),
-                Err(_) => sleep(Duration::from_millis(50)).await,
-            }
-        }
+        patiently(PATIENCE, async || self.must(what, command, environment).await).await
     }
 
     async fn must(&self, what: &str, command: &str, environment: &[(&str, &str)]) -> Result<()> {
-        self.bash(command, environment).await?.map_err(|words| anyhow::anyhow!("{what} failed: {words}"))
-    }
-
-    /// Runs a command; the inner error is what it said when it failed.
-    async fn bash(&self, command: &str, environment: &[(&str, &str)]) -> Result<Result<(), String>> {
-        let output = Command::new("bash")
-            .args(["-euo", "pipefail", "-c", command])
+        let mut command = bash(command, Path::new("."));
+        command
             .envs(self.stage.cluster.environment()?)
             .env("NAMESPACE", &self.namespace)
             .env("NODE_PORT", self.port.to_string())
             .env("ROW", self.row.name)
-            .envs(environment.iter().copied())
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .output()
-            .await
-            .context("cannot run bash")?;
-        let said = || String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Ok(if output.status.success() { Ok(()) } else { Err(said()) })
+            .envs(environment.iter().copied());
+        output(command).await.context(what.to_owned()).map(drop)
     }
 }
 

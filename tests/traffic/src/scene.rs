@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use bluegreen_api::Color;
+use bluegreen_cluster::{get, patiently};
 use bluegreen_demo::curl;
 use bluegreen_guard::{Kind, Record, World, guard};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::rows::{APP, Row};
 use crate::stage::Stage;
@@ -115,15 +114,7 @@ impl<'a> Scene<'a> {
 
     /// Tells the app in a pod whether it is ready.
     pub async fn tell_ready(&self, address: &str, ready: bool) -> Result<()> {
-        let mut stream = TcpStream::connect(format!("{address}:8888")).await?;
-        let request = format!(
-            "GET /admin/ready?value={ready} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        ensure!(answer.starts_with("HTTP/1.1 200"), "the pod does not take that: {answer}");
-        Ok(())
+        get((address, 8888), &format!("/admin/ready?value={ready}")).await.map(drop)
     }
 
     /// Lets no new pod run on the last node, or lets them again.
@@ -133,15 +124,14 @@ impl<'a> Scene<'a> {
         let patch = json!({"spec": {"unschedulable": cordoned}});
         nodes.patch(&name, &PatchParams::default(), &Patch::Merge(patch)).await?;
         // What the scheduler honors is the taint that a controller makes of it.
-        let start = Instant::now();
-        loop {
+        let attempt = async || {
             let taints = nodes.get(&name).await?.spec.and_then(|spec| spec.taints).unwrap_or_default();
-            if taints.iter().any(|taint| taint.key == "node.kubernetes.io/unschedulable") == cordoned {
-                return Ok(name);
-            }
-            ensure!(start.elapsed() < PATIENCE, "the taint of {name} does not follow");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+            let tainted = taints.iter().any(|taint| taint.key == "node.kubernetes.io/unschedulable");
+            ensure!(tainted == cordoned, "the taint of {name} does not follow");
+            Ok(())
+        };
+        patiently(PATIENCE, attempt).await?;
+        Ok(name)
     }
 
     /// What the guard saw so far.

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bluegreen_cluster::Cluster;
+use bluegreen_cluster::{Cluster, patiently, tail};
 use bluegreen_demo::kubectl::Kubectl;
 use bluegreen_demo::{operator, place};
 use bluegreen_guard::Kind;
@@ -15,9 +15,6 @@ use kube::api::ListParams;
 
 use crate::operators::Operators;
 use crate::rows::{Nodes, Shape};
-
-/// Where `make images` leaves the sample app.
-const IMAGES: [&str; 2] = ["target/images/hello-v1.0.0.tar", "target/images/hello-v2.0.0.tar"];
 
 /// Addresses to send from: at two thousand connections a second each is used again after two minutes.
 const SOURCES: u8 = 8;
@@ -30,6 +27,9 @@ pub const SECOND: &str = "operator-b";
 
 /// The operator of another installation, and the namespace of its Lease.
 pub const RIVAL: &str = "rival";
+
+/// How long a start may take.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// A cluster of one shape.
 pub struct Stage {
@@ -60,12 +60,7 @@ impl Stage {
             Nodes::Real(_) => {
                 sources = cluster.source_addresses(SOURCES)?;
                 nodes = cluster.node_addresses()?;
-                for image in IMAGES {
-                    cluster
-                        .load_image(image.as_ref())
-                        .await
-                        .context("have the images made by `make images`")?;
-                }
+                cluster.load_images(&["hello-v1.0.0", "hello-v2.0.0"]).await?;
             }
             Nodes::Simulated => {}
         }
@@ -80,11 +75,8 @@ impl Stage {
         self.kubectl.quiet(&["apply", "-f", place::CRD]).await?;
         // `kubectl wait` gives up at once where the CRD has no condition yet.
         let apps = Kind::App.api(&self.client, "default");
-        let start = Instant::now();
-        while let Err(error) = apps.list(&ListParams::default()).await {
-            ensure!(start.elapsed() < Duration::from_secs(60), "the CRD is not served: {error}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let attempt = async || Ok(apps.list(&ListParams::default()).await?);
+        patiently(MINUTE, attempt).await.context("the CRD is not served")?;
         self.kubectl.quiet(&["apply", "-k", place::OPERATOR]).await?;
         operator::write_kubeconfig(&self.kubectl, &self.kubeconfig).await?;
         self.operators.start(FIRST, &self.kubeconfig).await?;
@@ -104,15 +96,12 @@ impl Stage {
         }
         self.operators.start_rival(RIVAL, self.cluster.kubeconfig(), RIVAL).await?;
         let log = self.cluster.process_log(RIVAL)?;
-        let start = Instant::now();
-        while !std::fs::read_to_string(&log)?.contains("leading") {
-            ensure!(
-                start.elapsed() < Duration::from_secs(60),
-                "the second installation does not lead its own Lease"
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Ok(())
+        let attempt = async || {
+            let leads = std::fs::read_to_string(&log)?.contains("leading");
+            ensure!(leads, "the second installation does not lead its own Lease");
+            Ok(())
+        };
+        patiently(MINUTE, attempt).await
     }
 
     /// A NodePort that no row has used: the one before may not be gone yet.
@@ -125,10 +114,8 @@ impl Stage {
     pub fn logs(&self) -> Result<String> {
         let mut text = String::new();
         for log in self.operators.logs()? {
-            let lines = std::fs::read_to_string(&log).unwrap_or_default();
-            let lines: Vec<&str> = lines.lines().collect();
-            let last = lines.get(lines.len().saturating_sub(200)..).unwrap_or_default().join("\n");
-            text += &format!("--- {}\n{last}\n", log.file_name().unwrap_or_default().to_string_lossy());
+            let name = log.file_name().unwrap_or_default().to_string_lossy();
+            text += &format!("--- {name}\n{}\n", tail(&log, 200));
         }
         Ok(text)
     }

@@ -1,5 +1,4 @@
 //! A server that does what a test tells it to, connection by connection.
-#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::{
     net::{IpAddr, SocketAddr},

@@ -143,21 +143,6 @@ async fn stopped_after_the_reply_its_sender_has_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn going_on_from_a_breakpoint_leaves_no_trace() {
-    for point in Point::ALL {
-        let world = world().await;
-        let (breakpoint, mut stops) = Breakpoint::new(point);
-        world.proxy.script().add(always(Effect::Stop(breakpoint)).times(1));
-        let go_on = async { stops.next().await.unwrap().go_on() };
-        let both = async { tokio::join!(patch(&world), patch(&world), go_on) };
-        let answers =
-            tokio::time::timeout(Duration::from_secs(5), both).await.expect("stands still for ever");
-        assert_eq!(answers, (Some(200), Some(200), ()), "{point:?}");
-        assert_eq!(world.upstream.seen().len(), 2);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_stale_list_is_asked_for_as_of_then_and_a_read_of_one_object_is_not() {
     let world = world().await;
     // An hour ago nothing was followed yet: the oldest state that is known stands in.

@@ -3,18 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Every test of `tests/e2e` as cargo calls it, such as `switching::do_two_apps_side_by_side_not_touch_each_other`.
-pub fn e2e_tests() -> BTreeSet<String> {
-    tests_in("e2e")
+/// Every test of `tests/e2e` as cargo calls it, such as `switching::do_two_apps_side_by_side_not_touch_each_other`, and
+/// every test of `tests/driver`, such as `driver::edits::a_held_edit_rolls_out_when_the_policy_allows_it`.
+pub fn named_tests() -> BTreeSet<String> {
+    let driver = tests_in("driver").into_iter().map(|test| format!("driver::{test}"));
+    tests_in("e2e").into_iter().chain(driver).collect()
 }
 
-/// Every test of `tests/driver`, such as `driver::edits::a_held_edit_rolls_out_when_the_policy_allows_it`.
-#[allow(dead_code)]
-pub fn driver_tests() -> BTreeSet<String> {
-    tests_in("driver").into_iter().map(|test| format!("driver::{test}")).collect()
-}
-
-fn tests_in(folder: &str) -> BTreeSet<String> {
+fn tests_in(folder: &str) -> Vec<String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
     let main = std::fs::read_to_string(folder.join("main.rs")).unwrap();
     // A file that `main.rs` does not name is not compiled, and its tests do not run.
