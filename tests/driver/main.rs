@@ -24,6 +24,7 @@
 //! | `stalls` | what is called stalled |
 //! | `switching` | from one color to the other |
 //! | `failures` | writes that the cluster does not carry out: webhooks, lost answers, overload |
+//! | `templates` | what becomes of `spec.template` |
 //! | `told` | conditions and Events: what a person is told |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
@@ -48,4 +49,5 @@ mod rig;
 mod sizes;
 mod stalls;
 mod switching;
+mod templates;
 mod told;

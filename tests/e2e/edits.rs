@@ -91,3 +91,23 @@ async fn do_edits_of_the_service_leave_its_selector_alone() -> Result<()> {
         .await?;
     sandbox.finish().await
 }
+
+/// The live list is merged by name. Its order is that of what is applied.
+#[tokio::test]
+async fn does_a_variable_of_the_color_come_before_one_of_the_template_that_refers_to_it() -> Result<()> {
+    let env = json!([{"name": "URL", "value": "http://$(SLOT)"}, {"name": "A", "value": "1"}]);
+    let template = json!({"template": {"spec": {"containers": [{"name": "app", "env": env}]}}});
+    let (sandbox, _operator) = Sandbox::serving("references", &app("hello").with(template)).await?;
+    sandbox.edit("hello", json!({"green": {"env": [{"name": "SLOT", "value": "green"}]}})).await?;
+    let names = |world: &World| {
+        let pods = world.deployment("hello", Green)?.spec?.template.spec?;
+        let env = pods.containers.into_iter().next()?.env?;
+        Some(env.into_iter().map(|variable| variable.name).collect::<Vec<_>>())
+    };
+    sandbox
+        .until("green has them in this order", |world| {
+            all_up(world) && names(world).is_some_and(|names| names == ["SLOT", "URL", "A"])
+        })
+        .await?;
+    sandbox.finish().await
+}

@@ -1,7 +1,7 @@
 //! Is every bad input refused, with a message that names the field and the remedy, and every good one
 //! accepted?
 
-use bluegreen_api::{BlueGreenApp, BlueGreenAppSpec, crd};
+use bluegreen_api::{BlueGreenApp, BlueGreenAppSpec, KeyedList, crd};
 use bluegreen_core::validate::problems;
 use k8s_openapi::DeepMerge;
 use serde_json::Value;
@@ -44,6 +44,21 @@ fn bad_input_is_refused_with_a_message_that_names_the_field() {
         );
         assert!(!problem.message.contains('\n'), "{case}: the API server wants one line");
     }
+}
+
+#[test]
+fn every_list_of_a_pod_that_is_merged_by_item_is_tried_with_an_item_twice() {
+    let cases = cases().unwrap();
+    let indices = |field: &str| field.replace("[0]", "");
+    let tried: Vec<_> =
+        cases.iter().filter(|c| c.says == "is there twice").map(|c| indices(&c.field)).collect();
+    // Another rule refuses ephemeral containers.
+    let pods = KeyedList::ALL
+        .iter()
+        .map(|list| list.path)
+        .filter(|path| path.starts_with("spec.template.spec.") && !path.contains("ephemeralContainers"));
+    let untried: Vec<_> = pods.filter(|path| !tried.iter().any(|field| field == path)).collect();
+    assert!(untried.is_empty(), "tests/golden_rules.yaml has no case for {untried:?}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
-use super::BlueGreenApp;
+use super::{BlueGreenApp, KeyedList, rules};
 
 /// The pattern of a quantity, as in Kubernetes' apimachinery.
 ///
@@ -13,12 +13,17 @@ use super::BlueGreenApp;
 /// of 422.
 const QUANTITY: &str = "^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$";
 
-/// The lists whose items are identified by name. The API server then refuses an item that is listed twice.
-const LISTS_BY_NAME: [&str; 4] = ["containers", "initContainers", "volumes", "env"];
-
 /// The largest lengths of lists. The API server needs them to estimate the cost of a rule. They are far above any
 /// sensible use.
 const BOUNDS: [(&str, u32); 3] = [("containers", 32), ("initContainers", 32), ("ports", 64)];
+
+/// The largest lengths of texts that a rule looks at, by their path in a PodSpec, for the same reason.
+const LENGTHS: [(&str, u32); 4] = [
+    ("containers.image", 1024),
+    ("initContainers.image", 1024),
+    ("containers.ports.protocol", 16),
+    ("initContainers.ports.protocol", 16),
+];
 
 /// Why the definition could not be generated. It is always a mistake in this crate.
 #[derive(Debug, thiserror::Error)]
@@ -138,12 +143,12 @@ fn fit_spec(spec: &mut Value) -> Result<(), CrdError> {
     // A rule refuses ephemeral containers, so the schema of their items does not matter. It would be a tenth of the
     // definition.
     at(pods, "/properties/ephemeralContainers")?["items"] = json!({"type": "object"});
-    fit_core(at(spec, "/template/properties/spec/properties")?);
+    fit_core("", at(spec, "/template/properties/spec/properties")?);
     for color in ["/blue/properties", "/green/properties"] {
         let block = at(spec, color)?;
         let env = at(block, "/env")?.clone();
         let mut only_env = json!({ "env": env });
-        fit_core(&mut only_env);
+        fit_core("containers", &mut only_env);
         let description = block["env"]["description"].clone();
         block["env"] = only_env["env"].take();
         block["env"]["description"] = description;
@@ -161,14 +166,15 @@ fn fit_status(status: &mut Value) {
     }
 }
 
-/// Adapts the properties that come from Kubernetes' own types.
-fn fit_core(properties: &mut Value) {
+/// Adapts the properties that come from Kubernetes' own types. `path` is where they are in a PodSpec.
+fn fit_core(path: &str, properties: &mut Value) {
     for (name, schema) in properties.as_object_mut().into_iter().flatten() {
-        fit_core_field(name, schema);
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        fit_core_field(&path, name, schema);
     }
 }
 
-fn fit_core_field(name: &str, schema: &mut Value) {
+fn fit_core_field(path: &str, name: &str, schema: &mut Value) {
     let Some(fields) = schema.as_object_mut() else { return };
     // Kubernetes documents these fields itself. With its texts, the CRD would be too large for a client-side apply.
     fields.remove("description");
@@ -179,10 +185,12 @@ fn fit_core_field(name: &str, schema: &mut Value) {
             fields.insert("pattern".to_owned(), json!(QUANTITY));
         }
     }
+    if let Some((_, bound)) = LENGTHS.iter().find(|(field, _)| *field == path) {
+        fields.insert("maxLength".to_owned(), json!(bound));
+    }
     if fields.get("type") == Some(&json!("array")) {
-        if LISTS_BY_NAME.contains(&name) {
-            fields.insert("x-kubernetes-list-type".to_owned(), json!("map"));
-            fields.insert("x-kubernetes-list-map-keys".to_owned(), json!(["name"]));
+        if let Some(list) = KeyedList::in_pods(path) {
+            refuse_duplicates(list, fields);
         }
         if let Some((_, bound)) = BOUNDS.iter().find(|(list, _)| *list == name) {
             fields.insert("maxItems".to_owned(), json!(bound));
@@ -190,12 +198,35 @@ fn fit_core_field(name: &str, schema: &mut Value) {
     }
     for (key, value) in fields.iter_mut() {
         match key.as_str() {
-            "properties" => fit_core(value),
+            "properties" => fit_core(path, value),
             // The items of a map or list are handled under the name of the field. Nothing is applied twice, because
             // the items of `containers` and the like are not lists.
-            "items" | "additionalProperties" => fit_core_field(name, value),
+            "items" | "additionalProperties" => fit_core_field(path, name, value),
             _ => {}
         }
+    }
+}
+
+/// Makes the API server refuse an item that is listed twice.
+///
+/// The schema can do that if each item has every key. For the ports, the schema would need a default for
+/// `protocol`. The API server would write it into the apps, and color by color they would get another revision. So
+/// there, a rule knows the default.
+fn refuse_duplicates(list: &KeyedList, fields: &mut Map<String, Value>) {
+    let items = fields.get("items").cloned().unwrap_or_default();
+    let keys: Vec<_> = list.keys.iter().map(|(key, _)| *key).collect();
+    if !keys.iter().all(|key| items["properties"].get(key).is_some()) {
+        return;
+    }
+    let required =
+        |key: &&str| items["required"].as_array().is_some_and(|required| required.contains(&json!(key)));
+    if keys.is_empty() {
+        fields.insert("x-kubernetes-list-type".to_owned(), json!("set"));
+    } else if keys.iter().all(required) {
+        fields.insert("x-kubernetes-list-type".to_owned(), json!("map"));
+        fields.insert("x-kubernetes-list-map-keys".to_owned(), json!(keys));
+    } else {
+        fields.insert("x-kubernetes-validations".to_owned(), json!([rules::items_differ(list.keys)]));
     }
 }
 

@@ -2,6 +2,7 @@
 //! that admission enforces. It is pure data: nothing here talks to a cluster.
 
 mod crd;
+mod lists;
 mod probe;
 pub mod rules;
 mod service;
@@ -15,6 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use crd::{CrdError, crd, crd_yaml};
+pub use lists::KeyedList;
 pub use probe::{ExecProbe, GrpcProbe, HttpGetProbe, HttpHeader, ReadinessProbe, Scheme, TcpProbe};
 pub use service::{ExtraPort, ServiceSpec, ServiceType, SessionAffinity, TrafficPolicy};
 pub use spec::{

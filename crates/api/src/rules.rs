@@ -87,7 +87,20 @@ pub const APP_PORT_NOT_IN_TEMPLATE: StaticRule = rule_at(
      !self.template.spec.containers.exists(c, has(c.ports) && c.ports.exists(p, \
      (p.containerPort == self.port && (!has(p.protocol) || p.protocol == 'TCP')) || \
      (has(p.name) && p.name == self.portName)))",
-    "spec.template.spec.containers[].ports must not contain the app's port or its name: the operator adds it from spec.port and spec.portName; remove that entry",
+    "spec.template.spec.containers[].ports must not contain the app's port or its name: the operator adds it from spec.port and spec.portName; remove that entry, and if its container is the application itself, name that container `app`",
+);
+
+/// Attached to `spec`. A container is the application itself if it runs an image of that name, from whichever
+/// registry, and none is named `app`.
+pub const APP_UNDER_ANOTHER_NAME: StaticRule = rule_at(
+    ".template",
+    "!has(self.template) || !has(self.template.spec) || !has(self.template.spec.containers) || \
+     self.template.spec.containers.exists(c, c.name == 'app') || \
+     [self.image, has(self.blue) && has(self.blue.image) ? self.blue.image : self.image, \
+     has(self.green) && has(self.green.image) ? self.green.image : self.image].all(i, \
+     !self.template.spec.containers.exists(c, has(c.image) && c.image.matches('(^|/)' + \
+     i.substring(i.lastIndexOf('/') + 1).replace('.', '[.]') + '(:[^/]*)?(@[^/]*)?$')))",
+    "spec.template.spec.containers has no container `app`, and one with the app's image, so each pod would run the application twice: name that container `app` and remove its image; if it is a sidecar, add a container named `app` beside it",
 );
 
 /// Attached to every repository.
@@ -125,8 +138,21 @@ pub const ENV_ONE_SOURCE: StaticRule = rule(
     "env must not give one variable both `value` and `valueFrom`: remove one of them",
 );
 
-/// The message about a name that a list has twice. At admission, the schema (a list keyed by name) has a message of
-/// its own.
+/// Attached to a list whose items are told apart by these keys, each with its default.
+pub(crate) fn items_differ(keys: &[(&str, &str)]) -> Rule {
+    let value = |item: &str, (key, default): &(&str, &str)| match *default {
+        "" => format!("{item}.{key}"),
+        default => format!("(has({item}.{key}) && {item}.{key} != '' ? {item}.{key} : '{default}')"),
+    };
+    let equal: Vec<_> =
+        keys.iter().map(|key| format!("{} == {}", value("a", key), value("b", key))).collect();
+    let names: Vec<_> = keys.iter().map(|(key, _)| *key).collect();
+    let words =
+        format!("must not have two entries with the same {}: remove one of them", names.join(" and "));
+    Rule::new(format!("self.all(a, self.exists_one(b, {}))", equal.join(" && "))).message(words.as_str())
+}
+
+/// The message about an item that a list has twice. At admission, the schema has a message of its own.
 pub const DUPLICATE: &str = "is there twice: remove one of the entries";
 
 /// The message about a text that is not a quantity. At admission, the pattern in the schema has a message of its own.
@@ -227,6 +253,13 @@ pub const APP_NOT_AN_INIT_CONTAINER: StaticRule = rule_at(
     ".initContainers",
     "!has(self.initContainers) || !self.initContainers.exists(c, c.name == 'app')",
     "spec.template.spec.initContainers must not contain the name `app`, which is the application's own container: rename it",
+);
+
+/// Attached to `template.spec`.
+pub const SIDECAR_IMAGE: StaticRule = rule_at(
+    ".containers",
+    "!has(self.containers) || self.containers.all(c, c.name == 'app' || (has(c.image) && c.image != ''))",
+    "spec.template.spec.containers: a sidecar must set image; if the container is the application itself, name it `app`",
 );
 
 /// Attached to `template.spec`.

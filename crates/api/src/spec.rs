@@ -79,7 +79,8 @@ use super::{BlueGreenAppStatus, Color, ReadinessProbe, ServiceSpec, rules};
     validation = rules::ACTIVE_BLOCK_PRESENT,
     validation = rules::MIN_READY_BELOW_DEADLINE,
     validation = rules::SERVICE_PORT_STAYS,
-    validation = rules::APP_PORT_NOT_IN_TEMPLATE
+    validation = rules::APP_PORT_NOT_IN_TEMPLATE,
+    validation = rules::APP_UNDER_ANOTHER_NAME
 )]
 pub struct BlueGreenAppSpec {
     /// The color that should be live. The Service selects it only once it is fully ready; until then the other
@@ -238,7 +239,7 @@ pub struct ColorSpec {
     pub image: Option<String>,
 
     /// Environment variables for this color; they replace those of the same name in the template's
-    /// container `app`.
+    /// container `app`. Variables of either list can refer to those of the other, as `$(NAME)`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(validation = rules::ENV_ONE_SOURCE)]
     #[schemars(length(max = 256))]
@@ -296,6 +297,7 @@ pub struct Template {
         validation = rules::NO_ACTIVE_DEADLINE,
         validation = rules::NO_EPHEMERAL_CONTAINERS,
         validation = rules::APP_NOT_AN_INIT_CONTAINER,
+        validation = rules::SIDECAR_IMAGE,
         validation = rules::APP_IMAGE_NOT_IN_TEMPLATE,
         validation = rules::APP_PROBE_NOT_IN_TEMPLATE
     )]

@@ -2,6 +2,7 @@
 
 mod canonical;
 mod covers;
+mod env;
 mod metadata;
 pub mod names;
 mod quantity;

@@ -3,6 +3,7 @@
 //! The words come from [`bluegreen_api::rules`], where the CEL for the same rule stands. The only rules
 //! missing here compare with the previous version of the object, which only admission has.
 
+mod lists;
 mod syntax;
 mod template;
 
@@ -114,7 +115,10 @@ fn color_block(found: &mut Found, color: Color, block: &ColorSpec) {
         .iter()
         .all(|variable| variable.value_from.is_none() || variable.value.as_deref().is_none_or(str::is_empty));
     found.check(&format!("{at}.env"), rules::ENV_ONE_SOURCE, one_source);
-    found.unique(&format!("{at}.env"), env.iter().map(|variable| variable.name.as_str()));
+    // A value that came from the API server can be written as JSON.
+    if let Ok(variables) = serde_json::to_value(env) {
+        lists::check(found, &format!("{at}.env"), "containers.env", &variables);
+    }
     found.at_most_items(&format!("{at}.env"), env.len(), 256);
     found.longest(&format!("{at}.revision"), revision.as_deref().unwrap_or_default(), 253);
 }
@@ -265,15 +269,6 @@ impl Found {
         self.check(field, rules::IMAGE_WITHOUT_TAG, bare);
         self.check(field, rules::IMAGE_SYNTAX, !bare || syntax::is_repository(image));
         self.longest(field, image, 255);
-    }
-
-    fn unique<'a>(&mut self, field: &str, names: impl Iterator<Item = &'a str>) {
-        let mut seen = std::collections::BTreeSet::new();
-        for name in names {
-            if !seen.insert(name) {
-                self.add(field, format!("`{name}` {}", rules::DUPLICATE));
-            }
-        }
     }
 
     fn keys(&mut self, field: &str, map: &std::collections::BTreeMap<String, String>) {

@@ -8,6 +8,7 @@ mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bluegreen_api::KeyedList;
 use serde_json::{Map, Value};
 
 pub(crate) use path::Path;
@@ -85,7 +86,7 @@ fn merge(kind: Kind, at: &mut Vec<String>, object: &mut Value, declared: &Value)
     match (schema::shape(kind, at), declared) {
         (Shape::Granular, Value::Object(fields)) if !fields.is_empty() => merge_map(kind, at, object, fields),
         (Shape::Granular, Value::Object(_)) if object.is_object() => {}
-        (Shape::KeyedBy(keys), Value::Array(items)) => merge_list(kind, at, object, keys, items),
+        (Shape::Keyed(list), Value::Array(items)) => merge_list(kind, at, object, list, items),
         _ => *object = declared.clone(),
     }
 }
@@ -101,13 +102,19 @@ fn merge_map(kind: Kind, at: &mut Vec<String>, object: &mut Value, declared: &Ma
     }
 }
 
-fn merge_list(kind: Kind, at: &mut Vec<String>, object: &mut Value, keys: &[&str], declared: &[Value]) {
+fn merge_list(
+    kind: Kind,
+    at: &mut Vec<String>,
+    object: &mut Value,
+    keyed: &'static KeyedList,
+    declared: &[Value],
+) {
     if !object.is_array() {
         *object = Value::Array(Vec::new());
     }
     let list = object.as_array_mut().expect("an array");
     for item in declared {
-        let step = Step::item(keys, item);
+        let step = Step::item(keyed, item);
         let index = list.iter().position(|other| step.is(other)).unwrap_or_else(|| {
             list.push(Value::Null);
             list.len() - 1

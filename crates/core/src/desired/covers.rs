@@ -7,6 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::quantity::is_stored_as;
+use bluegreen_api::KeyedList;
 
 /// A declared field whose live value differs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,22 +20,6 @@ pub struct Difference {
     /// The value on the API server, as JSON, or `absent`.
     pub live: String,
 }
-
-/// The lists that the API server merges by key, with their keys. Others may own items of their own in them.
-const KEYED_LISTS: [(&str, &[&str]); 12] = [
-    ("containers", &["name"]),
-    ("initContainers", &["name"]),
-    ("env", &["name"]),
-    ("volumes", &["name"]),
-    ("imagePullSecrets", &["name"]),
-    ("volumeMounts", &["mountPath"]),
-    ("volumeDevices", &["devicePath"]),
-    ("hostAliases", &["ip"]),
-    ("topologySpreadConstraints", &["topologyKey", "whenUnsatisfiable"]),
-    ("ownerReferences", &["uid"]),
-    ("resourceClaims", &["name"]),
-    ("schedulingGates", &["name"]),
-];
 
 /// The maps and selectors that belong to one writer as a whole. An additional entry is somebody else's edit.
 const WHOLE: [&str; 5] = ["selector", "nodeSelector", "labelSelector", "namespaceSelector", "matchLabels"];
@@ -197,7 +182,7 @@ fn text(value: &Value) -> Option<String> {
 }
 
 fn items(path: &str, key: &str, declared: &[Value], live: &[Value]) -> Result<(), Difference> {
-    let Some(keys) = list_keys(key, declared) else {
+    let Some(list) = KeyedList::named(key, declared) else {
         if declared.len() != live.len() {
             return Err(difference(path, &Value::from(declared), Some(&Value::from(live))));
         }
@@ -207,36 +192,14 @@ fn items(path: &str, key: &str, declared: &[Value], live: &[Value]) -> Result<()
         return Ok(());
     };
     for item in declared {
-        let id = identity(keys, item);
+        let id = list.identity(item);
         let path = format!("{path}[{}]", id.join("/"));
-        match live.iter().find(|candidate| identity(keys, candidate) == id) {
+        match live.iter().find(|candidate| list.identity(candidate) == id) {
             Some(live) => same(&path, "", item, live)?,
             None => return Err(difference(&path, item, None)),
         }
     }
     Ok(())
-}
-
-/// Returns the keys by which a list is merged, or `None` if the list belongs to one writer as a whole.
-fn list_keys(key: &str, declared: &[Value]) -> Option<&'static [&'static str]> {
-    if key == "ports" {
-        // The ports of a container, or else of a Service.
-        let container = declared.iter().any(|item| item.get("containerPort").is_some());
-        return Some(if container { &["containerPort", "protocol"] } else { &["port", "protocol"] });
-    }
-    KEYED_LISTS.iter().find(|(name, _)| *name == key).map(|(_, keys)| *keys)
-}
-
-/// Returns the values of an item's keys, which identify it in a list that is merged by key.
-fn identity(keys: &[&str], item: &Value) -> Vec<String> {
-    keys.iter()
-        .map(|key| match item.get(*key).filter(|value| value.as_str() != Some("")) {
-            Some(Value::String(text)) => text.clone(),
-            Some(other) => other.to_string(),
-            None if *key == "protocol" => "TCP".to_owned(),
-            None => String::new(),
-        })
-        .collect()
 }
 
 fn difference(path: &str, declared: &Value, live: Option<&Value>) -> Difference {

@@ -183,9 +183,9 @@ fn keys_are_unique(key: &str, value: &Value) -> bool {
     match value {
         Value::Object(fields) => fields.iter().all(|(key, value)| keys_are_unique(key, value)),
         Value::Array(items) => {
-            let distinct = list_keys(key, items).is_none_or(|keys| {
+            let distinct = KeyedList::named(key, items).is_none_or(|list| {
                 let ids: std::collections::BTreeSet<_> =
-                    items.iter().map(|item| identity(keys, item)).collect();
+                    items.iter().map(|item| list.identity(item)).collect();
                 ids.len() == items.len()
             });
             distinct && items.iter().all(|item| keys_are_unique("", item))

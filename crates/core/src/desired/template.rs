@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::names;
+use super::{env, names};
 use bluegreen_api::{
     APP_CONTAINER, Color, ExecProbe, GrpcProbe, HttpGetProbe, HttpHeader, ReadinessProbe, Scheme, TcpProbe,
     Template, TemplateMetadata,
@@ -52,7 +52,7 @@ pub(super) fn pod_template(inputs: Inputs<'_>) -> PodTemplateSpec {
     container.image = Some(image);
     container.readiness_probe = Some(readiness_probe(probe, port));
     add_port(container, port, port_name);
-    add_env(container, env);
+    env::add(container, env);
     let sleep = pre_stop_sleep(container, grace, drain_seconds);
     // The API server stores the value under both names. So both are declared: a name that is not declared would bring
     // the value back after it was removed from the overlay.
@@ -111,21 +111,6 @@ fn add_port(container: &mut Container, port: i32, name: &str) {
             ..ContainerPort::default()
         },
     );
-}
-
-/// Adds the variables of a color's block. A variable replaces the overlay's variable of the same name as a whole,
-/// because Kubernetes refuses one that has both `value` and `valueFrom`.
-fn add_env(container: &mut Container, color: &[EnvVar]) {
-    if color.is_empty() {
-        return;
-    }
-    let env = container.env.get_or_insert_default();
-    for variable in color {
-        match env.iter_mut().find(|other| other.name == variable.name) {
-            Some(other) => other.clone_from(variable),
-            None => env.push(variable.clone()),
-        }
-    }
 }
 
 /// Adds the default sleep if the overlay has no `preStop`, and returns how long the container sleeps, in seconds.

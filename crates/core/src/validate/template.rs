@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use serde_json::Value;
 
-use super::Found;
+use super::{Found, lists};
 use crate::desired::is_quantity;
 use bluegreen_api::{APP_CONTAINER, BlueGreenAppSpec, Template, TemplateMetadata, rules};
 
@@ -44,25 +44,45 @@ fn pod_spec(found: &mut Found, spec: &BlueGreenAppSpec, pods: &PodSpec) {
         (tcp && port.container_port == spec.port) || port.name.as_ref() == Some(&spec.port_name)
     });
     found.check("spec.template", rules::APP_PORT_NOT_IN_TEMPLATE, !taken);
+    found.check("spec.template", rules::APP_UNDER_ANOTHER_NAME, !is_app_under_another_name(spec, pods));
+    let has_image = |container: &Container| container.image.as_ref().is_some_and(|image| !image.is_empty());
+    let complete = pods.containers.iter().all(|c| c.name == APP_CONTAINER || has_image(c));
+    found.check(&format!("{at}.containers"), rules::SIDECAR_IMAGE, complete);
 
-    lists(found, &format!("{at}.containers"), &pods.containers.iter().collect::<Vec<_>>());
-    lists(found, &format!("{at}.initContainers"), &init);
-    found.unique(&format!("{at}.volumes"), pods.volumes.iter().flatten().map(|volume| volume.name.as_str()));
+    sizes(found, &format!("{at}.containers"), &pods.containers.iter().collect::<Vec<_>>());
+    sizes(found, &format!("{at}.initContainers"), &init);
     // A value that came from the API server can be written as JSON.
     if let Ok(json) = serde_json::to_value(pods) {
+        lists::check(found, at, "", &json);
         quantities(found, at, &json);
     }
 }
 
-fn lists(found: &mut Found, at: &str, containers: &[&Container]) {
+/// Returns true if a container runs the application's image, and none is named `app`.
+fn is_app_under_another_name(spec: &BlueGreenAppSpec, pods: &PodSpec) -> bool {
+    let named = pods.containers.iter().any(|container| container.name == APP_CONTAINER);
+    let blocks = [&spec.blue, &spec.green].into_iter().flatten();
+    let repositories: Vec<_> = blocks
+        .filter_map(|block| block.image.as_ref())
+        .chain([&spec.image])
+        .map(|image| short_name(image))
+        .collect();
+    let images = pods.containers.iter().filter_map(|container| container.image.as_deref());
+    !named && images.map(short_name).any(|image| repositories.contains(&image))
+}
+
+/// Returns the name of an image without registry, folders, tag and digest. The same image has many registries.
+fn short_name(image: &str) -> &str {
+    let name = image.split_once('@').map_or(image, |(name, _)| name);
+    let name = name.rsplit('/').next().unwrap_or(name);
+    name.split_once(':').map_or(name, |(name, _)| name)
+}
+
+fn sizes(found: &mut Found, at: &str, containers: &[&Container]) {
     found.at_most_items(at, containers.len(), 32);
-    found.unique(at, containers.iter().map(|container| container.name.as_str()));
     for container in containers {
         let at = format!("{at}[{}]", container.name);
-        found.unique(
-            &format!("{at}.env"),
-            container.env.iter().flatten().map(|variable| variable.name.as_str()),
-        );
+        found.longest(&format!("{at}.image"), container.image.as_deref().unwrap_or_default(), 1024);
         found.at_most_items(&format!("{at}.ports"), container.ports.iter().flatten().count(), 64);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use bluegreen_api::KeyedList;
 use serde_json::{Map, Value};
 
 use super::schema::{self, Shape};
@@ -13,31 +14,22 @@ use crate::kind::Kind;
 pub(super) enum Step {
     /// A field of a map.
     Field(String),
-    /// The item of a list whose fields have these values.
-    Item(Vec<(String, String)>),
+    /// The item of a list with this identity.
+    Item(&'static KeyedList, Vec<String>),
 }
 
 impl Step {
     /// The step to this item of a list.
-    pub fn item(keys: &[&str], item: &Value) -> Self {
-        Self::Item(keys.iter().map(|key| ((*key).to_owned(), key_value(key, item))).collect())
+    pub fn item(list: &'static KeyedList, item: &Value) -> Self {
+        Self::Item(list, list.identity(item))
     }
 
     /// Whether it leads to this item.
     pub fn is(&self, item: &Value) -> bool {
         match self {
-            Self::Item(keys) => keys.iter().all(|(key, value)| key_value(key, item) == *value),
+            Self::Item(list, id) => list.identity(item) == *id,
             Self::Field(_) => false,
         }
-    }
-}
-
-fn key_value(key: &str, item: &Value) -> String {
-    match (&item[key], key) {
-        // The default that Kubernetes' schema gives this key.
-        (Value::Null, "protocol") => "TCP".to_owned(),
-        (Value::String(text), _) => text.clone(),
-        (other, _) => other.to_string(),
     }
 }
 
@@ -50,10 +42,10 @@ impl Path {
     pub fn get<'a>(&self, value: &'a Value) -> Option<&'a Value> {
         let found = self.0.iter().try_fold(value, |value, step| match step {
             Step::Field(key) => value.get(key),
-            Step::Item(_) => value.as_array()?.iter().find(|item| step.is(item)),
+            Step::Item(..) => value.as_array()?.iter().find(|item| step.is(item)),
         })?;
         match self.0.last() {
-            Some(Step::Item(_)) => Some(&Value::Null),
+            Some(Step::Item(..)) => Some(&Value::Null),
             Some(Step::Field(_)) | None => Some(found),
         }
     }
@@ -85,7 +77,7 @@ fn remove(steps: &[Step], value: &mut Value) {
                 }
             }
         }
-        (Step::Item(_), Value::Array(items)) => {
+        (Step::Item(..), Value::Array(items)) => {
             if rest.is_empty() {
                 items.retain(|item| !step.is(item));
             } else if let Some(inner) = items.iter_mut().find(|item| step.is(item)) {
@@ -100,7 +92,7 @@ impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|step| match step {
             Step::Field(key) => write!(f, ".{key}"),
-            Step::Item(keys) => write!(f, "{keys:?}"),
+            Step::Item(_, id) => write!(f, "{id:?}"),
         })
     }
 }
@@ -140,9 +132,9 @@ fn collect(
         (Shape::Granular, Value::Object(fields)) if !fields.is_empty() => {
             collect_fields(kind, names, steps, fields, found);
         }
-        (Shape::KeyedBy(keys), Value::Array(items)) => {
+        (Shape::Keyed(list), Value::Array(items)) => {
             for item in items {
-                steps.push(Step::item(keys, item));
+                steps.push(Step::item(list, item));
                 found.insert(Path(steps.clone()));
                 // An item merges like a map, whatever the list is.
                 if let Value::Object(fields) = item {
