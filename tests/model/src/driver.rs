@@ -19,7 +19,7 @@ use crate::liveness;
 use crate::objects::{Kept, Object, Objects, REVISIONS, Service, Token, nothing, rendering};
 use crate::observer::{Abstract, NOW, Told, clocks, memory};
 use crate::request::{Ask, Request, Why};
-use crate::world::{Cache, Clock, Clocks, Controller, Mode, QUEUE, World};
+use crate::world::{Clock, Clocks, Controller, Mode, QUEUE, World};
 use crate::{Bounds, Guards};
 
 /// A promise that was broken, in words.
@@ -51,27 +51,12 @@ pub(crate) fn decide<'a>(
 }
 
 /// A pass that begins with caches that are up to date: does it do anything, and what are the clocks then?
-fn wake(world: &World, k: usize, bounds: &Bounds, guards: &Guards) -> (bool, Clocks) {
+pub(crate) fn wake(world: &World, k: usize, bounds: &Bounds, guards: &Guards) -> (bool, Clocks) {
     let controller = &world.controllers[k];
     let observer = Abstract::new(controller, bounds, guards);
     let mut memory = memory(controller);
     let command = Pass::new(&observer, &mut memory).woke(world.objects, NOW);
     (!matches!(command, Command::Wait(_)), clocks(&memory.drain, controller.clocks))
-}
-
-/// Would the pass read at all, if its caches were up to date?
-pub(crate) fn has_reason(world: &World, k: usize, bounds: &Bounds, guards: &Guards) -> bool {
-    wake(world, k, bounds, guards).0
-}
-
-/// A cached read that stops a clock.
-pub(crate) fn cached_look(world: &World, k: usize, bounds: &Bounds, guards: &Guards) -> Option<World> {
-    let (_, clocks) = wake(world, k, bounds, guards);
-    (clocks != world.controllers[k].clocks).then(|| {
-        let mut next = *world;
-        next.controllers[k].clocks = clocks;
-        next
-    })
 }
 
 /// Begins to read. Each object is read at some moment from now until the plan is made: this copy is the oldest
@@ -297,6 +282,11 @@ pub(crate) fn is_sent(controller: &Controller, index: usize) -> bool {
     }
 }
 
+/// Nothing in the queue waits for an answer.
+pub(crate) fn has_sent_all(controller: &Controller) -> bool {
+    (0..controller.queue.len()).all(|index| controller.queue[index].is_none() || is_sent(controller, index))
+}
+
 /// A request was refused: what was to follow it is not sent.
 pub(crate) fn refused(controller: &mut Controller, index: usize, request: Request, guards: &Guards) {
     abandon(controller, index, request.ask);
@@ -344,18 +334,9 @@ pub(crate) fn unknown_outside(controller: &mut Controller, removed: Option<Color
 
 /// A process begins: it remembers nothing.
 pub(crate) fn start(controller: &mut Controller, term: u8, now: &Objects, guards: &Guards) {
-    *controller = Controller {
-        term,
-        attempt: 0,
-        clocks: Clocks::default(),
-        mode: Mode::Idle,
-        view: if guards.live_look { nothing() } else { *now },
-        fresh: if guards.live_look || term == 0 { 0 } else { 63 },
-        cache: Cache::default(),
-        queue: [None; QUEUE],
-    };
-    if term == 0 {
-        controller.view = nothing();
+    *controller = Controller { term, ..Controller::absent() };
+    if term > 0 && !guards.live_look {
+        (controller.view, controller.fresh) = (*now, 63);
     }
 }
 

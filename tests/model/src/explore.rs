@@ -1,16 +1,18 @@
 //! Breadth first over every state, so that the first counterexample is a shortest one.
 
+use std::array;
 use std::thread;
 
+use crate::canonical::{canonical, shorten};
 use crate::driver::Broken;
-use crate::fingerprint::fingerprint;
+use crate::found::{SHARDS, Shard, shard};
 use crate::liveness;
 use crate::steps::{Next, Step, successors};
 use crate::world::World;
 use crate::{Bounds, Guards};
 
-/// States that are expanded between two merges.
-const BATCH: usize = 16_384;
+/// States of each shard that are expanded between two merges.
+const BATCH: usize = 8192;
 
 /// A path from the first state, and what is wrong at its end.
 #[derive(Clone, Debug)]
@@ -52,206 +54,230 @@ pub fn explore(
     mut progress: impl FnMut(usize, usize, usize),
 ) -> Explored {
     let first = World::first(bounds);
-    let mut found = Found::new(fingerprint(&first));
-    let mut layer = vec![first];
-    let (mut start, mut depth, mut steps, mut ends) = (0_usize, 0, 0, 0);
-    let mut broken = None;
-    'layers: while !layer.is_empty() && found.len() < most {
-        let mut next_layer = Vec::new();
-        for (batch, worlds) in layer.chunks(BATCH).enumerate() {
-            for (offset, expanded) in expand(worlds, &found, bounds, guards).into_iter().enumerate() {
-                let id = start + batch * BATCH + offset;
-                steps += expanded.steps;
-                for edge in expanded.edges {
-                    let (to, is_new) = match edge.to {
-                        To::Known(to) => (to, false),
-                        To::New(print, _) => found.insert(print, id),
-                    };
-                    if let (true, To::New(_, world)) = (is_new, edge.to) {
-                        next_layer.push(*world);
-                    }
-                    if edge.fair && to != id {
-                        found.graph.push(to);
-                    }
-                }
-                found.graph.end_row();
-                if expanded.is_end {
-                    ends += 1;
-                }
-                if let Some(what) = expanded.broken {
-                    broken = Some((id, what));
-                    break 'layers;
-                }
+    let mut exploration = Exploration::new(&first, bounds, guards);
+    let (mut depth, mut broken) = (0, None);
+    let mut layer: [Vec<World>; SHARDS] = Default::default();
+    'layers: while exploration.left() > 0 && exploration.states() < most {
+        layer.iter_mut().for_each(Vec::clear);
+        std::mem::swap(&mut layer, &mut exploration.layer);
+        for batch in 0..layer.iter().map(|layer| layer.len().div_ceil(BATCH)).max().unwrap_or(0) {
+            broken =
+                exploration.step(layer.each_ref().map(|layer| layer.chunks(BATCH).nth(batch).unwrap_or(&[])));
+            if broken.is_some() {
+                break 'layers;
             }
-            progress(found.len(), depth, layer.len().saturating_sub((batch + 1) * BATCH) + next_layer.len());
+            let to_go =
+                layer.iter().map(|layer| layer.len().saturating_sub((batch + 1) * BATCH)).sum::<usize>();
+            progress(exploration.states(), depth, to_go + exploration.left());
         }
-        start += layer.len();
-        layer = next_layer;
         depth += 1;
     }
-    let exhausted = layer.is_empty();
-    let counterexample = broken.map(|(id, what)| found.story(id, what, first, bounds, guards));
-    let settles = (exhausted && counterexample.is_none()).then(|| found.graph.is_acyclic());
+    let exhausted = broken.is_none() && exploration.left() == 0;
+    let counterexample =
+        broken.map(|(id, broken)| Counterexample { broken, path: exploration.path(id, first), first });
     Explored {
-        states: found.len(),
-        steps,
+        states: exploration.states(),
+        steps: exploration.steps,
         depth: depth.saturating_sub(1),
         exhausted,
         counterexample,
-        ends,
-        settles,
+        ends: exploration.ends,
+        settles: exhausted.then(|| liveness::is_acyclic(&exploration.shards)),
     }
 }
 
-/// One state's edges.
-struct Expanded {
-    edges: Vec<Edge>,
-    broken: Option<Broken>,
+struct Exploration<'a> {
+    bounds: &'a Bounds,
+    guards: &'a Guards,
+    shards: [Shard; SHARDS],
+    /// The states of the next layer, and how many were expanded of each shard; they come in the order of their numbers.
+    layer: [Vec<World>; SHARDS],
+    expanded: [usize; SHARDS],
+    /// The buffers of the threads: new ones would be new pages each time.
+    parts: [Part; SHARDS],
     steps: u64,
-    is_end: bool,
+    ends: usize,
 }
 
-struct Edge {
-    to: To,
-    fair: bool,
+/// What one thread found.
+#[derive(Default)]
+struct Part {
+    /// States that were not known, of each shard.
+    new: [Vec<New>; SHARDS],
+    /// Steps of a run without faults, and how many there are up to each state.
+    fair: Vec<To>,
+    rows: Vec<usize>,
+    steps: u64,
+    ends: usize,
+    /// The first promise that was broken, and the state.
+    broken: Option<(u32, Broken)>,
+    /// Of the steps from one state.
+    prints: Vec<u128>,
+}
+
+impl Part {
+    fn clear(&mut self) {
+        let Self { new, fair, rows, steps, ends, broken, prints } = self;
+        new.iter_mut().for_each(Vec::clear);
+        fair.clear();
+        rows.clear();
+        prints.clear();
+        (*steps, *ends, *broken) = (0, 0, None);
+    }
+}
+
+struct New {
+    print: u128,
+    parent: u32,
+    world: World,
 }
 
 enum To {
-    Known(usize),
-    New(u128, Box<World>),
+    Known(u32),
+    /// The shard, and the place among the new states.
+    New(usize, usize),
 }
 
-fn expand(worlds: &[World], found: &Found, bounds: &Bounds, guards: &Guards) -> Vec<Expanded> {
-    let half = worlds.len().div_ceil(2);
-    let (left, right) = worlds.split_at(half.min(worlds.len()));
-    let run = |worlds: &[World]| {
-        let mut nexts = Vec::new();
-        worlds.iter().map(|world| expand_one(world, found, bounds, guards, &mut nexts)).collect::<Vec<_>>()
-    };
-    thread::scope(|scope| {
-        let other = scope.spawn(|| run(right));
-        let mut all = run(left);
-        match other.join() {
-            Ok(rest) => all.extend(rest),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-        all
-    })
-}
-
-fn expand_one(
-    world: &World,
-    found: &Found,
-    bounds: &Bounds,
-    guards: &Guards,
-    nexts: &mut Vec<Next>,
-) -> Expanded {
-    successors(world, bounds, guards, nexts);
-    let broken = nexts.iter().find_map(|next| next.broken);
-    let mut edges = Vec::with_capacity(nexts.len());
-    for next in nexts.iter() {
-        let print = fingerprint(&next.world);
-        let to = found.get(print).map_or_else(|| To::New(print, Box::new(next.world)), To::Known);
-        edges.push(Edge { to, fair: next.fair });
-    }
-    // What is late may also be lost: then this is the end, too.
-    let moves = |next: &Next| next.fair && !matches!(next.step, Step::LateCommit(_));
-    let is_end = !nexts.iter().any(|next| moves(next) && next.world != *world);
-    let broken = broken.or_else(|| if is_end { liveness::wrong_end(world, bounds) } else { None });
-    Expanded { edges, broken, steps: nexts.len() as u64, is_end }
-}
-
-/// Every state that was found, by fingerprint; its number is its place in `prints`.
-struct Found {
-    prints: Vec<u128>,
-    parents: Vec<u32>,
-    /// Open addressing; numbers plus one, zero for an empty slot.
-    slots: Vec<u32>,
-    graph: liveness::Graph,
-}
-
-impl Found {
-    fn new(first: u128) -> Self {
-        let mut found = Self {
-            prints: Vec::new(),
-            parents: Vec::new(),
-            slots: vec![0; 1 << 16],
-            graph: liveness::Graph::default(),
+impl<'a> Exploration<'a> {
+    fn new(first: &World, bounds: &'a Bounds, guards: &'a Guards) -> Self {
+        let mut exploration = Self {
+            bounds,
+            guards,
+            shards: array::from_fn(Shard::new),
+            layer: array::from_fn(|_| Vec::new()),
+            expanded: [0; SHARDS],
+            parts: array::from_fn(|_| Part::default()),
+            steps: 0,
+            ends: 0,
         };
-        found.insert(first, 0);
-        found
+        let first = canonical(first);
+        let print = first.print(guards);
+        exploration.shards[shard(print)].insert(print, u32::MAX);
+        exploration.layer[shard(print)].push(first);
+        exploration
     }
 
-    fn len(&self) -> usize {
-        self.prints.len()
+    fn states(&self) -> usize {
+        self.shards.iter().map(Shard::len).sum()
     }
 
-    fn slot(&self, print: u128) -> usize {
-        let mask = self.slots.len() - 1;
-        let mut slot = usize::try_from(print & u128::from(u64::MAX)).unwrap_or(0) & mask;
-        while self.slots[slot] != 0 && self.prints[self.slots[slot] as usize - 1] != print {
-            slot = (slot + 1) & mask;
+    fn left(&self) -> usize {
+        self.layer.iter().map(Vec::len).sum()
+    }
+
+    /// Expands states of each shard, on a thread each. Says what that breaks.
+    fn step(&mut self, worlds: [&[World]; SHARDS]) -> Option<(u32, Broken)> {
+        let mut parts = std::mem::take(&mut self.parts);
+        let this = &*self;
+        thread::scope(|scope| {
+            for (of, part) in parts.iter_mut().enumerate() {
+                scope.spawn(move || this.expand(of, worlds[of], part));
+            }
+        });
+        let mut ids: [[Vec<u32>; SHARDS]; SHARDS] = Default::default();
+        thread::scope(|scope| {
+            let shards = self.shards.iter_mut().zip(&mut self.layer).zip(&mut ids).enumerate();
+            for (of, ((shard, layer), ids)) in shards {
+                let parts = &parts;
+                scope.spawn(move || *ids = array::from_fn(|by| merge(&parts[by].new[of], shard, layer)));
+            }
+        });
+        for (of, part) in parts.iter().enumerate() {
+            let mut start = 0;
+            for &end in &part.rows {
+                for to in &part.fair[start..end] {
+                    self.shards[of].graph.push(match *to {
+                        To::Known(id) => id,
+                        To::New(shard, place) => ids[shard][of][place],
+                    });
+                }
+                self.shards[of].graph.end_row();
+                start = end;
+            }
+            self.expanded[of] += worlds[of].len();
+            self.steps += part.steps;
+            self.ends += part.ends;
         }
-        slot
+        let broken = parts.iter().find_map(|part| part.broken);
+        self.parts = parts;
+        broken
     }
 
-    fn get(&self, print: u128) -> Option<usize> {
-        (self.slots[self.slot(print)] as usize).checked_sub(1)
+    fn expand(&self, of: usize, worlds: &[World], part: &mut Part) {
+        part.clear();
+        let mut nexts = Vec::new();
+        for (index, world) in worlds.iter().enumerate() {
+            let id = self.shards[of].id(self.expanded[of] + index);
+            self.expand_one(id, world, part, &mut nexts);
+            part.rows.push(part.fair.len());
+        }
     }
 
-    fn insert(&mut self, print: u128, parent: usize) -> (usize, bool) {
-        let slot = self.slot(print);
-        if let Some(id) = (self.slots[slot] as usize).checked_sub(1) {
-            return (id, false);
+    fn expand_one(&self, id: u32, world: &World, part: &mut Part, nexts: &mut Vec<Next>) {
+        let (bounds, guards) = (self.bounds, self.guards);
+        successors(world, bounds, guards, nexts);
+        let mut is_end = true;
+        part.prints.clear();
+        for next in nexts.iter_mut() {
+            // To do nothing is no step of a run.
+            next.fair &= next.world != *world;
+            // What is late may also be lost: then this is the end, too.
+            is_end &= !next.fair || matches!(next.step, Step::LateCommit(_));
+            shorten(&mut next.world);
+            part.prints.push(next.world.print(guards));
         }
-        let id = self.prints.len();
-        self.prints.push(print);
-        self.parents.push(number(parent));
-        self.slots[slot] = number(id + 1);
-        if self.prints.len() * 10 > self.slots.len() * 7 {
-            self.grow();
+        // Each look into the table waits for memory. One after the other they wait together.
+        for (next, &print) in nexts.iter().zip(&part.prints) {
+            let shard = shard(print);
+            let to = self.shards[shard].get(print).map_or_else(
+                || {
+                    part.new[shard].push(New { print, parent: id, world: next.world });
+                    To::New(shard, part.new[shard].len() - 1)
+                },
+                To::Known,
+            );
+            if next.fair {
+                part.fair.push(to);
+            }
         }
-        (id, true)
-    }
-
-    fn grow(&mut self) {
-        self.slots = vec![0; self.slots.len() * 2];
-        for id in 0..self.prints.len() {
-            let slot = self.slot(self.prints[id]);
-            self.slots[slot] = number(id + 1);
-        }
+        let broken = nexts.iter().find_map(|next| next.broken);
+        let broken = broken.or_else(|| if is_end { liveness::wrong_end(world, bounds) } else { None });
+        part.broken = part.broken.or(broken.map(|broken| (id, broken)));
+        part.steps += nexts.len() as u64;
+        part.ends += usize::from(is_end);
     }
 
     /// Walks the way again, since only fingerprints were kept.
-    fn story(
-        &self,
-        id: usize,
-        broken: Broken,
-        first: World,
-        bounds: &Bounds,
-        guards: &Guards,
-    ) -> Counterexample {
-        let mut ids = vec![id];
-        while let Some(&last) = ids.last()
-            && last != 0
-        {
-            ids.push(self.parents[last] as usize);
+    fn path(&self, id: u32, first: World) -> Vec<(Step, World)> {
+        let mut prints = Vec::new();
+        let mut at = id;
+        while at != u32::MAX {
+            let (print, parent) = self.shards[at as usize % SHARDS].of(at);
+            prints.push(print);
+            at = parent;
         }
         let (mut world, mut path, mut nexts) = (first, Vec::new(), Vec::new());
-        for &id in ids.iter().rev().skip(1) {
-            successors(&world, bounds, guards, &mut nexts);
-            if let Some(next) = nexts.iter().find(|next| fingerprint(&next.world) == self.prints[id]) {
+        for &print in prints.iter().rev().skip(1) {
+            successors(&world, self.bounds, self.guards, &mut nexts);
+            if let Some(next) = nexts.iter().find(|next| canonical(&next.world).print(self.guards) == print) {
                 path.push((next.step, next.world));
                 world = next.world;
             }
         }
-        successors(&world, bounds, guards, &mut nexts);
+        successors(&world, self.bounds, self.guards, &mut nexts);
         path.extend(nexts.iter().find(|next| next.broken.is_some()).map(|next| (next.step, next.world)));
-        Counterexample { broken, path, first }
+        path
     }
 }
 
-/// State numbers fit into 32 bits: four billion states would not fit into memory.
-fn number(id: usize) -> u32 {
-    u32::try_from(id).unwrap_or(u32::MAX)
+/// The numbers of states that were new to a thread; the first way to each of them is kept.
+fn merge(new: &[New], shard: &mut Shard, layer: &mut Vec<World>) -> Vec<u32> {
+    let ids = new.iter().map(|New { print, parent, world }| {
+        let (id, is_new) = shard.insert(*print, *parent);
+        if is_new {
+            layer.push(*world);
+        }
+        id
+    });
+    ids.collect()
 }

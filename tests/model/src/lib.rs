@@ -15,7 +15,9 @@
 //! | `promises` | which promise it may break by that |
 //! | `environment` | Kubernetes' own controllers, the user, time |
 //! | [`steps`] | every step that is possible in a state |
+//! | `canonical` | states that behave alike, as one |
 //! | [`explore`] | breadth first over all of them |
+//! | `found` | the states that were found |
 //! | [`liveness`] | does every state lead to what the spec asks for? |
 //! | [`story`] | a path in words |
 //! | [`picture`] | the objects as somebody outside sees them |
@@ -25,6 +27,7 @@
 //! bit that says whether the object is still the one that was read. That keeps the state space finite without
 //! losing anything, since preconditions compare for equality alone.
 
+mod canonical;
 #[cfg(test)]
 mod concrete;
 mod driver;
@@ -32,6 +35,7 @@ mod environment;
 pub mod explore;
 mod facts;
 mod fingerprint;
+mod found;
 pub mod liveness;
 mod narrow;
 pub mod objects;

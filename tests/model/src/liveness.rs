@@ -11,11 +11,12 @@ use bluegreen_core::plan::Selection;
 
 use crate::driver::Broken;
 use crate::facts;
+use crate::found::{SHARDS, Shard};
 use crate::objects::{Objects, rendering};
 use crate::world::World;
 use crate::{Bounds, Idle};
 
-/// Fault-free steps: for each state in order the numbers of the states that they lead to.
+/// Fault-free steps from the states of a shard: for each in order the numbers of the states that they lead to.
 #[derive(Default)]
 pub(crate) struct Graph {
     ends: Vec<u64>,
@@ -23,40 +24,43 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    pub(crate) fn push(&mut self, to: usize) {
-        self.targets.push(u32::try_from(to).unwrap_or(u32::MAX));
+    pub(crate) fn push(&mut self, to: u32) {
+        self.targets.push(to);
     }
 
     pub(crate) fn end_row(&mut self) {
         self.ends.push(self.targets.len() as u64);
     }
 
-    fn row(&self, id: usize) -> &[u32] {
-        let end = |id: usize| usize::try_from(self.ends[id]).unwrap_or(usize::MAX);
-        let start = if id == 0 { 0 } else { end(id - 1) };
-        &self.targets[start..end(id)]
+    fn row(&self, place: usize) -> &[u32] {
+        let end = |place: usize| usize::try_from(self.ends[place]).unwrap_or(usize::MAX);
+        let start = if place == 0 { 0 } else { end(place - 1) };
+        &self.targets[start..end(place)]
     }
+}
 
-    /// Takes away states that nothing leads to until none is left.
-    pub(crate) fn is_acyclic(&self) -> bool {
-        let states = self.ends.len();
-        let mut arrivals = vec![0_u32; states];
-        for &to in &self.targets {
-            arrivals[to as usize] += 1;
-        }
-        let mut ready: Vec<usize> = (0..states).filter(|&id| arrivals[id] == 0).collect();
-        let mut taken = 0;
-        while let Some(id) = ready.pop() {
-            taken += 1;
-            for &to in self.row(id) {
-                arrivals[to as usize] -= 1;
-                if arrivals[to as usize] == 0 {
-                    ready.push(to as usize);
-                }
+/// Takes away states that nothing leads to until none is left.
+pub(crate) fn is_acyclic(shards: &[Shard; SHARDS]) -> bool {
+    let states: usize = shards.iter().map(Shard::len).sum();
+    let mut arrivals = shards.each_ref().map(|shard| vec![0_u32; shard.len()]);
+    for &to in shards.iter().flat_map(|shard| &shard.graph.targets) {
+        arrivals[to as usize % SHARDS][to as usize / SHARDS] += 1;
+    }
+    let ids = shards.iter().flat_map(|shard| (0..shard.len()).map(|place| shard.id(place)));
+    let mut ready: Vec<u32> =
+        ids.filter(|&id| arrivals[id as usize % SHARDS][id as usize / SHARDS] == 0).collect();
+    let mut taken = 0;
+    while let Some(id) = ready.pop() {
+        taken += 1;
+        for &to in shards[id as usize % SHARDS].graph.row(id as usize / SHARDS) {
+            let left = &mut arrivals[to as usize % SHARDS][to as usize / SHARDS];
+            *left -= 1;
+            if *left == 0 {
+                ready.push(to);
             }
         }
-        taken == states
     }
+    taken == states
 }
 
 /// Nothing is left to do here: is that what the spec asks for?

@@ -15,7 +15,7 @@ pub const FOREIGN: u8 = 99;
 pub const REVISIONS: usize = 5;
 
 /// A fencing token; zero stands for none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token {
     /// The term.
     pub epoch: u8,

@@ -59,6 +59,22 @@ impl Ask {
         self.object() == object && !matches!(self, Self::Drop(..))
     }
 
+    /// The token that it would leave on the object.
+    pub(crate) fn token(mut self) -> Option<Token> {
+        self.token_mut().copied()
+    }
+
+    pub(crate) fn token_mut(&mut self) -> Option<&mut Token> {
+        match self {
+            Self::CreateService(service) | Self::PutService(service, _) => Some(&mut service.token),
+            Self::StampService(token)
+            | Self::CreateDeployment(.., token)
+            | Self::PutDeployment(.., token)
+            | Self::StampDeployment(_, token) => Some(token),
+            Self::DeleteDeployment(_) | Self::Store(..) | Self::Drop(..) | Self::Status(..) => None,
+        }
+    }
+
     /// Its precondition is absence.
     pub(crate) fn creates(self) -> bool {
         matches!(self, Self::CreateService(_) | Self::CreateDeployment(..) | Self::Store(..))

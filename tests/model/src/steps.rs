@@ -178,11 +178,15 @@ fn controller_steps(
     }
     match controller.mode {
         Mode::Idle => {
-            if let Some(next) = driver::cached_look(world, k, bounds, guards) {
+            let (acts, clocks) = driver::wake(world, k, bounds, guards);
+            // A cached read stops a clock.
+            if clocks != controller.clocks {
+                let mut next = *world;
+                next.controllers[k].clocks = clocks;
                 push(Step::CachedLook(k), next, None, leads);
             }
             // A stale cache may cause a look at any time; a fresh one must, when there is reason to.
-            let reason = (leads || bounds.prompted) && driver::has_reason(world, k, bounds, guards);
+            let reason = (leads || bounds.prompted) && acts;
             if reason || !bounds.prompted {
                 push(Step::Begin(k), driver::begin(world, k, guards), None, reason && leads);
             }
@@ -306,14 +310,28 @@ fn tidy(world: &mut World, bounds: &Bounds, guards: &Guards) {
             (Deposed::Finishes, Mode::Idle) => {
                 driver::start(&mut world.controllers[k], 0, &nothing(), &Guards::ALL);
             }
+            // What it has sent is as good as late, or lost, which costs no fault then. What follows an answer is still to be
+            // sent.
+            (Deposed::Finishes, Mode::Acting { .. }) if driver::has_sent_all(&world.controllers[k]) => {
+                retire(world, k);
+            }
             (Deposed::Finishes | Deposed::GoesOn, _) => {}
         }
     }
-    let mut kept =
-        world.late.map(|late| late.filter(|&request| server::may_hold(world, request, bounds, guards)));
-    // Their order is nobody's business.
-    kept.sort_by_cached_key(|request| request.as_ref().map(fingerprint));
-    world.late = kept;
+    if world.late.iter().any(Option::is_some) {
+        let holds = |&request: &Request| server::may_hold(world, request, bounds, guards);
+        world.late = world.late.map(|late| late.filter(holds));
+        sort_late(world);
+    }
+}
+
+/// The order of late requests is nobody's business.
+pub(crate) fn sort_late(world: &mut World) {
+    if world.late.iter().flatten().count() > 1 {
+        world.late.sort_by_cached_key(|request| request.as_ref().map(fingerprint));
+    } else {
+        world.late.sort_unstable_by_key(Option::is_some);
+    }
 }
 
 /// A deposed leader that must see a newer token in whatever it reads from now on will do nothing but finish what

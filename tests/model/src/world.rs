@@ -1,10 +1,13 @@
 //! The state of everything: objects, controllers, requests in flight, and what only an all-seeing eye knows.
 
+use std::hash::{Hash, Hasher};
+
 use bluegreen_api::{Color, PerColor};
 
+use crate::fingerprint::fingerprint;
 use crate::objects::{FULL, Kept, Object, Objects, REVISIONS, Slices, blue_serves, nothing};
 use crate::request::{Ask, Request};
-use crate::{Bounds, Idle};
+use crate::{Bounds, Guards, Idle};
 
 /// Requests that nobody waits for any more, at the most.
 pub const LATE: usize = 6;
@@ -86,6 +89,22 @@ pub struct Controller {
     pub queue: [Option<Request>; QUEUE],
 }
 
+impl Controller {
+    /// One that is not there.
+    pub(crate) fn absent() -> Self {
+        Self {
+            term: 0,
+            attempt: 0,
+            clocks: Clocks::default(),
+            mode: Mode::Idle,
+            view: nothing(),
+            fresh: 0,
+            cache: Cache::default(),
+            queue: [None; QUEUE],
+        }
+    }
+}
+
 /// What only an all-seeing eye knows about a color.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Truth {
@@ -133,16 +152,7 @@ impl World {
     #[must_use]
     pub fn first(bounds: &Bounds) -> Self {
         let objects = if bounds.from_nothing { nothing() } else { blue_serves(bounds.idle) };
-        let controller = |term| Controller {
-            term,
-            attempt: 0,
-            clocks: Clocks::default(),
-            mode: Mode::Idle,
-            view: nothing(),
-            fresh: 0,
-            cache: Cache::default(),
-            queue: [None; QUEUE],
-        };
+        let controller = |term| Controller { term, ..Controller::absent() };
         let ready = !bounds.from_nothing;
         let truth = |exposed, color: Color| {
             let pods = objects.deployments.get(color).map_or(0, |deployment| deployment.pods);
@@ -163,6 +173,11 @@ impl World {
             faults: bounds.faults,
             takeovers: bounds.takeovers,
         }
+    }
+
+    /// The fingerprint of the state.
+    pub(crate) fn print(&self, guards: &Guards) -> u128 {
+        fingerprint(&Hashed { world: self, views: !guards.live_look })
     }
 
     /// The object has changed: every copy and every precondition of it is outdated.
@@ -194,5 +209,36 @@ impl World {
         for controller in &mut self.controllers {
             change(&mut controller.view);
         }
+    }
+}
+
+/// A state as it is hashed: without the empty parts of controllers that are not there, and, unless `views`, of what is read by
+/// one that does not read.
+struct Hashed<'a> {
+    world: &'a World,
+    views: bool,
+}
+
+impl Hash for Hashed<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let World { objects, controllers, epoch, late, committed, truth, least, carried, timed, .. } =
+            self.world;
+        let World { edits, mishaps, faults, takeovers, .. } = self.world;
+        for controller in controllers {
+            let Controller { term, attempt, clocks, mode, view, fresh, cache, queue } = controller;
+            (term, mode).hash(state);
+            if *term > 0 {
+                (attempt, clocks, fresh, cache, queue).hash(state);
+            } else {
+                debug_assert_eq!(*controller, Controller { view: *view, ..Controller::absent() });
+            }
+            if self.views || matches!(mode, Mode::Looking | Mode::Confirming(_)) {
+                view.hash(state);
+            } else {
+                debug_assert_eq!(*view, nothing());
+            }
+        }
+        (objects, epoch, late, committed, truth).hash(state);
+        [*least, *carried, u8::from(*timed), *edits, *mishaps, *faults, *takeovers].hash(state);
     }
 }
