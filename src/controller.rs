@@ -30,7 +30,7 @@ use crate::http::Health;
 use crate::reconcile::{Context, Error, reconcile};
 use crate::stores::{ByApp, Cache, Key};
 use bluegreen_api::BlueGreenApp;
-use bluegreen_core::desired::names;
+use bluegreen_core::desired::{keep_foreign, names};
 
 /// Number of kinds that must be listed once before this replica is ready: the app and its four kinds of children.
 const KINDS: usize = 5;
@@ -165,8 +165,8 @@ impl Watches {
         K: Resource<DynamicType = ()> + 'static,
     {
         let events = events.modify(|object| {
-            // Half of the size of every object, and nothing here reads it.
-            object.meta_mut().managed_fields = None;
+            // Half of the size of every object, and only what others have written matters.
+            keep_foreign(&mut object.meta_mut().managed_fields);
         });
         let mut events = std::pin::pin!(events);
         while let Some(event) = events.next().await {

@@ -6,8 +6,7 @@ use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource, ResourceExt};
 
 use bluegreen_api::{BlueGreenApp, Color};
-use bluegreen_core::plan::Action;
-use bluegreen_core::status::{Note, Verb, words};
+use bluegreen_core::status::{Note, Verb};
 use bluegreen_core::text::cut;
 
 /// The longest `note` that the API server takes, in bytes (`ValidateEventCreate` in pkg/apis/core/validation/events.go).
@@ -42,11 +41,6 @@ impl Publisher {
         });
     }
 
-    /// Somebody reverts these actions again and again.
-    pub fn contested(&self, app: &BlueGreenApp, actions: &[Action]) {
-        self.publish(app, contested(&app.name_any(), actions));
-    }
-
     /// The target of a switch was rendered anew with the switch.
     pub fn tested_pods_replaced(&self, app: &BlueGreenApp, note: String) {
         self.publish(app, Note { warning: true, reason: "TestedPodsReplaced", action: Verb::Prepare, note });
@@ -58,12 +52,6 @@ impl Publisher {
         let note = format!("Service {name} was edited or deleted by somebody else; it selects {to} again");
         self.publish(app, Note { warning: true, reason: "SelectorRestored", action: Verb::Restore, note });
     }
-}
-
-fn contested(app: &str, actions: &[Action]) -> Note {
-    let objects = words::objects(app, actions).join(", ");
-    let note = format!("Another controller or webhook keeps reverting {objects}");
-    Note { warning: true, reason: "Contested", action: Verb::Apply, note }
 }
 
 /// The Event as it is sent.
@@ -121,17 +109,5 @@ mod tests {
         assert_ne!(there, action("Switched from green to blue"));
         assert_eq!(there, action("Switched from blue to green"));
         assert!(there.starts_with("Switch-"), "{there}");
-    }
-
-    #[test]
-    fn a_fight_names_the_objects_and_not_our_types() {
-        let edit = |color, replicas| Action::EditDeployment { color, replicas };
-        let note = contested("hello", &[edit(Color::Blue, 3)]).note;
-        assert_eq!(note, "Another controller or webhook keeps reverting Deployment hello-blue");
-        let both = [Action::UpdateService, edit(Color::Blue, 3), edit(Color::Green, 3), edit(Color::Blue, 3)];
-        assert_eq!(
-            contested("hello", &both).note,
-            "Another controller or webhook keeps reverting Service hello, Deployment hello-blue, Deployment hello-green"
-        );
     }
 }

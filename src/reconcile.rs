@@ -180,7 +180,6 @@ impl Shell<'_> {
             };
             for announcement in pass.announcements() {
                 match announcement {
-                    Announcement::Contested(actions) => context.events.contested(self.app, &actions),
                     Announcement::TestedPodsReplaced { color, from, to } => {
                         let seen = context.cache.snapshot(self.app);
                         let note = words::tested_pods_replaced(&seen, color, from, to);

@@ -87,6 +87,11 @@ impl Writer {
                     (outcome, _) => outcome,
                 }
             }
+            Verb::TakeOver { body } => match self.take_over(request, body).await {
+                // The owners have changed, and so has what the next apply removes.
+                Outcome::Done => Outcome::Stale,
+                other => other,
+            },
             Verb::Delete => self.delete(request).await,
         }
     }
@@ -109,6 +114,14 @@ impl Writer {
             }
             .map(|_| ())
         };
+        self.guarded(request.object.label(), &what(request), sent).await
+    }
+
+    async fn take_over(&self, request: &Request, body: &Value) -> Outcome {
+        let body = request.only.inside(body.clone());
+        let params = PatchParams { field_manager: Some(names::MANAGER.to_owned()), ..PatchParams::default() };
+        let api = self.api(request);
+        let sent = async { api.patch(&request.name, &params, &Patch::Merge(&body)).await.map(|_| ()) };
         self.guarded(request.object.label(), &what(request), sent).await
     }
 

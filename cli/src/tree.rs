@@ -172,6 +172,10 @@ fn color_lines(report: &Report, view: &ColorView, columns: &Columns) -> Vec<Line
         let words = format!("held until {} is idle: {held}", view.color);
         lines.push(Line::new().add("│       ", tone).add(words, Tone::Busy));
     }
+    if let Some(at) = &view.restarted {
+        let words = format!("restarted by hand (kubectl rollout restart) at {at}");
+        lines.push(Line::new().add("│       ", tone).add(words, Tone::Busy));
+    }
     let live_service = report.service.as_ref().filter(|service| service.selects == Some(view.color));
     let services: Vec<&ServiceView> = live_service.into_iter().chain(&view.service).collect();
     let count = services.len() + view.replica_sets.len();

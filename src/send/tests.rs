@@ -78,8 +78,7 @@ fn snapshot() -> Snapshot {
         served: PerColor { blue: Some(1), green: None },
         fence: "0a1b2c3d.7.0",
         operator: "system/operator",
-        node_port: None,
-        cluster_ip: None,
+        had: bluegreen_api::ServiceStatus::default(),
     };
     let service = object::<Service>(desired::live_service(&app, &live), "service");
     let revision = |color| {

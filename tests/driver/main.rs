@@ -35,6 +35,7 @@ mod conflicts;
 mod drains;
 mod edits;
 mod failures;
+mod fights;
 mod healing;
 mod health;
 mod looks;

@@ -14,6 +14,7 @@ mod contested;
 mod edits;
 mod escalation;
 mod failure;
+mod fights;
 mod healing;
 mod hpa;
 mod input;

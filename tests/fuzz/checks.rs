@@ -113,8 +113,7 @@ fn renders(seen: &Snapshot) {
         served: PerColor::default(),
         fence: "t",
         operator: "o",
-        node_port: None,
-        cluster_ip: None,
+        had: bluegreen_api::ServiceStatus::default(),
     };
     let service: Service = serde_json::from_value(desired::live_service(app, &live)).unwrap();
     let selector = service.spec.unwrap().selector.unwrap();

@@ -83,8 +83,7 @@ impl Objects {
             served: PerColor { blue: Some(1), green: None },
             fence: TOKEN,
             operator: "system/operator",
-            node_port: None,
-            cluster_ip: None,
+            had: bluegreen_api::ServiceStatus::default(),
         };
         let stored = |color| Stored { number: 1, rendered: desired::render(&real, color).unwrap() };
         let pods = PerColor::from_fn(|color| {

@@ -1,7 +1,7 @@
 //! How does each feature of a spec turn into objects? The snapshots are a promise: a change of one rolls
 //! nobody's pods (revisions are stored), but it is what every *new* revision gets.
 
-use bluegreen_api::{Color, PerColor};
+use bluegreen_api::{Color, PerColor, ServiceStatus};
 use bluegreen_core::desired::{
     LiveService, RevisionError, Selection, block_hash, color_service, covers, deployment, inputs_hash,
     live_service, recover, render, revision, selects, stored,
@@ -18,9 +18,14 @@ fn live<'a>() -> LiveService<'a> {
         served: PerColor { blue: Some(1), green: Some(4) },
         fence: "7.12",
         operator: "bluegreen-system/bluegreen-operator",
-        node_port: None,
-        cluster_ip: None,
+        had: ServiceStatus::default(),
     }
+}
+
+/// The addresses of a Service that is gone.
+fn had(node_port: i32) -> ServiceStatus {
+    let cluster_ip = Some("10.96.0.7".into());
+    ServiceStatus { cluster_ip, node_port: Some(node_port), ..ServiceStatus::default() }
 }
 
 #[test]
@@ -56,12 +61,7 @@ fn what_does_every_field_of_the_service_become() {
 
 #[test]
 fn a_service_that_was_lost_asks_for_what_it_had() {
-    let restored = |patch| {
-        live_service(
-            &app(patch),
-            &LiveService { node_port: Some(31234), cluster_ip: Some("10.96.0.7".into()), ..live() },
-        )
-    };
+    let restored = |patch| live_service(&app(patch), &LiveService { had: had(31234), ..live() });
     let body = restored(json!({"service": {"nodePort": null}}));
     assert_eq!(body["spec"]["ports"][0]["nodePort"], 31234);
     assert_eq!(body["spec"]["clusterIP"], "10.96.0.7");
@@ -93,8 +93,7 @@ fn a_field_that_is_taken_out_of_the_spec_is_noticed() {
         served: PerColor::default(),
         fence: "8.1",
         operator: "a/b",
-        node_port: Some(30001),
-        cluster_ip: Some("10.96.0.7".into()),
+        had: had(30001),
     };
     assert_eq!(annotation(&live()), annotation(&other));
 }

@@ -16,6 +16,11 @@ use serde_json::{Value, json};
 pub fn merge(seen: &mut Snapshot, request: &Request, now: Timestamp) {
     match &request.verb {
         Verb::Apply { manager: _, body, fallback: _ } => apply(seen, request.object, body, now),
+        // Only the owners: the label or annotation that it takes away comes back with the apply.
+        Verb::TakeOver { body } => {
+            let owners = json!({ "metadata": { "managedFields": body["metadata"]["managedFields"] } });
+            apply(seen, request.object, &owners, now);
+        }
         Verb::Delete => delete(seen, request.object),
     }
 }

@@ -59,6 +59,22 @@ fn a_shared_edit_that_comes_with_the_switch_is_pointed_out() {
     }
 }
 
+/// A plan takes over what others own, as the operator does, and ends.
+#[test]
+fn an_edit_of_pods_to_which_somebody_added_a_variable_is_rolled_out() {
+    let mut seen = settled();
+    let mut green = serde_json::to_value(seen.deployments.green.as_deref()).unwrap();
+    green["spec"]["template"]["spec"]["containers"][0]["env"] = json!([{"name": "B", "value": "1"}]);
+    let owned = json!({"f:containers": {r#"k:{"name":"app"}"#: {"f:env": {r#"k:{"name":"B"}"#: {}}}}});
+    green["metadata"]["managedFields"] = json!([{
+        "manager": "kubectl-set", "operation": "Update", "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:spec": {"f:template": {"f:spec": owned}}},
+    }]);
+    seen.deployments.green = Some(Arc::new(serde_json::from_value(green).unwrap()));
+    let foreseen = foresee(Start::Seen(Box::new(seen)), app("v3"), Timestamp::UNIX_EPOCH).unwrap();
+    assert!(foreseen.good, "{foreseen:#?}");
+}
+
 /// A Service that a person handed over sends its traffic where it did until a color is selected.
 #[test]
 fn a_service_that_was_handed_over_keeps_its_targets_until_the_switch() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bluegreen_api::{BlueGreenApp, BlueGreenAppSpec, BlueGreenAppStatus, Color, PerColor};
-use bluegreen_core::apply::{Target, requests};
+use bluegreen_core::apply::{Request, Target, Verb, requests};
 use bluegreen_core::desired::names;
 use bluegreen_core::fence::Token;
 use bluegreen_core::observe::{self, Held, Proof, Snapshot};
@@ -108,12 +108,20 @@ impl World {
 
     /// Does to the objects what the operator's requests would do.
     pub fn act(&mut self, facts: &Observed, action: &Action) {
-        // Every simulated pod belongs to its Deployment, so a switch needs no read of the pods' owners.
-        let seen = Snapshot { proof: PerColor::from_fn(|_| Some(Proof::default())), ..self.seen.clone() };
-        let target = Target { seen: &seen, facts, token: &self.token };
-        // An action that does not fit the objects is not sent, as in the operator.
-        for request in requests(action, &target).into_iter().flatten() {
-            merge(&mut self.seen, &request, self.now);
+        loop {
+            // Every simulated pod belongs to its Deployment, so a switch needs no read of the pods' owners.
+            let proof = PerColor::from_fn(|_| Some(Proof::default()));
+            let seen = Snapshot { proof, ..self.seen.clone() };
+            let target = Target { seen: &seen, facts, token: &self.token };
+            // An action that does not fit the objects is not sent, as in the operator.
+            let requests: Vec<Request> = requests(action, &target).into_iter().flatten().collect();
+            for request in &requests {
+                merge(&mut self.seen, request, self.now);
+            }
+            // The apply comes after the fields were taken over from others.
+            if !requests.iter().any(|request| matches!(request.verb, Verb::TakeOver { .. })) {
+                return;
+            }
         }
     }
 

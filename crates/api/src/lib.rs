@@ -24,7 +24,7 @@ pub use spec::{
 };
 pub use status::{
     BlueGreenAppStatus, ColorStatus, HistoryEntry, Phase, READY, RECONCILING, STALLED, STANDBY_READY,
-    ServiceStatus, SwitchStatus,
+    ServiceGuards, ServiceStatus, SwitchStatus,
 };
 
 /// The name of the application's container, in the pods and in `spec.template`.

@@ -1,5 +1,7 @@
 //! `status`: what the operator reports. It never decides anything by itself.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -143,6 +145,11 @@ pub struct ColorStatus {
     /// The image of an edit that is held until this color is idle; absent when none is held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
+
+    /// When somebody restarted this color's Deployment by hand (`kubectl rollout restart`), as it is noted there; absent
+    /// since the next revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restarted_at: Option<String>,
 }
 
 /// Where an app stands.
@@ -163,7 +170,7 @@ pub enum Phase {
     Paused,
 }
 
-/// Where clients reach the live Service.
+/// Where clients reach the live Service, and what keeps others out of its load balancer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceStatus {
@@ -173,6 +180,28 @@ pub struct ServiceStatus {
     /// Its port on every node, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_port: Option<i32>,
+    /// The fields of a Service of type LoadBalancer that limit who can reach it, as somebody else set them.
+    #[serde(flatten)]
+    pub guards: ServiceGuards,
+}
+
+/// What limits who can reach a Service of type LoadBalancer, beside what the app's spec declares. A Service that was
+/// deleted is created again with all of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceGuards {
+    /// The addresses from which clients are let in; all if it is empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub load_balancer_source_ranges: Vec<String>,
+    /// False if the load balancer needs no port on the nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocate_load_balancer_node_ports: Option<bool>,
+    /// The kind of load balancer, for example an internal one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_balancer_class: Option<String>,
+    /// The annotations for the load balancer, for example that it is an internal one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub load_balancer_annotations: BTreeMap<String, String>,
 }
 
 /// A switch that is under way.

@@ -6,9 +6,10 @@ use crate::drain::{Endpoints, Held};
 use crate::fence::Token;
 use crate::observe::{self, Snapshot, Versions};
 use crate::pass::{Decision, Known, News, Now, Observer};
-use crate::plan::{Intent, Observed, Routing};
-use crate::status::{self, Material, Problems, Report};
+use crate::plan::{Action, Intent, Observed, Routing};
+use crate::status::{self, Material, Problems, Report, Reverted, words};
 use bluegreen_api::{BlueGreenAppStatus, Color, PerColor};
+use kube::ResourceExt;
 
 /// Observes snapshots for one leader.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +56,7 @@ impl Observer for AppObserver<'_> {
         let Decision { snapshot, intent, facts, plan, .. } = decision;
         let problems = Problems {
             failure: known.failure.cloned(),
+            reverted: known.reverted.clone(),
             pods: PerColor::from_fn(|color| known.pods.get(color).map(str::to_owned)),
         };
         status::status(&Report {
@@ -70,6 +72,13 @@ impl Observer for AppObserver<'_> {
 
     fn news(&self, decision: &Decision<Self>, status: &BlueGreenAppStatus) -> News {
         status::news(decision.snapshot.app.status.as_ref(), status)
+    }
+
+    fn reverted(&self, decision: &Decision<Self>, action: &Action) -> Option<Reverted> {
+        let Decision { snapshot, facts, .. } = decision;
+        let object = words::objects(&snapshot.app.name_any(), std::slice::from_ref(action)).join(", ");
+        let deviation = observe::deviation(snapshot, facts, action);
+        Some(Reverted { object, color: action.color(), deviation, later: false })
     }
 
     fn record(&self, snapshot: &mut Snapshot, status: BlueGreenAppStatus, version: Option<String>) {

@@ -5,6 +5,7 @@ mod covers;
 mod env;
 mod metadata;
 pub mod names;
+mod owners;
 mod quantity;
 mod revision;
 mod service;
@@ -13,12 +14,14 @@ mod template;
 mod workload;
 
 pub use covers::{Difference, covers};
+pub use owners::{Place, RESTARTED_AT, addition, keep_foreign, owner, take_over};
 pub use quantity::is_quantity;
 pub use revision::{
     Rendered, RevisionError, Stored, block_hash, inputs_hash, recover, render, revision, stored,
 };
 pub use service::{
-    LiveService, Selection, color_service, is_dual_stack, keep_targets, live_service, selects,
+    LiveService, Selection, color_service, guards, is_dual_stack, keep_targets, live_selector, live_service,
+    restored_guards, selects,
 };
 pub use settings::{rollout, without_rollout};
-pub use workload::deployment;
+pub use workload::{deployment, running_revision};

@@ -4,6 +4,7 @@
 //! `observe` is pure. The operator fills a [`Snapshot`], from its watch caches or by live reads.
 
 mod endpoints;
+pub mod exact;
 mod owner;
 pub mod snapshot;
 #[cfg(test)]
@@ -16,9 +17,9 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 use k8s_openapi::api::core::v1::Service;
 use kube::{Resource, ResourceExt};
-use serde_json::json;
 
 pub use self::endpoints::foreign_slices;
+pub use self::exact::Deviation;
 use self::owner::owned;
 pub use self::owner::{Stranger, strangers};
 pub use self::snapshot::{Proof, Snapshot, Versions};
@@ -26,7 +27,7 @@ use crate::desired::{self, names};
 pub use crate::drain::{Endpoints, Held};
 use crate::fence::Token;
 use crate::plan::{
-    Change, Child, ColorFacts, DeploymentFacts, Elapsed, Intent, Live, Observed, Recorded, Routing,
+    Action, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Intent, Live, Observed, Recorded, Routing,
     Selection, ServiceFacts, Standby, Stored,
 };
 use crate::validate;
@@ -150,41 +151,37 @@ fn service(seen: &Snapshot, token: &Token) -> Child<ServiceFacts> {
             current: true,
             endpoints: count(endpoints::ready_pods(&seen.live_slices, families(Some(service)), |_| true)),
         };
-        facts.current = service_is_current(app, service, &facts);
+        facts.current = exact::live_service(app, service, &facts).is_none();
         facts
     })
 }
 
-/// Returns true if every declared field of the live Service has its value. The selector and the token are left out,
-/// because they have rules of their own.
-fn service_is_current(app: &BlueGreenApp, service: &Service, facts: &ServiceFacts) -> bool {
-    let declared = desired::LiveService {
-        selects: None,
-        active: facts.committed,
-        served: facts.served,
-        fence: "",
-        operator: "",
-        node_port: None,
-        cluster_ip: None,
-    };
-    let mut declared = desired::live_service(app, &declared);
-    if facts.selects == Selection::Edited {
-        desired::keep_targets(&mut declared, service);
-    }
-    for (parent, key) in [
-        ("/metadata/labels", names::FENCE),
-        ("/metadata/annotations", names::OPERATOR),
-        ("/spec", "selector"),
-    ] {
-        if let Some(object) = declared.pointer_mut(parent).and_then(serde_json::Value::as_object_mut) {
-            object.remove(key);
+/// Returns how the object that this action writes differs from what it declares.
+pub fn deviation(seen: &Snapshot, facts: &Observed, action: &Action) -> Option<Deviation> {
+    let (app, service) = (&seen.app, seen.service.as_deref());
+    match *action {
+        Action::EditDeployment { color, replicas } => {
+            let number = facts.colors.get(color).current?.number;
+            let (stored, live) = (seen.revision(color, number)?, seen.deployments.get(color).as_deref()?);
+            exact::deployment(app, color, stored, replicas, live)
         }
+        Action::ApplyColorService(color) => exact::color_service(
+            app,
+            color,
+            seen.service.as_deref(),
+            seen.color_services.get(color).as_deref()?,
+        ),
+        Action::UpdateService => exact::live_service(app, service?, facts.service.ours()?),
+        Action::Restore { to } | Action::Switch { from: _, to } => exact::selector(app, to, service?),
+        Action::CreateService
+        | Action::StoreRevision { .. }
+        | Action::RecoverRevision { .. }
+        | Action::Promote { .. }
+        | Action::CreateDeployment { .. }
+        | Action::Fence { .. }
+        | Action::DropRevision { .. }
+        | Action::RemoveColor(_) => None,
     }
-    covered(&declared, service)
-}
-
-fn covered<K: serde::Serialize>(declared: &serde_json::Value, object: &K) -> bool {
-    serde_json::to_value(object).is_ok_and(|live| desired::covers(declared, &live).is_ok())
 }
 
 fn color_facts(
@@ -211,8 +208,7 @@ fn color_facts(
     let keep = [newest.map(|r| r.number), current.map(|r| r.number), running];
     ColorFacts {
         service: owned(app, seen.color_services.get(color).as_deref(), |service: &Service| {
-            let dual_stack = desired::is_dual_stack(seen.service.as_deref());
-            covered(&desired::color_service(app, color, dual_stack), service)
+            exact::color_service(app, color, seen.service.as_deref(), service).is_none()
         }),
         newest: newest.map(|revision| as_stored(app, revision, color)),
         current: current.map(|revision| as_stored(app, revision, color)),
@@ -257,26 +253,14 @@ fn deployment_facts(
     let replicas = spec.and_then(|spec| spec.replicas).unwrap_or(1);
     let stamps = [deployment.labels(), deployment.annotations()];
     let fence = stamps.map(|stamps| token.compare(stamps.get(names::FENCE).map(String::as_str), None));
-    let matches = current.is_some_and(|stored| {
-        let mut declared = desired::deployment(&seen.app, color, stored, replicas, "");
-        if let Some(labels) =
-            declared.pointer_mut("/metadata/labels").and_then(serde_json::Value::as_object_mut)
-        {
-            // The hashes say what the pods were rendered from, not what they are. An earlier release wrote none. Its
-            // Deployments get the hashes with their next write, and no switch waits for that.
-            for bookkeeping in [names::FENCE, names::BLOCK, names::INPUTS] {
-                labels.remove(bookkeeping);
-            }
-        }
-        covered(&desired::without_rollout(declared), deployment)
-    });
-    let settings = json!({"spec": desired::rollout(&seen.app.spec)});
-    let revision = running_revision(deployment).unwrap_or(0);
+    let matches = current
+        .is_some_and(|stored| exact::deployment(&seen.app, color, stored, replicas, deployment).is_none());
+    let revision = desired::running_revision(deployment).unwrap_or(0);
     DeploymentFacts {
         revision,
         stored: stored.iter().any(|stored| stored.number == revision),
         matches,
-        settings: covered(&settings, deployment),
+        settings: exact::settings(&seen.app, deployment),
         fence: crate::plan::Fence::of_both(fence),
         replicas,
         observed: status.observed_generation.unwrap_or(-1) >= deployment.meta().generation.unwrap_or(0),
@@ -295,12 +279,6 @@ fn deployment_facts(
             current.is_some_and(|stored| !proof.replica_sets(deployment, stored.number).is_empty())
         }),
     }
-}
-
-/// Returns the number of the revision that the pod template names.
-fn running_revision(deployment: &Deployment) -> Option<i64> {
-    let template = deployment.spec.as_ref()?.template.metadata.as_ref()?;
-    template.labels.as_ref()?.get(names::REVISION)?.parse().ok()
 }
 
 fn progressing(deployment: &Deployment) -> Option<&DeploymentCondition> {

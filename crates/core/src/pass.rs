@@ -38,7 +38,7 @@ pub use basis::{Answer, Based, Basis, Depth, Proven};
 pub use commands::{Batch, Command, Explaining, Reading, Reporting, Sending};
 pub use late::Explanation;
 pub use memory::Memory;
-pub use observer::{Decision, Known, News, Observer};
+pub use observer::{Decision, Known, News, Observer, Reverted};
 
 use crate::drain::Drain;
 use crate::plan::{self, Action, Live};
@@ -70,8 +70,6 @@ pub struct Now {
 /// What a pass has to tell besides the status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Announcement {
-    /// Somebody reverts these actions each time.
-    Contested(Vec<Action>),
     /// The target of a switch was rendered anew, because shared fields were edited together with `spec.active`.
     TestedPodsReplaced {
         /// The target.
@@ -159,7 +157,11 @@ impl<'a, O: Observer> Pass<'a, O> {
     }
 
     fn known(&self, now: Now) -> Known<'_> {
-        Known { failure: self.memory.failure(now.uptime), pods: self.memory.pods() }
+        Known {
+            failure: self.memory.failure(now.uptime),
+            reverted: self.memory.contest.told(now.uptime),
+            pods: self.memory.pods(),
+        }
     }
 
     fn news(&self, decision: &Decision<O>, now: Now) -> News {
@@ -168,19 +170,29 @@ impl<'a, O: Observer> Pass<'a, O> {
     }
 
     /// Acts on a live decision, or reports where there is nothing to do.
-    fn act(&mut self, based: Based<O>, rounds: Rounds, now: Now) -> Command<O> {
-        let actions = &based.decision.plan.actions;
-        if actions.is_empty() {
+    fn act(&mut self, mut based: Based<O>, rounds: Rounds, now: Now) -> Command<O> {
+        let (occasion, decision) = (self.occasion(&based.decision), &based.decision);
+        let what = |action: &Action| self.observer.reverted(decision, action);
+        self.memory.contest.planned(&decision.plan.actions, occasion, now.uptime, what);
+        if decision.plan.actions.is_empty() {
             // What failed before is not asked for any more.
             self.memory.failing = None;
             let announces = based.decision.plan.announces(&based.decision.facts);
             let after = if announces { After::Switch(rounds) } else { After::Rest(rounds) };
             return self.tell(Telling { based, after }, now);
         }
-        let occasion = self.occasion(&based.decision);
+        let actions = &mut based.decision.plan.actions;
         let failing = self.memory.failing.as_ref();
-        let failed = failing.and_then(|failing| failing.hold(actions, occasion.0, now.uptime));
-        if let Some(wait) = failed.max(self.memory.contest.hold(actions, occasion, now.uptime)) {
+        if let Some(wait) = failing.and_then(|failing| failing.hold(actions, occasion.0, now.uptime)) {
+            return self.tell(Telling { based, after: After::Hold(wait) }, now);
+        }
+        let hold = |action: &Action| self.memory.contest.hold(action, occasion, now.uptime);
+        let shortest = actions.iter().filter_map(hold).min();
+        // The actions of a plan do not depend on each other.
+        actions.retain(|action| hold(action).is_none());
+        if actions.is_empty()
+            && let Some(wait) = shortest
+        {
             return self.tell(Telling { based, after: After::Hold(wait) }, now);
         }
         let is_switch = actions.iter().any(|action| matches!(action, Action::Switch { .. }));
@@ -203,6 +215,30 @@ impl<'a, O: Observer> Pass<'a, O> {
     /// What tells equal actions apart that write something else.
     pub(super) fn occasion(&self, decision: &Decision<O>) -> contest::Occasion {
         (self.observer.generation(&decision.snapshot).0, self.memory.attempt)
+    }
+
+    /// Do clients depend on it? Requests go astray while the live Service is edited, and the live color's pods are too few
+    /// while somebody keeps it smaller.
+    fn is_urgent(decision: &Decision<O>, action: &Action) -> bool {
+        match action {
+            Action::Restore { .. } => true,
+            Action::EditDeployment { color, replicas } => {
+                let deployment = decision.facts.colors.get(*color).deployment.ours();
+                decision.plan.live.color() == Some(*color)
+                    && deployment.is_some_and(|deployment| deployment.replicas < *replicas)
+            }
+            Action::CreateService
+            | Action::UpdateService
+            | Action::ApplyColorService(_)
+            | Action::StoreRevision { .. }
+            | Action::RecoverRevision { .. }
+            | Action::Promote { .. }
+            | Action::CreateDeployment { .. }
+            | Action::Fence { .. }
+            | Action::Switch { .. }
+            | Action::DropRevision { .. }
+            | Action::RemoveColor(_) => false,
+        }
     }
 
     /// Reads once more, unless this pass has had its share: the app then goes to the end of the queue.

@@ -12,6 +12,7 @@ mod live_tests;
 mod material;
 mod news;
 pub mod record;
+mod reverted;
 mod switch;
 #[cfg(test)]
 mod tests;
@@ -24,8 +25,9 @@ pub use conditions::REASONS;
 pub use events::{EVENTS, Note, Verb, events};
 pub use material::{Material, running_image};
 pub use news::{News, news};
+pub use reverted::Reverted;
 
-use crate::apply::Failure;
+use crate::apply::{Failure, FailureKind};
 use crate::desired::names;
 use crate::plan::{Intent, Observed, Plan, Stage};
 use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Color, ColorStatus, PerColor, Phase};
@@ -37,14 +39,34 @@ use record::{Failed, Record, record};
 pub struct Problems {
     /// The write that does not succeed.
     pub failure: Option<Failure>,
+    /// What somebody reverts each time the operator writes it.
+    pub reverted: Vec<Reverted>,
     /// Why each color's pods are not ready, in words; empty when nothing is known.
     pub pods: PerColor<Option<String>>,
 }
 
 impl Problems {
-    /// What the failed write was about, without its words.
-    fn as_failed(&self) -> Option<Failed> {
-        self.failure.as_ref().map(|failure| Failed { color: failure.color, kind: failure.kind })
+    /// The writes that fail, or that somebody reverts each time; what the app waits for comes before what only concerns its
+    /// idle color.
+    fn failures(&self, app: &BlueGreenApp) -> Vec<Failure> {
+        let reverted = self.reverted.iter().map(|it| Failure {
+            color: it.color,
+            kind: FailureKind::Reverted,
+            words: reverted::words(&app.name_any(), it),
+        });
+        let mut all: Vec<Failure> = self.failure.iter().cloned().chain(reverted).collect();
+        all.sort_by_key(|failure| failure.color == Some(app.spec.active.other()));
+        all
+    }
+
+    /// The gravest of them.
+    fn failure(&self, app: &BlueGreenApp) -> Option<Failure> {
+        self.failures(app).into_iter().next()
+    }
+
+    /// What it is about, without its words.
+    fn as_failed(&self, app: &BlueGreenApp) -> Option<Failed> {
+        self.failure(app).map(|failure| Failed { color: failure.color, kind: failure.kind })
     }
 }
 
@@ -84,10 +106,8 @@ pub fn status(report: &Report) -> BlueGreenAppStatus {
     let Report { app, intent, plan, seen, material, problems, now: _ } = report;
     let old = app.status.clone().unwrap_or_default();
     let generation = app.metadata.generation.unwrap_or(0);
-    let record = record(&Record::from(&old), intent, seen, plan, problems.as_failed());
-    let color = |color: Color| {
-        color_status(app, seen, plan, material.images.get(color).clone(), *record.served.get(color), color)
-    };
+    let record = record(&Record::from(&old), intent, seen, plan, problems.as_failed(app));
+    let color = |color: Color| color_status(app, seen, plan, material, *record.served.get(color), color);
     let (blue, green) = (color(Color::Blue), color(Color::Green));
     let switch = record.switch.map(|switch| switch::switch(report, &old, switch));
     let live = record.active.and_then(|color| match color {
@@ -122,7 +142,7 @@ fn color_status(
     app: &BlueGreenApp,
     seen: &Observed,
     plan: &Plan,
-    image: Option<String>,
+    material: &Material,
     served_revision: Option<i64>,
     color: Color,
 ) -> Option<ColorStatus> {
@@ -137,13 +157,14 @@ fn color_status(
         });
     };
     Some(ColorStatus {
-        image: image.unwrap_or_default(),
+        image: material.images.get(color).clone().unwrap_or_default(),
         revision: deployment.revision,
         served_revision,
         replicas: deployment.total,
         ready_replicas: deployment.ready,
         endpoints: facts.endpoints,
         held,
+        restarted_at: material.restarted.get(color).clone(),
     })
 }
 

@@ -102,6 +102,9 @@ pub struct ColorView {
     pub image: String,
     /// The image of a held edit.
     pub held: Option<String>,
+    /// When somebody restarted the Deployment by hand.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restarted: Option<String>,
     /// The number of the revision that runs.
     pub revision: i64,
     /// Ready pods.
@@ -227,6 +230,7 @@ fn color_view(objects: &Objects, color: Color, now: Timestamp) -> Option<ColorVi
         live: status.active == Some(color),
         image: image.unwrap_or_default(),
         held: pods.and_then(|pods| pods.held.clone()),
+        restarted: pods.and_then(|pods| pods.restarted_at.clone()),
         revision: pods.map_or(0, |pods| pods.revision),
         ready: pods.map_or(0, |pods| pods.ready_replicas),
         size: replicas.unwrap_or_else(|| pods.map_or(0, |pods| pods.replicas)),

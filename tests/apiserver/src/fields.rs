@@ -9,7 +9,7 @@ mod schema;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bluegreen_api::KeyedList;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 pub(crate) use path::Path;
 use path::{Step, paths};
@@ -17,9 +17,16 @@ use schema::Shape;
 
 use crate::kind::Kind;
 
+/// Who owns fields: a manager, by what it declares or by what it edits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Owner {
+    manager: String,
+    applies: bool,
+}
+
 /// The fields of each manager.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Owners(BTreeMap<String, BTreeSet<Path>>);
+pub(crate) struct Owners(BTreeMap<Owner, BTreeSet<Path>>);
 
 /// Fields that another manager owns with another value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,26 +42,26 @@ impl Owners {
         declared: &Value,
         force: bool,
     ) -> Result<Value, Conflicts> {
-        let fields = paths(kind, declared);
+        let (fields, me) = (paths(kind, declared), Owner { manager: manager.to_owned(), applies: true });
         let differs = |path: &Path| path.get(object) != path.get(declared);
         let foreign: Vec<String> = self
             .0
             .iter()
-            .filter(|(other, _)| *other != manager)
+            .filter(|(other, _)| other.manager != manager)
             .flat_map(|(other, owned)| {
                 owned
                     .intersection(&fields)
                     .filter(|path| differs(path))
-                    .map(move |path| format!("{other}: {path}"))
+                    .map(move |path| format!("{}: {path}", other.manager))
             })
             .collect();
         if !foreign.is_empty() && !force {
             return Err(Conflicts(foreign));
         }
-        for (_, owned) in self.0.iter_mut().filter(|(other, _)| *other != manager) {
+        for (_, owned) in self.0.iter_mut().filter(|(other, _)| **other != me) {
             owned.retain(|path| !(fields.contains(path) && differs(path)));
         }
-        let before = self.0.insert(manager.to_owned(), fields.clone()).unwrap_or_default();
+        let before = self.0.insert(me, fields.clone()).unwrap_or_default();
         let mut merged = object.clone();
         merge(kind, &mut Vec::new(), &mut merged, declared);
         // Items before what they hold: most of it goes with them.
@@ -72,7 +79,29 @@ impl Owners {
         for owned in self.0.values_mut() {
             owned.retain(|path| fields.contains(path) && !changed.contains(path));
         }
-        self.0.entry(manager.to_owned()).or_default().extend(changed);
+        let me = Owner { manager: manager.to_owned(), applies: false };
+        self.0.entry(me).or_default().extend(changed);
+    }
+
+    /// As `metadata.managedFields`; those without fields are left out.
+    pub fn managed_fields(&self, kind: Kind) -> Value {
+        let entry = |(owner, owned): (&Owner, &BTreeSet<Path>)| {
+            json!({
+                "manager": owner.manager, "operation": if owner.applies { "Apply" } else { "Update" },
+                "apiVersion": kind.api_version(), "fieldsType": "FieldsV1", "fieldsV1": path::field_set(owned),
+            })
+        };
+        self.0.iter().filter(|(_, owned)| !owned.is_empty()).map(entry).collect()
+    }
+
+    /// The owners that somebody wrote into `metadata.managedFields`.
+    pub fn from_managed_fields(kind: Kind, entries: &Value) -> Self {
+        let owner = |entry: &Value| {
+            let manager = entry["manager"].as_str().unwrap_or_default().to_owned();
+            let owner = Owner { manager, applies: entry["operation"] == "Apply" };
+            (owner, path::of_field_set(kind, &entry["fieldsV1"]))
+        };
+        Self(entries.as_array().into_iter().flatten().map(owner).collect())
     }
 
     /// Whether somebody owns the field, or something in it.

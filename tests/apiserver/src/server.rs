@@ -183,9 +183,16 @@ impl Server {
         self.lock().rules.push(Box::new(rule));
     }
 
+    /// From now on this changes each object of which something is written, before it is stored.
+    pub fn plug_in(&self, change: impl Fn(Kind, &str, &mut Value) + Send + 'static) {
+        self.lock().store.plug_ins.push(Box::new(change));
+    }
+
     /// From now on nothing happens to requests.
     pub fn no_faults(&self) {
-        self.lock().rules.clear();
+        let mut state = self.lock();
+        state.rules.clear();
+        state.store.plug_ins.clear();
     }
 
     /// Carries out the requests that were late, in the order in which they were sent; returns the codes of their answers,

@@ -55,7 +55,11 @@ pub(crate) struct Store {
     /// Watches can't begin before this version any more.
     pub oldest: u64,
     clock: Box<dyn Fn() -> Timestamp + Send>,
+    /// Mutating admission: each changes an object of this kind and name.
+    pub plug_ins: Vec<PlugIn>,
 }
+
+type PlugIn = Box<dyn Fn(Kind, &str, &mut Value) + Send>;
 
 impl Default for Store {
     fn default() -> Self {
@@ -67,6 +71,7 @@ impl Default for Store {
             watchers: Vec::new(),
             oldest: 0,
             clock: Box::new(Timestamp::now),
+            plug_ins: Vec::new(),
         }
     }
 }
@@ -107,6 +112,17 @@ impl Store {
         )
     }
 
+    /// Lets the admission plug-ins change an object; what they change belongs to whoever sent the request.
+    pub fn plug_in(&self, kind: Kind, name: &str, manager: &str, stored: &mut Stored) {
+        for plug_in in &self.plug_ins {
+            let before = stored.object.clone();
+            plug_in(kind, name, &mut stored.object);
+            if stored.object != before {
+                stored.owners.update(kind, manager, &before, &stored.object);
+            }
+        }
+    }
+
     pub fn next_uid(&mut self) -> String {
         self.uids += 1;
         format!("00000000-0000-4000-8000-{:012}", self.uids)
@@ -114,6 +130,10 @@ impl Store {
 
     /// Writes an object, unless nothing of it changes; returns it as it is then.
     pub fn write(&mut self, key: Key, mut stored: Stored, manager: &str) -> Value {
+        // Nobody asks who owns the others.
+        if matches!(key.0, Kind::Deployment | Kind::Service) {
+            stored.object["metadata"]["managedFields"] = stored.owners.managed_fields(key.0);
+        }
         let before = self.objects.get(&key).map(|stored| stored.object.clone());
         if before.as_ref() == Some(&stored.object) {
             let object = stored.object.clone();

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::admission;
+use crate::fields::Owners;
 use crate::kind::Kind;
 use crate::request::{Request, Verb};
 use crate::selector::Selector;
@@ -133,6 +134,12 @@ fn update(store: &mut Store, request: &Request, existing: &Stored, asked: Value)
         drop_null(&mut object["metadata"], system);
     }
     let mut stored = existing.clone();
+    let asked = &asked["metadata"]["managedFields"];
+    if asked.as_array().is_some_and(|asked| !asked.is_empty())
+        && *asked != before["metadata"]["managedFields"]
+    {
+        stored.owners = Owners::from_managed_fields(request.kind, asked);
+    }
     stored.owners.update(request.kind, request.manager(), before, &object);
     stored.object = object;
     admit_change(store, key(request), existing, stored, request.manager()).map(|object| (200, object))
@@ -183,6 +190,8 @@ pub(crate) fn admit_new(store: &mut Store, key: Key, mut stored: Stored, manager
     if kind.has_generation() {
         object["metadata"]["generation"] = json!(1);
     }
+    store.plug_in(*kind, name, manager, &mut stored);
+    let object = &mut stored.object;
     admission::set_defaults(*kind, object, store.version());
     admission::validate(*kind, name, None, object)?;
     Ok(store.write(key, stored, manager))
@@ -200,6 +209,8 @@ pub(crate) fn admit_change(
     let (before, object) = (&before.object, &mut stored.object);
     object["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"].clone();
     admission::keep_allocated(*kind, before, object);
+    store.plug_in(*kind, name, manager, &mut stored);
+    let object = &mut stored.object;
     admission::set_defaults(*kind, object, store.version());
     admission::validate(*kind, name, Some(before), object)?;
     if kind.has_generation() && spec_changed(*kind, before, object) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bluegreen_api::BlueGreenApp;
 use bluegreen_apiserver::{Kind, Server};
+use bluegreen_core::desired::keep_foreign;
 use bluegreen_core::fence::Token;
 use bluegreen_operator::events::Publisher;
 use bluegreen_operator::leader::Leadership;
@@ -107,7 +108,9 @@ where
 {
     store.take(Event::Init);
     for object in server.all(kind) {
-        store.take(Event::InitApply(serde_json::from_value(object).expect("an object of its kind")));
+        let mut object: K = serde_json::from_value(object).expect("an object of its kind");
+        keep_foreign(&mut object.meta_mut().managed_fields);
+        store.take(Event::InitApply(object));
     }
     store.take(Event::InitDone);
 }

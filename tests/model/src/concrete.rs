@@ -147,8 +147,7 @@ fn snapshot(objects: &Objects) -> Snapshot {
                 served: PerColor::from_fn(|color| number(*service.served.get(color))),
                 fence: &fence,
                 operator: "system/operator",
-                node_port: None,
-                cluster_ip: None,
+                had: bluegreen_api::ServiceStatus::default(),
             },
         );
         if service.selects == Selection::Edited {

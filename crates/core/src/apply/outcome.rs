@@ -27,6 +27,8 @@ pub struct Failure {
 pub enum FailureKind {
     /// A person: the API server refuses it, and will refuse it again.
     Refused,
+    /// A person: it succeeds, and somebody reverts it each time.
+    Reverted,
     /// The cluster: the API server did not answer, or could not do its work. The operator tries again.
     Failed,
 }

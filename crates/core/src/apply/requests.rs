@@ -1,24 +1,22 @@
 //! The requests that carry out an action: pure, with neither a client nor a clock.
 //!
-//! Every request is a server-side apply, or a delete, that carries the uid and the resourceVersion of the very copy that
+//! Every request is a server-side apply, a delete, or a patch of the owners of fields, that carries the uid and the resourceVersion of the very copy that
 //! the plan was made from, so a late or stale request fails instead of taking effect. A create carries a resourceVersion
 //! that no object has, so it fails where an object of that name exists.
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::core::ApiResource;
 use kube::core::params::Preconditions;
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::desired::{self, LiveService, names};
+use crate::desired::{self, LiveService, Place, names};
 use crate::fence::Token;
 use crate::observe::Snapshot;
 use crate::plan::{Action, Inventory, Mismatch, Observed, Selection, ServiceWrite, Source, Write, writes};
 use bluegreen_api::{BlueGreenApp, Color, PerColor, ServiceStatus};
-
-/// Field manager of the stamp alone, so that a stamp declares nothing else about an object.
-const FENCE_MANAGER: &str = "bluegreen-operator-fence";
 
 /// A resourceVersion that no stored object has: an apply that carries it can only create.
 pub const NO_SUCH_VERSION: &str = "1";
@@ -79,6 +77,12 @@ pub enum Verb {
         body: Value,
         /// What is sent instead when that does not succeed.
         fallback: Option<Fallback>,
+    },
+    /// Merge patch that takes a place over from other field managers and changes nothing else that anybody uses. The
+    /// action is not carried out yet: read again, and its apply then removes what others have added.
+    TakeOver {
+        /// The patch, without the precondition.
+        body: Value,
     },
     /// Delete in the background: dependents go after it.
     Delete,
@@ -191,11 +195,8 @@ impl Target<'_> {
                     desired::is_dual_stack(self.seen.service.as_deref()),
                 );
                 let read = self.seen.color_services.get(color).as_deref();
-                (
-                    Object::ColorService(color),
-                    apply(body),
-                    if create { Only::Absent } else { unchanged(read)? },
-                )
+                let only = if create { Only::Absent } else { unchanged(read)? };
+                (Object::ColorService(color), take_over_ports(read, &body).unwrap_or(apply(body)), only)
             }
             Write::Revision { color, number, from } => {
                 let rendered = match from {
@@ -213,7 +214,8 @@ impl Target<'_> {
                 let token = self.token.to_string();
                 let body = desired::deployment(&self.seen.app, color, stored, replicas, &token);
                 let read = self.seen.deployments.get(color).as_deref();
-                (Object::Deployment(color), apply(body), if create { Only::Absent } else { unchanged(read)? })
+                let only = if create { Only::Absent } else { unchanged(read)? };
+                (Object::Deployment(color), take_over_pods(read, number).unwrap_or(apply(body)), only)
             }
             Write::StampService => {
                 let annotations = json!({ names::OPERATOR: self.token.operator });
@@ -250,26 +252,31 @@ impl Target<'_> {
     }
 
     /// The live Service. One that is created again asks for the addresses that it had; where somebody has taken them,
-    /// serving at new addresses is better than not serving.
+    /// serving at new addresses is better than not serving. It is never created less guarded than it was.
     fn service(&self, write: &ServiceWrite) -> Result<(Object, Verb, Only), Mismatch> {
-        let read = self.seen.service.as_deref();
-        let (addresses, only) = if write.create {
-            let status = self.seen.app.status.as_ref();
+        let (app, read) = (&self.seen.app, self.seen.service.as_deref());
+        let (had, only) = if write.create {
+            let status = app.status.as_ref();
             (status.and_then(|status| status.service.clone()).unwrap_or_default(), Only::Absent)
         } else {
-            (ServiceStatus::default(), unchanged(read)?)
+            let guards = read.map(|read| desired::restored_guards(app, read)).unwrap_or_default();
+            (ServiceStatus { guards, ..ServiceStatus::default() }, unchanged(read)?)
         };
-        let mut body = self.declared(write, addresses.clone());
+        let guards = had.guards.clone();
+        let had_addresses = had.cluster_ip.is_some() || had.node_port.is_some();
+        let mut body = self.declared(write, had);
         if write.selects == Selection::Edited {
             desired::keep_targets(&mut body, read.ok_or(Mismatch)?);
         }
-        let had_addresses = addresses != ServiceStatus::default();
-        let fallback = had_addresses.then(|| Fallback::Body(self.declared(write, ServiceStatus::default())));
+        if let Some(take_over) = take_over_ports(read, &body) {
+            return Ok((Object::Service, take_over, only));
+        }
+        let elsewhere = ServiceStatus { guards, ..ServiceStatus::default() };
+        let fallback = had_addresses.then(|| Fallback::Body(self.declared(write, elsewhere)));
         Ok((Object::Service, Verb::Apply { manager: names::MANAGER, body, fallback }, only))
     }
 
-    fn declared(&self, write: &ServiceWrite, addresses: ServiceStatus) -> Value {
-        let ServiceStatus { cluster_ip, node_port } = addresses;
+    fn declared(&self, write: &ServiceWrite, had: ServiceStatus) -> Value {
         let selects = match write.selects {
             Selection::Color(color) => Some(color),
             Selection::Nothing | Selection::Edited => None,
@@ -280,8 +287,7 @@ impl Target<'_> {
             served: write.served,
             fence: &self.token.to_string(),
             operator: &self.token.operator,
-            node_port,
-            cluster_ip,
+            had,
         };
         desired::live_service(&self.seen.app, &live)
     }
@@ -295,7 +301,7 @@ impl Target<'_> {
             metadata["annotations"] = annotations;
         }
         let body = json!({ "apiVersion": api_version, "kind": kind, "metadata": metadata });
-        Verb::Apply { manager: FENCE_MANAGER, body, fallback }
+        Verb::Apply { manager: names::FENCE_MANAGER, body, fallback }
     }
 
     /// The token in an annotation, written to the subresource `status`. A webhook or a policy for Deployments that
@@ -308,6 +314,34 @@ impl Target<'_> {
         let metadata = json!({ "name": name, "annotations": { names::FENCE: self.token.to_string() } });
         Fallback::Status(json!({ "apiVersion": api_version, "kind": kind, "metadata": metadata }))
     }
+}
+
+/// Before the Deployment's template is declared, nobody else may own any of it: what leaves the template must leave the
+/// pods. A restart by hand stays as long as the revision, since to take it back would replace the pods once more.
+fn take_over_pods(read: Option<&Deployment>, number: i64) -> Option<Verb> {
+    let read = read?;
+    let is_next = desired::running_revision(read) != Some(number);
+    let api_version = Deployment::api_version(&());
+    let owners = desired::take_over(read.managed_fields(), Place::Template, &api_version, is_next)?;
+    // The label is declared: as long as it is missing, even a cached read shows that the Deployment must be applied.
+    Some(take_over(&owners, json!({ "labels": { names::REVISION: null } })))
+}
+
+/// As [`take_over_pods`], for the ports of a Service: where somebody else owns one that is not declared, the API server
+/// would keep it, or refuse two of one name.
+fn take_over_ports(read: Option<&Service>, declared: &Value) -> Option<Verb> {
+    let read = read?;
+    let live = serde_json::to_value(read).ok()?;
+    desired::addition(read.managed_fields(), Place::Ports, declared, &live)?;
+    let api_version = Service::api_version(&());
+    let owners = desired::take_over(read.managed_fields(), Place::Ports, &api_version, true)?;
+    Some(take_over(&owners, json!({ "annotations": { names::DECLARED: null } })))
+}
+
+fn take_over(owners: &[ManagedFieldsEntry], mark: Value) -> Verb {
+    let mut metadata = mark;
+    metadata["managedFields"] = json!(owners);
+    Verb::TakeOver { body: json!({ "metadata": metadata }) }
 }
 
 fn apply(body: Value) -> Verb {

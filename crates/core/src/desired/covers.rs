@@ -32,7 +32,7 @@ const MAPS: [&str; 8] =
 ///
 /// In Kubernetes' Go types they are plain fields, not pointers. For any other field, an explicit `false` or 0 differs
 /// from absent, for example for `allowPrivilegeEscalation`.
-const ZERO_IS_ABSENT: [&str; 16] = [
+const ZERO_IS_ABSENT: [&str; 17] = [
     "failureThreshold",
     "hostIPC",
     "hostNetwork",
@@ -41,6 +41,7 @@ const ZERO_IS_ABSENT: [&str; 16] = [
     "initialDelaySeconds",
     "minReadySeconds",
     "nodePort",
+    "paused",
     "periodSeconds",
     "publishNotReadyAddresses",
     "readOnly",
@@ -202,7 +203,7 @@ fn items(path: &str, key: &str, declared: &[Value], live: &[Value]) -> Result<()
     Ok(())
 }
 
-fn difference(path: &str, declared: &Value, live: Option<&Value>) -> Difference {
+pub(super) fn difference(path: &str, declared: &Value, live: Option<&Value>) -> Difference {
     Difference {
         path: path.to_owned(),
         declared: match declared {

@@ -4,6 +4,8 @@ use bluegreen_api::Color;
 
 /// The field manager of the operator's writes.
 pub const MANAGER: &str = "bluegreen-operator";
+/// The field manager of the stamp alone, so that a stamp declares nothing else about an object.
+pub const FENCE_MANAGER: &str = "bluegreen-operator-fence";
 
 /// Label: the app's name. Part of the selectors.
 pub const APP: &str = "bluegreen.dev/app";

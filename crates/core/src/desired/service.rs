@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Service, ServicePort};
+use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::canonical::short_hash;
 use super::metadata::metadata;
-use super::names;
+use super::{names, owners};
 use bluegreen_api::{
-    BlueGreenApp, BlueGreenAppSpec, Color, PerColor, ServiceSpec, ServiceType, SessionAffinity, TrafficPolicy,
+    BlueGreenApp, BlueGreenAppSpec, Color, PerColor, ServiceGuards, ServiceSpec, ServiceStatus, ServiceType,
+    SessionAffinity, TrafficPolicy,
 };
 
 /// The parts of the live Service that do not come from the spec.
@@ -25,11 +27,8 @@ pub struct LiveService<'a> {
     pub fence: &'a str,
     /// The operator's Lease, as `namespace/name`.
     pub operator: &'a str,
-    /// The node port that a lost Service had, to be requested when it is created again. `spec.service.nodePort` takes
-    /// precedence.
-    pub node_port: Option<i32>,
-    /// The cluster IP that a lost Service had, to be requested when it is created again.
-    pub cluster_ip: Option<String>,
+    /// What a lost Service had, to be requested when it is created again. The spec takes precedence.
+    pub had: ServiceStatus,
 }
 
 /// What the selector of a live Service selects.
@@ -74,7 +73,7 @@ pub fn color_service(app: &BlueGreenApp, color: Color, dual_stack: bool) -> Valu
 /// Returns the server-side apply body of the live Service `NAME`.
 #[must_use]
 pub fn live_service(app: &BlueGreenApp, live: &LiveService) -> Value {
-    let LiveService { selects, active, served, fence, operator, node_port, cluster_ip } = live;
+    let LiveService { selects, active, served, fence, operator, had } = live;
     let ServiceSpec {
         type_,
         port: _, // In `service_port`.
@@ -133,17 +132,95 @@ pub fn live_service(app: &BlueGreenApp, live: &LiveService) -> Value {
     // The addresses that the lost Service had, so that its clients can keep using them.
     if from_outside
         && wanted_node_port.is_none()
-        && let Some(port) = node_port
+        && let Some(port) = had.node_port
     {
         spec["ports"][0]["nodePort"] = json!(port);
     }
-    if let Some(address) = cluster_ip.as_deref().filter(|address| !address.is_empty()) {
+    if let Some(address) = had.cluster_ip.as_deref().filter(|address| !address.is_empty()) {
         spec["clusterIP"] = json!(address);
+    }
+    if *type_ == ServiceType::LoadBalancer {
+        guard(&mut spec, &mut all, &had.guards);
     }
 
     let mut metadata = metadata(app, &names::live_service_name(name), &[(names::FENCE, *fence)]);
     metadata["annotations"] = json!(all);
     json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
+}
+
+/// Adds what limited who could reach the load balancer.
+fn guard<'a>(spec: &mut Value, annotations: &mut BTreeMap<&'a str, String>, guards: &'a ServiceGuards) {
+    let ServiceGuards {
+        load_balancer_source_ranges,
+        allocate_load_balancer_node_ports,
+        load_balancer_class,
+        load_balancer_annotations,
+    } = guards;
+    if !load_balancer_source_ranges.is_empty() {
+        spec["loadBalancerSourceRanges"] = json!(load_balancer_source_ranges);
+    }
+    if let Some(allocate) = allocate_load_balancer_node_ports {
+        spec["allocateLoadBalancerNodePorts"] = json!(allocate);
+    }
+    if let (Some(class), true) = (load_balancer_class, spec["loadBalancerClass"].is_null()) {
+        spec["loadBalancerClass"] = json!(class);
+    }
+    for (key, value) in load_balancer_annotations {
+        annotations.entry(key).or_insert_with(|| value.clone());
+    }
+}
+
+/// Returns what limits who can reach this Service's load balancer and does not come from the spec.
+#[must_use]
+pub fn guards(app: &BlueGreenApp, live: &Service) -> ServiceGuards {
+    let Some(spec) = live.spec.as_ref().filter(|spec| spec.type_.as_deref() == Some("LoadBalancer")) else {
+        return ServiceGuards::default();
+    };
+    let wanted = &app.spec.service;
+    let is_one = |key: &str| {
+        (key.contains("load-balancer") || key.contains("loadbalancer"))
+            && !wanted.annotations.contains_key(key)
+    };
+    let annotations = live.annotations().iter().filter(|(key, _)| is_one(key));
+    let class = spec.load_balancer_class.clone();
+    ServiceGuards {
+        load_balancer_source_ranges: spec.load_balancer_source_ranges.clone().unwrap_or_default(),
+        allocate_load_balancer_node_ports: spec
+            .allocate_load_balancer_node_ports
+            .filter(|allocates| !allocates),
+        load_balancer_class: class.filter(|_| wanted.load_balancer_class.is_none()),
+        load_balancer_annotations: annotations.map(|(key, value)| (key.clone(), value.clone())).collect(),
+    }
+}
+
+/// Returns the guards that the operator gave this Service when it was created again, as they are now. It has to declare
+/// them for as long as they are there, or its next apply would remove them. They are recorded, since nothing but the record
+/// tells them from a field that has left the spec.
+#[must_use]
+pub fn restored_guards(app: &BlueGreenApp, live: &Service) -> ServiceGuards {
+    let recorded = app.status.as_ref().and_then(|status| status.service.as_ref());
+    let recorded = recorded.map(|service| service.guards.clone()).unwrap_or_default();
+    let owns = |path: &str| owners::owns(live.managed_fields(), path);
+    let mut guards = guards(app, live);
+    if recorded.load_balancer_source_ranges.is_empty() || !owns("spec.loadBalancerSourceRanges") {
+        guards.load_balancer_source_ranges.clear();
+    }
+    if recorded.allocate_load_balancer_node_ports.is_none() || !owns("spec.allocateLoadBalancerNodePorts") {
+        guards.allocate_load_balancer_node_ports = None;
+    }
+    if recorded.load_balancer_class.is_none() || !owns("spec.loadBalancerClass") {
+        guards.load_balancer_class = None;
+    }
+    guards.load_balancer_annotations.retain(|key, _| {
+        recorded.load_balancer_annotations.contains_key(key) && owns(&format!("metadata.annotations.{key}"))
+    });
+    guards
+}
+
+/// Returns the selector of a live Service that selects this color.
+#[must_use]
+pub fn live_selector(app: &BlueGreenApp, color: Color) -> Value {
+    selector(app.metadata.name.as_deref().unwrap_or_default(), color.as_str())
 }
 
 /// Copies the selector and the target ports of an adopted Service into its declaration.

@@ -1,5 +1,6 @@
 //! The Deployment of one color.
 
+use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::{Map, Value, json};
 
 use super::metadata::metadata;
@@ -30,6 +31,8 @@ pub fn deployment(app: &BlueGreenApp, color: Color, stored: &Stored, replicas: i
         }
     }
     set(&mut spec, &["replicas"], json!(replicas));
+    // A Deployment that somebody has paused would never be rolled out. Pausing is for `spec.paused` of the app.
+    set(&mut spec, &["paused"], json!(false));
     set(&mut spec, &["selector"], json!({"matchLabels": {(names::APP): name, (names::COLOR): color}}));
     json!({
         "apiVersion": "apps/v1",
@@ -43,6 +46,13 @@ pub fn deployment(app: &BlueGreenApp, color: Color, stored: &Stored, replicas: i
         ]),
         "spec": spec,
     })
+}
+
+/// Returns the number of the revision that the pod template names.
+#[must_use]
+pub fn running_revision(deployment: &Deployment) -> Option<i64> {
+    let template = deployment.spec.as_ref()?.template.metadata.as_ref()?;
+    template.labels.as_ref()?.get(names::REVISION)?.parse().ok()
 }
 
 /// Sets a field, and creates the objects on the path to it.

@@ -87,10 +87,8 @@ impl<O: Observer> Pass<'_, O> {
                 if !decision.plan.actions.iter().all(is_fence) {
                     self.memory.failing = None;
                 }
-                let occasion = self.occasion(&decision);
-                if self.memory.contest.done(&decision.plan.actions, occasion, now.uptime) {
-                    self.announcements.push(Announcement::Contested(decision.plan.actions));
-                }
+                let (occasion, urgent) = (self.occasion(&decision), |a: &_| Self::is_urgent(&decision, a));
+                self.memory.contest.done(&decision.plan.actions, occasion, now.uptime, urgent);
                 self.read_again(again, rounds)
             }
             (Outcome::Stale | Outcome::Gone, _) => match rounds.conflict() {

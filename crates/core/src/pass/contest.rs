@@ -1,141 +1,157 @@
 //! Notices that somebody reverts what the operator writes: another controller, a webhook, a script. Such a fight has no
-//! end, so after a few rounds of it the operator tells, and writes less and less often.
+//! end, so after a few rounds of it the operator tells who and what, and writes less and less often.
+//!
+//! There are two kinds. A write may be changed *as it is stored*, by an admission plug-in or by an API server that does not
+//! know a field: the read after it shows that. Or it lasts, and somebody undoes it *later*: an autoscaler, for example.
 
 use std::time::Duration;
 
+use super::observer::Reverted;
 use crate::plan::Action;
 
 /// After so many equal writes that all succeeded, somebody is taken to revert them.
 const REPEATS: u32 = 4;
 
-/// Equal writes that are further apart than this have nothing to do with each other.
+/// Equal writes that are further apart than this, and than the present pause and [`MORE`], have nothing to do with each
+/// other.
 const WINDOW: Duration = Duration::from_secs(60);
 
-/// The longest time between two tries.
-const LONGEST: Duration = Duration::from_secs(30);
+/// How long somebody takes to undo a write, at the most: autoscalers look every 15 s.
+const MORE: Duration = Duration::from_secs(30);
 
-/// The longest time for which the live Service stays edited: requests go astray meanwhile.
-const LONGEST_ASTRAY: Duration = Duration::from_secs(1);
+/// The time between two tries, if the write is changed as it is stored: at first, and at the most.
+const AT_ONCE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// The time between two tries, if the write is undone later. The pods that somebody wants and the operator does not are
+/// made and killed once in that time.
+const LATER: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(120));
+
+/// The time between two tries that clients depend on: the live Service is edited, or the live color lacks pods.
+const URGENT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// For which generation of the app, and after how many writes of unknown result, something was written. Equal actions of another
 /// generation write something else, and a fence is stamped anew after each unknown result.
 pub type Occasion = (i64, u32);
 
-/// The actions that were carried out last, and how often.
-#[derive(Clone, Debug, Default)]
-pub struct Contest(Option<Repeated>);
+/// The actions that were carried out lately, and how often.
+#[derive(Debug, Default)]
+pub struct Contest(Vec<Repeated>);
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Repeated {
-    actions: Vec<Action>,
+    action: Action,
     occasion: Occasion,
     times: u32,
-    /// When they were carried out last (uptime).
+    /// When it was carried out last (uptime).
     last: Duration,
+    /// A read after the last write has shown that it lasted.
+    lasted: bool,
+    /// It was undone after it had lasted.
+    later: bool,
+    /// Clients depend on it.
+    urgent: bool,
+    /// What is reverted, as the last read showed it.
+    what: Option<Reverted>,
+}
+
+impl Repeated {
+    fn is_contest(&self) -> bool {
+        self.times >= REPEATS
+    }
+
+    /// How long to wait after the last write.
+    fn pause(&self) -> Duration {
+        let Some(over) = self.times.checked_sub(REPEATS) else { return Duration::ZERO };
+        let (first, longest) = match (self.urgent, self.later) {
+            (true, _) => URGENT,
+            (false, true) => LATER,
+            (false, false) => AT_ONCE,
+        };
+        first.saturating_mul(1 << over.min(9)).min(longest)
+    }
+
+    /// When it is over if it is not undone again (uptime).
+    fn end(&self) -> Duration {
+        self.last.saturating_add(WINDOW.max(self.pause().saturating_add(MORE)))
+    }
 }
 
 impl Contest {
-    /// The actions succeeded. Returns true when they are taken to be reverted by somebody from now on.
-    pub fn done(&mut self, actions: &[Action], occasion: Occasion, uptime: Duration) -> bool {
-        let again = self.repeated(actions, occasion, uptime).map_or(0, |repeated| repeated.times);
-        let times = again.saturating_add(1);
-        self.0 = Some(Repeated { actions: actions.to_vec(), occasion, times, last: uptime });
-        times == REPEATS
+    /// A live read asks for these actions; `what` says what of each is not as it was declared.
+    pub fn planned(
+        &mut self,
+        actions: &[Action],
+        occasion: Occasion,
+        uptime: Duration,
+        what: impl Fn(&Action) -> Option<Reverted>,
+    ) {
+        self.0.retain(|it| it.occasion == occasion && uptime < it.end());
+        // With something else to do, it is not known whether the others are to be done again.
+        if actions.is_empty() {
+            self.0.iter_mut().for_each(|it| it.lasted = true);
+            // Whatever changed each write no longer does.
+            self.0.retain(|it| it.later || !it.is_contest());
+        }
+        for it in self.0.iter_mut().filter(|it| actions.contains(&it.action)) {
+            it.later |= std::mem::take(&mut it.lasted);
+            it.what = what(&it.action).or(it.what.take());
+        }
     }
 
-    /// How long these actions should not be tried; `None`: go on.
-    pub fn hold(&self, actions: &[Action], occasion: Occasion, uptime: Duration) -> Option<Duration> {
-        let repeated = self.repeated(actions, occasion, uptime)?;
-        let over = repeated.times.checked_sub(REPEATS)?;
-        let longest = if actions.iter().any(is_restore) { LONGEST_ASTRAY } else { LONGEST };
-        let pause = Duration::from_millis(100).saturating_mul(1 << over.min(9)).min(longest);
-        let passed = uptime.saturating_sub(repeated.last);
-        pause.checked_sub(passed).filter(|left| !left.is_zero())
+    /// These actions succeeded; `is_urgent` says whether clients depend on one.
+    pub fn done<'a>(
+        &mut self,
+        actions: impl IntoIterator<Item = &'a Action>,
+        occasion: Occasion,
+        uptime: Duration,
+        is_urgent: impl Fn(&Action) -> bool,
+    ) {
+        for action in actions {
+            let urgent = is_urgent(action);
+            match self.0.iter_mut().find(|it| it.action == *action && it.occasion == occasion) {
+                Some(it) => {
+                    *it = Repeated {
+                        times: it.times.saturating_add(1),
+                        last: uptime,
+                        urgent,
+                        what: it.what.take(),
+                        action: it.action.clone(),
+                        ..*it
+                    };
+                }
+                None => self.0.push(Repeated {
+                    action: action.clone(),
+                    occasion,
+                    times: 1,
+                    last: uptime,
+                    lasted: false,
+                    later: false,
+                    urgent,
+                    what: None,
+                }),
+            }
+        }
     }
 
-    fn repeated(&self, actions: &[Action], occasion: Occasion, uptime: Duration) -> Option<&Repeated> {
-        let is_same = |repeated: &&Repeated| repeated.actions == actions && repeated.occasion == occasion;
-        let is_close = |repeated: &&Repeated| uptime.saturating_sub(repeated.last) < WINDOW;
-        self.0.as_ref().filter(is_same).filter(is_close)
+    /// How long this action should not be tried; `None`: go on.
+    pub fn hold(&self, action: &Action, occasion: Occasion, uptime: Duration) -> Option<Duration> {
+        let it = self.0.iter().find(|it| it.action == *action && it.occasion == occasion)?;
+        it.pause().checked_sub(uptime.saturating_sub(it.last)).filter(|left| !left.is_zero())
     }
-}
 
-fn is_restore(action: &Action) -> bool {
-    matches!(action, Action::Restore { .. })
+    /// What somebody reverts again and again.
+    pub fn told(&self, uptime: Duration) -> Vec<Reverted> {
+        let on = self.0.iter().filter(|it| it.is_contest() && uptime < it.end());
+        on.filter_map(|it| it.what.clone().map(|what| Reverted { later: it.later, ..what })).collect()
+    }
+
+    /// How long until there is nothing more to tell, unless it goes on.
+    pub fn ends_in(&self, uptime: Duration) -> Option<Duration> {
+        let ends = self.0.iter().filter(|it| it.is_contest()).map(Repeated::end);
+        ends.filter_map(|end| end.checked_sub(uptime)).min()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use bluegreen_api::Color;
-
-    const EDIT: [Action; 1] = [Action::EditDeployment { color: Color::Green, replicas: 3 }];
-
-    const NOW: Occasion = (1, 0);
-
-    fn at(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    #[test]
-    fn equal_writes_one_after_the_other_are_a_contest_and_are_told_once() {
-        let mut contest = Contest::default();
-        let told: Vec<bool> = (0..6).map(|second| contest.done(&EDIT, NOW, at(second))).collect();
-        assert_eq!(told, [false, false, false, true, false, false]);
-    }
-
-    #[test]
-    fn the_pause_grows_to_half_a_minute_and_is_over_in_time() {
-        let mut contest = Contest::default();
-        let mut pauses = Vec::new();
-        for _ in 0..20 {
-            contest.done(&EDIT, NOW, at(100));
-            pauses.extend(contest.hold(&EDIT, NOW, at(100)));
-        }
-        assert_eq!(pauses.first(), Some(&Duration::from_millis(100)));
-        assert!(pauses.is_sorted());
-        assert_eq!(pauses.last(), Some(&LONGEST));
-        assert_eq!(contest.hold(&EDIT, NOW, at(100) + LONGEST), None);
-    }
-
-    #[test]
-    fn other_actions_are_never_held_up() {
-        let mut contest = Contest::default();
-        for _ in 0..10 {
-            contest.done(&EDIT, NOW, at(1));
-        }
-        let switch = [Action::Switch { from: Some(Color::Green), to: Color::Blue }];
-        assert_eq!(contest.hold(&switch, NOW, at(1)), None);
-    }
-
-    #[test]
-    fn an_edited_selector_is_held_up_for_a_second_at_most() {
-        let restore = [Action::Restore { to: Color::Blue }];
-        let mut contest = Contest::default();
-        for _ in 0..20 {
-            contest.done(&restore, NOW, at(1));
-        }
-        assert_eq!(contest.hold(&restore, NOW, at(1)), Some(LONGEST_ASTRAY));
-    }
-
-    #[test]
-    fn writes_that_are_far_apart_are_no_contest() {
-        let mut contest = Contest::default();
-        assert!((1..20).all(|n| !contest.done(&EDIT, NOW, at(61 * n))));
-    }
-
-    /// Four edits of the Service's annotations in a minute, or four fences in a row while the API server gives no answers.
-    #[test]
-    fn writes_of_another_generation_or_of_another_token_are_no_contest() {
-        let update = [Action::UpdateService];
-        let mut contest = Contest::default();
-        for generation in 1..20 {
-            assert!(!contest.done(&update, (generation, 0), at(1)));
-            assert_eq!(contest.hold(&update, (generation + 1, 0), at(1)), None);
-        }
-        let fence = [Action::Fence { service: true, colors: Vec::new() }];
-        for attempt in 0..20 {
-            assert!(!contest.done(&fence, (1, attempt), at(1)));
-        }
-    }
-}
+#[path = "contest_tests.rs"]
+mod tests;

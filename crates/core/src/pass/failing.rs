@@ -43,7 +43,7 @@ impl Failing {
     /// What there is to tell.
     pub fn told(&self, uptime: Duration) -> Option<&Failure> {
         let is_due = match self.failure.kind {
-            FailureKind::Refused => true,
+            FailureKind::Refused | FailureKind::Reverted => true,
             FailureKind::Failed => uptime.saturating_sub(self.since) >= PATIENCE,
         };
         is_due.then_some(&self.failure)

@@ -6,8 +6,8 @@ use super::Now;
 use crate::apply::Failure;
 use crate::drain::{Endpoints, Held};
 use crate::observe::Versions;
-use crate::plan::{Intent, Observed, Plan, Routing, Stage};
-pub use crate::status::News;
+use crate::plan::{Action, Intent, Observed, Plan, Routing, Stage};
+pub use crate::status::{News, Reverted};
 use bluegreen_api::{Color, PerColor};
 
 /// Turns the objects of one read into facts, and a decision into a status. Pure.
@@ -56,6 +56,15 @@ pub trait Observer: Debug {
     where
         Self: Sized;
 
+    /// What of the object that this action writes is not as it would be declared; `None` if nothing is known.
+    fn reverted(&self, decision: &Decision<Self>, action: &Action) -> Option<Reverted>
+    where
+        Self: Sized,
+    {
+        let _ = (decision, action);
+        None
+    }
+
     /// The status was written: the snapshot carries it, and the app has this resourceVersion.
     fn record(&self, snapshot: &mut Self::Snapshot, status: Self::Status, version: Option<String>);
 }
@@ -83,10 +92,12 @@ impl<O: Observer> Decision<O> {
 }
 
 /// What the pass knows that no read shows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Known<'a> {
     /// The write that does not succeed.
     pub failure: Option<&'a Failure>,
+    /// What somebody reverts again and again.
+    pub reverted: Vec<Reverted>,
     /// Why each color's pods are not ready, in words.
     pub pods: PerColor<Option<&'a str>>,
 }

@@ -26,7 +26,8 @@ pub(super) fn wait<O: Observer>(decision: &Decision<O>, memory: &Memory, uptime:
         Stage::Preparing { missing: Missing::ReplicaSet | Missing::Endpoints { .. }, .. }
     );
     let owners = waits_for_owners.then_some(OWNERS);
-    [decision.plan.wake, memory.ask_in(uptime), failed, foreign, owners]
+    let contest = memory.contest.ends_in(uptime);
+    [decision.plan.wake, memory.ask_in(uptime), failed, contest, foreign, owners]
         .into_iter()
         .flatten()
         .min()

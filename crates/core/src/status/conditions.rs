@@ -6,6 +6,7 @@ use kube::ResourceExt;
 
 use super::record::{Record, Stall, Work, fails, is_degraded, stall, work};
 use super::{Report, live, words};
+use crate::apply::Failure;
 use crate::plan::{Intent, Missing, Stage, Standby, outdated};
 use crate::text::cut;
 use bluegreen_api::{BlueGreenAppStatus, READY, RECONCILING, STALLED, STANDBY_READY};
@@ -14,6 +15,7 @@ use bluegreen_api::{BlueGreenAppStatus, READY, RECONCILING, STALLED, STANDBY_REA
 pub const REASONS: &[&str] = &[
     "Absent",
     "Collecting",
+    CONTESTED,
     "FenceConflict",
     "InvalidSpec",
     "LiveColorEditHeld",
@@ -39,6 +41,8 @@ pub const REASONS: &[&str] = &[
 
 /// How many bytes a message may have, as `metav1.Condition` says. All of them together fit into an object.
 const MESSAGE: usize = 32_768;
+/// The reason while somebody reverts what the operator writes.
+pub(super) const CONTESTED: &str = "Contested";
 
 /// A reason and its message.
 pub(super) type Why = (&'static str, String);
@@ -49,7 +53,7 @@ pub(super) fn conditions(
     old: &BlueGreenAppStatus,
     generation: i64,
 ) -> Vec<Condition> {
-    let failed = report.problems.as_failed();
+    let failed = report.problems.as_failed(report.app);
     let record = Record::from(old);
     let stalled =
         stall(&record, intent, report.seen, report.plan, failed).map(|stall| stalled(report, stall));
@@ -99,8 +103,8 @@ fn ready(report: &Report, old: &Record, intent: &Intent, stalled: Option<&Why>) 
     if let Some((reason, message)) = stalled {
         return (false, (reason, message.clone()));
     }
-    let failed = problems.as_failed().filter(|failed| !failed.is_of_idle(intent, plan));
-    let failure = problems.failure.as_ref().filter(|_| failed.is_some()).map(words::failed);
+    let failed = problems.as_failed(app).filter(|failed| !failed.is_of_idle(intent, plan));
+    let failure = problems.failure(app).filter(|_| failed.is_some()).as_ref().map(words::failed);
     match (fails(old, intent, seen, plan), failure) {
         (true, Some((reason, words))) => {
             return (false, ("LiveNotReady", format!("{}; {reason}: {words}", waits())));
@@ -134,7 +138,8 @@ fn ready(report: &Report, old: &Record, intent: &Intent, stalled: Option<&Why>) 
 fn reconciling(report: &Report, work: Work, (reason, message): &Why) -> Why {
     match work {
         Work::Retry => {
-            report.problems.failure.as_ref().map_or_else(|| (*reason, message.clone()), words::failed)
+            let failure = report.problems.failure(report.app);
+            failure.as_ref().map_or_else(|| (*reason, message.clone()), words::failed)
         }
         Work::Target | Work::Switching | Work::Pausing => (reason, message.clone()),
         Work::Live if *reason == "LiveNotReady" => ("Updating", message.clone()),
@@ -155,7 +160,7 @@ fn stalled(report: &Report, stall: Stall) -> Why {
         }
         Stall::InvalidSpec => ("InvalidSpec", words::invalid(app)),
         Stall::Conflict => ("NameConflict", words::conflicts(app, seen, &material.strangers)),
-        Stall::Refused => problems.failure.as_ref().map_or(("Refused", String::new()), words::failed),
+        Stall::Refused => problems.failure(app).as_ref().map_or(("Refused", String::new()), words::failed),
         Stall::Paused => ("Paused", words::paused()),
         Stall::Deadline => {
             let words = match plan.waits.gate {
@@ -191,10 +196,9 @@ fn standby(report: &Report, intent: &Intent) -> (bool, Why) {
     if app.spec.color(idle).is_none() {
         return (false, ("Absent", format!("spec.{idle} is not set")));
     }
-    if let Some(failure) = &problems.failure
-        && failure.color == Some(idle)
-    {
-        return (false, words::failed(failure));
+    let of_idle = |failure: &Failure| failure.color == Some(idle);
+    if let Some(failure) = problems.failures(app).into_iter().find(of_idle) {
+        return (false, words::failed(&failure));
     }
     let Some(deployment) = facts.deployment.ours() else {
         return (false, ("NotReady", lacks(Missing::Deployment)));

@@ -1,5 +1,6 @@
 //! One Event per transition, none on a steady state.
 
+use super::conditions::CONTESTED;
 use super::words;
 use bluegreen_api::{BlueGreenAppStatus, Color, READY, RECONCILING, STALLED, STANDBY_READY};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -8,12 +9,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 pub const EVENTS: &[&str] = &[
     "Activated",
     "ColorReady",
-    "Contested",
+    CONTESTED,
     "Drained",
     "ForeignEndpoints",
     "LiveDegraded",
     "LiveRecovered",
     "Recovered",
+    "Restarted",
     "RolledBack",
     "SelectorRestored",
     "Stalled",
@@ -71,10 +73,12 @@ fn warning(reason: &'static str, action: Verb, note: String) -> Note {
 pub fn events(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Vec<Note> {
     let mut notes = switch_events(old, new);
     notes.extend(standby_event(old, new));
+    notes.extend(contested_event(old, new));
     notes.extend(stalled_event(old, new));
     notes.extend(failed_event(old, new));
     notes.extend(degraded_event(old, new));
     notes.extend(astray_event(old, new));
+    notes.extend(Color::ALL.into_iter().filter_map(|color| restarted_event(old, new, color)));
     notes
 }
 
@@ -131,8 +135,19 @@ fn standby_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<N
     Some(normal("ColorReady", Verb::Prepare, condition.message.clone()))
 }
 
+fn contested_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<Note> {
+    let told = |status: &BlueGreenAppStatus| {
+        let conditions = [STALLED, STANDBY_READY].into_iter().filter_map(|type_| status.condition(type_));
+        conditions.filter(|c| c.reason == CONTESTED).map(|c| c.message.clone()).next()
+    };
+    let words = told(new).filter(|_| told(old).is_none())?;
+    Some(warning(CONTESTED, Verb::Apply, words))
+}
+
 fn stalled_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<Note> {
     match (old.condition(STALLED), new.condition(STALLED)) {
+        // It has an Event of its own.
+        (_, Some(now)) if now.reason == CONTESTED => None,
         (was, Some(now)) if was.map(|c| &c.reason) != Some(&now.reason) => {
             let reason = if new.switch.is_some() { "SwitchBlocked" } else { "Stalled" };
             Some(warning(reason, Verb::Reconcile, format!("{}: {}", now.reason, now.message)))
@@ -161,6 +176,15 @@ fn failed_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<No
         }
         (None | Some(_), _) => None,
     }
+}
+
+fn restarted_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus, color: Color) -> Option<Note> {
+    let at = |status: &BlueGreenAppStatus| status.color(color).and_then(|color| color.restarted_at.clone());
+    at(new).filter(|now| Some(now) != at(old).as_ref())?;
+    let words = format!(
+        "{color}'s Deployment was restarted by hand (kubectl rollout restart): its pods are replaced"
+    );
+    Some(normal("Restarted", Verb::Observe, words))
 }
 
 fn degraded_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<Note> {

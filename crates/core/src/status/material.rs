@@ -2,6 +2,7 @@
 
 use k8s_openapi::api::apps::v1::Deployment;
 
+use crate::desired;
 use crate::observe::{Snapshot, Stranger, foreign_slices, strangers};
 use crate::plan::Observed;
 use bluegreen_api::{APP_CONTAINER, PerColor, ServiceStatus};
@@ -13,6 +14,8 @@ pub struct Material {
     pub service: Option<ServiceStatus>,
     /// The images that the Deployments run.
     pub images: PerColor<Option<String>>,
+    /// When somebody restarted each Deployment by hand, as `kubectl rollout restart` notes it.
+    pub restarted: PerColor<Option<String>>,
     /// EndpointSlices of the live Service that the EndpointSlice controller did not make, each with its manager.
     pub foreign_slices: Vec<String>,
     /// Objects that have a child's name and are not this app's, as `Kind name`.
@@ -25,6 +28,10 @@ impl Material {
         Self {
             service: addresses(seen, facts),
             images: PerColor::from_fn(|color| seen.deployments.get(color).as_deref().and_then(running_image)),
+            restarted: PerColor::from_fn(|color| {
+                let declared = facts.colors.get(color).current.and_then(|it| seen.revision(color, it.number));
+                restarted(seen.deployments.get(color).as_deref()?, declared)
+            }),
             foreign_slices: foreign_slices(&seen.live_slices),
             strangers: strangers(seen),
         }
@@ -33,14 +40,27 @@ impl Material {
 
 /// Where clients reach the live Service.
 fn addresses(seen: &Snapshot, facts: &Observed) -> Option<ServiceStatus> {
-    facts.service.ours()?;
-    let spec = seen.service.as_ref()?.spec.as_ref()?;
+    let current = facts.service.ours()?.current;
+    let service = seen.service.as_ref()?;
+    let spec = service.spec.as_ref()?;
     let node_port = spec.ports.iter().flatten().find_map(|port| port.node_port);
-    Some(ServiceStatus { cluster_ip: spec.cluster_ip.clone(), node_port })
+    // What has left the spec and is not applied yet is none of it.
+    let recorded = || seen.app.status.as_ref()?.service.as_ref().map(|service| service.guards.clone());
+    let guards = if current { desired::guards(&seen.app, service) } else { recorded().unwrap_or_default() };
+    Some(ServiceStatus { cluster_ip: spec.cluster_ip.clone(), node_port, guards })
 }
 
 /// The image that the app's container runs.
 pub fn running_image(deployment: &Deployment) -> Option<String> {
     let pods = deployment.spec.as_ref()?.template.spec.as_ref()?;
     pods.containers.iter().find(|container| container.name == APP_CONTAINER)?.image.clone()
+}
+
+/// When somebody restarted the pods, unless the app's own template says so.
+fn restarted(deployment: &Deployment, declared: Option<&desired::Stored>) -> Option<String> {
+    let template = deployment.spec.as_ref()?.template.metadata.as_ref()?;
+    let at = template.annotations.as_ref()?.get(desired::RESTARTED_AT)?;
+    let metadata = declared.and_then(|stored| stored.rendered.deployment.pointer("/template/metadata"));
+    let own = metadata.and_then(|metadata| metadata.get("annotations")?.get(desired::RESTARTED_AT));
+    own.is_none().then(|| at.clone())
 }

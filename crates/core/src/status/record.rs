@@ -47,7 +47,7 @@ pub enum Stall {
     InvalidSpec,
     /// An object of a child's name belongs to somebody else.
     Conflict,
-    /// The API server refused a write that the app waits for.
+    /// The API server refused a write that the app waits for, or somebody reverts it each time.
     Refused,
     /// `spec.paused` holds back a change.
     Paused,
@@ -173,8 +173,7 @@ pub fn stall(
         return Some(Stall::Conflict);
     }
     let fails = fails(old, intent, facts, plan);
-    let is_refused =
-        |failed: &Failed| failed.kind == FailureKind::Refused && !failed.is_of_idle(intent, plan);
+    let is_refused = |failed: &Failed| failed.kind != FailureKind::Failed && !failed.is_of_idle(intent, plan);
     if failed.as_ref().is_some_and(is_refused) && !fails {
         return Some(Stall::Refused);
     }

@@ -5,6 +5,7 @@
 
 use kube::ResourceExt;
 
+use super::conditions::CONTESTED;
 use crate::apply::{Failure, FailureKind};
 use crate::desired::{self, names};
 use crate::observe::{Snapshot, Stranger};
@@ -61,6 +62,7 @@ pub fn waits(app: &BlueGreenApp, seen: &Observed, plan: &Plan, because: &Because
 pub(super) fn failed(failure: &Failure) -> (&'static str, String) {
     match failure.kind {
         FailureKind::Refused => ("Refused", failure.words.clone()),
+        FailureKind::Reverted => (CONTESTED, failure.words.clone()),
         FailureKind::Failed => ("WriteFailed", format!("{}; the operator tries again", failure.words)),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use bluegreen_api::KeyedList;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::schema::{self, Shape};
 use crate::kind::Kind;
@@ -94,6 +94,82 @@ impl fmt::Display for Path {
             Step::Field(key) => write!(f, ".{key}"),
             Step::Item(_, id) => write!(f, "{id:?}"),
         })
+    }
+}
+
+/// A set of paths as `fieldsV1` has it.
+pub(super) fn field_set(paths: &BTreeSet<Path>) -> Value {
+    let mut root = json!({});
+    for path in paths {
+        let place = path.0.iter().fold(&mut root, |at, step| {
+            let at = &mut at[step.to_string()];
+            if at.is_null() {
+                *at = json!({});
+            }
+            at
+        });
+        place["."] = json!({});
+    }
+    without_lone_dots(&mut root);
+    root
+}
+
+/// `{".": {}}` is written as `{}`.
+fn without_lone_dots(value: &mut Value) {
+    let fields = value.as_object_mut().expect("a map");
+    if fields.len() == 1 {
+        fields.remove(".");
+    }
+    fields.values_mut().for_each(without_lone_dots);
+}
+
+/// The paths of a `fieldsV1`.
+pub(super) fn of_field_set(kind: Kind, set: &Value) -> BTreeSet<Path> {
+    let mut found = BTreeSet::new();
+    read(kind, set, &mut Vec::new(), &mut Vec::new(), &mut found);
+    found
+}
+
+fn read(kind: Kind, set: &Value, names: &mut Vec<String>, steps: &mut Vec<Step>, found: &mut BTreeSet<Path>) {
+    let fields = set.as_object().expect("a map");
+    if fields.is_empty() || fields.contains_key(".") {
+        found.insert(Path(steps.clone()));
+    }
+    for (step, set) in fields.iter().filter(|(step, _)| *step != ".") {
+        let (sort, rest) = step.split_at(2);
+        if sort == "f:" {
+            names.push(rest.to_owned());
+            steps.push(Step::Field(rest.to_owned()));
+            read(kind, set, names, steps, found);
+            names.pop();
+        } else {
+            let Shape::Keyed(list) = schema::shape(kind, names) else {
+                panic!("{step} is no item of a list")
+            };
+            let item: Value = serde_json::from_str(rest).expect("keys or a value");
+            steps.push(Step::item(list, &item));
+            read(kind, set, names, steps, found);
+        }
+        steps.pop();
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(key) => write!(f, "f:{key}"),
+            Self::Item(list, id) if list.keys.is_empty() => write!(f, "v:{}", json!(id.first())),
+            Self::Item(list, id) => {
+                let value = |key: &str, value: &str| match value.parse::<i64>() {
+                    Ok(number) if key.to_lowercase().ends_with("port") => json!(number),
+                    _ => json!(value),
+                };
+                let keys = list.keys.iter().zip(id);
+                let keys: Map<String, Value> =
+                    keys.map(|((key, _), id)| ((*key).to_owned(), value(key, id))).collect();
+                write!(f, "k:{}", json!(keys))
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::drain::{Endpoints, Held};
 use crate::observe::Versions;
 use crate::pass::{
     Announcement, Answer, Command, Decision, Depth, Explanation, Known, Memory, News, Now, Observer, Pass,
+    Reverted,
 };
 use crate::plan::{Action, Intent, Observed, Routing};
 use bluegreen_api::Color;
@@ -35,6 +36,7 @@ pub struct Seen {
 pub struct Told {
     pub number: u32,
     pub failure: Option<Failure>,
+    pub reverted: Vec<Reverted>,
     pub green: Option<String>,
 }
 
@@ -100,6 +102,7 @@ impl Observer for Scripted {
         Told {
             number: decision.snapshot.should_tell,
             failure: known.failure.cloned(),
+            reverted: known.reverted.clone(),
             green: known.pods.green.map(str::to_owned),
         }
     }
@@ -110,6 +113,11 @@ impl Observer for Scripted {
             seen if seen.counts_only => News::Progress,
             _ => News::Claim,
         }
+    }
+
+    fn reverted(&self, _: &Decision<Self>, action: &Action) -> Option<Reverted> {
+        let color = action.color();
+        Some(Reverted { object: format!("{action:?}"), color, deviation: None, later: false })
     }
 
     fn record(&self, seen: &mut Seen, status: Told, version: Option<String>) {

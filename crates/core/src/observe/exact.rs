@@ -1,0 +1,110 @@
+//! Compares each child with its declaration, and says what differs.
+//!
+//! Two things are asked of each: every declared field has its value, and where the operator alone decides, nobody else has
+//! added anything.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Service;
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::desired::{self, Difference, Place, names};
+use crate::plan::{Selection, ServiceFacts};
+use bluegreen_api::{BlueGreenApp, Color, ServiceStatus};
+
+/// What differs, and the field manager that wrote it, where that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deviation {
+    /// The field.
+    pub difference: Difference,
+    /// Who wrote it.
+    pub manager: Option<String>,
+}
+
+/// How a Deployment differs from this stored revision, with this many pods.
+pub fn deployment(
+    app: &BlueGreenApp,
+    color: Color,
+    stored: &desired::Stored,
+    replicas: i32,
+    live: &Deployment,
+) -> Option<Deviation> {
+    let mut declared = desired::deployment(app, color, stored, replicas, "");
+    // The hashes say what the pods were rendered from, not what they are. An earlier release wrote none. Its
+    // Deployments get the hashes with their next write, and no switch waits for that.
+    for bookkeeping in [names::FENCE, names::BLOCK, names::INPUTS] {
+        leave_out(&mut declared, "/metadata/labels", bookkeeping);
+    }
+    // How it is rolled out follows the spec without a revision.
+    deviation(&desired::without_rollout(declared), live, Place::Template)
+}
+
+/// Returns true if the Deployment is rolled out as the spec says.
+pub fn settings(app: &BlueGreenApp, live: &Deployment) -> bool {
+    let declared = serde_json::json!({ "spec": desired::rollout(&app.spec) });
+    serde_json::to_value(live).is_ok_and(|live| desired::covers(&declared, &live).is_ok())
+}
+
+/// How a color's own Service differs from its declaration. `selecting` is the live Service, whose address families it
+/// follows.
+pub fn color_service(
+    app: &BlueGreenApp,
+    color: Color,
+    selecting: Option<&Service>,
+    live: &Service,
+) -> Option<Deviation> {
+    let declared = desired::color_service(app, color, desired::is_dual_stack(selecting));
+    deviation(&declared, live, Place::Ports)
+}
+
+/// How the live Service differs from its declaration. The selector and the token are left out, because they have rules of
+/// their own.
+pub fn live_service(app: &BlueGreenApp, live: &Service, facts: &ServiceFacts) -> Option<Deviation> {
+    let declared = desired::LiveService {
+        selects: None,
+        active: facts.committed,
+        served: facts.served,
+        fence: "",
+        operator: "",
+        had: ServiceStatus::default(),
+    };
+    let mut declared = desired::live_service(app, &declared);
+    if facts.selects == Selection::Edited {
+        desired::keep_targets(&mut declared, live);
+    }
+    for (parent, key) in [
+        ("/metadata/labels", names::FENCE),
+        ("/metadata/annotations", names::OPERATOR),
+        ("/spec", "selector"),
+    ] {
+        leave_out(&mut declared, parent, key);
+    }
+    deviation(&declared, live, Place::Ports)
+}
+
+/// What the live Service selects in place of the pods of this color.
+pub fn selector(app: &BlueGreenApp, to: Color, live: &Service) -> Option<Deviation> {
+    let declared = desired::live_selector(app, to);
+    deviation(&serde_json::json!({ "spec": { "selector": declared } }), live, Place::Ports)
+}
+
+fn leave_out(declared: &mut Value, parent: &str, key: &str) {
+    if let Some(object) = declared.pointer_mut(parent).and_then(Value::as_object_mut) {
+        object.remove(key);
+    }
+}
+
+fn deviation<K: Resource + Serialize>(declared: &Value, object: &K, place: Place) -> Option<Deviation> {
+    // That can't fail for these types; an object that nobody can read would be as good as none.
+    let live = serde_json::to_value(object).unwrap_or(Value::Null);
+    let owners = object.managed_fields();
+    match desired::covers(declared, &live) {
+        Err(difference) => {
+            let manager = desired::owner(owners, &difference.path);
+            Some(Deviation { difference, manager })
+        }
+        Ok(()) => desired::addition(owners, place, declared, &live)
+            .map(|(difference, manager)| Deviation { difference, manager: Some(manager) }),
+    }
+}

@@ -1,0 +1,157 @@
+//! Others who write to the operator's objects, on a real API server with its own rules of who owns which field.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bluegreen_api::Color::{Blue, Green};
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use crate::harness::{Kind, Sandbox, World, app};
+
+/// Longer than the operator takes somebody to be at it after the last time.
+const OVER: Duration = Duration::from_secs(180);
+
+/// A template whose container `app` has these fields.
+fn container(fields: Value) -> Value {
+    let mut container = json!({"name": "app"});
+    container
+        .as_object_mut()
+        .into_iter()
+        .for_each(|c| c.extend(fields.as_object().cloned().unwrap_or_default()));
+    json!({"template": {"spec": {"containers": [container]}}})
+}
+
+fn env(names: &[&str]) -> Value {
+    container(
+        json!({"env": names.iter().map(|name| json!({"name": name, "value": "1"})).collect::<Vec<_>>()}),
+    )
+}
+
+/// The names of the variables of a color's pods, and its tag.
+fn runs(world: &World, color: bluegreen_api::Color) -> Option<(Vec<String>, String)> {
+    let pods = world.deployment("hello", color)?.spec?.template.spec?;
+    let container = pods.containers.into_iter().next()?;
+    let names = container.env.unwrap_or_default().into_iter().map(|variable| variable.name).collect();
+    Some((names, container.image?.split_once(':')?.1.to_owned()))
+}
+
+fn message(world: &World, type_: &str) -> String {
+    let status = world.status("hello");
+    let condition = status.as_ref().and_then(|status| status.condition(type_));
+    condition.map(|condition| condition.message.clone()).unwrap_or_default()
+}
+
+/// `kubectl apply --server-side --force-conflicts` of all that there is, defaults included.
+async fn own_all(sandbox: &Sandbox, name: &str) -> Result<()> {
+    let api: Api<Deployment> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
+    let mut all = api.get(name).await?;
+    (all.metadata.managed_fields, all.metadata.resource_version, all.status) = (None, None, None);
+    api.patch(name, &PatchParams::apply("restore").force(), &Patch::Apply(&all)).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn do_pods_follow_the_template_when_another_manager_owns_them_too() -> Result<()> {
+    let (sandbox, _operator) = Sandbox::serving("exact-pods", &app("hello").with(env(&["A", "B"]))).await?;
+    own_all(&sandbox, "hello-green").await?;
+    let warm = |world: &World| world.condition("hello", "StandbyReady", "True", "Warm");
+    sandbox.until("green is warm", warm).await?;
+
+    let mut edit = env(&["A"]);
+    edit["green"] = json!({"tag": "v3"});
+    sandbox.edit("hello", edit).await?;
+    let is_exact = |world: &World, tag: &str| runs(world, Green) == Some((vec!["A".into()], tag.into()));
+    sandbox.until("green runs v3 without B", |world| warm(world) && is_exact(world, "v3")).await?;
+
+    // `kubectl set env`, `kubectl rollout pause`.
+    sandbox.kubectl(&["set", "env", "deployment/hello-green", "C=1"]).await?;
+    sandbox.kubectl(&["rollout", "pause", "deployment/hello-green"]).await?;
+    sandbox.edit("hello", json!({"active": "green", "green": {"tag": "v4"}})).await?;
+    sandbox.until("green serves", |world| world.serves("hello", Green) && is_exact(world, "v4")).await?;
+    sandbox.finish().await
+}
+
+#[tokio::test]
+async fn is_an_adopted_load_balancer_exact_in_its_ports_and_never_less_guarded() -> Result<()> {
+    let sandbox = Sandbox::new("exact-ports").await?;
+    let service = json!({
+        "metadata": {"name": "hello", "annotations": {"bluegreen.dev/adopt": "hello"}},
+        "spec": {
+            "type": "LoadBalancer", "selector": {"app": "old"}, "loadBalancerClass": "example.com/internal",
+            "loadBalancerSourceRanges": ["10.0.0.0/8"], "allocateLoadBalancerNodePorts": false,
+            "ports": [{"name": "http", "port": 80}],
+        },
+    });
+    sandbox.create(Kind::Service, service).await?;
+    let of_port = |port| json!({"service": {"type": "LoadBalancer", "port": port}});
+    let (sandbox, _operator) = sandbox.serve(&app("hello").with(of_port(80))).await?;
+    let listens = |world: &World, port: i32| {
+        let ports = world.service("hello").and_then(|service| service.spec?.ports).unwrap_or_default();
+        ports.iter().map(|port| port.port).eq([port])
+    };
+    let is_guarded = |world: &World| {
+        let spec = world.service("hello").and_then(|service| service.spec).unwrap_or_default();
+        spec.load_balancer_source_ranges == Some(vec!["10.0.0.0/8".into()])
+            && spec.load_balancer_class.as_deref() == Some("example.com/internal")
+            && spec.allocate_load_balancer_node_ports == Some(false)
+    };
+    sandbox.edit("hello", of_port(8080)).await?;
+    sandbox.until("it listens on 8080", |world| listens(world, 8080) && world.ready("hello")).await?;
+
+    let was = sandbox.world().service("hello").and_then(|service| service.metadata.uid).context("a uid")?;
+    sandbox.delete(Kind::Service, "hello").await?;
+    let is_back = |world: &World| {
+        let now = world.service("hello").and_then(|service| service.metadata.uid);
+        now.is_some_and(|now| now != was) && is_guarded(world)
+    };
+    sandbox.until("it is back", |world| is_back(world) && world.serves("hello", Blue)).await?;
+    sandbox.edit("hello", json!({"active": "green", "service": {"annotations": {"team": "a"}}})).await?;
+    sandbox.until("green serves", |world| world.serves("hello", Green) && is_guarded(world)).await?;
+    sandbox.finish().await
+}
+
+/// Its feature gate is off.
+#[tokio::test]
+async fn is_a_field_that_the_api_server_drops_named() -> Result<()> {
+    let (sandbox, _operator) = Sandbox::serving("dropped", &app("hello")).await?;
+    let mut edit = container(json!({"lifecycle": {"stopSignal": "SIGUSR1"}}));
+    edit["template"]["spec"]["os"] = json!({"name": "linux"});
+    edit["active"] = json!("green");
+    sandbox.edit("hello", edit).await?;
+    sandbox
+        .within(Duration::from_secs(15), "it is named", |world| {
+            let named = "lifecycle.stopSignal should be \"SIGUSR1\", but the API server does not store it";
+            world.stalled("hello", "Contested") && message(world, "Stalled").contains(named)
+        })
+        .await?;
+    sandbox.edit("hello", json!({"template": null})).await?;
+    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
+    sandbox.finish().await
+}
+
+/// An autoscaler that is still aimed at the Deployment, and looks every second.
+#[tokio::test]
+async fn is_whoever_scales_a_deployment_named_and_answered_less_often() -> Result<()> {
+    let (sandbox, _operator) = Sandbox::serving("scaled", &app("hello")).await?;
+    let kind = kube::core::ApiResource::erase::<Deployment>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(sandbox.client.clone(), &sandbox.namespace, &kind);
+    let scale = json!({"spec": {"replicas": 5}});
+    let params = PatchParams { field_manager: Some("autoscaler".into()), ..PatchParams::default() };
+    let named = |world: &World| {
+        let words = message(world, "Stalled");
+        world.stalled("hello", "Contested")
+            && words.contains("autoscaler (subresource scale) keeps changing spec.replicas")
+            && words.contains("at BlueGreenApp hello")
+    };
+    let mut is_named = false;
+    for _ in 0..20 {
+        api.patch_scale("hello-blue", &params, &Patch::Merge(&scale)).await?;
+        is_named = is_named || sandbox.reached(Duration::from_secs(1), named).await?;
+    }
+    assert!(is_named, "{}", message(&sandbox.world(), "Stalled"));
+    sandbox.within(OVER, "it is over", |world| world.serves("hello", Blue)).await?;
+    assert_eq!(sandbox.world().size("hello", Blue), Some(2));
+    sandbox.finish().await
+}
