@@ -360,6 +360,12 @@ fn after_switch(intent: &Intent, seen: &Observed) -> Stage {
     Stage::Serving
 }
 
+/// Returns true if the live Service and both Deployments carry this leader's token, so that no earlier write can still take
+/// effect on them.
+pub fn is_fenced(seen: &Observed) -> bool {
+    fence(seen).is_none()
+}
+
 /// When to run the next pass although nothing happened: at the end of a drain, of a deadline, of the standby timer.
 fn wake(intent: &Intent, seen: &Observed, live: Live) -> Option<Duration> {
     let left = |limit: Duration, passed: Duration| limit.checked_sub(passed).filter(|d| !d.is_zero());

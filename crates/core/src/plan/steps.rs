@@ -93,9 +93,6 @@ fn create(intent: &Intent, seen: &Observed, live: Live, color: Color) -> Vec<Act
 /// whose revision and Deployment need not be made. `is_alone`: nothing is to be created.
 fn change(intent: &Intent, seen: &Observed, live: Live, made: &[Color], is_alone: bool) -> Vec<Action> {
     let edits: Vec<Action> = made.iter().filter_map(|&color| upkeep(intent, seen, live, color)).collect();
-    if edits.is_empty() && !is_alone {
-        return Vec::new();
-    }
     // The stamps are written while the target still rolls, so that they don't delay the switch.
     let switching = live != Live::Selected(intent.active);
     let wants_fence = !edits.is_empty() || switching || !seen.recorded.settled;
@@ -104,6 +101,9 @@ fn change(intent: &Intent, seen: &Observed, live: Live, made: &[Color], is_alone
     }
     if !edits.is_empty() {
         return guarded(seen, edits);
+    }
+    if !is_alone {
+        return Vec::new();
     }
     Color::ALL
         .into_iter()

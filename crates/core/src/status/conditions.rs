@@ -17,6 +17,7 @@ pub const REASONS: &[&str] = &[
     "Collecting",
     CONTESTED,
     "FenceConflict",
+    "Fencing",
     "InvalidSpec",
     "LiveColorEditHeld",
     "LiveNotReady",
@@ -141,7 +142,9 @@ fn reconciling(report: &Report, work: Work, (reason, message): &Why) -> Why {
             let failure = report.problems.failure(report.app);
             failure.as_ref().map_or_else(|| (*reason, message.clone()), words::failed)
         }
-        Work::Target | Work::Switching | Work::Pausing => (reason, message.clone()),
+        Work::Target | Work::Switching => (reason, message.clone()),
+        Work::Fencing if *reason == "Serving" => ("Fencing", format!("The operator is {}", words::fencing())),
+        Work::Fencing => (reason, message.clone()),
         Work::Live if *reason == "LiveNotReady" => ("Updating", message.clone()),
         Work::Live => (reason, message.clone()),
         Work::Idle(idle) => ("StandbyUpdating", format!("{idle} is being updated")),

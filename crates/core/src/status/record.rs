@@ -4,7 +4,7 @@
 //! one that runs. It uses the planner's types only.
 
 use crate::apply::FailureKind;
-use crate::plan::{Child, Intent, Live, Observed, Plan, Stage};
+use crate::plan::{self, Child, Intent, Live, Observed, Plan, Stage};
 use bluegreen_api::{Color, PerColor};
 
 /// The part of a status that is read back.
@@ -66,8 +66,8 @@ pub enum Work {
     Switching,
     /// A write did not succeed, and is tried again.
     Retry,
-    /// Earlier writes of unknown result are fenced, so that the pause can be reported.
-    Pausing,
+    /// Earlier writes that may still take effect are fenced.
+    Fencing,
     /// The live color is brought to what the spec says.
     Live,
     /// The idle color is.
@@ -197,8 +197,11 @@ pub fn work(
     failed: Option<Failed>,
 ) -> Option<Work> {
     let target = intent.active;
+    // Nothing may be called done before that: it is what tells a later pass that there is nothing to fence.
+    let unfenced = !plan.actions.is_empty() && !plan::is_fenced(facts);
     match (plan.stage, failed.map(|failed| failed.kind)) {
-        (Stage::Pausing, _) => return Some(Work::Pausing),
+        (Stage::Pausing, _) => return Some(Work::Fencing),
+        _ if unfenced && plan.waits.holder.is_none() => return Some(Work::Fencing),
         _ if fails(old, intent, facts, plan) && failed.is_some() => return None,
         (_, Some(FailureKind::Failed)) => return Some(Work::Retry),
         _ if stall(old, intent, facts, plan, failed).is_some() => return None,
@@ -207,7 +210,7 @@ pub fn work(
     match plan.stage {
         Stage::Preparing { .. } => Some(Work::Target),
         Stage::Switching { .. } => Some(Work::Switching),
-        Stage::Pausing => Some(Work::Pausing),
+        Stage::Pausing => Some(Work::Fencing),
         // Pods that fail are no work that the spec asked for.
         Stage::Unready { missing } => {
             (missing.is_update() || !is_degraded(old, intent, facts, plan)).then_some(Work::Live)

@@ -51,9 +51,7 @@ pub fn waits(app: &BlueGreenApp, seen: &Observed, plan: &Plan, because: &Because
             )),
             None => plan.waits.paused.then(paused),
         },
-        Stage::Pausing => Some(
-            "Pausing: making sure that no earlier write of this operator can still take effect".to_owned(),
-        ),
+        Stage::Pausing => Some(format!("Pausing: {}", fencing())),
         Stage::Serving => None,
     }
 }
@@ -65,6 +63,11 @@ pub(super) fn failed(failure: &Failure) -> (&'static str, String) {
         FailureKind::Reverted => (CONTESTED, failure.words.clone()),
         FailureKind::Failed => ("WriteFailed", format!("{}; the operator tries again", failure.words)),
     }
+}
+
+/// Earlier writes that may still take effect are fenced.
+pub(super) fn fencing() -> String {
+    "making sure that no earlier write of this operator can still take effect".to_owned()
 }
 
 /// A switch that is under way.

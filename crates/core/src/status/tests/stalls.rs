@@ -192,3 +192,16 @@ fn slices_that_the_endpoint_slice_controller_did_not_make_are_named() {
         ]
     );
 }
+
+/// What is called done is not fenced any more: a write of an earlier leader could then still arrive.
+#[test]
+fn nothing_is_called_done_while_an_earlier_write_may_still_take_effect() {
+    let (app, mut seen) = (app("blue"), seen());
+    seen.recorded.settled = false;
+    for (fence, is_told) in [(Fence::Stale, "True"), (Fence::Mine, "")] {
+        deployment(&mut seen, Color::Green).fence = fence;
+        let plan = plan::plan(&observe::intent(&app), &seen);
+        let status = told_of(&app, &seen, &plan, &failing(FailureKind::Refused, Some(Color::Green)));
+        assert_eq!(says(&status, RECONCILING).0, is_told, "{status:?}");
+    }
+}
