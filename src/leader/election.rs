@@ -196,11 +196,17 @@ impl Candidate {
                 self.observe(cfg, lease, now);
                 self.claim_or_wait(cfg, now)
             }
-            // If the answer comes so late that the term would be over already, it is ignored.
             Observation::Written(lease) if now < self.started + cfg.renew_deadline => {
                 Leader::begin(cfg, lease, self.started)
             }
-            Observation::Written(_) | Observation::Refused | Observation::Unknown => {
+            // The answer comes so late that the term would be over already. It shows a Lease nonetheless: if that is gone
+            // with the next read, somebody else may have held it.
+            Observation::Written(lease) => {
+                self.observe(cfg, Some(lease), now);
+                let pause = Command::Wait(now.max(self.started + cfg.retry_period));
+                (State::Candidate(self), pause)
+            }
+            Observation::Refused | Observation::Unknown => {
                 let pause = Command::Wait(now.max(self.started + cfg.retry_period));
                 (State::Candidate(self), pause)
             }

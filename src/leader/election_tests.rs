@@ -195,6 +195,20 @@ fn a_wait_for_whoever_held_a_lease_that_is_gone_is_not_ended_by_a_change_of_the_
     assert_eq!(play.at(21.0, read(released.clone())), claim(released));
 }
 
+/// Its own Lease, of which it hears when its term would be over; meanwhile another process may have taken and lost it.
+#[test]
+fn a_lease_whose_creation_was_answered_too_late_is_waited_for_when_it_is_gone() {
+    let mut play = Play::candidate();
+    play.at(0.0, Observation::Wake);
+    assert_eq!(play.at(0.0, Observation::Read(None)), Command::Create);
+    let late = Observation::Written(play.mine("1"));
+    assert!(matches!(play.at(20.0, late), Command::Wait(_)));
+    play.at(20.0, Observation::Wake);
+    assert!(matches!(play.at(20.0, Observation::Read(None)), Command::Wait(_)));
+    play.at(35.0, Observation::Wake);
+    assert_eq!(play.at(35.0, Observation::Read(None)), Command::Create);
+}
+
 #[test]
 fn a_lost_race_is_followed_by_a_pause_and_a_new_look() {
     let mut play = Play::candidate();
