@@ -41,7 +41,7 @@ pub fn intent(app: &BlueGreenApp) -> Intent {
     Intent {
         active: spec.active,
         paused: spec.paused,
-        invalid: !validate::problems(&app.name_any(), spec).is_empty(),
+        invalid: !validate::blocking(&app.name_any(), spec).is_empty(),
         replicas: spec.replicas,
         standby: standby(app),
         drain: seconds(spec.drain_seconds),

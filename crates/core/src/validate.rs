@@ -29,6 +29,15 @@ impl std::fmt::Display for Problem {
     }
 }
 
+/// Returns the problems for which the operator leaves an app as it is. An app that was stored before admission knew a rule
+/// about what the pods do is still served and switched: the rule is a hint at a mistake, and the pods run as before.
+#[must_use]
+pub fn blocking(name: &str, spec: &BlueGreenAppSpec) -> Vec<Problem> {
+    let mut problems = problems(name, spec);
+    problems.retain(|problem| problem.message != rules::APP_UNDER_ANOTHER_NAME.message);
+    problems
+}
+
 /// Returns all problems of an app with this name and spec. The list is empty if admission would accept the app.
 ///
 /// It never panics, whatever `spec` holds.

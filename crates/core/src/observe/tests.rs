@@ -362,3 +362,18 @@ fn the_deadline_of_a_switch_begins_anew_when_the_service_selects_the_target() {
     assert_eq!(since("green", "green", Some(700), 705), Some(5), "the endpoints follow");
     assert_eq!(since("green", "green", Some(700), 1400), Some(700), "they do not");
 }
+
+/// A worker of the app's own image beside a container that the operator adds: admission refuses that now, and what was
+/// stored before must not lose its way back.
+#[test]
+fn a_rule_about_new_templates_does_not_make_a_stored_app_invalid() {
+    let spec = json!({
+        "active": "blue", "image": "team/hello", "blue": {"tag": "v1"}, "replicas": 1, "port": 8080,
+        "template": {"spec": {"containers": [{"name": "worker", "image": "team/hello:v1"}]}},
+    });
+    let mut app = json!({"apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "metadata": {"name": "hello"}});
+    app["spec"] = spec;
+    let app: BlueGreenApp = serde_json::from_value(app).unwrap();
+    assert_eq!(validate::problems("hello", &app.spec).len(), 1);
+    assert!(!intent(&app).invalid);
+}

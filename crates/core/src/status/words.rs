@@ -105,7 +105,7 @@ pub(super) fn paused() -> String {
 
 /// Rules of the spec that are broken.
 pub(super) fn invalid(app: &BlueGreenApp) -> String {
-    let problems = validate::problems(&app.name_any(), &app.spec);
+    let problems = validate::blocking(&app.name_any(), &app.spec);
     problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
