@@ -116,6 +116,8 @@ pub struct Sent {
     pub words: String,
     /// The color whose own Service it deletes, which the model leaves out.
     pub removes: Option<Color>,
+    /// It stamps the status of a Deployment.
+    on_status: bool,
     /// For a deletion: of what.
     uid: Value,
 }
@@ -261,7 +263,21 @@ pub fn looks(reader: &mut Reader, log: &[Record], starts: &[usize], statuses: St
     looks.extend(current);
     // One that failed leads to nothing.
     looks.retain(Look::counts);
+    looks.iter_mut().for_each(|look| stamp_once(&mut look.sent));
     Ok(looks)
+}
+
+/// A stamp on a Deployment that did not succeed is tried once more, on its status: one stamp for the model.
+fn stamp_once(sent: &mut Vec<Sent>) {
+    while let Some(second) = sent.iter().position(|stamp| stamp.on_status) {
+        let again = sent.remove(second);
+        let Some(first) = sent[..second].iter_mut().find(|first| first.ask == again.ask) else { continue };
+        match first.fate {
+            // The second one was refused for that, and the operator reads again, as after a stamp that succeeded.
+            Fate::Committed(_) => first.heard = again.heard,
+            _ => *first = Sent { on_status: false, ..again },
+        }
+    }
 }
 
 fn is_by_name(record: &Record) -> bool {
@@ -362,5 +378,6 @@ fn sent(reader: &Reader, record: &Record, status_at: Statuses) -> Result<Option<
     let of = request.name.strip_prefix(reader.name.as_str()).and_then(|rest| rest.strip_prefix('-'));
     let removes = (request.verb == Verb::Delete && request.resource == "services").then_some(of).flatten();
     let removes = removes.and_then(Color::parse);
-    Ok(Some(Sent { ask, fate, heard, words, removes, uid: body["preconditions"]["uid"].clone() }))
+    let on_status = stamps && request.subresource == "status";
+    Ok(Some(Sent { ask, fate, heard, words, removes, on_status, uid: body["preconditions"]["uid"].clone() }))
 }

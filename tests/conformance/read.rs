@@ -181,11 +181,13 @@ impl Reader {
     }
 }
 
-/// Term and attempt in the labels of an object.
+/// Term and attempt in the labels of an object, or in its annotations if they are newer.
 pub fn token(metadata: &Value) -> Option<(i64, u8)> {
-    let label = metadata["labels"][names::FENCE].as_str()?;
-    let mut parts = label.splitn(3, '.').skip(1);
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    let read = |stamp: &str| {
+        let mut parts = stamp.splitn(3, '.').skip(1);
+        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    };
+    ["labels", "annotations"].iter().filter_map(|at| metadata[at][names::FENCE].as_str().and_then(read)).max()
 }
 
 /// What an app's status says, as far as it is read back.

@@ -164,14 +164,20 @@ pub(crate) fn reports_instead(world: &World, k: usize, bounds: &Bounds, guards: 
         let mut pass = Pass::new(&observer, &mut memory);
         let Command::Send(sending) = pass.read(Reading::whole(), answer, NOW) else { return worlds };
         let outcomes = vec![outcome.clone(); sending.actions().len()];
-        let Command::Report(reporting) = pass.sent(sending, &outcomes, now) else { continue };
-        let Told(status, left) = reporting.status;
         let valid = controller.fresh & Object::App.bit() != 0;
+        let report = match pass.sent(sending, &outcomes, now) {
+            Command::Report(reporting) => {
+                let Told(status, left) = reporting.status;
+                Some(Request { ask: Ask::Status(status, left), valid })
+            }
+            // The status says all of it already.
+            _ => None,
+        };
         let mut next = *world;
         let after = &mut next.controllers[k];
         after.clocks = clocks(&memory.drain, controller.clocks);
         after.queue = [None; QUEUE];
-        after.queue[0] = Some(Request { ask: Ask::Status(status, left), valid });
+        after.queue[0] = report;
         after.mode = Mode::Acting { unknown: false };
         settle(after, guards);
         if !worlds.contains(&next) {
