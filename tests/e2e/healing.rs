@@ -30,10 +30,6 @@ async fn is_a_selector_that_somebody_edited_put_back_at_once() -> Result<()> {
         selector(json!({"bluegreen.dev/color": "green"})),
         // Without it, both colors would serve.
         selector(json!({"bluegreen.dev/color": null})),
-        selector(json!({"bluegreen.dev/app": "another"})),
-        selector(json!({"tier": "web"})),
-        selector(json!({"bluegreen.dev/color": "none"})),
-        selector(Value::Null),
         // The record of what was committed, together with the selector.
         json!({
             "metadata": {"annotations": {"bluegreen.dev/active": "green"}},
