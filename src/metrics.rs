@@ -70,7 +70,13 @@ pub enum WriteOutcome {
     NotLeader,
 }
 
+/// What is written: the kinds of [`bluegreen_core::apply::Object::label`], and the status.
+const WRITTEN: [&str; 4] = ["service", "deployment", "controllerrevision", "status"];
+
 impl WriteOutcome {
+    const ALL: [Self; 6] =
+        [Self::Ok, Self::Conflict, Self::Rejected, Self::Failed, Self::Unknown, Self::NotLeader];
+
     /// The label value.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -213,6 +219,11 @@ impl Inner {
         for (from, to) in [("blue", "green"), ("green", "blue"), ("none", "blue"), ("none", "green")] {
             for result in SwitchResult::ALL {
                 self.switches.with_label_values(&[from, to, result.as_str()]);
+            }
+        }
+        for kind in WRITTEN {
+            for outcome in WriteOutcome::ALL {
+                self.writes.with_label_values(&[kind, outcome.as_str()]);
             }
         }
         for result in ReconcileResult::ALL {
