@@ -84,7 +84,8 @@ pub fn record(
 ) -> Record {
     Record {
         active: plan.live.color().or(old.active),
-        switch: switch(old, intent, plan),
+        // A switch that may still take effect is not over, whatever the spec says now: its drain would be skipped.
+        switch: switch(old, intent, plan).or(old.switch.filter(|_| is_unfenced(facts, plan))),
         reconciling: work(old, intent, facts, plan, failed).is_some(),
         served: PerColor::from_fn(|color| served(old, intent, facts, color)),
         healthy: healthy(old.healthy, intent, facts, plan),
@@ -114,6 +115,12 @@ fn healthy(before: Option<i32>, intent: &Intent, facts: &Observed, plan: &Plan) 
 /// Fewer pods of the live color are available than there were: pods have failed.
 pub fn is_degraded(old: &Record, intent: &Intent, facts: &Observed, plan: &Plan) -> bool {
     listed_and_available(facts, plan) < healthy(old.healthy, intent, facts, plan).unwrap_or(1).max(1)
+}
+
+/// There is something to do, and an earlier write may still take effect. Where there is nothing to do, a report before this
+/// one has made sure of that.
+fn is_unfenced(facts: &Observed, plan: &Plan) -> bool {
+    !plan.actions.is_empty() && !plan::is_fenced(facts)
 }
 
 /// The color that should be live is, and its pods fail. Nothing that waits for a person may hide that: neither a pause nor
@@ -197,11 +204,10 @@ pub fn work(
     failed: Option<Failed>,
 ) -> Option<Work> {
     let target = intent.active;
-    // Nothing may be called done before that: it is what tells a later pass that there is nothing to fence.
-    let unfenced = !plan.actions.is_empty() && !plan::is_fenced(facts);
     match (plan.stage, failed.map(|failed| failed.kind)) {
         (Stage::Pausing, _) => return Some(Work::Fencing),
-        _ if unfenced && plan.waits.holder.is_none() => return Some(Work::Fencing),
+        // Nothing may be called done before that: it is what tells a later pass that there is nothing to fence.
+        _ if is_unfenced(facts, plan) && plan.waits.holder.is_none() => return Some(Work::Fencing),
         _ if fails(old, intent, facts, plan) && failed.is_some() => return None,
         (_, Some(FailureKind::Failed)) => return Some(Work::Retry),
         _ if stall(old, intent, facts, plan, failed).is_some() => return None,

@@ -193,6 +193,26 @@ fn slices_that_the_endpoint_slice_controller_did_not_make_are_named() {
     );
 }
 
+/// The switch to green was sent and got no answer, and the user went back: it may still arrive, and blue must drain then.
+#[test]
+fn a_switch_that_may_still_take_effect_is_not_called_canceled() {
+    let (mut app, mut seen) = (app("blue"), seen());
+    let switch = json!({"from": "blue", "to": "green", "startedAt": Timestamp::UNIX_EPOCH.to_string()});
+    let mut status = serde_json::to_value(app.status.clone().unwrap()).unwrap();
+    status["switch"] = switch;
+    status["active"] = json!("blue");
+    app.status = serde_json::from_value(status).unwrap();
+    seen.recorded = Recorded { active: Some(Color::Blue), switching: true, settled: false };
+    (seen.elapsed.moved, seen.elapsed.cleared) =
+        (Some(Duration::from_secs(99)), Some(Duration::from_secs(99)));
+    for (fence, is_kept) in [(Fence::Stale, true), (Fence::Mine, false)] {
+        deployment(&mut seen, Color::Green).fence = fence;
+        let plan = plan::plan(&observe::intent(&app), &seen);
+        let status = told_of(&app, &seen, &plan, &failing(FailureKind::Failed, Some(Color::Green)));
+        assert_eq!(status.switch.is_some(), is_kept, "{status:?}");
+    }
+}
+
 /// What is called done is not fenced any more: a write of an earlier leader could then still arrive.
 #[test]
 fn nothing_is_called_done_while_an_earlier_write_may_still_take_effect() {
