@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail};
 
@@ -32,7 +33,10 @@ pub fn create(id: &str, node: &str) -> Result<()> {
 /// Whether cgroups can be created here, and which kind there is.
 pub fn check() -> Result<(), String> {
     let hierarchies = hierarchies().map_err(|error| format!("no cgroups in {ROOT}: {error}"))?;
-    let name = format!("bluegreen-check-{}", std::process::id());
+    // Tests of one process check at the same time.
+    static CHECKS: AtomicU64 = AtomicU64::new(0);
+    let check = CHECKS.fetch_add(1, Ordering::Relaxed);
+    let name = format!("bluegreen-check-{}-{check}", std::process::id());
     for hierarchy in hierarchies {
         let folder = hierarchy.join(&name);
         fs::create_dir(&folder)
