@@ -65,7 +65,7 @@ fn promises(seen: &Snapshot, facts: &Observed, plan: &Plan) {
 }
 
 /// Nothing about the children is wrong: then no edit of the spec but of `replicas` and `activeUpdatePolicy` may touch
-/// the live color's Deployment.
+/// the live color's pods. How its Deployment is rolled out may be edited, and then nothing else is.
 pub fn serving_is_left_alone(seen: &Snapshot) {
     let spec = &seen.app.spec;
     let size = seen.deployments.blue.as_ref().and_then(|d| d.spec.as_ref()?.replicas);
@@ -79,8 +79,17 @@ pub fn serving_is_left_alone(seen: &Snapshot) {
         let facts = observe(seen, Held { moved: held, cleared: held, lost: None });
         let plan = plan::plan(&observe::intent(&seen.app), &facts);
         assert_eq!(plan.live.color(), Some(Color::Blue));
+        let blue = &facts.colors.blue;
+        let sets = |action: &Action| {
+            let deployment = blue.deployment.ours().expect("it is as the operator made it");
+            let is_current = blue.current.is_some_and(|current| current.number == deployment.revision);
+            let is_edit =
+                *action == Action::EditDeployment { color: Color::Blue, replicas: deployment.replicas };
+            is_edit && !deployment.settings && deployment.matches && is_current
+        };
         let touches = |action: &&Action| {
-            !matches!(action, Action::ApplyColorService(_)) && action.color() == Some(Color::Blue)
+            let is_pods = !matches!(action, Action::ApplyColorService(_)) && !sets(action);
+            is_pods && action.color() == Some(Color::Blue)
         };
         let touched: Vec<_> = plan.actions.iter().filter(touches).collect();
         assert!(touched.is_empty(), "{touched:?} for {spec:#?}");
