@@ -1,7 +1,7 @@
 //! PURE: a line of output, in tones that become colors only where colors are wanted.
 
 use anstyle::{AnsiColor, Style};
-use bluegreen_core::harmless::is_harmful;
+use bluegreen_core::harmless::visible;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// What a piece of text is about.
@@ -70,9 +70,7 @@ impl Line {
     /// Adds text, without what a terminal would obey: much of it was written by somebody else.
     #[must_use]
     pub fn add(mut self, text: impl Into<String>, tone: Tone) -> Self {
-        let text: String = text.into();
-        let blank = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
-        self.0.push((blank.filter(|c| !is_harmful(*c)).collect(), tone));
+        self.0.push((visible(&text.into()), tone));
         self
     }
 

@@ -15,7 +15,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Resource, ResourceExt};
 
-use crate::desired::names;
+use crate::desired::{names, running_revision};
 use crate::harmless::harmless;
 
 /// How many bytes a sentence has at most: it becomes part of a condition's message, and of an Event's note.
@@ -61,9 +61,9 @@ pub fn explain(deployment: Option<&Deployment>, pods: &[Pod], now: Timestamp) ->
     if let Some(words) = deployment.and_then(refused_pods) {
         return Some(harmless(&words, MOST));
     }
-    let newest = deployment.and_then(revision);
-    let of_newest =
-        |pod: &&Pod| newest.is_none_or(|newest| pod.labels().get(names::REVISION) == Some(newest));
+    // Pods of an earlier revision are on their way out.
+    let newest = deployment.and_then(running_revision).map(|number| number.to_string());
+    let of_newest = |pod: &&Pod| newest.is_none() || pod.labels().get(names::REVISION) == newest.as_ref();
     let wait = deployment.and_then(|deployment| deployment.spec.as_ref()?.min_ready_seconds).unwrap_or(0);
     let mut causes: BTreeMap<(Severity, String), (usize, String)> = BTreeMap::new();
     for pod in pods.iter().filter(|pod| is_meant_to_run(pod)).filter(of_newest) {
@@ -90,12 +90,6 @@ pub fn is_late(pod: &Pod) -> bool {
 fn is_meant_to_run(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     !matches!(phase, Some("Failed" | "Succeeded")) && pod.meta().deletion_timestamp.is_none()
-}
-
-/// The revision that the Deployment asks for. Pods of an earlier one are on their way out.
-fn revision(deployment: &Deployment) -> Option<&String> {
-    let template = &deployment.spec.as_ref()?.template;
-    template.metadata.as_ref()?.labels.as_ref()?.get(names::REVISION)
 }
 
 /// The pods were not even created: a quota, an admission policy, a missing ServiceAccount.

@@ -1,20 +1,20 @@
 //! PURE: text that somebody else wrote, so that it can do no harm where it is shown.
 
+use crate::text::cut;
+
 /// The text on one line, without what a terminal would obey and without what turns the order of letters around, in at most
 /// `most` bytes.
 ///
 /// Who may create pods or Events in a namespace writes texts that an administrator's terminal prints.
 #[must_use]
 pub fn harmless(text: &str, most: usize) -> String {
-    const ELLIPSIS: char = '…';
-    let visible = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_harmful(*c));
-    let visible: String = visible.collect();
-    let mut line = visible.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.len() > most {
-        line.truncate(line.floor_char_boundary(most.saturating_sub(ELLIPSIS.len_utf8())));
-        line.push(ELLIPSIS);
-    }
-    line
+    cut(visible(text).split_whitespace().collect::<Vec<_>>().join(" "), most)
+}
+
+/// The text on one line, with all of its spaces and without what is harmful.
+#[must_use]
+pub fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_harmful(*c)).collect()
 }
 
 /// Control characters, escape sequences among them, and characters without a width that hide or reorder others.

@@ -163,14 +163,11 @@ pub fn deviation(seen: &Snapshot, facts: &Observed, action: &Action) -> Option<D
         Action::EditDeployment { color, replicas } => {
             let number = facts.colors.get(color).current?.number;
             let (stored, live) = (seen.revision(color, number)?, seen.deployments.get(color).as_deref()?);
-            exact::deployment(app, color, stored, replicas, live)
+            exact::deployment(app, color, stored, replicas, &exact::Live::of(live))
         }
-        Action::ApplyColorService(color) => exact::color_service(
-            app,
-            color,
-            seen.service.as_deref(),
-            seen.color_services.get(color).as_deref()?,
-        ),
+        Action::ApplyColorService(color) => {
+            exact::color_service(app, color, service, seen.color_services.get(color).as_deref()?)
+        }
         Action::UpdateService => exact::live_service(app, service?, facts.service.ours()?),
         Action::Restore { to } | Action::Switch { from: _, to } => exact::selector(app, to, service?),
         Action::CreateService
@@ -253,14 +250,15 @@ fn deployment_facts(
     let replicas = spec.and_then(|spec| spec.replicas).unwrap_or(1);
     let stamps = [deployment.labels(), deployment.annotations()];
     let fence = stamps.map(|stamps| token.compare(stamps.get(names::FENCE).map(String::as_str), None));
-    let matches = current
-        .is_some_and(|stored| exact::deployment(&seen.app, color, stored, replicas, deployment).is_none());
+    let live = exact::Live::of(deployment);
+    let is_as = |stored| exact::deployment(&seen.app, color, stored, replicas, &live).is_none();
+    let matches = current.is_some_and(is_as);
     let revision = desired::running_revision(deployment).unwrap_or(0);
     DeploymentFacts {
         revision,
         stored: stored.iter().any(|stored| stored.number == revision),
         matches,
-        settings: exact::settings(&seen.app, deployment),
+        settings: exact::settings(&seen.app, &live),
         fence: crate::plan::Fence::of_both(fence),
         replicas,
         observed: status.observed_generation.unwrap_or(-1) >= deployment.meta().generation.unwrap_or(0),

@@ -5,9 +5,6 @@ use serde_json::{Value, json};
 use super::revision::as_json;
 use bluegreen_api::BlueGreenAppSpec;
 
-/// The fields of a Deployment's spec that follow the app's spec whatever revision the Deployment runs.
-const FIELDS: [&str; 3] = ["minReadySeconds", "progressDeadlineSeconds", "strategy"];
-
 /// The shared fields whose edit makes no revision.
 ///
 /// All but `drainSeconds` are fields of the Deployment. The pods' default grace period and `preStop` sleep are made from
@@ -46,7 +43,8 @@ impl Timing {
     }
 }
 
-/// Returns the part of a Deployment's spec that says how it is rolled out.
+/// Returns the part of a Deployment's spec that says how it is rolled out. It follows the app's spec, whatever revision the
+/// Deployment runs.
 pub fn rollout(spec: &BlueGreenAppSpec) -> Value {
     json!({
         "minReadySeconds": spec.min_ready_seconds,
@@ -60,9 +58,10 @@ pub fn rollout(spec: &BlueGreenAppSpec) -> Value {
 }
 
 /// Removes what [`rollout`] declares from a Deployment's body.
-pub fn without_rollout(mut deployment: Value) -> Value {
-    if let Some(spec) = deployment.get_mut("spec").and_then(Value::as_object_mut) {
-        spec.retain(|field, _| !FIELDS.contains(&field.as_str()));
+pub fn without_rollout(mut deployment: Value, spec: &BlueGreenAppSpec) -> Value {
+    let rollout = rollout(spec);
+    if let Some(fields) = deployment.get_mut("spec").and_then(Value::as_object_mut) {
+        fields.retain(|field, _| rollout.get(field).is_none());
     }
     deployment
 }

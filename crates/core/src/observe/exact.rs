@@ -3,8 +3,8 @@
 //! Two things are asked of each: every declared field has its value, and where the operator alone decides, nobody else has
 //! added anything.
 
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use serde_json::Value;
@@ -22,13 +22,29 @@ pub struct Deviation {
     pub manager: Option<String>,
 }
 
+/// An object as it is, to be compared with what is declared of it.
+#[derive(Debug)]
+pub struct Live<'a> {
+    fields: Value,
+    owners: &'a [ManagedFieldsEntry],
+}
+
+impl<'a> Live<'a> {
+    /// The object, written as JSON once for all that is asked of it.
+    pub fn of<K: Resource + Serialize>(object: &'a K) -> Self {
+        // That can't fail for these types; an object that nobody can read would be as good as none.
+        let fields = serde_json::to_value(object).unwrap_or(Value::Null);
+        Self { fields, owners: object.managed_fields() }
+    }
+}
+
 /// How a Deployment differs from this stored revision, with this many pods.
 pub fn deployment(
     app: &BlueGreenApp,
     color: Color,
     stored: &desired::Stored,
     replicas: i32,
-    live: &Deployment,
+    live: &Live<'_>,
 ) -> Option<Deviation> {
     let mut declared = desired::deployment(app, color, stored, replicas, "");
     // The hashes say what the pods were rendered from, not what they are. An earlier release wrote none. Its
@@ -37,13 +53,13 @@ pub fn deployment(
         leave_out(&mut declared, "/metadata/labels", bookkeeping);
     }
     // How it is rolled out follows the spec without a revision.
-    deviation(&desired::without_rollout(declared), live, Place::Template)
+    deviation(&desired::without_rollout(declared, &app.spec), live, Place::Template)
 }
 
 /// Returns true if the Deployment is rolled out as the spec says.
-pub fn settings(app: &BlueGreenApp, live: &Deployment) -> bool {
+pub fn settings(app: &BlueGreenApp, live: &Live<'_>) -> bool {
     let declared = serde_json::json!({ "spec": desired::rollout(&app.spec) });
-    serde_json::to_value(live).is_ok_and(|live| desired::covers(&declared, &live).is_ok())
+    desired::covers(&declared, &live.fields).is_ok()
 }
 
 /// How a color's own Service differs from its declaration. `selecting` is the live Service, whose address families it
@@ -55,7 +71,7 @@ pub fn color_service(
     live: &Service,
 ) -> Option<Deviation> {
     let declared = desired::color_service(app, color, desired::is_dual_stack(selecting));
-    deviation(&declared, live, Place::Ports)
+    deviation(&declared, &Live::of(live), Place::Ports)
 }
 
 /// How the live Service differs from its declaration. The selector and the token are left out, because they have rules of
@@ -80,13 +96,13 @@ pub fn live_service(app: &BlueGreenApp, live: &Service, facts: &ServiceFacts) ->
     ] {
         leave_out(&mut declared, parent, key);
     }
-    deviation(&declared, live, Place::Ports)
+    deviation(&declared, &Live::of(live), Place::Ports)
 }
 
 /// What the live Service selects in place of the pods of this color.
 pub fn selector(app: &BlueGreenApp, to: Color, live: &Service) -> Option<Deviation> {
     let declared = desired::live_selector(app, to);
-    deviation(&serde_json::json!({ "spec": { "selector": declared } }), live, Place::Ports)
+    deviation(&serde_json::json!({ "spec": { "selector": declared } }), &Live::of(live), Place::Ports)
 }
 
 fn leave_out(declared: &mut Value, parent: &str, key: &str) {
@@ -95,16 +111,14 @@ fn leave_out(declared: &mut Value, parent: &str, key: &str) {
     }
 }
 
-fn deviation<K: Resource + Serialize>(declared: &Value, object: &K, place: Place) -> Option<Deviation> {
-    // That can't fail for these types; an object that nobody can read would be as good as none.
-    let live = serde_json::to_value(object).unwrap_or(Value::Null);
-    let owners = object.managed_fields();
-    match desired::covers(declared, &live) {
+fn deviation(declared: &Value, live: &Live<'_>, place: Place) -> Option<Deviation> {
+    let Live { fields, owners } = live;
+    match desired::covers(declared, fields) {
         Err(difference) => {
             let manager = desired::owner(owners, &difference.path);
             Some(Deviation { difference, manager })
         }
-        Ok(()) => desired::addition(owners, place, declared, &live)
+        Ok(()) => desired::addition(owners, place, declared, fields)
             .map(|(difference, manager)| Deviation { difference, manager: Some(manager) }),
     }
 }

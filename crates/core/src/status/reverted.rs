@@ -1,6 +1,7 @@
 //! Somebody reverts what the operator writes, each time: what, who, and what to do about it.
 
 use crate::observe::exact::Deviation;
+use crate::text::cut;
 use bluegreen_api::Color;
 
 /// What is reverted again and again.
@@ -16,7 +17,7 @@ pub struct Reverted {
     pub later: bool,
 }
 
-/// Longer values are cut: a whole container may be what differs.
+/// Longer values are cut to so many bytes: a whole container may be what differs.
 const VALUE: usize = 120;
 
 /// What is reverted, by whom, and the remedy.
@@ -25,7 +26,8 @@ pub(super) fn words(app: &str, reverted: &Reverted) -> String {
     let Some(Deviation { difference, manager }) = deviation else {
         return format!("{object}: another controller or webhook keeps reverting what the operator writes");
     };
-    let (path, declared, live) = (&difference.path, cut(&difference.declared), cut(&difference.live));
+    let value = |value: &str| cut(value.to_owned(), VALUE);
+    let (path, declared, live) = (&difference.path, value(&difference.declared), value(&difference.live));
     let who = manager.as_deref().map(|name| format!("the field manager {name}"));
     let is = format!("{object}: {path} should be {declared}, but");
     match (later, who) {
@@ -52,13 +54,6 @@ pub(super) fn words(app: &str, reverted: &Reverted) -> String {
              make the same change in BlueGreenApp {app}"
         ),
     }
-}
-
-fn cut(value: &str) -> String {
-    if value.len() <= VALUE {
-        return value.to_owned();
-    }
-    format!("{}…", value.get(..value.floor_char_boundary(VALUE)).unwrap_or_default())
 }
 
 #[cfg(test)]
