@@ -181,35 +181,32 @@ impl<'a, O: Observer> Pass<'a, O> {
             let after = if announces { After::Switch(rounds) } else { After::Rest(rounds) };
             return self.tell(Telling { based, after }, now);
         }
-        let actions = &mut based.decision.plan.actions;
-        let failing = self.memory.failing.as_ref();
-        if let Some(wait) = failing.and_then(|failing| failing.hold(actions, occasion.0, now.uptime)) {
-            return self.tell(Telling { based, after: After::Hold(wait) }, now);
-        }
         let hold = |action: &Action| self.memory.contest.hold(action, occasion, now.uptime);
-        let shortest = actions.iter().filter_map(hold).min();
         // The actions of a plan do not depend on each other.
-        actions.retain(|action| hold(action).is_none());
-        if actions.is_empty()
-            && let Some(wait) = shortest
-        {
+        let ready: Vec<Action> =
+            decision.plan.actions.iter().filter(|action| hold(action).is_none()).cloned().collect();
+        let wait = if ready.is_empty() {
+            decision.plan.actions.iter().filter_map(hold).min()
+        } else {
+            let failing = self.memory.failing.as_ref();
+            failing.and_then(|failing| failing.hold(&ready, occasion.0, now.uptime))
+        };
+        if let Some(wait) = wait {
+            // The report sees the whole plan: what is held is still to be done.
             return self.tell(Telling { based, after: After::Hold(wait) }, now);
         }
-        let is_switch = actions.iter().any(|action| matches!(action, Action::Switch { .. }));
-        if !is_switch {
-            return Command::Send(Sending::new(
-                Batch::Steps(based.decision),
-                self.memory.attempt,
-                rounds,
-                now.uptime,
-            ));
-        }
-        match Proven::new(based) {
-            Ok(proven) => {
-                Command::Send(Sending::new(Batch::Switch(proven), self.memory.attempt, rounds, now.uptime))
+        based.decision.plan.actions = ready;
+        let is_switch =
+            based.decision.plan.actions.iter().any(|action| matches!(action, Action::Switch { .. }));
+        let batch = if is_switch {
+            match Proven::new(based) {
+                Ok(proven) => Batch::Switch(proven),
+                Err(based) => return self.read_again(Depth::after(based.decision), rounds),
             }
-            Err(based) => self.read_again(Depth::after(based.decision), rounds),
-        }
+        } else {
+            Batch::Steps(based.decision)
+        };
+        Command::Send(Sending::new(batch, self.memory.attempt, rounds, now.uptime))
     }
 
     /// What tells equal actions apart that write something else.

@@ -162,6 +162,14 @@ impl Rig {
         self.uptime += by;
     }
 
+    /// The actions of the decision that the pending report is about.
+    pub fn reporting(&self) -> &[Action] {
+        match &self.pending {
+            Some(Command::Report(reporting)) => &reporting.telling.based.decision.plan.actions,
+            _ => panic!("no report is pending"),
+        }
+    }
+
     fn now(&self) -> Now {
         Now { uptime: self.uptime, wall: Timestamp::UNIX_EPOCH }
     }

@@ -226,3 +226,35 @@ fn who_reverts_our_writes_after_each_pass_is_noticed_and_answered_less_and_less_
     assert_eq!(rig.seen.status.reverted.len(), 1, "it is told");
     assert!((5..16).contains(&writes), "{writes} writes in a minute");
 }
+
+/// A write that is held because somebody reverts it is still to be done: a report that saw an empty plan could call the app
+/// settled while an earlier write may still take effect.
+#[test]
+fn a_report_while_a_contested_write_is_held_sees_the_whole_plan() {
+    let mut rig = Rig::new(seen(stable().stored(Green, 2)));
+    for _ in 0..600 {
+        rig.turn(Duration::from_millis(100));
+        rig.seen.world = stable().stored(Green, 2);
+        // Each pass has something to report.
+        rig.seen.should_tell += 1;
+        let (mut said, mut sent) = (rig.wake(), false);
+        loop {
+            said = match said {
+                Said::Read(_) => rig.read(),
+                Said::Send(_) => {
+                    sent = true;
+                    rig.seen.world = stable();
+                    rig.sent(&Outcome::Done)
+                }
+                Said::Report(_) if !sent => {
+                    assert_eq!(rig.reporting(), [edit(Green, 3)]);
+                    return;
+                }
+                Said::Report(_) => rig.reported(Outcome::Done),
+                Said::Wait(_) => break,
+                other => panic!("{other:?}"),
+            };
+        }
+    }
+    panic!("no report while the write is held");
+}
