@@ -294,14 +294,11 @@ impl Target<'_> {
 
     /// Only the token. The Service also names the operator, since a token alone tells the terms of one Lease apart.
     fn stamp(&self, object: Object, annotations: Option<Value>, fallback: Option<Fallback>) -> Verb {
-        let ApiResource { api_version, kind, .. } = object.resource();
-        let name = object.name(&self.seen.app.name_any());
-        let mut metadata = json!({ "name": name, "labels": { names::FENCE: self.token.to_string() } });
+        let mut metadata = json!({ "labels": { names::FENCE: self.token.to_string() } });
         if let Some(annotations) = annotations {
             metadata["annotations"] = annotations;
         }
-        let body = json!({ "apiVersion": api_version, "kind": kind, "metadata": metadata });
-        Verb::Apply { manager: names::FENCE_MANAGER, body, fallback }
+        Verb::Apply { manager: names::FENCE_MANAGER, body: self.body(object, metadata), fallback }
     }
 
     /// The token in an annotation, written to the subresource `status`. A webhook or a policy for Deployments that
@@ -309,10 +306,15 @@ impl Target<'_> {
     /// (`deploymentStatusStrategy`), and the Deployment controller copies annotations to the ReplicaSets, so this is not
     /// the first choice.
     fn stamp_of_status(&self, object: Object) -> Fallback {
+        let metadata = json!({ "annotations": { names::FENCE: self.token.to_string() } });
+        Fallback::Status(self.body(object, metadata))
+    }
+
+    /// The object with this metadata and nothing else.
+    fn body(&self, object: Object, mut metadata: Value) -> Value {
         let ApiResource { api_version, kind, .. } = object.resource();
-        let name = object.name(&self.seen.app.name_any());
-        let metadata = json!({ "name": name, "annotations": { names::FENCE: self.token.to_string() } });
-        Fallback::Status(json!({ "apiVersion": api_version, "kind": kind, "metadata": metadata }))
+        metadata["name"] = object.name(&self.seen.app.name_any()).into();
+        json!({ "apiVersion": api_version, "kind": kind, "metadata": metadata })
     }
 }
 
