@@ -1,7 +1,7 @@
 //! The optional admission policies: what kubectl says at once about an edit that would be held (`config/policy`), and about
 //! the deletion of an app that serves (`config/deletion-policy`).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bluegreen_api::Color::{Blue, Green};
@@ -203,10 +203,11 @@ async fn is_the_deletion_of_an_app_that_serves_refused_where_that_was_chosen_but
 
     let (client, namespace) = (sandbox.client.clone(), sandbox.namespace.clone());
     sandbox.finish().await?;
-    let (namespaces, start): (Api<Namespace>, _) = (Api::all(client.clone()), Instant::now());
-    while namespaces.get_opt(&namespace).await?.is_some() {
-        ensure!(start.elapsed() < Duration::from_secs(60), "the namespace stays");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let is_gone = async || {
+        ensure!(namespaces.get_opt(&namespace).await?.is_none(), "the namespace stays");
+        Ok(())
+    };
+    patiently(Duration::from_secs(60), is_gone).await?;
     uninstall(&client, &namespace).await
 }

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use bluegreen_api::Color::{Blue, Green};
+use bluegreen_cluster::patiently;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
@@ -52,15 +53,14 @@ async fn without_deployments(name: &str, port: u16) -> Result<()> {
 
 /// Waits until the API server asks the webhook: a write of a Deployment fails, dry or not.
 async fn is_asked(sandbox: &Sandbox) -> Result<()> {
-    let start = Instant::now();
     let api: Api<Deployment> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
     let (size, dry) =
         (json!({"spec": {"replicas": 2}}), PatchParams { dry_run: true, ..PatchParams::default() });
-    while api.patch("hello-green", &dry, &Patch::Merge(&size)).await.is_ok() {
-        ensure!(start.elapsed() < Duration::from_secs(30), "the API server does not ask it");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    Ok(())
+    let attempt = async || {
+        let written = api.patch("hello-green", &dry, &Patch::Merge(&size)).await;
+        written.err().context("the API server does not ask it").map(drop)
+    };
+    patiently(Duration::from_secs(30), attempt).await
 }
 
 fn generation(world: &World) -> Option<i64> {
