@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
-use bluegreen_api::{BlueGreenAppSpec, Color, PerColor};
+use bluegreen_api::{BlueGreenAppSpec, BlueGreenAppStatus, Color, PerColor};
 use bluegreen_core::desired::{self, names};
 use bluegreen_core::plan::Selection;
 use bluegreen_model::objects::{App, FOREIGN, Kept, REVISIONS, Service, Status, Token};
@@ -194,13 +194,13 @@ pub fn token(metadata: &Value) -> Option<(i64, u8)> {
 pub fn status(object: &Value) -> Status {
     let status = &object["status"];
     let generation = status["observedGeneration"].as_i64().unwrap_or(-1);
-    let conditions = status["conditions"].as_array();
     let served = |color: Color| small(&status[color.as_str()]["servedRevision"]);
     let switch = &status["switch"];
     Status {
         written: generation >= 0,
         observed: Some(generation) == object["metadata"]["generation"].as_i64(),
-        reconciling: conditions.into_iter().flatten().any(|condition| condition["type"] == "Reconciling"),
+        settled: generation >= 0
+            && serde_json::from_value(status.clone()).is_ok_and(|it: BlueGreenAppStatus| it.is_settled()),
         active: color(&status["active"]),
         switch: color(&switch["to"]).map(|to| (color(&switch["from"]), to)),
         served: PerColor::from_fn(served),

@@ -53,8 +53,8 @@ const LIES: [(&str, Tamper); 8] = [
     ("work was reported as done before it was", |run| {
         asked(run, |asks| {
             asks.iter_mut().any(|ask| match ask {
-                Ask::Status(status, _) if status.reconciling => {
-                    status.reconciling = false;
+                Ask::Status(status, _) if !status.settled => {
+                    status.settled = true;
                     true
                 }
                 _ => false,

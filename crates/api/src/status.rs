@@ -18,6 +18,9 @@ pub const RECONCILING: &str = "Reconciling";
 /// Condition: no progress will come without a change; present only while True.
 pub const STALLED: &str = "Stalled";
 
+/// The reasons of `Stalled` that the operator reports only when none of its earlier writes can still take effect.
+const SETTLED: [&str; 5] = ["FenceConflict", "InvalidSpec", "LiveColorEditHeld", "Paused", "TwoOperators"];
+
 /// What the operator last observed and did.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -90,6 +93,15 @@ impl BlueGreenAppStatus {
     #[must_use]
     pub fn condition(&self, type_: &str) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.type_ == type_)
+    }
+
+    /// Returns true if nothing was under way when this status was written, and no earlier write of the operator could still
+    /// take effect.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let stalled = self.condition(STALLED);
+        self.condition(RECONCILING).is_none()
+            && stalled.is_none_or(|stalled| SETTLED.contains(&stalled.reason.as_str()))
     }
 }
 

@@ -31,9 +31,7 @@ use crate::plan::{
     Selection, ServiceFacts, Standby, Stored,
 };
 use crate::validate;
-use bluegreen_api::{
-    BlueGreenApp, BlueGreenAppStatus, Color, PerColor, RECONCILING, SwitchStatus, TrafficPolicy,
-};
+use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Color, PerColor, SwitchStatus, TrafficPolicy};
 
 /// Returns what the spec asks for, reduced to what a decision needs.
 pub fn intent(app: &BlueGreenApp) -> Intent {
@@ -120,8 +118,7 @@ pub fn endpoints(seen: &Snapshot, color: Color) -> Endpoints {
 }
 
 fn recorded(app: &BlueGreenApp, status: &BlueGreenAppStatus) -> Recorded {
-    let settled = status.observed_generation == app.meta().generation.unwrap_or(0)
-        && status.condition(RECONCILING).is_none();
+    let settled = status.observed_generation == app.meta().generation.unwrap_or(0) && status.is_settled();
     Recorded { active: status.active, switching: status.switch.is_some(), settled }
 }
 

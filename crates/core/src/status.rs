@@ -66,7 +66,7 @@ impl Problems {
 
     /// What it is about, without its words.
     fn as_failed(&self, app: &BlueGreenApp) -> Option<Failed> {
-        self.failure(app).map(|failure| Failed { color: failure.color, kind: failure.kind })
+        self.failure(app).as_ref().map(Failed::from)
     }
 }
 
@@ -94,7 +94,7 @@ impl From<&BlueGreenAppStatus> for Record {
         Self {
             active: status.active,
             switch: status.switch.as_ref().map(|switch| (switch.from, switch.to)),
-            reconciling: status.condition(RECONCILING).is_some(),
+            settled: status.is_settled(),
             served: PerColor::from_fn(|color| status.color(color).and_then(|color| color.served_revision)),
             healthy: status.desired_healthy,
         }

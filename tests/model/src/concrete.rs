@@ -65,7 +65,7 @@ fn app(app: &App) -> BlueGreenApp {
             "blue": color(app.status.served.blue), "green": color(app.status.served.green),
             "switch": app.status.switch.map(|(from, to)| json!({ "from": from, "to": to, "startedAt": began(true) })),
             "history": Color::ALL.into_iter().filter_map(left).collect::<Vec<_>>(),
-            "conditions": if app.status.reconciling { vec![condition] } else { vec![] },
+            "conditions": if app.status.settled { vec![] } else { vec![condition] },
             "desiredHealthy": (app.status.healthy > 0).then_some(app.status.healthy),
         })
     });

@@ -57,7 +57,7 @@ pub(crate) fn recorded(seen: &Objects, guards: &Guards) -> Recorded {
         // Without the guard the planner never waits for the record. It then finds the drain's end in `active`
         // alone, which is what the guard is for.
         switching: status.switch.is_some() || (!guards.record && wants_switch(seen)),
-        settled: status.written && status.observed && !status.reconciling,
+        settled: status.written && status.observed && status.settled,
     }
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn is_acyclic(shards: &[Shard; SHARDS]) -> bool {
 pub(crate) fn wrong_end(world: &World, bounds: &Bounds) -> Option<Broken> {
     let objects = &world.objects;
     let (app, status) = (&objects.app, &objects.app.status);
-    if !status.written || !status.observed || status.reconciling {
+    if !status.written || !status.observed || !status.settled {
         return Some("the end of a run, and the status does not say so");
     }
     if app.paused {

@@ -205,7 +205,7 @@ mod tests {
     fn about_to_switch() -> World {
         let mut world = World::first(&BOUNDS);
         world.objects.app.active = Color::Green;
-        world.objects.app.status.reconciling = true;
+        world.objects.app.status.settled = false;
         world.objects.app.status.switch = Some((Some(Color::Blue), Color::Green));
         world
     }

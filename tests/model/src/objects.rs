@@ -53,8 +53,8 @@ pub struct Status {
     pub written: bool,
     /// It is about the present generation of the spec.
     pub observed: bool,
-    /// Condition `Reconciling` is there.
-    pub reconciling: bool,
+    /// It says that nothing is under way, and that no earlier write can still take effect.
+    pub settled: bool,
     /// `status.active`.
     pub active: Option<Color>,
     /// `status.switch`: from, to.
@@ -245,7 +245,7 @@ pub(crate) fn blue_serves(idle: Idle) -> Objects {
     objects.app.status = Status {
         written: true,
         observed: true,
-        reconciling: false,
+        settled: true,
         active: Some(Color::Blue),
         switch: None,
         served: PerColor { blue: 1, green: 0 },

@@ -62,7 +62,7 @@ fn broken_at_last(world: &World, ask: Ask) -> Option<Broken> {
 /// The status says that nothing is left to do for the present spec.
 fn settled(world: &World) -> bool {
     let status = &world.objects.app.status;
-    status.written && status.observed && !status.reconciling
+    status.written && status.observed && status.settled
 }
 
 fn by_switch(world: &World, service: &Service) -> Option<Broken> {

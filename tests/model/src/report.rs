@@ -20,17 +20,17 @@ pub(crate) fn report(
     let old = Record {
         active: old.active,
         switch: old.switch,
-        reconciling: old.reconciling,
+        settled: old.settled,
         served: PerColor::from_fn(|color| number(*old.served.get(color))),
         healthy: (old.healthy > 0).then(|| i32::from(old.healthy)),
     };
-    let failed = failure.map(|failure| Failed { color: failure.color, kind: failure.kind });
-    let Record { active, switch, reconciling, served, healthy } =
+    let failed = failure.map(Failed::from);
+    let Record { active, switch, settled, served, healthy } =
         record::record(&old, intent, facts, plan, failed);
     let number = |number: Option<i64>| number.map_or(0, |number| u8::try_from(number).unwrap_or(u8::MAX));
     let served = PerColor::from_fn(|color| number(*served.get(color)));
     let healthy = number(healthy.map(i64::from));
-    Status { written: true, observed: true, reconciling, active, switch, served, healthy }
+    Status { written: true, observed: true, settled, active, switch, served, healthy }
 }
 
 /// The color that the history says was left just now, or whose drain has just ended: the standby timer counts from there.
@@ -49,7 +49,7 @@ pub(crate) fn left(seen: &Objects, plan: &Plan, new: &Status) -> Option<Color> {
 #[cfg(test)]
 mod tests {
     use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus};
-    use bluegreen_core::status::{self, Material, Problems, RECONCILING};
+    use bluegreen_core::status::{self, Material, Problems};
     use jiff::Timestamp;
     use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ mod tests {
                 "blue": color(app.status.served.blue),
                 "green": color(app.status.served.green),
                 "switch": app.status.switch.map(|(from, to)| json!({ "from": from, "to": to, "startedAt": now })),
-                "conditions": if app.status.reconciling { vec![reconciling] } else { vec![] },
+                "conditions": if app.status.settled { vec![] } else { vec![reconciling] },
                 "desiredHealthy": (app.status.healthy > 0).then_some(app.status.healthy),
             })
         });
@@ -105,7 +105,7 @@ mod tests {
         Status {
             written: true,
             observed: status.observed_generation == GENERATION,
-            reconciling: status.condition(RECONCILING).is_some(),
+            settled: status.is_settled(),
             active: status.active,
             switch: status.switch.as_ref().map(|switch| (switch.from, switch.to)),
             served: PerColor::from_fn(|color| u8::try_from(served(color)).unwrap()),

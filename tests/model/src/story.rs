@@ -149,7 +149,7 @@ fn status_words(status: &Status) -> String {
     if let Some((from, to)) = status.switch {
         let _ = write!(words, ", switch {} to {to}", color(from));
     }
-    if status.observed && !status.reconciling {
+    if status.observed && status.settled {
         words.push_str(", settled");
     }
     words

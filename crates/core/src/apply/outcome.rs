@@ -22,6 +22,22 @@ pub struct Failure {
     pub words: String,
 }
 
+impl Failure {
+    /// What such an outcome of a write about `color` says; `None` if the write needs no words: it succeeded, another read will
+    /// tell, or this process leads no more.
+    pub fn of(outcome: &Outcome, color: Option<Color>) -> Option<Self> {
+        let (kind, words) = match outcome {
+            Outcome::Refused(words) => (FailureKind::Refused, words.clone()),
+            Outcome::Failed(words) | Outcome::Unknown(words) => (FailureKind::Failed, words.clone()),
+            Outcome::Later(_) => {
+                (FailureKind::Failed, "The API server is overloaded and asks to try again later".to_owned())
+            }
+            Outcome::Done | Outcome::Stale | Outcome::Gone | Outcome::NotLeading => return None,
+        };
+        Some(Self { color, kind, words })
+    }
+}
+
 /// Who has to do something about a write that did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureKind {

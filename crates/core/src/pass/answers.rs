@@ -10,7 +10,7 @@ use super::failing::Failing;
 use super::late::Explanation;
 use super::observer::{Decision, Observer};
 use super::{Announcement, FRESH, Now, PROGRESS, Pass, RESYNC};
-use crate::apply::{Failure, FailureKind, Outcome};
+use crate::apply::{Failure, Outcome};
 use crate::plan::{Action, replaces_tested};
 use bluegreen_api::Color;
 
@@ -81,8 +81,12 @@ impl<O: Observer> Pass<'_, O> {
             decision.plan.actions.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Outcome::Done);
         self.announcements.extend(done.filter_map(|(action, _)| announcement(action, &decision)));
         let again = Depth::Whole { owners: false };
-        match gravest(&decision.plan.actions, outcomes, decision.intent.active.other()) {
-            (Outcome::Done, _) => {
+        let (gravest, color) = gravest(&decision.plan.actions, outcomes, decision.intent.active.other());
+        if let Some(failure) = Failure::of(&gravest, color) {
+            self.failed(failure, &decision, at);
+        }
+        match gravest {
+            Outcome::Done => {
                 // A stamp is no success of the write that it makes possible.
                 if !decision.plan.actions.iter().all(is_fence) {
                     self.memory.failing = None;
@@ -91,32 +95,22 @@ impl<O: Observer> Pass<'_, O> {
                 self.memory.contest.done(&decision.plan.actions, occasion, now.uptime, urgent);
                 self.read_again(again, rounds)
             }
-            (Outcome::Stale | Outcome::Gone, _) => match rounds.conflict() {
+            Outcome::Stale | Outcome::Gone => match rounds.conflict() {
                 Some(rounds) => self.read_again(again, rounds),
                 // Somebody else is at it, or an object of an earlier app is still being deleted.
-                None => self.tell_after_read(After::BackOff, rounds),
+                None => self.tell_after_read(After::BackOff(Duration::ZERO), rounds),
             },
-            (Outcome::Refused(words), color) => {
-                self.failed(Failure { color, kind: FailureKind::Refused, words }, &decision, at);
+            // It was not carried out: what was read still holds.
+            Outcome::Refused(_) | Outcome::Failed(_) => {
                 let based = Based { decision, basis, began: now.uptime };
-                self.tell(Telling { based, after: After::BackOff }, now)
+                self.tell(Telling { based, after: After::BackOff(Duration::ZERO) }, now)
             }
-            (Outcome::Failed(words), color) => {
-                self.failed(Failure { color, kind: FailureKind::Failed, words }, &decision, at);
-                let based = Based { decision, basis, began: now.uptime };
-                self.tell(Telling { based, after: After::BackOff }, now)
-            }
-            (Outcome::Unknown(words), color) => {
+            Outcome::Unknown(_) => {
                 self.memory.result_is_unknown();
-                self.failed(Failure { color, kind: FailureKind::Failed, words }, &decision, at);
-                self.tell_after_read(After::BackOff, rounds)
+                self.tell_after_read(After::BackOff(Duration::ZERO), rounds)
             }
-            (Outcome::Later(wait), color) => {
-                let words = "The API server is overloaded and asks to try again later".to_owned();
-                self.failed(Failure { color, kind: FailureKind::Failed, words }, &decision, at);
-                self.tell_after_read(After::Ask(wait), rounds)
-            }
-            (Outcome::NotLeading, _) => Command::Stop,
+            Outcome::Later(wait) => self.tell_after_read(After::BackOff(wait), rounds),
+            Outcome::NotLeading => Command::Stop,
         }
     }
 
@@ -184,14 +178,9 @@ impl<O: Observer> Pass<'_, O> {
     pub(super) fn told(&mut self, telling: Telling<O>, told: Told, now: Now) -> Command<O> {
         let Telling { based, after } = telling;
         match (after, told) {
-            (After::BackOff, Told::Nothing | Told::Written | Told::Stale) => {
+            (After::BackOff(least), Told::Nothing | Told::Written | Told::Stale) => {
                 // The report is no success of the write that failed: the back-off goes on growing.
-                let wait = self.memory.back_off();
-                self.memory.try_again_in(wait, now.uptime);
-                Command::Wait(wait)
-            }
-            (After::Ask(wait), Told::Nothing | Told::Written | Told::Stale) => {
-                let wait = wait.max(self.memory.back_off());
+                let wait = least.max(self.memory.back_off());
                 self.memory.try_again_in(wait, now.uptime);
                 Command::Wait(wait)
             }

@@ -150,10 +150,8 @@ pub(super) enum After {
     Rest(Rounds),
     /// The switch that the report announces.
     Switch(Rounds),
-    /// A write failed: try again later, and later each time.
-    BackOff,
-    /// A write failed, and the API server said when to try again, at the earliest.
-    Ask(Duration),
+    /// A write failed: try again later, and later each time, but not before this long, as the API server may have asked.
+    BackOff(Duration),
     /// What is to be written has failed, or was reverted by somebody, a short time ago: wait this long before the next
     /// try.
     Hold(Duration),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 
-use super::record::{Record, Stall, Work, fails, is_degraded, stall, work};
+use super::record::{Failed, Record, Stall, Work, fails, is_degraded, stall, work};
 use super::{Report, live, words};
 use crate::apply::Failure;
 use crate::plan::{Intent, Missing, Stage, Standby, outdated};
@@ -104,9 +104,8 @@ fn ready(report: &Report, old: &Record, intent: &Intent, stalled: Option<&Why>) 
     if let Some((reason, message)) = stalled {
         return (false, (reason, message.clone()));
     }
-    let failed = problems.as_failed(app).filter(|failed| !failed.is_of_idle(intent, plan));
-    let failure = problems.failure(app).filter(|_| failed.is_some()).as_ref().map(words::failed);
-    match (fails(old, intent, seen, plan), failure) {
+    let failure = problems.failure(app).filter(|failure| !Failed::from(failure).is_of_idle(intent, plan));
+    match (fails(old, intent, seen, plan), failure.as_ref().map(words::failed)) {
         (true, Some((reason, words))) => {
             return (false, ("LiveNotReady", format!("{}; {reason}: {words}", waits())));
         }

@@ -3,7 +3,7 @@
 //! The exhaustive model writes exactly this record in the place of a status, so that the function that it explores is the
 //! one that runs. It uses the planner's types only.
 
-use crate::apply::FailureKind;
+use crate::apply::{Failure, FailureKind};
 use crate::plan::{self, Child, Intent, Live, Observed, Plan, Stage};
 use bluegreen_api::{Color, PerColor};
 
@@ -14,8 +14,8 @@ pub struct Record {
     pub active: Option<Color>,
     /// `status.switch`: from which color, and to which.
     pub switch: Option<(Option<Color>, Color)>,
-    /// The condition `Reconciling` is there.
-    pub reconciling: bool,
+    /// Nothing was under way, and no earlier write could still take effect.
+    pub settled: bool,
     /// `servedRevision` of each color: the revision that was live last.
     pub served: PerColor<Option<i64>>,
     /// `status.desiredHealthy`: how many pods of the live color should be available.
@@ -29,6 +29,12 @@ pub struct Failed {
     pub color: Option<Color>,
     /// Who has to do something about it.
     pub kind: FailureKind,
+}
+
+impl From<&Failure> for Failed {
+    fn from(failure: &Failure) -> Self {
+        Self { color: failure.color, kind: failure.kind }
+    }
 }
 
 impl Failed {
@@ -55,6 +61,16 @@ pub enum Stall {
     Deadline,
     /// An edit of the live color's block is held.
     Held,
+}
+
+impl Stall {
+    /// It is told only when no earlier write can still take effect.
+    pub fn is_settled(self) -> bool {
+        match self {
+            Self::Holder | Self::InvalidSpec | Self::Paused | Self::Held => true,
+            Self::Conflict | Self::Refused | Self::Deadline => false,
+        }
+    }
 }
 
 /// Work that is under way.
@@ -86,7 +102,10 @@ pub fn record(
         active: plan.live.color().or(old.active),
         // A switch that may still take effect is not over, whatever the spec says now: its drain would be skipped.
         switch: switch(old, intent, plan).or(old.switch.filter(|_| is_unfenced(facts, plan))),
-        reconciling: work(old, intent, facts, plan, failed).is_some(),
+        settled: match stall(old, intent, facts, plan, failed) {
+            Some(stall) => stall.is_settled(),
+            None => work(old, intent, facts, plan, failed).is_none(),
+        },
         served: PerColor::from_fn(|color| served(old, intent, facts, color)),
         healthy: healthy(old.healthy, intent, facts, plan),
     }
@@ -184,18 +203,21 @@ pub fn stall(
     if failed.as_ref().is_some_and(is_refused) && !fails {
         return Some(Stall::Refused);
     }
-    if plan.waits.paused && !fails {
-        return Some(Stall::Paused);
-    }
     if plan.waits.late {
         return Some(Stall::Deadline);
+    }
+    // Those two are told only of an app at rest: a later pass takes it that nothing is to be fenced any more.
+    if is_unfenced(facts, plan) {
+        return None;
+    }
+    if plan.waits.paused && !fails {
+        return Some(Stall::Paused);
     }
     let held = plan.held == Some(target) && plan.live.color() == Some(target);
     held.then_some(Stall::Held)
 }
 
-/// What is under way. Nothing is, where nothing will happen without a change; but an earlier write that may still take
-/// effect is always under way, or it would not be fenced before a pause is reported.
+/// What is under way. Nothing is, where nothing will happen without a change.
 pub fn work(
     old: &Record,
     intent: &Intent,
@@ -204,14 +226,20 @@ pub fn work(
     failed: Option<Failed>,
 ) -> Option<Work> {
     let target = intent.active;
-    match (plan.stage, failed.map(|failed| failed.kind)) {
-        (Stage::Pausing, _) => return Some(Work::Fencing),
-        // Nothing may be called done before that: it is what tells a later pass that there is nothing to fence.
-        _ if is_unfenced(facts, plan) && plan.waits.holder.is_none() => return Some(Work::Fencing),
-        _ if fails(old, intent, facts, plan) && failed.is_some() => return None,
-        (_, Some(FailureKind::Failed)) => return Some(Work::Retry),
-        _ if stall(old, intent, facts, plan, failed).is_some() => return None,
-        _ => {}
+    if stall(old, intent, facts, plan, failed).is_some() {
+        return None;
+    }
+    // Nothing may be called done before that: it is what tells a later pass that there is nothing to fence.
+    if is_unfenced(facts, plan) {
+        return Some(Work::Fencing);
+    }
+    if let Some(failed) = failed {
+        if fails(old, intent, facts, plan) {
+            return None;
+        }
+        if failed.kind == FailureKind::Failed {
+            return Some(Work::Retry);
+        }
     }
     match plan.stage {
         Stage::Preparing { .. } => Some(Work::Target),

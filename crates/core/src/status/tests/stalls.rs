@@ -225,3 +225,30 @@ fn nothing_is_called_done_while_an_earlier_write_may_still_take_effect() {
         assert_eq!(says(&status, RECONCILING).0, is_told, "{status:?}");
     }
 }
+
+/// kstatus knows no object that fails and makes progress. Whatever stalls an app, what may still take effect is fenced before
+/// the app counts as settled.
+#[test]
+fn what_may_still_take_effect_leaves_an_app_unsettled_whether_or_not_it_is_stalled() {
+    let kinds = [FailureKind::Refused, FailureKind::Reverted, FailureKind::Failed];
+    let colors = [None, Some(Color::Blue), Some(Color::Green)];
+    let failures = kinds.iter().flat_map(|kind| colors.iter().map(|color| failing(*kind, *color)));
+    let (mut seen, mut stalled_apps) = (seen(), 0);
+    seen.recorded.settled = false;
+    deployment(&mut seen, Color::Green).fence = Fence::Stale;
+    for problems in failures {
+        for (active, paused, late) in
+            [("blue", false, false), ("green", false, false), ("green", false, true), ("green", true, false)]
+        {
+            let mut app = app(active);
+            app.spec.paused = paused;
+            seen.elapsed.switching = late.then_some(Duration::from_secs(10_000));
+            let plan = plan::plan(&observe::intent(&app), &seen);
+            let status = told_of(&app, &seen, &plan, &problems);
+            let is = |type_| status.condition(type_).is_some();
+            assert!(is(RECONCILING) != is(STALLED) && !status.is_settled(), "{status:?}");
+            stalled_apps += usize::from(is(STALLED));
+        }
+    }
+    assert!(stalled_apps > 0, "some of them are stalled");
+}
