@@ -252,3 +252,15 @@ fn what_may_still_take_effect_leaves_an_app_unsettled_whether_or_not_it_is_stall
     }
     assert!(stalled_apps > 0, "some of them are stalled");
 }
+
+/// The size of a paused app's live color was written and got no answer: until that is fenced, the pause is not reported.
+#[test]
+fn a_pause_is_not_told_while_a_new_size_may_still_take_effect() {
+    let (mut app, mut seen) = (app("green"), seen());
+    (app.spec.paused, app.spec.replicas) = (true, 5);
+    for (fence, told, settled) in [(Fence::Stale, RECONCILING, false), (Fence::Mine, STALLED, true)] {
+        deployment(&mut seen, Color::Green).fence = fence;
+        let status = decided(&app, &seen);
+        assert_eq!((says(&status, told).0, status.is_settled()), ("True", settled), "{status:?}");
+    }
+}
