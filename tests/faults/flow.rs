@@ -191,7 +191,13 @@ fn changes_of_mind() -> Vec<Flow> {
             ],
             |world| at_rest(world, Blue) && runs(world, Green, "v3"),
         )
-        .varies(&["green revision", "green pods made", "Revisions made", "children"]),
+        .varies(&[
+            "green revision",
+            "green pods made",
+            "Revisions made",
+            "Revisions deleted",
+            "children",
+        ]),
         Flow::serving(
             "cancel at once, with a new tag",
             vec![activate(Green), edit(json!({"active": "blue", "green": {"tag": "v3"}}))],
@@ -216,7 +222,9 @@ fn changes_of_mind() -> Vec<Flow> {
         .varies(&[
             "green revision",
             "green pods made",
+            // A switch is reported before its revision is stored, if that is not answered.
             "Revisions made",
+            "Revisions deleted",
             "children",
             "annotation served-green",
         ]),
