@@ -74,14 +74,28 @@ fn memory(world: &mut World, k: usize) {
     }
 }
 
-/// More pods than a switch ever asks for prove nothing more, and it will not ask for more than now.
+/// More pods than a switch ever asks for prove nothing more. It will not ask for more than now, unless sizes are edited.
 fn truth(world: &mut World) {
+    if world.sized {
+        carries(world);
+    }
     world.carried = world.carried.min(world.least).max(1);
-    let enough = world.carried;
+    let enough = if world.sized { world.largest() } else { world.carried };
     for truth in [&mut world.truth.blue, &mut world.truth.green] {
         truth.up = truth.up.min(enough);
         truth.listed = truth.listed.min(enough);
     }
+}
+
+/// What carries the traffic now. What carried it before counts for as long as something is under way that may have been
+/// decided then.
+fn carries(world: &mut World) {
+    let live = world.committed.and_then(|color| *world.objects.deployments.get(color));
+    let now = live.map_or(0, |deployment| deployment.have);
+    let at_rest =
+        world.controllers.iter().all(|c| c.mode == Mode::Idle) && world.late.iter().all(Option::is_none);
+    (world.carried, world.least) =
+        if at_rest { (now, world.objects.app.replicas) } else { (world.carried.min(now), world.least) };
 }
 
 /// Of tokens only two things are ever asked: are two of them equal, and is one of a later term than a controller's. So those of

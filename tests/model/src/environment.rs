@@ -4,7 +4,7 @@ use bluegreen_api::Color;
 use bluegreen_core::plan::Selection;
 
 use crate::Scope;
-use crate::objects::{App, Deployment, FOREIGN, FULL, Listed, Object};
+use crate::objects::{App, Deployment, FOREIGN, FULL, LARGEST, Listed, Object};
 use crate::server;
 use crate::world::{Clock, Mode, World};
 
@@ -21,8 +21,8 @@ pub enum Edit {
     Shared,
     /// `spec.paused`.
     Pause,
-    /// `spec.replicas`: one less than before, or back.
-    Replicas,
+    /// `spec.replicas`.
+    Replicas(u8),
     /// `spec.activeUpdatePolicy`.
     Policy,
     /// A color's block is taken out.
@@ -56,7 +56,9 @@ pub fn edits(app: &App, scope: Scope) -> Vec<Edit> {
         // Back to the one before, or on to a new one.
         [now.checked_sub(1), Some(now + 1)].into_iter().flatten()
     };
-    let mut all = vec![Edit::Shared, Edit::Pause, Edit::Replicas, Edit::Policy];
+    let mut all = vec![Edit::Shared, Edit::Pause, Edit::Policy];
+    let largest = if scope == Scope::Sizes { LARGEST } else { FULL };
+    all.extend((1..=largest).filter(|size| *size != app.replicas).map(Edit::Replicas));
     let idle = app.active.other();
     all.extend(tags(app.active).map(|tag| Edit::Tag(app.active, tag)));
     all.extend(tags(idle).map(Edit::Both));
@@ -75,6 +77,7 @@ pub fn edits(app: &App, scope: Scope) -> Vec<Edit> {
             });
         }
         Scope::Flips => all.retain(|edit| matches!(edit, Edit::Active)),
+        Scope::Sizes => all.retain(|edit| matches!(edit, Edit::Active | Edit::Replicas(_))),
     }
     all
 }
@@ -95,7 +98,7 @@ pub fn change_spec(app: &mut App, edit: Edit) {
             app.active = app.active.other();
             (*app.tags.get_mut(app.active), *app.present.get_mut(app.active)) = (tag, true);
         }
-        Edit::Replicas => app.replicas = 2 * FULL - 1 - app.replicas,
+        Edit::Replicas(size) => app.replicas = size,
         Edit::Policy => app.rolling = !app.rolling,
         Edit::Remove(color) => *app.present.get_mut(color) = false,
         Edit::Leave => {
@@ -209,10 +212,10 @@ pub(crate) fn take_note(world: &World, color: Color, note: Note) -> Option<World
     let is_possible = match note {
         Note::Sees => !deployment.observed,
         Note::Forgets => deployment.rolled && !deployment.current,
-        // There is no pod beyond full size.
+        // There is no pod beyond the largest size.
         Note::CountsLeaving => {
             let all_there = deployment.current && deployment.have == deployment.replicas;
-            !deployment.observed && all_there && (1..FULL).contains(&deployment.replicas)
+            !deployment.observed && all_there && (1..world.largest()).contains(&deployment.replicas)
         }
     };
     if !is_possible {

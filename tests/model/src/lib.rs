@@ -97,6 +97,8 @@ pub enum Scope {
     Daily,
     /// `active` alone: to and fro, as often as there are edits.
     Flips,
+    /// `active`, and `replicas` of one, two and three.
+    Sizes,
     /// Those of every day, `activeUpdatePolicy`, and the removal and return of a color's block.
     All,
 }

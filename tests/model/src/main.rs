@@ -77,6 +77,9 @@ fn standard() -> Vec<Bounds> {
         Bounds { takeovers: 1, faults: 1, idle: Idle::Timed, ..one },
         Bounds { takeovers: 1, faults: 1, deposed: Deposed::Finishes, ..one },
         Bounds { takeovers: 1, deposed: Deposed::GoesOn, ..one },
+        // Sizes of one, two and three pods, at every moment of two switches.
+        Bounds { edits: 3, scope: Scope::Sizes, ..two },
+        Bounds { scope: Scope::Sizes, faults: 1, idle: Idle::Warm, ..two },
         // Three edits.
         Bounds { edits: 3, scope: Scope::All, ..two },
         // What happens to the children.

@@ -7,6 +7,8 @@ use crate::Idle;
 
 /// Pods of a full color, unless the user asks for fewer.
 pub const FULL: u8 = 2;
+/// As many pods as the user ever asks for, where sizes are edited beyond [`FULL`].
+pub const LARGEST: u8 = 3;
 
 /// A rendering that no spec asks for: somebody set another image on a Deployment.
 pub const FOREIGN: u8 = 99;

@@ -86,7 +86,7 @@ fn edit_words(edit: Edit, after: &World) -> String {
         Edit::Both(tag) => format!("active: {} and {}.tag: v{tag}", app.active, app.active),
         Edit::Shared => format!("a shared field to {}", app.shared),
         Edit::Pause => format!("paused: {}", app.paused),
-        Edit::Replicas => format!("replicas: {}", app.replicas),
+        Edit::Replicas(_) => format!("replicas: {}", app.replicas),
         Edit::Policy => {
             format!("activeUpdatePolicy: {}", if app.rolling { "RollingUpdate" } else { "Freeze" })
         }

@@ -5,9 +5,9 @@ use std::hash::{Hash, Hasher};
 use bluegreen_api::{Color, PerColor};
 
 use crate::fingerprint::fingerprint;
-use crate::objects::{FULL, Kept, Object, Objects, REVISIONS, Slices, blue_serves, nothing};
+use crate::objects::{FULL, Kept, LARGEST, Object, Objects, REVISIONS, Slices, blue_serves, nothing};
 use crate::request::{Ask, Request};
-use crate::{Bounds, Guards, Idle};
+use crate::{Bounds, Guards, Idle, Scope};
 
 /// Requests that nobody waits for any more, at the most.
 pub const LATE: usize = 6;
@@ -131,10 +131,13 @@ pub struct World {
     pub committed: Option<Color>,
     /// What is true of each color.
     pub truth: PerColor<Truth>,
-    /// The fewest pods that the user ever asked for.
+    /// The fewest pods that the user ever asked for; where sizes are edited, since anything that is under way began.
     pub least: u8,
-    /// The fewest pods that ever carried the traffic, since something became live.
+    /// The fewest pods that ever carried the traffic, since something became live; where sizes are edited, since anything that is
+    /// under way began.
     pub carried: u8,
+    /// Sizes are edited, up to [`LARGEST`].
+    pub sized: bool,
     /// The standby timer takes time.
     pub timed: bool,
     /// Edits that remain.
@@ -167,12 +170,18 @@ impl World {
             truth: PerColor { blue: truth(ready, Color::Blue), green: truth(false, Color::Green) },
             least: FULL,
             carried: FULL,
+            sized: bounds.scope == Scope::Sizes,
             timed: bounds.idle == Idle::Timed,
             edits: bounds.edits,
             mishaps: bounds.mishaps,
             faults: bounds.faults,
             takeovers: bounds.takeovers,
         }
+    }
+
+    /// As many pods as the user ever asks for.
+    pub(crate) const fn largest(&self) -> u8 {
+        if self.sized { LARGEST } else { FULL }
     }
 
     /// The fingerprint of the state.

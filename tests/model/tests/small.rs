@@ -32,6 +32,13 @@ fn two_edits() {
 }
 
 #[test]
+fn sizes_of_one_two_and_three_and_a_switch() {
+    let sizes = Bounds { edits: 2, scope: Scope::Sizes, ..REDUCED };
+    holds(sizes);
+    holds(Bounds { idle: Idle::Warm, ..sizes });
+}
+
+#[test]
 fn an_edit_and_a_crash_or_a_delayed_request() {
     holds(Bounds { edits: 1, faults: 1, ..REDUCED });
     holds(Bounds { edits: 1, faults: 1, idle: Idle::Warm, ..REDUCED });
