@@ -54,6 +54,7 @@ fn chart_and_kustomize_have_the_same_admission_policies() {
     for (folder, file, value) in [
         ("policy", "live-color-edits", "liveColorEdits"),
         ("deletion-policy", "live-app-deletion", "liveAppDeletion"),
+        ("replicas-policy", "replicas-reset", "replicasReset"),
     ] {
         let of_chart = text(&format!("{CHART}/files/{file}.yaml"));
         let parsed: Value = serde_yaml_ng::from_str(&of_chart).expect("the policy is YAML");

@@ -1,5 +1,7 @@
-//! The optional admission policies: what kubectl says at once about an edit that would be held (`config/policy`), and about
-//! the deletion of an app that serves (`config/deletion-policy`).
+//! The optional admission policies: what kubectl says at once about an edit that would be held (`config/policy`), about
+//! the deletion of an app that serves (`config/deletion-policy`), and about a size that is lost (`config/replicas-policy`).
+
+mod replicas;
 
 use std::time::Duration;
 
