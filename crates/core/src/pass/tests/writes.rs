@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fixtures::{Blue, Green, edit, stable};
+use super::fixtures::{Blue, Green, World, edit, stable};
 use super::rig::{Rig, Said, seen};
 use crate::apply::{Failure, FailureKind, Outcome};
 use crate::pass::Announcement;
@@ -199,15 +199,13 @@ fn a_selector_that_was_put_back_is_announced() {
     assert_eq!(rig.announced, []);
 }
 
-/// Bug 27 of the review: a fight with a controller that answers after the pass has ended had no end.
-#[test]
-fn who_reverts_our_writes_after_each_pass_is_noticed_and_answered_less_and_less_often() {
-    let mut rig = Rig::new(seen(stable().stored(Green, 2)));
+/// The writes of a minute in which somebody undoes each of them 100 ms later, which wakes us; and whether that is told.
+fn fight(undone: impl Fn() -> World) -> (u32, usize) {
+    let mut rig = Rig::new(seen(undone()));
     let mut writes = 0;
     for _ in 0..600 {
-        // The other one answers 100 ms later, and its write wakes us.
         rig.turn(Duration::from_millis(100));
-        rig.seen.world = stable().stored(Green, 2);
+        rig.seen.world = undone();
         let mut said = rig.wake();
         loop {
             said = match said {
@@ -223,8 +221,25 @@ fn who_reverts_our_writes_after_each_pass_is_noticed_and_answered_less_and_less_
             };
         }
     }
-    assert_eq!(rig.seen.status.reverted.len(), 1, "it is told");
+    (writes, rig.seen.status.reverted.len())
+}
+
+/// Bug 27 of the review: a fight with a controller that answers after the pass has ended had no end.
+#[test]
+fn who_reverts_our_writes_after_each_pass_is_noticed_and_answered_less_and_less_often() {
+    let (writes, told) = fight(|| stable().stored(Green, 2));
+    assert_eq!(told, 1);
     assert!((5..16).contains(&writes), "{writes} writes in a minute");
+}
+
+/// Clients depend on it, so who bends the selector, or takes pods away from the live color, is answered within a second.
+#[test]
+fn who_takes_the_traffic_or_the_live_pods_away_is_answered_within_a_second_for_as_long_as_it_lasts() {
+    let edited = || stable().service(|service| service.selects = Selection::Edited);
+    for (writes, told) in [fight(edited), fight(|| stable().sized(Blue, 1))] {
+        assert_eq!(told, 1);
+        assert!((50..90).contains(&writes), "{writes} writes in a minute");
+    }
 }
 
 /// A write that is held because somebody reverts it is still to be done: a report that saw an empty plan could call the app
