@@ -293,17 +293,27 @@ async fn of_several_stamps_each_counts() {
 /// A webhook for Deployments does not see their status.
 #[tokio::test]
 async fn a_deployment_that_can_not_be_stamped_is_stamped_on_its_status() {
-    fn refuses_main(request: &Value) -> Value {
+    fn but_its_status(request: &Value, answer: &str) -> Value {
         let path = request["path"].as_str().unwrap_or_default();
-        if path.ends_with("/status") { agrees(request) } else { refuses(request) }
+        if path.ends_with("/status") {
+            return agrees(request);
+        }
+        json!({ "apiVersion": "v1", "kind": "Status", "status": "Failure", "code": 500, "message": answer })
     }
-    let job = Job::Carry(Action::Fence { service: false, colors: vec![Color::Green] });
-    let (outcome, sent) = carry_out_on(snapshot(), refuses_main, &job, long()).await;
-    assert_eq!(outcome, Outcome::Done);
-    let tokens = sent.iter().map(|request| &request["body"]["metadata"]);
-    assert!(tokens.clone().any(|metadata| metadata["annotations"]["bluegreen.dev/fence"].is_string()));
-    let versions: Vec<_> = tokens.map(|metadata| &metadata["resourceVersion"]).collect();
-    assert!(versions.iter().all(|version| version.is_string()), "each has its precondition");
+    let answers: [fn(&Value) -> Value; 3] = [
+        |request| but_its_status(request, "admission webhook \"a.b\" denied the request: no"),
+        |request| but_its_status(request, "Internal error occurred: failed calling webhook \"a.b\": EOF"),
+        |request| but_its_status(request, "etcdserver: request timed out"),
+    ];
+    for answer in answers {
+        let job = Job::Carry(Action::Fence { service: false, colors: vec![Color::Green] });
+        let (outcome, sent) = carry_out_on(snapshot(), answer, &job, long()).await;
+        assert_eq!(outcome, Outcome::Done);
+        let tokens = sent.iter().map(|request| &request["body"]["metadata"]);
+        assert!(tokens.clone().any(|metadata| metadata["annotations"]["bluegreen.dev/fence"].is_string()));
+        let versions: Vec<_> = tokens.map(|metadata| &metadata["resourceVersion"]).collect();
+        assert!(versions.iter().all(|version| version.is_string()), "each has its precondition");
+    }
 }
 
 #[tokio::test]
