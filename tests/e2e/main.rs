@@ -20,6 +20,7 @@ mod hpa;
 mod input;
 mod late;
 mod lists;
+mod pdb;
 mod policy;
 mod processes;
 mod pull;

@@ -51,7 +51,7 @@ fn is_told(answer: Result<String>) {
     for words in [
         "spec.replicas of BlueGreenApp hello falls from 4 to 1, its default",
         "blue, which is live, is left with one pod",
-        "hand the field over before you leave it out of the manifest, see docs/gitops.md",
+        "hand the field over before you leave it out of the manifest, see docs/scaling.md",
         "use kubectl scale bga hello -n",
     ] {
         assert!(message.contains(words), "{message}");
@@ -81,7 +81,7 @@ async fn is_a_size_that_falls_to_its_default_warned_about_and_no_other() -> Resu
     sandbox.finish().await
 }
 
-/// The recipes of docs/gitops.md: the size stays, and an autoscaler has it from there on.
+/// The recipes of docs/scaling.md: the size stays, and an autoscaler has it from there on.
 #[tokio::test]
 async fn does_the_size_stay_where_the_field_was_handed_over_before_it_left_the_manifest() -> Result<()> {
     let sandbox = Sandbox::new("replicas-handed").await?;
