@@ -46,6 +46,28 @@ async fn a_late_switch_of_an_earlier_term_is_refused() {
     rig.finish();
 }
 
+/// Bug 21 of the review: a process that was told to end finished its passes first, and was killed before it released its Lease.
+#[tokio::test]
+async fn a_pass_that_is_told_to_stop_sends_nothing_after_the_request_that_is_under_way() {
+    let mut rig = Rig::serving(spec()).await;
+    rig.activate(Green);
+    let _ = rig.server.take_log();
+    let stop = rig.operator.stop();
+    rig.server.fault(move |request| {
+        if request.verb.writes() {
+            stop.cancel();
+        }
+        None
+    });
+    rig.pass().await;
+    assert_eq!(rig.writes(), ["Replace BlueGreenApp hello/status"]);
+    rig.server.no_faults();
+    rig.restart();
+    rig.settle().await;
+    assert!(rig.world().serves(APP, Green));
+    rig.finish();
+}
+
 /// Within one term: a write whose result is unknown is fenced before anything else happens.
 #[tokio::test]
 async fn a_late_switch_of_the_same_term_is_refused() {

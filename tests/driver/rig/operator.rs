@@ -18,6 +18,7 @@ use bluegreen_operator::stores::{ByApp, Cache};
 use kube::Resource;
 use kube::runtime::watcher::Event;
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 
 use super::APP;
 
@@ -76,6 +77,11 @@ impl Operator {
             term: epoch,
             _leadership: leadership,
         }
+    }
+
+    /// What tells its passes to end.
+    pub fn stop(&self) -> CancellationToken {
+        self.context.stop.clone()
     }
 
     /// One pass; how long it would wait for the next one.

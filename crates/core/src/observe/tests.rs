@@ -164,6 +164,30 @@ fn the_deadline_of_a_switch_counts_from_the_last_pod_that_became_available() {
     assert_eq!(passed(json!("2026-01-01T00:00:50Z")), Some(Duration::from_secs(10)));
 }
 
+/// Bug 18 of the review: the clock of a new leader may be ahead of that of the one before, or behind.
+#[test]
+fn a_clock_that_is_wrong_moves_the_two_timers_and_nothing_else() {
+    let entry = json!({"from": "green", "to": "blue", "startedAt": "2026-01-01T00:00:00Z",
+                       "finishedAt": "2026-01-01T00:00:10Z", "drainedAt": "2026-01-01T00:00:40Z"});
+    let switch = json!({"from": "green", "to": "blue", "startedAt": "2026-01-01T00:00:40Z"});
+    let idle = with_status(json!({"active": "blue", "history": [entry]}));
+    let switching = with_status(json!({"active": "green", "switch": switch}));
+    let timers = |seen: &Observed| seen.elapsed.switching.unwrap_or(seen.elapsed.idle.green);
+    for seen in [idle, switching] {
+        let right = observed(&seen, "2026-01-01T00:01:00Z");
+        for (now, seconds) in [("2026-01-01T01:00:40Z", 3600), ("2025-12-31T23:00:00Z", 0)] {
+            let mut wrong = observed(&seen, now);
+            assert_eq!(
+                (timers(&right), timers(&wrong)),
+                (Duration::from_secs(20), Duration::from_secs(seconds))
+            );
+            (wrong.elapsed.switching, wrong.elapsed.idle) =
+                (right.elapsed.switching, right.elapsed.idle.clone());
+            assert_eq!(wrong, right);
+        }
+    }
+}
+
 /// Returns slices with two pods, one on each of these nodes.
 fn on_nodes(pods: [(&str, &str); 2]) -> Vec<Arc<EndpointSlice>> {
     let endpoints: Vec<Value> = pods

@@ -1,5 +1,7 @@
 //! The four conditions, above all of a healthy app and of its idle color.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 /// An edit of the color that was just left waits for its drain: `kubectl wait --for=condition=StandbyReady` must, too.
@@ -48,6 +50,22 @@ fn ready_is_always_there_and_reconciling_and_stalled_never_together() {
         let present = [RECONCILING, STALLED].into_iter().filter_map(|type_| status.condition(type_));
         assert!(present.into_iter().all(|condition| condition.status == "True"), "{stage:?}");
     }
+}
+
+/// Bug 23 of the review: a phase was documented that nothing ever reported.
+#[test]
+fn every_phase_is_reported() {
+    let number = |phase| match phase {
+        Phase::Preparing => 0,
+        Phase::Switching => 1,
+        Phase::Draining => 2,
+        Phase::Stable => 3,
+        Phase::Stalled => 4,
+        Phase::Paused => 5,
+    };
+    let told = every_stage().into_iter().map(|stage| told(&app("green"), stage, &Problems::default()));
+    let reported: BTreeSet<usize> = told.filter_map(|status| status.phase).map(number).collect();
+    assert_eq!(reported, (0..6).collect());
 }
 
 #[test]
