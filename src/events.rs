@@ -46,6 +46,11 @@ impl Publisher {
         self.publish(app, Note { warning: true, reason: "TestedPodsReplaced", action: Verb::Prepare, note });
     }
 
+    /// The status is older than what the operator has seen.
+    pub fn status_not_written(&self, app: &BlueGreenApp, note: String) {
+        self.publish(app, Note { warning: true, reason: "StatusNotWritten", action: Verb::Reconcile, note });
+    }
+
     /// Somebody edited or deleted the live Service, and it was put back.
     pub fn selector_restored(&self, app: &BlueGreenApp, to: Color) {
         let name = app.name_any();

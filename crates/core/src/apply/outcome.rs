@@ -96,6 +96,7 @@ impl Outcome {
 pub fn answer(what: &str, status: &Status) -> Outcome {
     let words = || shortened(format!("The API server refused {what}: {}", status.message));
     match status.code {
+        400..=599 if begins(status, WEBHOOK_DENIED) => Outcome::Refused(words()),
         404 if names_namespace(status) => Outcome::Refused(words()),
         404 => Outcome::Gone,
         409 => Outcome::Stale,
@@ -106,8 +107,8 @@ pub fn answer(what: &str, status: &Status) -> Outcome {
             Outcome::Later(Duration::from_secs(u64::from(seconds)))
         }
         400..=499 => Outcome::Refused(words()),
-        500..=599 if begins(status, &REFUSED_WITH_500) => Outcome::Refused(words()),
-        500..=599 if begins(status, &[WEBHOOK_FAILED]) => Outcome::Failed(failed(what, status)),
+        500..=599 if begins(status, UNREADABLE) => Outcome::Refused(words()),
+        500..=599 if begins(status, WEBHOOK_FAILED) => Outcome::Failed(failed(what, status)),
         _ => Outcome::Unknown(failed(what, status)),
     }
 }
@@ -117,14 +118,18 @@ pub fn answer(what: &str, status: &Status) -> Outcome {
 /// (`k8s.io/apiserver/pkg/util/webhook`, `ErrCallingWebhook`).
 const WEBHOOK_FAILED: &str = "Internal error occurred: failed calling webhook ";
 
+/// How the API server begins its message when an admission webhook denied a request. The webhook chooses the code, so a 409
+/// need not be a conflict, nor a 404 an object that is gone, nor a 429 an API server that is overloaded.
+const WEBHOOK_DENIED: &str = "admission webhook ";
+
 /// How the API server begins its message when it answers 500 to a request that it will never carry out: server-side
 /// apply could not read what is declared (`k8s.io/apimachinery/pkg/util/managedfields`: a key twice in a list that is
-/// merged by key, a field that this version of Kubernetes does not know), or a webhook denied it with a code of its own.
-const REFUSED_WITH_500: [&str; 2] = ["failed to create typed patch object ", "admission webhook "];
+/// merged by key, or a field that this version of Kubernetes does not know).
+const UNREADABLE: &str = "failed to create typed patch object ";
 
 /// A proxy's words, or those of etcd, never begin like this: they come without an answer of the admission chain.
-fn begins(status: &Status, phrases: &[&str]) -> bool {
-    phrases.iter().any(|phrase| status.message.starts_with(phrase))
+fn begins(status: &Status, phrase: &str) -> bool {
+    status.message.starts_with(phrase)
 }
 
 fn failed(what: &str, status: &Status) -> String {
@@ -174,6 +179,9 @@ mod tests {
         Outcome::Refused(format!("The API server refused Service hello: {message}"))
     }
 
+    /// A webhook's answer, with a code of its own choice.
+    const DENIAL: &str = "admission webhook \"a.b\" denied the request: no";
+
     #[test]
     fn what_an_answer_means() {
         let cause = |field: &str| json!({ "causes": [{ "reason": "Invalid", "field": field }] });
@@ -193,6 +201,10 @@ mod tests {
             (429, "too many requests", json!({ "retryAfterSeconds": 0 }), later(1)),
             (429, "too many requests", json!({ "retryAfterSeconds": 7 }), later(7)),
             (499, "odd", Value::Null, refused("odd")),
+            (404, DENIAL, Value::Null, refused(DENIAL)),
+            (409, DENIAL, Value::Null, refused(DENIAL)),
+            (429, DENIAL, Value::Null, refused(DENIAL)),
+            (503, DENIAL, Value::Null, refused(DENIAL)),
         ] {
             assert_eq!(answered(code, message, &details), means, "{code} {message}");
         }
@@ -221,7 +233,7 @@ mod tests {
         assert_eq!(answered(500, unreachable, &Value::Null), Outcome::Failed(expected));
         for refusal in [
             "failed to create typed patch object (n/hello; apps/v1, Kind=Deployment): .spec.x: field not declared in schema",
-            "admission webhook \"a.b\" denied the request: no",
+            DENIAL,
         ] {
             assert_eq!(answered(500, refusal, &Value::Null), refused(refusal));
         }

@@ -19,6 +19,7 @@ pub const EVENTS: &[&str] = &[
     "RolledBack",
     "SelectorRestored",
     "Stalled",
+    "StatusNotWritten",
     "SwitchBlocked",
     "SwitchCanceled",
     "SwitchStarted",
