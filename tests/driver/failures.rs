@@ -87,6 +87,24 @@ async fn a_write_that_a_webhook_denies_is_told_whatever_its_code() {
     }
 }
 
+/// Something in front of the API server, or another client that never rests: each write of a Deployment meets a conflict.
+#[tokio::test]
+async fn a_conflict_that_does_not_end_is_told() {
+    for code in [404, 409] {
+        let mut rig = failing(&Fault::answer(code, "the object has been modified")).await;
+        assert_eq!(rig.says("Ready"), "False/WriteFailed", "{code}");
+        assert!(rig.condition("Ready").message.contains("changed or deleted by somebody else"), "{code}");
+        let _ = rig.server.take_log();
+        rig.run(Duration::from_secs(60)).await;
+        let tries = rig.count(|request| request.is(Verb::Apply, Kind::Deployment, "hello-green"));
+        assert!((1..60).contains(&tries), "{code}: {tries} tries in a minute");
+        rig.server.no_faults();
+        rig.run(Duration::from_secs(31)).await;
+        assert!(rig.world().settled(APP), "{code}: {:#}", rig.app()["status"]);
+        rig.finish();
+    }
+}
+
 /// The status can't say that it can't be written.
 #[tokio::test]
 async fn a_status_that_is_not_written_is_told_by_an_event() {

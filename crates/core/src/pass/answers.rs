@@ -10,7 +10,7 @@ use super::failing::Failing;
 use super::late::Explanation;
 use super::observer::{Decision, Observer};
 use super::{Announcement, FRESH, Now, PROGRESS, Pass, RESYNC};
-use crate::apply::{Failure, Outcome};
+use crate::apply::{Failure, FailureKind, Outcome};
 use crate::plan::{Action, replaces_tested};
 use bluegreen_api::Color;
 
@@ -98,7 +98,13 @@ impl<O: Observer> Pass<'_, O> {
             Outcome::Stale | Outcome::Gone => match rounds.conflict() {
                 Some(rounds) => self.read_again(again, rounds),
                 // Somebody else is at it, or an object of an earlier app is still being deleted.
-                None => self.tell_after_read(After::BackOff(Duration::ZERO), rounds),
+                None => {
+                    let words = "An object of the app was changed or deleted by somebody else in the very moment of each write \
+                                 of it, several times in a row";
+                    let failure = Failure { color, kind: FailureKind::Failed, words: words.to_owned() };
+                    self.failed(failure, &decision, at);
+                    self.tell_after_read(After::BackOff(Duration::ZERO), rounds)
+                }
             },
             // It was not carried out: what was read still holds.
             Outcome::Refused(_) | Outcome::Failed(_) => {
