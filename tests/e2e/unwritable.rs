@@ -22,17 +22,19 @@ const TOLD_WITHIN: Duration = Duration::from_secs(10);
 #[tokio::test(flavor = "multi_thread")]
 async fn does_a_webhook_that_is_gone_neither_mute_an_app_nor_keep_it_from_its_way_back() -> Result<()> {
     let port = TcpListener::bind("127.0.0.1:0").await?.local_addr()?.port();
-    without_deployments("webhook-gone", port).await
+    without_deployments("webhook-gone", port, ("failed calling webhook", "failed")).await
 }
 
 /// It is there and never answers, for longer than a write may take: nobody knows what becomes of the write.
 #[tokio::test(flavor = "multi_thread")]
 async fn does_a_webhook_that_hangs_neither_mute_an_app_nor_keep_it_from_its_way_back() -> Result<()> {
     let silent = TcpListener::bind("127.0.0.1:0").await?;
-    without_deployments("webhook-hangs", silent.local_addr()?.port()).await
+    let port = silent.local_addr()?.port();
+    without_deployments("webhook-hangs", port, ("a write of Deployment hello-", "unknown")).await
 }
 
-async fn without_deployments(name: &str, port: u16) -> Result<()> {
+/// `became`: what is said of the write, and how it is counted.
+async fn without_deployments(name: &str, port: u16, became: (&str, &str)) -> Result<()> {
     if cluster().await?.dir().is_err() {
         eprintln!("skipped: this cluster's API server may not reach a webhook here");
         return Ok(());
@@ -42,7 +44,7 @@ async fn without_deployments(name: &str, port: u16) -> Result<()> {
     register(&sandbox, port, certificate, "Fail").await?;
     let result = async {
         is_asked(&sandbox).await?;
-        there_and_back(&sandbox, operator).await
+        there_and_back(&sandbox, operator, became).await
     }
     .await;
     Webhook::unregister(&sandbox).await?;
@@ -67,7 +69,11 @@ fn generation(world: &World) -> Option<i64> {
     world.app("hello")?.metadata.generation
 }
 
-async fn there_and_back(sandbox: &Sandbox, operator: Operator) -> Result<Operator> {
+async fn there_and_back(
+    sandbox: &Sandbox,
+    operator: Operator,
+    (said, counted): (&str, &str),
+) -> Result<Operator> {
     let asked = Instant::now();
     sandbox.edit("hello", json!({"replicas": 3})).await?;
     let told = |world: &World| {
@@ -79,7 +85,12 @@ async fn there_and_back(sandbox: &Sandbox, operator: Operator) -> Result<Operato
     sandbox.until("it says what fails", told).await?;
     let (_, words) = sandbox.world().says("hello", "Reconciling").unwrap_or_default();
     println!("told after {:?}: {words}", asked.elapsed());
-    ensure!(words.contains("Deployment hello-"), "{words}");
+    ensure!(words.contains("Deployment hello-") && words.contains(said), "{words}");
+    for outcome in ["failed", "unknown", "rejected"] {
+        let writes = format!("bluegreen_api_writes_total{{kind=\"deployment\",outcome=\"{outcome}\"}}");
+        let count = operator.metric(&writes).await?;
+        ensure!((count > 0) == (outcome == counted), "{count} writes are {outcome}");
+    }
     ensure!(asked.elapsed() < TOLD_WITHIN, "told after {:?}", asked.elapsed());
 
     // The fence of another leader can't be written the usual way either.
