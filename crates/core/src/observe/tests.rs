@@ -181,8 +181,7 @@ fn a_clock_that_is_wrong_moves_the_two_timers_and_nothing_else() {
                 (timers(&right), timers(&wrong)),
                 (Duration::from_secs(20), Duration::from_secs(seconds))
             );
-            (wrong.elapsed.switching, wrong.elapsed.idle) =
-                (right.elapsed.switching, right.elapsed.idle.clone());
+            (wrong.elapsed.switching, wrong.elapsed.idle) = (right.elapsed.switching, right.elapsed.idle);
             assert_eq!(wrong, right);
         }
     }
