@@ -32,11 +32,10 @@ impl Shell<'_> {
                 record_switch(self.context, switch_began, uptime, &old, new);
             }
             // The status can't say it.
-            Outcome::Refused(words) | Outcome::Failed(words) => {
+            Outcome::Refused(words) | Outcome::Failed(words) | Outcome::Unknown(words) => {
                 tracing::warn!(words, "the status was not written");
                 self.context.events.status_not_written(&app, words.clone());
             }
-            Outcome::Unknown(words) => tracing::warn!(words, "the status was not written"),
             Outcome::Stale | Outcome::Gone | Outcome::Later(_) | Outcome::NotLeading => {}
         }
         (outcome, version)
