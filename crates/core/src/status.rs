@@ -129,7 +129,7 @@ pub fn status(report: &Report) -> BlueGreenAppStatus {
         selector,
         replicas,
         desired_healthy: record.healthy,
-        phase: Some(phase(plan.stage, is_stalled)),
+        phase: Some(phase(plan.stage, is_stalled, switch.is_some())),
         switch,
         // A lost Service asks for its addresses again.
         service: material.service.clone().or(old.service),
@@ -168,7 +168,7 @@ fn color_status(
     })
 }
 
-fn phase(stage: Stage, is_stalled: bool) -> Phase {
+fn phase(stage: Stage, is_stalled: bool, switches: bool) -> Phase {
     if is_stalled && stage != Stage::Paused {
         return Phase::Stalled;
     }
@@ -178,6 +178,8 @@ fn phase(stage: Stage, is_stalled: bool) -> Phase {
         Stage::Preparing { .. } | Stage::Unready { .. } => Phase::Preparing,
         Stage::Switching { .. } => Phase::Switching,
         Stage::Draining { .. } => Phase::Draining,
+        // One that was called off, and may still take effect.
+        Stage::Serving if switches => Phase::Switching,
         Stage::Serving => Phase::Stable,
     }
 }

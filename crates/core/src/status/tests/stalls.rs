@@ -210,6 +210,8 @@ fn a_switch_that_may_still_take_effect_is_not_called_canceled() {
         let plan = plan::plan(&observe::intent(&app), &seen);
         let status = told_of(&app, &seen, &plan, &failing(FailureKind::Failed, Some(Color::Green)));
         assert_eq!(status.switch.is_some(), is_kept, "{status:?}");
+        let phase = if is_kept { Phase::Switching } else { Phase::Stable };
+        assert_eq!(status.phase, Some(phase), "{status:?}");
     }
 }
 
