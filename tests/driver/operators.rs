@@ -46,7 +46,7 @@ async fn a_late_switch_of_an_earlier_term_is_refused() {
     rig.finish();
 }
 
-/// Bug 21 of the review: a process that was told to end finished its passes first, and was killed before it released its Lease.
+/// A process that was told to end finished its passes first, and was killed before it released its Lease.
 #[tokio::test]
 async fn a_pass_that_is_told_to_stop_sends_nothing_after_the_request_that_is_under_way() {
     let mut rig = Rig::serving(spec()).await;

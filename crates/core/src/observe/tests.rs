@@ -164,7 +164,7 @@ fn the_deadline_of_a_switch_counts_from_the_last_pod_that_became_available() {
     assert_eq!(passed(json!("2026-01-01T00:00:50Z")), Some(Duration::from_secs(10)));
 }
 
-/// Bug 18 of the review: the clock of a new leader may be ahead of that of the one before, or behind.
+/// The clock of a new leader may be ahead of that of the one before, or behind.
 #[test]
 fn a_clock_that_is_wrong_moves_the_two_timers_and_nothing_else() {
     let entry = json!({"from": "green", "to": "blue", "startedAt": "2026-01-01T00:00:00Z",

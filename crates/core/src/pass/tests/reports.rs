@@ -51,7 +51,7 @@ fn the_pods_of_a_late_color_are_asked_and_their_words_reported() {
     assert_eq!(rig.wake(), Said::Wait(Duration::from_secs(1)), "not again for a while");
 }
 
-/// Bug 15 of the review: pods that may not be listed were listed every second.
+/// Pods that may not be listed were listed every second.
 #[test]
 fn pods_that_may_not_be_listed_are_not_listed_every_second() {
     let mut rig = asking();

@@ -27,7 +27,7 @@ fn a_read_that_has_grown_old_meanwhile_is_made_again() {
     assert_eq!(rig.reported(Outcome::Done), Said::Confirm(Green));
 }
 
-/// Bug 4 of the review: the switch went on whatever became of its report, with up to 12 reports and 132 reads in a pass.
+/// The switch went on whatever became of its report, with up to 12 reports and 132 reads in a pass.
 #[test]
 fn a_switch_waits_for_a_report_that_was_not_written() {
     for (outcome, then) in [

@@ -104,7 +104,7 @@ fn a_refusal_is_told_at_once_and_the_back_off_grows() {
     assert_eq!(rig.sent(&refused()), ms(200));
 }
 
-/// Bug 3 of the review: the first status of the generation that mends a refusal called it refused.
+/// The first status of the generation that mends a refusal called it refused.
 #[test]
 fn a_refusal_that_is_over_is_not_told_of_the_generation_that_mends_it() {
     let mut rig = editing();
@@ -224,7 +224,7 @@ fn fight(undone: impl Fn() -> World) -> (u32, usize) {
     (writes, rig.seen.status.reverted.len())
 }
 
-/// Bug 27 of the review: a fight with a controller that answers after the pass has ended had no end.
+/// A fight with a controller that answers after the pass has ended had no end.
 #[test]
 fn who_reverts_our_writes_after_each_pass_is_noticed_and_answered_less_and_less_often() {
     let (writes, told) = fight(|| stable().stored(Green, 2));

@@ -52,7 +52,7 @@ fn ready_is_always_there_and_reconciling_and_stalled_never_together() {
     }
 }
 
-/// Bug 23 of the review: a phase was documented that nothing ever reported.
+/// A phase was documented that nothing ever reported.
 #[test]
 fn every_phase_is_reported() {
     let number = |phase| match phase {
