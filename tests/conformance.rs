@@ -144,7 +144,7 @@ fn keep(life: &Life) -> Result<std::path::PathBuf> {
     let file = folder.join(format!("{}.txt", life.seed));
     let run =
         life.run.iter().map(|seen| format!("{}\n    {:?}\n    {:?}\n", seen.words, seen.event, seen.after));
-    std::fs::write(&file, run.collect::<String>())?;
+    std::fs::write(&file, run.collect::<String>() + &life.requests)?;
     Ok(file)
 }
 

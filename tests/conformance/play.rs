@@ -37,6 +37,8 @@ pub struct Life {
     pub name: String,
     pub bounds: Bounds,
     pub run: Vec<Seen>,
+    /// What the operator asked about it, as the proxy heard it.
+    pub requests: String,
     pub edits: usize,
     pub crashes: usize,
     pub troubles: usize,
@@ -86,9 +88,10 @@ impl Place {
         life.end(self).await?;
         let Player { edits, crashes, troubles, .. } = life;
         let run = self.told(&name, events)?;
+        let requests = self.asked(&name);
         self.sandbox.delete(Kind::App, &name).await?;
         let bounds = Bounds { idle, scope: Scope::All, narrow: true, ..Bounds::default() };
-        Ok(Life { seed, name, bounds, run, edits, crashes, troubles })
+        Ok(Life { seed, name, bounds, run, requests, edits, crashes, troubles })
     }
 
     /// The same for the model. `from`: what was recorded before is about other apps.
@@ -106,6 +109,21 @@ impl Place {
         let foreign = self.sandbox.foreign();
         let changes = trace::changes(&reader, events, |version| foreign.contains(&version))?;
         trace::tell(&changes, &looks)
+    }
+
+    /// The requests about an app, and where another process began.
+    fn asked(&self, name: &str) -> String {
+        let mut words = String::new();
+        for (index, record) in self.proxy.log().since(0).iter().enumerate() {
+            for _ in self.starts.iter().filter(|start| **start == index) {
+                words += "--- another process\n";
+            }
+            if record.request.uri.contains(name) || record.request.name.starts_with(name) {
+                let ended = record.ended.map_or(f64::INFINITY, |ended| ended.as_secs_f64());
+                words += &format!("{record} until {ended:.3}\n");
+            }
+        }
+        words
     }
 
     async fn crash(&mut self) -> Result<()> {
