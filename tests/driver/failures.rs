@@ -1,6 +1,7 @@
 //! What the cluster can't carry out: a webhook that does not answer, a lost answer, a server that is overloaded. The app
 //! says so, and a way back never waits for it.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use bluegreen_api::Color::{Blue, Green};
@@ -47,6 +48,13 @@ async fn failing(fault: &Fault) -> Rig {
     rig
 }
 
+async fn is_tried_less_than_once_a_second(rig: &mut Rig, answer: impl Debug) {
+    let _ = rig.server.take_log();
+    rig.run(Duration::from_secs(60)).await;
+    let tries = rig.count(|request| request.is(Verb::Apply, Kind::Deployment, "hello-green"));
+    assert!((1..60).contains(&tries), "{answer:?}: {tries} tries in a minute");
+}
+
 #[tokio::test]
 async fn a_write_that_fails_is_told_within_seconds_and_tried_less_and_less_often() {
     for fault in failures() {
@@ -60,10 +68,7 @@ async fn a_write_that_fails_is_told_within_seconds_and_tried_less_and_less_often
         let told = events.iter().filter(|event| event.starts_with("Warning WriteFailed:")).count();
         assert_eq!(told, 1, "{events:?}");
 
-        let _ = rig.server.take_log();
-        rig.run(Duration::from_secs(60)).await;
-        let tries = rig.count(|request| request.is(Verb::Apply, Kind::Deployment, "hello-green"));
-        assert!((1..60).contains(&tries), "{fault:?}: {tries} tries in a minute");
+        is_tried_less_than_once_a_second(&mut rig, &fault).await;
 
         rig.server.no_faults();
         rig.run(Duration::from_secs(31)).await;
@@ -94,10 +99,7 @@ async fn a_conflict_that_does_not_end_is_told() {
         let mut rig = failing(&Fault::answer(code, "the object has been modified")).await;
         assert_eq!(rig.says("Ready"), "False/WriteFailed", "{code}");
         assert!(rig.condition("Ready").message.contains("changed or deleted by somebody else"), "{code}");
-        let _ = rig.server.take_log();
-        rig.run(Duration::from_secs(60)).await;
-        let tries = rig.count(|request| request.is(Verb::Apply, Kind::Deployment, "hello-green"));
-        assert!((1..60).contains(&tries), "{code}: {tries} tries in a minute");
+        is_tried_less_than_once_a_second(&mut rig, code).await;
         rig.server.no_faults();
         rig.run(Duration::from_secs(31)).await;
         assert!(rig.world().settled(APP), "{code}: {:#}", rig.app()["status"]);
