@@ -53,3 +53,30 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "bluegreen.metricsService" -}}
 {{- if or .Values.metrics.service.enabled .Values.metrics.serviceMonitor.enabled }}true{{ end }}
 {{- end }}
+
+{{- /* The policy of files/NAME.yaml and its binding, of (list . NAME CHOICE ACTIONS). None where the choice is Allow, or where one
+namespace is watched: a policy holds for the whole cluster, and installing one needs the right to do so. */}}
+{{- define "bluegreen.policy" -}}
+{{- $root := index . 0 }}
+{{- $name := index . 1 }}
+{{- if and (ne (index . 2) "Allow") (not $root.Values.watchNamespace) }}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata:
+  name: {{ include "bluegreen.fullname" $root }}-{{ $name }}
+  labels:
+    {{- include "bluegreen.labels" $root | nindent 4 }}
+spec:
+  {{- $root.Files.Get (printf "files/%s.yaml" $name) | trim | nindent 2 }}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ include "bluegreen.fullname" $root }}-{{ $name }}
+  labels:
+    {{- include "bluegreen.labels" $root | nindent 4 }}
+spec:
+  policyName: {{ include "bluegreen.fullname" $root }}-{{ $name }}
+  validationActions: [{{ index . 3 | join ", " }}]
+{{- end }}
+{{- end }}
