@@ -4,18 +4,19 @@
 #[cfg(test)]
 mod tests;
 
+mod sight;
 mod tasks;
 
 use std::collections::HashSet;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::core::NamespaceResourceScope;
 use kube::runtime::controller::{Action, Config, applier};
 use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::Event;
@@ -25,15 +26,24 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+pub use self::sight::{Hidden, Sight};
 pub use self::tasks::{Tasks, WatchEnded};
 use crate::http::Health;
+use crate::metrics::watches::{self, Watching};
 use crate::reconcile::{Context, Error, reconcile};
-use crate::stores::{ByApp, Cache, Key};
+use crate::stores::{ByApp, Cache, Key, Reduce};
 use bluegreen_api::BlueGreenApp;
+use bluegreen_client::careful::{Careful, Readable, Unreadable};
 use bluegreen_core::desired::{keep_foreign, names};
 
 /// Number of kinds that must be listed once before this replica is ready: the app and its four kinds of children.
 const KINDS: usize = 5;
+
+/// Objects of a page, where an object may be large.
+const LARGE_PAGE: u32 = 20;
+
+/// Objects of a page, where an object has at most some 100 kB.
+const SMALL_PAGE: u32 = 100;
 
 /// How often the controller's loop reports that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -48,17 +58,26 @@ pub struct Watches {
     /// The kinds that have been listed: a set, because one kind may be listed twice before another is listed at all.
     listed: Mutex<HashSet<String>>,
     synced: watch::Sender<bool>,
+    sight: Sight,
     health: Arc<Health>,
 }
 
-/// Drops what the driver remembers of an app that no longer exists.
-type Forget = Box<dyn Fn(&BlueGreenApp) + Send>;
+/// What the watches tell the leading replica's driver, besides apps to reconcile.
+pub enum Told<'a> {
+    /// This app no longer exists: what is remembered of it can go.
+    Deleted(&'a BlueGreenApp),
+    /// This object can't be decoded.
+    Hidden(Hidden),
+}
 
-/// What the watches tell the leading replica's driver.
+/// Takes what the watches tell.
+type Listener = Box<dyn Fn(Told<'_>) + Send>;
+
+/// The driver of the leading replica.
 struct Leading {
     /// Apps to reconcile.
     queue: mpsc::UnboundedSender<ObjectRef<BlueGreenApp>>,
-    forget: Forget,
+    listener: Listener,
 }
 
 impl Watches {
@@ -66,12 +85,12 @@ impl Watches {
     pub fn start(client: &Client, namespace: Option<&str>, health: Arc<Health>) -> (Arc<Self>, Tasks) {
         let (watches, writer) = Self::new(health);
         let mut tasks = Tasks::default();
-        let apps = watcher(scoped(client, namespace), watcher::Config::default()).default_backoff();
+        let apps = watcher(scoped(client, namespace), watched(LARGE_PAGE)).default_backoff();
         tasks.spawn(&BlueGreenApp::kind(&()), watches.clone().follow_apps(apps, writer));
-        watches.start_kind::<Service>(&mut tasks, client, namespace, |c| &c.services);
-        watches.start_kind::<Deployment>(&mut tasks, client, namespace, |c| &c.deployments);
-        watches.start_kind::<ControllerRevision>(&mut tasks, client, namespace, |c| &c.revisions);
-        watches.start_kind::<EndpointSlice>(&mut tasks, client, namespace, |c| &c.slices);
+        watches.start_kind::<Service>(&mut tasks, client, namespace, SMALL_PAGE, |c| &c.services);
+        watches.start_kind::<Deployment>(&mut tasks, client, namespace, LARGE_PAGE, |c| &c.deployments);
+        watches.start_kind::<ControllerRevision>(&mut tasks, client, namespace, LARGE_PAGE, |c| &c.revisions);
+        watches.start_kind::<EndpointSlice>(&mut tasks, client, namespace, SMALL_PAGE, |c| &c.slices);
         (watches, tasks)
     }
 
@@ -83,6 +102,7 @@ impl Watches {
             leading: Mutex::default(),
             listed: Mutex::default(),
             synced: watch::Sender::new(false),
+            sight: Sight::default(),
             health,
         };
         (Arc::new(watches), writer)
@@ -93,9 +113,13 @@ impl Watches {
         tasks: &mut Tasks,
         client: &Client,
         namespace: Option<&str>,
+        page: u32,
         store: fn(&Cache) -> &ByApp<K>,
     ) where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        K: Readable
+            + Reduce
+            + Resource<Scope = NamespaceResourceScope>
+            + Default
             + Clone
             + DeserializeOwned
             + Debug
@@ -103,8 +127,8 @@ impl Watches {
             + Sync
             + 'static,
     {
-        let config = watcher::Config::default().labels(names::APP);
-        let events = watcher(scoped::<K>(client, namespace), config).default_backoff();
+        let config = watched(page).labels(names::APP);
+        let events = watcher(scoped::<Careful<K>>(client, namespace), config).default_backoff();
         tasks.spawn(&K::kind(&()), self.clone().follow(events, store));
     }
 
@@ -113,14 +137,26 @@ impl Watches {
         self.apps.state()
     }
 
+    /// What this replica sees of the cluster, for the metrics.
+    pub fn watching(&self) -> Watching {
+        let kind = |state: sight::WatchState| watches::Kind {
+            failing: self.health.failing(&state.kind),
+            kind: state.kind,
+            errors: state.errors,
+            unreadable: state.unreadable,
+        };
+        let kinds = self.sight.watches().into_iter().map(kind).collect();
+        Watching { kinds, oldest_unobserved: self.sight.oldest_unobserved(Instant::now()) }
+    }
+
     async fn follow_apps(
         self: Arc<Self>,
-        events: impl Stream<Item = watcher::Result<Event<DeserializeGuard<BlueGreenApp>>>> + Send,
+        events: impl Stream<Item = watcher::Result<Event<Careful<BlueGreenApp>>>> + Send,
         mut writer: Writer<BlueGreenApp>,
     ) {
         let mut events = std::pin::pin!(events);
         while let Some(event) = events.next().await {
-            match event {
+            match self.noted(event) {
                 Ok(event) => {
                     if let Some(event) = self.readable(event) {
                         self.take_app(event, &mut writer);
@@ -136,6 +172,30 @@ impl Watches {
         }
     }
 
+    /// The same event; what it says of the watch itself is noted, and objects that can't be decoded are told.
+    fn noted<K>(&self, event: watcher::Result<Event<Careful<K>>>) -> watcher::Result<Event<Careful<K>>>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let kind = K::kind(&());
+        match &event {
+            Ok(event) => {
+                self.health.watch_worked(&kind);
+                for hidden in self.sight.take(event) {
+                    let Hidden { object, why } = &hidden;
+                    let (namespace, name) = (object.namespace.as_deref(), object.name.as_deref());
+                    tracing::warn!(%kind, namespace, name, why, "leaving an object alone that can't be decoded");
+                    self.tell(Told::Hidden(hidden));
+                }
+            }
+            Err(_) => {
+                self.health.watch_failed(&kind);
+                self.sight.failed(&kind);
+            }
+        }
+        event
+    }
+
     fn take_app(&self, event: Event<BlueGreenApp>, writer: &mut Writer<BlueGreenApp>) {
         let before = match &event {
             Event::InitDone => self.apps(),
@@ -143,9 +203,13 @@ impl Watches {
         };
         writer.apply_watcher_event(&event);
         match event {
-            Event::Apply(app) => self.trigger(ObjectRef::from_obj(&app)),
+            Event::Apply(app) => {
+                self.sight.saw(&app, Instant::now());
+                self.trigger(ObjectRef::from_obj(&app));
+            }
             Event::Delete(app) => self.forget(&app),
-            Event::Init | Event::InitApply(_) => {}
+            Event::InitApply(app) => self.sight.saw(&app, Instant::now()),
+            Event::Init => {}
             Event::InitDone => {
                 // No DELETED event tells of an app that was deleted while the watch was down.
                 for app in before.iter().filter(|app| !is_stored(&self.apps, app)) {
@@ -159,10 +223,10 @@ impl Watches {
 
     async fn follow<K>(
         self: Arc<Self>,
-        events: impl Stream<Item = watcher::Result<Event<K>>> + Send,
+        events: impl Stream<Item = watcher::Result<Event<Careful<K>>>> + Send,
         store: fn(&Cache) -> &ByApp<K>,
     ) where
-        K: Resource<DynamicType = ()> + 'static,
+        K: Readable + Reduce + Default + 'static,
     {
         let events = events.modify(|object| {
             // Half of the size of every object, and only what others have written matters.
@@ -170,9 +234,10 @@ impl Watches {
         });
         let mut events = std::pin::pin!(events);
         while let Some(event) = events.next().await {
-            match event {
+            match self.noted(event) {
                 Ok(event) => {
                     let done = matches!(event, Event::InitDone);
+                    let event = stand_in(event);
                     for Key { namespace, name } in store(&self.cache).take(event) {
                         self.trigger(ObjectRef::new(&name).within(&namespace));
                     }
@@ -187,17 +252,22 @@ impl Watches {
         }
     }
 
-    /// Leaves out an app that can't be decoded: one bad object must not stop the rest. Admission refuses such an app and
-    /// says why.
-    fn readable(&self, event: Event<DeserializeGuard<BlueGreenApp>>) -> Option<Event<BlueGreenApp>> {
+    /// Leaves out an app that can't be decoded, as if it did not exist: one bad object must not stop the rest. Admission
+    /// refuses most such apps, and says why.
+    fn readable(&self, event: Event<Careful<BlueGreenApp>>) -> Option<Event<BlueGreenApp>> {
+        // An older version may be in the store: that one is to go.
+        let stored = |unreadable: Unreadable| {
+            let meta = unreadable.metadata;
+            let reference = ObjectRef::new(&meta.name?).within(&meta.namespace?);
+            self.apps.get(&reference).map(|app| app.as_ref().clone())
+        };
         match event {
-            Event::Apply(guard) => decoded(guard).ok().map(Event::Apply),
-            Event::InitApply(guard) => decoded(guard).ok().map(Event::InitApply),
-            // The last version may be unreadable while an older one is in the store: that one is to go.
-            Event::Delete(guard) => decoded(guard)
-                .or_else(|deleted| self.apps.get(&deleted).map(|app| app.as_ref().clone()).ok_or(deleted))
-                .ok()
-                .map(Event::Delete),
+            Event::Apply(Careful(Ok(app))) => Some(Event::Apply(app)),
+            Event::Delete(Careful(Ok(app))) => Some(Event::Delete(app)),
+            Event::Apply(Careful(Err(unreadable))) | Event::Delete(Careful(Err(unreadable))) => {
+                stored(unreadable).map(Event::Delete)
+            }
+            Event::InitApply(Careful(app)) => app.ok().map(Event::InitApply),
             Event::Init => Some(Event::Init),
             Event::InitDone => Some(Event::InitDone),
         }
@@ -237,26 +307,37 @@ impl Watches {
     }
 
     fn forget(&self, app: &BlueGreenApp) {
+        let exists = |key: &Key| self.apps.get(&ObjectRef::new(&key.name).within(&key.namespace)).is_some();
+        self.sight.keep(exists);
+        self.tell(Told::Deleted(app));
+    }
+
+    fn tell(&self, told: Told<'_>) {
         if let Some(leading) = self.leading().as_ref() {
-            (leading.forget)(app);
+            (leading.listener)(told);
         }
     }
 
-    /// Starts to queue apps, every app in the store first. `forget` is called with the last known version of each app that
-    /// is deleted from now on.
-    fn subscribe(&self, forget: Forget) -> impl Stream<Item = ObjectRef<BlueGreenApp>> + use<> {
+    /// Starts to queue apps, every app in the store first. `listener` is told of each app that is deleted from now on, with
+    /// its last known version, and of every object that can't be decoded.
+    fn subscribe(&self, listener: Listener) -> impl Stream<Item = ObjectRef<BlueGreenApp>> + use<> {
         let (queue, mut receiver) = mpsc::unbounded_channel();
-        *self.leading() = Some(Leading { queue, forget });
+        *self.leading() = Some(Leading { queue, listener });
+        for hidden in self.sight.hidden() {
+            self.tell(Told::Hidden(hidden));
+        }
         self.trigger_all();
         futures::stream::poll_fn(move |context| receiver.poll_recv(context))
     }
 
     /// Reconciles every app until `stop`; a running pass ends at its next command.
     pub async fn lead(&self, context: Arc<Context>, concurrency: u16, stop: CancellationToken) {
-        let memories = context.clone();
-        let queue = self
-            .subscribe(Box::new(move |app| memories.forget(app)))
-            .take_until(stop.clone().cancelled_owned());
+        let told = context.clone();
+        let listener = move |what: Told<'_>| match what {
+            Told::Deleted(app) => told.forget(app),
+            Told::Hidden(hidden) => told.events.unreadable(hidden),
+        };
+        let queue = self.subscribe(Box::new(listener)).take_until(stop.clone().cancelled_owned());
         let (health, apps) = (self.health.clone(), self.apps.clone());
         let passes = applier(
             move |app: Arc<BlueGreenApp>, context: Arc<Context>| {
@@ -318,22 +399,20 @@ fn is_missing(error: &watcher::Error) -> bool {
     }
 }
 
-/// The app, without its managed fields; or which app it is, if it can't be decoded.
-fn decoded(guard: DeserializeGuard<BlueGreenApp>) -> Result<BlueGreenApp, ObjectRef<BlueGreenApp>> {
-    match guard.0 {
-        Ok(mut app) => {
-            // None, and not an empty list: the status is written from this object, and an empty list in a write resets
-            // the managed fields.
-            app.metadata.managed_fields = None;
-            Ok(app)
-        }
-        Err(invalid) => {
-            let name = invalid.metadata.name.unwrap_or_default();
-            let namespace = invalid.metadata.namespace.unwrap_or_default();
-            tracing::warn!(namespace, name, error = invalid.error, "ignoring an app that can't be decoded");
-            Err(ObjectRef::new(&name).within(&namespace))
-        }
+/// The event with a stand-in for an object that can't be decoded.
+fn stand_in<K: Readable + Default>(event: Event<Careful<K>>) -> Event<K> {
+    match event {
+        Event::Apply(object) => Event::Apply(object.or_stand_in()),
+        Event::Delete(object) => Event::Delete(object.or_stand_in()),
+        Event::Init => Event::Init,
+        Event::InitApply(object) => Event::InitApply(object.or_stand_in()),
+        Event::InitDone => Event::InitDone,
     }
+}
+
+/// Lists come in pages, because a whole page is in memory at once, as text and decoded, and a tenant's object has up to 1.5 MB.
+fn watched(page: u32) -> watcher::Config {
+    watcher::Config::default().page_size(page)
 }
 
 fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>

@@ -2,10 +2,13 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource, ResourceExt};
 
+use crate::controller::Hidden;
 use bluegreen_api::{BlueGreenApp, Color};
+use bluegreen_core::harmless::harmless;
 use bluegreen_core::status::{Note, Verb};
 use bluegreen_core::text::cut;
 
@@ -30,7 +33,11 @@ impl Publisher {
 
     /// Publishes in the background.
     pub fn publish(&self, app: &BlueGreenApp, note: Note) {
-        let (event, recorder, reference) = (event(note), self.recorder.clone(), app.object_ref(&()));
+        self.publish_on(app.object_ref(&()), note);
+    }
+
+    fn publish_on(&self, reference: ObjectReference, note: Note) {
+        let (event, recorder) = (event(note), self.recorder.clone());
         tokio::spawn(async move {
             let reason = &event.reason;
             match recorder.publish(&event, &reference).await {
@@ -49,6 +56,17 @@ impl Publisher {
     /// The status is older than what the operator has seen.
     pub fn status_not_written(&self, app: &BlueGreenApp, note: String) {
         self.publish(app, Note { warning: true, reason: "StatusNotWritten", action: Verb::Reconcile, note });
+    }
+
+    /// An object can't be decoded, and so it is as if it did not exist.
+    pub fn unreadable(&self, hidden: Hidden) {
+        let Hidden { object, why } = hidden;
+        let note = format!(
+            "bluegreen-operator can't read this {}, so it is left alone: {}. Undo the edit that wrote this value",
+            object.kind.as_deref().unwrap_or("object"),
+            harmless(&why, NOTE / 2)
+        );
+        self.publish_on(object, Note { warning: true, reason: "Unreadable", action: Verb::Reconcile, note });
     }
 
     /// Somebody edited or deleted the live Service, and it was put back.

@@ -30,7 +30,7 @@ use crate::metrics::Metrics;
 /// Whether this process does its work.
 ///
 /// It is live if the controller's loop runs and no pass hangs; a standby has no loop, and is live. It is ready once every
-/// kind has been listed, so that it can act at once; leading is not part of it.
+/// kind has been listed, so that it can act at once, and while no watch has failed for long; leading is not part of it.
 #[derive(Debug)]
 pub struct Health {
     limits: HealthLimits,
@@ -44,11 +44,20 @@ pub struct HealthLimits {
     pub heartbeat: Duration,
     /// Longest time that one pass may run. Default 2 min.
     pub reconcile: Duration,
+    /// Longest time that a watch may fail again and again before the replica is not ready. Default 2 min.
+    pub watch: Duration,
+    /// A watch that has not failed for so long works again: more than its longest pause between two tries. Default 90 s.
+    pub calm: Duration,
 }
 
 impl Default for HealthLimits {
     fn default() -> Self {
-        Self { heartbeat: Duration::from_secs(30), reconcile: Duration::from_secs(120) }
+        Self {
+            heartbeat: Duration::from_secs(30),
+            reconcile: Duration::from_secs(120),
+            watch: Duration::from_secs(120),
+            calm: Duration::from_secs(90),
+        }
     }
 }
 
@@ -59,6 +68,15 @@ struct HealthState {
     running: BTreeMap<u64, Instant>,
     next_id: u64,
     ready: bool,
+    /// The watches that fail, by kind.
+    failing: BTreeMap<String, Failing>,
+}
+
+/// A row of failures of one watch.
+#[derive(Clone, Copy, Debug)]
+struct Failing {
+    first: Instant,
+    last: Instant,
 }
 
 impl Health {
@@ -81,7 +99,39 @@ impl Health {
         Reconciling { health: Arc::clone(self), id }
     }
 
-    /// Notes that every kind has been listed once. A replica stays ready from then on.
+    /// Notes that a watch has failed. It tries again by itself.
+    pub fn watch_failed(&self, kind: &str) {
+        self.watch_failed_at(kind, Instant::now());
+    }
+
+    fn watch_failed_at(&self, kind: &str, now: Instant) {
+        let mut state = self.state();
+        let failing = state.failing.entry(kind.to_owned()).or_insert(Failing { first: now, last: now });
+        if now.saturating_duration_since(failing.last) > self.limits.calm {
+            failing.first = now;
+        }
+        failing.last = now;
+    }
+
+    /// Notes that a watch has delivered something.
+    pub fn watch_worked(&self, kind: &str) {
+        self.state().failing.remove(kind);
+    }
+
+    /// Returns for how long this watch has failed again and again. A watch that works says nothing as long as nothing
+    /// happens, so it counts as working when it has not failed for a while.
+    pub fn failing(&self, kind: &str) -> Duration {
+        self.failing_at(kind, Instant::now())
+    }
+
+    fn failing_at(&self, kind: &str, now: Instant) -> Duration {
+        let failing = self.state().failing.get(kind).copied();
+        let recent =
+            failing.filter(|failing| now.saturating_duration_since(failing.last) <= self.limits.calm);
+        recent.map_or(Duration::ZERO, |failing| now.saturating_duration_since(failing.first))
+    }
+
+    /// Notes that every kind has been listed once. From then on a replica is ready, except while a watch fails.
     pub fn set_ready(&self) {
         self.state().ready = true;
     }
@@ -110,9 +160,21 @@ impl Health {
     /// Returns whether this replica could act now, as `/readyz` answers it.
     ///
     /// # Errors
-    /// As long as not every kind has been listed.
+    /// As long as not every kind has been listed, or while a watch fails.
     pub fn ready(&self) -> Result<(), String> {
-        if self.state().ready { Ok(()) } else { Err("starting".to_owned()) }
+        self.ready_at(Instant::now())
+    }
+
+    fn ready_at(&self, now: Instant) -> Result<(), String> {
+        if !self.state().ready {
+            return Err("starting".to_owned());
+        }
+        let kinds: Vec<String> = self.state().failing.keys().cloned().collect();
+        let failing = kinds.into_iter().map(|kind| (self.failing_at(&kind, now), kind));
+        match failing.filter(|(time, _)| *time > self.limits.watch).max() {
+            Some((time, kind)) => Err(format!("the watch of {kind} has failed for {} s", time.as_secs())),
+            None => Ok(()),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, HealthState> {

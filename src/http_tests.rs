@@ -134,7 +134,30 @@ async fn a_taken_port_is_an_error_that_names_it() {
 }
 
 fn limits() -> HealthLimits {
-    HealthLimits { heartbeat: Duration::from_secs(30), reconcile: Duration::from_secs(120) }
+    HealthLimits {
+        heartbeat: Duration::from_secs(30),
+        reconcile: Duration::from_secs(120),
+        watch: Duration::from_secs(120),
+        calm: Duration::from_secs(90),
+    }
+}
+
+#[test]
+fn a_replica_is_not_ready_while_a_watch_fails_for_long() {
+    let (health, start) = (Health::new(limits()), Instant::now());
+    let at = |seconds| start + Duration::from_secs(seconds);
+    health.set_ready();
+    for seconds in (0..=180).step_by(30) {
+        health.watch_failed_at("Deployment", at(seconds));
+    }
+    assert_eq!(health.ready_at(at(120)), Ok(()), "not at once");
+    let why = health.ready_at(at(190)).unwrap_err();
+    assert_eq!(why, "the watch of Deployment has failed for 190 s");
+    assert_eq!(health.ready_at(at(280)), Ok(()), "it has not failed again");
+    health.watch_failed_at("Deployment", at(300));
+    assert_eq!(health.failing_at("Deployment", at(310)), Duration::from_secs(10), "a new row of failures");
+    health.watch_worked("Deployment");
+    assert_eq!(health.failing_at("Deployment", at(310)), Duration::ZERO);
 }
 
 #[test]

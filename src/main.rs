@@ -48,6 +48,8 @@ async fn run(args: &RunArgs) -> anyhow::Result<()> {
     let (watches, mut tasks) = Watches::start(&Client::try_from(kube.clone())?, args.namespace(), health);
     let apps = watches.clone();
     metrics.export_apps(move || apps.apps())?;
+    let watching = watches.clone();
+    metrics.export_watches(move || watching.watching())?;
     // Without its watches this process would act on stores that never change again, and look healthy. It ends in the middle of
     // whatever it does, and does not release its Lease: a write may still be under way.
     let acting = act(args, &kube, &shutdown, &watches, &metrics);

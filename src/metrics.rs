@@ -14,7 +14,9 @@ use prometheus::{
 };
 
 mod apps;
+mod render;
 pub mod table;
+pub mod watches;
 
 use bluegreen_api::BlueGreenApp;
 use table::Series;
@@ -177,6 +179,17 @@ impl Metrics {
     ) -> prometheus::Result<()> {
         let apps = apps::Apps::new(source, self.inner.leader.clone())?;
         self.inner.registry.register(Box::new(apps))
+    }
+
+    /// Adds the series of the watches. `source` is asked at each scrape.
+    ///
+    /// # Errors
+    /// When it is called twice.
+    pub fn export_watches(
+        &self,
+        source: impl Fn() -> watches::Watching + Send + Sync + 'static,
+    ) -> prometheus::Result<()> {
+        self.inner.registry.register(Box::new(watches::Watches::new(source)?))
     }
 
     /// Counts a switch that ended. `from` is `none` for the first activation. `took` is the time from its beginning to its

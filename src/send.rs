@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
-use kube::{Api, Client, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use bluegreen_api::BlueGreenApp;
@@ -59,13 +61,16 @@ impl Writer {
 
     /// Writes the status, if nobody changed the app since it was read; also returns the new resourceVersion.
     pub async fn status(&self, app: &BlueGreenApp) -> (Outcome, Option<String>) {
-        let api: Api<BlueGreenApp> =
-            Api::namespaced(self.client.clone(), &app.namespace().unwrap_or_default());
         let params = PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() };
-        let name = app.name_any();
+        let url = BlueGreenApp::url_path(&(), app.namespace().as_deref());
         let mut version = None;
         let request = async {
-            api.replace_status(&name, &params, app).await.map(|app| version = app.resource_version())
+            let body = serde_json::to_vec(app).map_err(kube::Error::SerdeError)?;
+            let request =
+                kube::core::Request::new(url).replace_subresource("status", &app.name_any(), &params, body);
+            let written: Written = self.answer(request).await?;
+            version = written.metadata.resource_version;
+            Ok(())
         };
         let outcome = self.guarded("status", "the status", request).await;
         (outcome, version)
@@ -105,23 +110,18 @@ impl Writer {
     ) -> Outcome {
         let body = request.only.inside(body.clone());
         let params = PatchParams::apply(manager).force();
-        let api = self.api(request);
-        let (name, patch) = (&request.name, Patch::Apply(&body));
-        let sent = async {
-            match subresource {
-                Some(subresource) => api.patch_subresource(subresource, name, &params, &patch).await,
-                None => api.patch(name, &params, &patch).await,
-            }
-            .map(|_| ())
-        };
+        let (name, patch, url) = (&request.name, Patch::Apply(&body), url(request));
+        let sent = self.sent(match subresource {
+            Some(subresource) => url.patch_subresource(subresource, name, &params, &patch),
+            None => url.patch(name, &params, &patch),
+        });
         self.guarded(request.object.label(), &what(request), sent).await
     }
 
     async fn take_over(&self, request: &Request, body: &Value) -> Outcome {
         let body = request.only.inside(body.clone());
         let params = PatchParams { field_manager: Some(names::MANAGER.to_owned()), ..PatchParams::default() };
-        let api = self.api(request);
-        let sent = async { api.patch(&request.name, &params, &Patch::Merge(&body)).await.map(|_| ()) };
+        let sent = self.sent(url(request).patch(&request.name, &params, &Patch::Merge(&body)));
         self.guarded(request.object.label(), &what(request), sent).await
     }
 
@@ -132,8 +132,7 @@ impl Writer {
             Only::Unchanged(read) => Some(read.clone()),
         };
         let params = DeleteParams { preconditions, ..DeleteParams::background() };
-        let api = self.api(request);
-        let sent = async { api.delete(&request.name, &params).await.map(|_| ()) };
+        let sent = self.sent(url(request).delete(&request.name, &params));
         match self.guarded(request.object.label(), &what(request), sent).await {
             Outcome::Gone => Outcome::Done,
             other => other,
@@ -160,9 +159,35 @@ impl Writer {
         outcome
     }
 
-    fn api(&self, request: &Request) -> Api<DynamicObject> {
-        Api::namespaced_with(self.client.clone(), &request.namespace, &request.object.resource())
+    /// Sends a request. What the API server answers to one that succeeds is an object, in which tenants may write; so it is
+    /// not decoded, and nothing in it can make a success look like a failure.
+    async fn sent(&self, request: Built) -> kube::Result<()> {
+        let IgnoredAny = self.answer(request).await?;
+        Ok(())
     }
+
+    async fn answer<T: DeserializeOwned>(&self, request: Built) -> kube::Result<T> {
+        self.client.request(request.map_err(kube::Error::BuildRequest)?).await
+    }
+}
+
+/// A request as kube builds it.
+type Built = Result<http::Request<Vec<u8>>, kube::core::request::Error>;
+
+/// What is read of an app whose status was written.
+#[derive(Deserialize)]
+struct Written {
+    metadata: WrittenMeta,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenMeta {
+    resource_version: Option<String>,
+}
+
+fn url(request: &Request) -> kube::core::Request {
+    kube::core::Request::new(DynamicObject::url_path(&request.object.resource(), Some(&request.namespace)))
 }
 
 /// The object of a request, as a person names it.

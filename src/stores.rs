@@ -1,6 +1,8 @@
 //! The stores: the newest version of each child object that the watches have delivered, indexed by app, so that a pass
 //! reads only its own app's objects however many apps there are.
 
+mod reduce;
+
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -12,6 +14,8 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
+
+pub use self::reduce::Reduce;
 
 /// Namespace and name of an app, or of one of its objects.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,7 +37,8 @@ impl Key {
         Self::of_object(app)
     }
 
-    fn of_object<K: Resource>(object: &K) -> Self {
+    /// The namespace and name of any object.
+    pub fn of_object<K: Resource>(object: &K) -> Self {
         Self { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
     }
 
@@ -59,7 +64,7 @@ impl<K> Default for ByApp<K> {
     }
 }
 
-impl<K: Resource> ByApp<K> {
+impl<K: Reduce> ByApp<K> {
     /// Applies one watch event; returns the apps to reconcile because of it.
     ///
     /// An object whose label names another app than before concerns both: the app that it is labeled with now, and the
@@ -141,10 +146,11 @@ impl<K> Default for Objects<K> {
     }
 }
 
-impl<K: Resource> Objects<K> {
+impl<K: Reduce> Objects<K> {
     /// Adds an object that is not there; returns its app. One that carries no app's label is left out.
-    fn put(&mut self, object: K) -> Option<Key> {
+    fn put(&mut self, mut object: K) -> Option<Key> {
         let app = Key::of_child(&object)?;
+        object.reduce(&app.name);
         self.of_app.entry(app.clone()).or_default().insert(object.name_any());
         let stored = StoredObject { app: app.clone(), object: Arc::new(object) };
         self.by_name.insert(Key::of_object(stored.object.as_ref()), stored);
@@ -259,6 +265,42 @@ mod tests {
         assert_eq!(store.take(Event::Delete(service("hello", None, "2"))), keys(&["hello"]));
         assert!(names_of(&store, "hello").is_empty());
         assert_eq!(store.get(&key("hello"), "hello"), None);
+    }
+
+    /// Whoever may create Deployments can label as many as they want, and fill them.
+    #[test]
+    fn of_an_object_that_no_app_owns_only_metadata_is_kept() {
+        let stored = |name: &str, metadata: serde_json::Value| {
+            let mut object = json!({
+                "metadata": {"name": name, "namespace": "shop", "labels": {(names::APP): "hello", "more": "m"},
+                    "annotations": {"note": "n"}, "managedFields": [{"manager": "x"}]},
+                "spec": {"selector": {}, "template": {}},
+            });
+            for (key, value) in metadata.as_object().unwrap() {
+                object["metadata"][key] = value.clone();
+            }
+            let store = ByApp::<Deployment>::default();
+            store.take(Event::Apply(serde_json::from_value(object).unwrap()));
+            store.get(&key("hello"), name).unwrap()
+        };
+        let owned = |kind: &str| {
+            json!({"ownerReferences": [{"apiVersion": "bluegreen.dev/v1alpha1", "kind": kind, "name": "hello",
+                "uid": "1", "controller": true}]})
+        };
+        for (name, metadata, is_kept) in [
+            ("hello-blue", owned("BlueGreenApp"), true),
+            ("hello-blue", json!({"annotations": {(names::ADOPT): "hello"}}), true),
+            ("hello-blue", json!({}), false),
+            ("hello-blue", owned("Rollout"), false),
+            ("hello-blue-2", owned("BlueGreenApp"), false),
+        ] {
+            let stored = stored(name, metadata.clone());
+            assert_eq!(stored.spec.is_some(), is_kept, "{name} {metadata}");
+            let labels: Vec<_> = stored.labels().keys().map(String::as_str).collect();
+            assert_eq!(labels, if is_kept { vec![names::APP, "more"] } else { vec![names::APP] });
+            assert_eq!(stored.managed_fields().is_empty(), !is_kept);
+            assert_eq!(stored.owner_references().is_empty(), metadata.get("ownerReferences").is_none());
+        }
     }
 
     #[test]

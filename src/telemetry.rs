@@ -15,6 +15,7 @@ pub fn init(args: &LogArgs) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&args.level).with_context(|| {
         format!("--log-level {:?} is neither a level nor a list of directives", args.level)
     })?;
+    let filter = quiet(filter, &args.level);
     let terminal = std::io::stderr().is_terminal();
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match resolve(args.format, terminal, in_cluster()) {
@@ -24,6 +25,16 @@ pub fn init(args: &LogArgs) -> anyhow::Result<()> {
         Style::Text => builder.with_ansi(terminal && !no_color()).try_init(),
     };
     started.map_err(|err| anyhow::anyhow!("can't start logging: {err}"))
+}
+
+/// kube logs an answer that it can't decode with all of its text: the specs of every app, in every namespace. So its warnings
+/// are left out, unless somebody asks for them by name.
+fn quiet(filter: EnvFilter, level: &str) -> EnvFilter {
+    const KUBE: &str = "kube_client";
+    match format!("{KUBE}::client=error").parse() {
+        Ok(directive) if !level.contains(KUBE) => filter.add_directive(directive),
+        Ok(_) | Err(_) => filter,
+    }
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -69,6 +80,13 @@ mod tests {
             assert_eq!(resolve(LogFormat::Json, terminal, in_cluster), Style::Json);
             assert_eq!(resolve(LogFormat::Text, terminal, in_cluster), Style::Text);
         }
+    }
+
+    #[test]
+    fn what_kube_cannot_decode_is_logged_only_on_demand() {
+        let filter = |level: &str| quiet(EnvFilter::new(level), level).to_string();
+        assert!(filter("debug").contains("kube_client::client=error"));
+        assert!(!filter("info,kube_client=debug").contains("kube_client::client=error"));
     }
 
     #[test]

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use bluegreen_api::BlueGreenApp;
+use bluegreen_client::careful::Careful;
 use kube::api::{Patch, PatchParams, ValidationDirective};
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, RequestError, within};
+use crate::cluster::{Cluster, RequestError};
 use crate::edit::{Edit, Refusal};
 use crate::gitedit::patched;
 
@@ -97,7 +98,8 @@ async fn send(cluster: &Cluster, app: &BlueGreenApp, patch: &Value, dry_run: boo
     let version = &app.metadata.resource_version;
     let body = json!({ "metadata": { "resourceVersion": version }, "spec": patch });
     match cluster.apps().patch(name, &params, &Patch::Merge(&body)).await {
-        Ok(after) => Sent::Done(Box::new(after)),
+        Ok(Careful(Ok(after))) => Sent::Done(Box::new(after)),
+        Ok(Careful(Err(unreadable))) => Sent::Unknown(unreadable.to_string()),
         Err(kube::Error::Api(status)) if status.code == 409 => Sent::Conflict,
         Err(kube::Error::Api(status)) if status.code < 500 => Sent::Refused(status.message.clone()),
         Err(kube::Error::Api(status)) => Sent::Unknown(status.message.clone()),
@@ -113,7 +115,7 @@ async fn find_out(cluster: &Cluster, name: &str, patch: &Value, mut lost: Lost) 
     let start = Instant::now();
     let nothing = json!({});
     loop {
-        match within(cluster.apps().get(name)).await {
+        match cluster.read(name).await {
             Ok(app) => {
                 let spec = serde_json::to_value(&app.spec)?;
                 if patched(&spec, patch) == patched(&spec, &nothing) {

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use bluegreen_api::BlueGreenApp;
+use bluegreen_client::careful::Careful;
 use bluegreen_client::connection::for_decisions;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
@@ -42,8 +43,16 @@ impl Cluster {
 
     /// The apps of the namespace.
     #[must_use]
-    pub fn apps(&self) -> Api<BlueGreenApp> {
+    pub fn apps(&self) -> Api<Careful<BlueGreenApp>> {
         Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Reads one app.
+    ///
+    /// # Errors
+    /// When it does not exist or can't be read.
+    pub async fn read(&self, name: &str) -> Result<BlueGreenApp, RequestError> {
+        within(self.apps().get(name)).await.and_then(decoded)
     }
 
     /// One app.
@@ -51,8 +60,13 @@ impl Cluster {
     /// # Errors
     /// When it does not exist or can't be read.
     pub async fn app(&self, name: &str) -> anyhow::Result<BlueGreenApp> {
-        within(self.apps().get(name)).await.map_err(|error| error.in_words(name, &self.namespace))
+        self.read(name).await.map_err(|error| error.in_words(name, &self.namespace))
     }
+}
+
+/// The app itself.
+fn decoded(app: Careful<BlueGreenApp>) -> Result<BlueGreenApp, RequestError> {
+    app.0.map_err(|unreadable| RequestError::Final(kube::Error::Service(unreadable.into())))
 }
 
 async fn config(global: &Global) -> anyhow::Result<Config> {
@@ -102,6 +116,7 @@ impl RequestError {
                 anyhow!("this cluster has no kind BlueGreenApp: install the operator's CRD")
             }
             Self::Final(kube::Error::Api(status)) => anyhow!("{}", status.message),
+            Self::Final(kube::Error::Service(why)) => anyhow!("BlueGreenApp {name:?} can't be read: {why}"),
             Self::Final(other) => other.into(),
             Self::Passing(words) => anyhow!("can't reach the cluster: {words}"),
         }

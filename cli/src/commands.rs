@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use bluegreen_api::BlueGreenApp;
 use bluegreen_api::version::{REVISION, VERSION};
+use bluegreen_client::careful::Careful;
 use jiff::Timestamp;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt};
@@ -164,14 +165,26 @@ fn ageless(report: &Report) -> Report {
 
 async fn list(global: &Global, args: &ListArgs) -> Result {
     let cluster = Cluster::connect(global).await?;
-    let api: Api<BlueGreenApp> =
+    let api: Api<Careful<BlueGreenApp>> =
         if args.all_namespaces { Api::all(cluster.client.clone()) } else { cluster.apps() };
     let mut params = ListParams::default();
     if let Some(selector) = &args.selector {
         params = params.labels(selector);
     }
     let found = within(api.list(&params)).await;
-    let mut apps = found.map_err(|error| error.in_words("", &cluster.namespace))?.items;
+    let found = found.map_err(|error| error.in_words("", &cluster.namespace))?.items;
+    let mut apps = Vec::new();
+    for app in found {
+        match app.0 {
+            Ok(app) => apps.push(app),
+            Err(unreadable) => {
+                let meta = &unreadable.metadata;
+                let [namespace, name] =
+                    [&meta.namespace, &meta.name].map(|it| it.as_deref().unwrap_or_default());
+                eprintln!("{namespace}/{name} is left out, because it can't be read: {unreadable}");
+            }
+        }
+    }
     apps.sort_by_key(|app| (app.namespace(), app.name_any()));
     if apps.is_empty() && args.output == Format::Text {
         if args.all_namespaces {

@@ -10,7 +10,7 @@ use bluegreen_core::harmless::harmless;
 use serde_json::json;
 
 use crate::args::{Format, Global, When};
-use crate::cluster::{Cluster, Doubt, RequestError, within};
+use crate::cluster::{Cluster, Doubt, RequestError};
 use crate::exit::{self, End};
 use crate::goal::{self, Goal, NOT_OBSERVED, Verdict};
 use crate::line::Line;
@@ -54,7 +54,7 @@ pub async fn wait(
     let mut doubt = Doubt::default();
     let mut warnings = Warnings::default();
     loop {
-        let verdict = match doubt.judge(within(cluster.apps().get(name)).await) {
+        let verdict = match doubt.judge(cluster.read(name).await) {
             Ok(seen) => {
                 let verdict = goal::verdict(goal, &seen);
                 app = Some(seen);

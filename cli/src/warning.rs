@@ -6,6 +6,7 @@ use std::cmp::Reverse;
 use std::time::{Duration, Instant};
 
 use bluegreen_api::{BlueGreenApp, Color};
+use bluegreen_client::careful::Careful;
 use bluegreen_core::desired::names;
 use bluegreen_core::explain::is_late;
 use bluegreen_core::harmless::harmless;
@@ -65,15 +66,16 @@ fn late(app: &BlueGreenApp) -> Vec<Color> {
 async fn read(cluster: &Cluster, app: &str, colors: &[Color]) -> kube::Result<Option<String>> {
     let colors: Vec<&str> = colors.iter().map(|color| color.as_str()).collect();
     let ours = format!("{}={app},{} in ({})", names::APP, names::COLOR, colors.join(","));
-    let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
-    let events: Api<Event> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
-    let mut late = pods.list(&ListParams::default().labels(&ours)).await?.items;
-    late.retain(is_late);
+    let pods: Api<Careful<Pod>> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+    let events: Api<Careful<Event>> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+    let pods = pods.list(&ListParams::default().labels(&ours)).await?.items;
+    let mut late: Vec<Pod> = pods.into_iter().filter_map(|pod| pod.0.ok()).filter(is_late).collect();
     late.sort_by_key(|pod| (Reverse(pod.creation_timestamp()), pod.name_any()));
     let mut found = Vec::new();
     for pod in late.iter().take(PODS) {
         let of_pod = format!("type=Warning,involvedObject.uid={}", pod.uid().unwrap_or_default());
-        found.extend(events.list(&ListParams::default().fields(&of_pod)).await?.items);
+        let events = events.list(&ListParams::default().fields(&of_pod)).await?.items;
+        found.extend(events.into_iter().filter_map(|event| event.0.ok()));
     }
     Ok(newest(&found).map(words))
 }

@@ -11,7 +11,7 @@ use super::*;
 use crate::http::HealthLimits;
 use crate::metrics::Metrics;
 
-type Guarded = DeserializeGuard<BlueGreenApp>;
+type Guarded = Careful<BlueGreenApp>;
 
 fn app(name: &str, uid: &str) -> Value {
     json!({
@@ -25,7 +25,7 @@ fn app(name: &str, uid: &str) -> Value {
 }
 
 fn guarded(app: Value) -> Guarded {
-    serde_json::from_value(app).unwrap()
+    serde_json::from_str(&app.to_string()).unwrap()
 }
 
 /// Everything that a complete list of these apps delivers.
@@ -39,7 +39,10 @@ async fn after(events: Vec<Event<Guarded>>) -> (Arc<Watches>, Vec<String>) {
     let (watches, writer) = Watches::new(Health::new(HealthLimits::default()));
     let forgotten: Arc<Mutex<Vec<String>>> = Arc::default();
     let told = forgotten.clone();
-    let _queue = watches.subscribe(Box::new(move |app| told.lock().unwrap().push(app.uid().unwrap())));
+    let _queue = watches.subscribe(Box::new(move |what| match what {
+        Told::Deleted(app) => told.lock().unwrap().push(app.uid().unwrap()),
+        Told::Hidden(_) => {}
+    }));
     watches.clone().follow_apps(stream::iter(events.into_iter().map(Ok)), writer).await;
     let forgotten = forgotten.lock().unwrap().clone();
     (watches, forgotten)
@@ -124,11 +127,11 @@ async fn an_app_that_was_deleted_while_the_watch_was_down_leaves_no_series() {
 async fn managed_fields_are_dropped_and_not_emptied() {
     let (watches, _) = after(listed(&[app("hello", "1")])).await;
     assert!(watches.apps().iter().all(|app| app.metadata.managed_fields.is_none()));
-    let service: Service = serde_json::from_value(json!({"metadata": {
+    let service = json!({"metadata": {
         "name": "hello", "namespace": "shop", "labels": {(names::APP): "hello"},
         "managedFields": [{"manager": "bluegreen-operator", "operation": "Apply"}],
-    }}))
-    .unwrap();
+    }});
+    let service: Careful<Service> = serde_json::from_str(&service.to_string()).unwrap();
     watches.clone().follow(stream::iter([Ok(Event::Apply(service))]), |c| &c.services).await;
     let seen = watches.cache.snapshot(&watches.apps()[0]);
     assert_eq!(seen.service.unwrap().metadata.managed_fields, None);

@@ -1,16 +1,17 @@
 //! The series of the apps, made from the store of apps at each scrape: an app that is deleted has none, and a pass never
 //! waits for a scrape.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use kube::ResourceExt;
 use prometheus::core::{Collector, Desc};
-use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Metric, MetricFamily, MetricType};
 use prometheus::{IntGauge, Result};
 
-use super::table::{self, Series};
+use super::render::{describe, family, gauge};
+use super::table;
 use bluegreen_api::{BlueGreenApp, Color};
 
 /// Renders [`table::APP_INFO`] and [`table::CONDITION`] for every app, on the replica that leads.
@@ -48,7 +49,10 @@ where
         for app in (self.source)().iter().filter(|app| app.metadata.deletion_timestamp.is_none()) {
             collect_app(app, &mut infos, &mut conditions);
         }
-        vec![family(table::APP_INFO, infos), family(table::CONDITION, conditions)]
+        vec![
+            family(table::APP_INFO, MetricType::GAUGE, infos),
+            family(table::CONDITION, MetricType::GAUGE, conditions),
+        ]
     }
 }
 
@@ -63,47 +67,15 @@ fn collect_app(app: &BlueGreenApp, infos: &mut Vec<Metric>, conditions: &mut Vec
     let Some(status) = &app.status else { return };
     let (namespace, name) = (app.namespace().unwrap_or_default(), app.name_any());
     let active = status.active.map_or("none", Color::as_str);
-    infos.push(gauge(table::APP_INFO, &[&namespace, &name, active, app.spec.active.as_str()], true));
+    infos.push(gauge(table::APP_INFO, &[&namespace, &name, active, app.spec.active.as_str()], 1.0));
     // By type: a series that is there twice would make the whole scrape invalid.
     let current: BTreeMap<_, _> =
         status.conditions.iter().map(|c| (c.type_.as_str(), c.status.as_str())).collect();
     for (kind, current) in current {
         for status in table::STATUSES {
             let labels = [namespace.as_str(), &name, kind, status];
-            conditions.push(gauge(table::CONDITION, &labels, status == current));
+            let value = if status == current { 1.0 } else { 0.0 };
+            conditions.push(gauge(table::CONDITION, &labels, value));
         }
     }
-}
-
-/// One series: `values` are those of the table's labels, in the table's order.
-fn gauge(series: Series, values: &[&str], is_set: bool) -> Metric {
-    let mut labels: Vec<_> =
-        series.labels.iter().zip(values).map(|(name, value)| label(name, value)).collect();
-    labels.sort_by(|a, b| a.name().cmp(b.name()));
-    let mut gauge = Gauge::default();
-    gauge.set_value(if is_set { 1.0 } else { 0.0 });
-    let mut metric = Metric::from_label(labels);
-    metric.set_gauge(gauge);
-    metric
-}
-
-fn label(name: &str, value: &str) -> LabelPair {
-    let mut label = LabelPair::default();
-    label.set_name(name.to_owned());
-    label.set_value(value.to_owned());
-    label
-}
-
-fn family(series: Series, metrics: Vec<Metric>) -> MetricFamily {
-    let mut family = MetricFamily::default();
-    family.set_name(series.name.to_owned());
-    family.set_help(series.help.to_owned());
-    family.set_field_type(MetricType::GAUGE);
-    family.set_metric(metrics);
-    family
-}
-
-fn describe(series: Series) -> Result<Desc> {
-    let labels = series.labels.iter().map(|label| (*label).to_owned()).collect();
-    Desc::new(series.name.to_owned(), series.help.to_owned(), labels, HashMap::new())
 }

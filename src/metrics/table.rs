@@ -121,8 +121,43 @@ pub const RECONCILE_TIME: Series = Series {
     help: "Duration of one reconcile.",
 };
 
+/// How often watches failed.
+pub const WATCH_ERRORS: Series = Series {
+    name: "bluegreen_watch_errors_total",
+    kind: Kind::Counter,
+    labels: &["kind"],
+    help: "Failures of the watch of this Kubernetes kind. Each is followed by another try. Exported by every replica.",
+};
+
+/// For how long watches have failed.
+pub const WATCH_FAILING: Series = Series {
+    name: "bluegreen_watch_failing_seconds",
+    kind: Kind::Gauge,
+    labels: &["kind"],
+    help: "For how long the watch of this Kubernetes kind has failed again and again; 0 while it works. /readyz fails \
+           above 120. Exported by every replica.",
+};
+
+/// Objects that can't be decoded.
+pub const UNREADABLE: Series = Series {
+    name: "bluegreen_unreadable_objects",
+    kind: Kind::Gauge,
+    labels: &["kind"],
+    help: "Objects of this Kubernetes kind that the operator can't decode and therefore leaves alone. An Event on each \
+           says why. Exported by every replica.",
+};
+
+/// Edits without an answer.
+pub const UNOBSERVED: Series = Series {
+    name: "bluegreen_oldest_unobserved_generation_seconds",
+    kind: Kind::Gauge,
+    labels: &[],
+    help: "Age of the oldest edit of an app that no status has answered yet (observedGeneration is less than \
+           generation); 0 if there is none. Exported by every replica.",
+};
+
 /// Every series of this file. On Linux the `process_*` series of the Prometheus client library are exported as well.
-pub const ALL: [Series; 10] = [
+pub const ALL: [Series; 14] = [
     APP_INFO,
     CONDITION,
     SWITCHES,
@@ -133,4 +168,8 @@ pub const ALL: [Series; 10] = [
     RECONCILES,
     RECONCILE_ERRORS,
     RECONCILE_TIME,
+    WATCH_ERRORS,
+    WATCH_FAILING,
+    UNREADABLE,
+    UNOBSERVED,
 ];

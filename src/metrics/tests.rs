@@ -46,7 +46,31 @@ fn filled() -> Metrics {
     metrics.record_switch("blue", "green", SwitchResult::Succeeded, Some(Duration::from_millis(40)));
     metrics.record_write("Service", WriteOutcome::Ok);
     metrics.reconcile_timer().finish(ReconcileResult::Success);
+    metrics.export_watches(watching).unwrap();
     metrics
+}
+
+fn watching() -> watches::Watching {
+    let kind = watches::Kind {
+        kind: "Deployment".to_owned(),
+        errors: 3,
+        failing: Duration::from_millis(1500),
+        unreadable: 2,
+    };
+    watches::Watching { kinds: vec![kind], oldest_unobserved: Duration::from_secs(7) }
+}
+
+#[test]
+fn the_state_of_the_watches_is_exported() {
+    for line in [
+        r#"bluegreen_watch_errors_total{kind="Deployment"} 3"#,
+        r#"bluegreen_watch_failing_seconds{kind="Deployment"} 1.5"#,
+        r#"bluegreen_unreadable_objects{kind="Deployment"} 2"#,
+        "bluegreen_oldest_unobserved_generation_seconds 7",
+    ] {
+        let name = line.split(['{', ' ']).next().unwrap();
+        assert_eq!(lines(&filled(), name), [line]);
+    }
 }
 
 fn lines(metrics: &Metrics, start: &str) -> Vec<String> {

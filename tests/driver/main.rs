@@ -16,6 +16,7 @@
 //! | `looks` | what is read to confirm a switch |
 //! | `midway` | what happens while a target rolls |
 //! | `operators` | the operator ends, or there are two, or a result is unknown |
+//! | `poison` | objects that hold what the operator can't read |
 //! | `published` | Events and metrics |
 //! | `quiet` | an app at rest: no writes |
 //! | `reads` | what is read, and how often |
@@ -41,6 +42,7 @@ mod health;
 mod looks;
 mod midway;
 mod operators;
+mod poison;
 mod published;
 mod quiet;
 mod reads;

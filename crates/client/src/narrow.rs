@@ -8,7 +8,6 @@
 //! else may rest on it, and it starts no clock, because what it leaves out is as old as the earlier read.
 
 use std::collections::BTreeSet;
-use std::fmt::Debug;
 use std::sync::Arc;
 
 use bluegreen_api::{BlueGreenApp, Color, PerColor};
@@ -20,10 +19,10 @@ use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{ListParams, PartialObjectMeta};
-use kube::core::NamespaceResourceScope;
-use kube::{Api, Client, Resource, ResourceExt};
-use serde::de::DeserializeOwned;
+use kube::{Client, ResourceExt};
 use tokio::sync::Semaphore;
+
+use crate::objects::{self, Namespaced};
 
 /// Pods that are read one by one; more are listed.
 const FEW: usize = 16;
@@ -105,31 +104,17 @@ impl<'a> Reads<'a> {
         Self { client, known, namespace, app, to, of_color, slots: Semaphore::new(AT_ONCE) }
     }
 
-    fn api<K>(&self) -> Api<K>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-    {
-        Api::namespaced(self.client.clone(), &self.namespace)
-    }
-
     /// Makes a request when a slot is free. It always gets one, because the slots are never closed.
     async fn in_turn<T>(&self, request: impl Future<Output = T>) -> T {
         let _slot = self.slots.acquire().await;
         request.await
     }
 
-    async fn get<K>(&self, name: &str) -> kube::Result<Option<Arc<K>>>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
-    {
-        let api: Api<K> = self.api();
-        Ok(self.in_turn(api.get_opt(name)).await?.map(Arc::new))
+    async fn get<K: Namespaced + Default>(&self, name: &str) -> kube::Result<Option<Arc<K>>> {
+        self.in_turn(objects::child(self.client, &self.namespace, name)).await
     }
 
-    async fn get_all<K>(&self, names: &[String]) -> kube::Result<Vec<Option<Arc<K>>>>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
-    {
+    async fn get_all<K: Namespaced + Default>(&self, names: &[String]) -> kube::Result<Vec<Option<Arc<K>>>> {
         try_join_all(names.iter().map(|name| self.get(name))).await
     }
 
@@ -139,7 +124,7 @@ impl<'a> Reads<'a> {
         let deployment = |color| names::deployment_name(&self.app, color);
         let (blue, green) = (deployment(Color::Blue), deployment(Color::Green));
         let (app, service, blue, green, color_service, revisions, next) = futures::try_join!(
-            self.get::<BlueGreenApp>(&self.app),
+            self.in_turn(objects::get::<BlueGreenApp>(self.client, &self.namespace, &self.app)),
             self.get::<Service>(&self.app),
             self.get::<Deployment>(&blue),
             self.get::<Deployment>(&green),
@@ -152,6 +137,9 @@ impl<'a> Reads<'a> {
         else {
             return Ok(None);
         };
+        // The complete read says what is wrong with an app that can't be decoded.
+        let Ok(app) = app.0 else { return Ok(None) };
+        let app = Arc::new(app);
         let mut seen = Snapshot { app, service, deployments: PerColor { blue, green }, ..self.known.clone() };
         *seen.color_services.get_mut(self.to) = color_service;
         let mut stored = Snapshot::sort_revisions(&seen.app, revisions);
@@ -181,20 +169,22 @@ impl<'a> Reads<'a> {
         let owners = pods.iter().flat_map(|pod| pod.owner_references());
         let owners = owners.filter(|owner| owner.controller == Some(true) && owner.kind == "ReplicaSet");
         let names: BTreeSet<&str> = owners.map(|owner| owner.name.as_str()).collect();
-        let api: Api<ReplicaSet> = self.api();
-        let sets = names.iter().map(|name| self.in_turn(api.get_metadata_opt(name)));
+        let sets = names.iter().map(|name| self.metadata::<ReplicaSet>(name));
         let replica_sets = self.ours(try_join_all(sets).await?);
         Ok(Proof { replica_sets, pods })
     }
 
     async fn pods(&self, names: &[String]) -> kube::Result<Vec<PartialObjectMeta<Pod>>> {
-        let api: Api<Pod> = self.api();
         if names.len() > FEW {
             let ours = ListParams::default().labels(&format!("{}={}", names::APP, self.app));
-            return Ok(of_color(&api.list_metadata(&ours).await?.items, self.to));
+            return Ok(of_color(&objects::all_metadata(self.client, &self.namespace, &ours).await?, self.to));
         }
-        let pods = names.iter().map(|name| self.in_turn(api.get_metadata_opt(name)));
+        let pods = names.iter().map(|name| self.metadata::<Pod>(name));
         Ok(self.ours(try_join_all(pods).await?))
+    }
+
+    async fn metadata<K: Namespaced>(&self, name: &str) -> kube::Result<Option<PartialObjectMeta<K>>> {
+        self.in_turn(objects::metadata(self.client, &self.namespace, name)).await
     }
 
     /// Returns the objects that carry the labels by which a list would have selected them.

@@ -1,12 +1,12 @@
 //! One operator: the real `reconcile()`, with caches that the test fills.
 
 use std::cell::Cell;
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bluegreen_api::BlueGreenApp;
 use bluegreen_apiserver::{Kind, Server};
+use bluegreen_client::careful::{Careful, Readable};
 use bluegreen_core::desired::keep_foreign;
 use bluegreen_core::fence::Token;
 use bluegreen_operator::events::Publisher;
@@ -14,8 +14,7 @@ use bluegreen_operator::leader::Leadership;
 use bluegreen_operator::metrics::Metrics;
 use bluegreen_operator::reconcile::{Clock, Context, reconcile};
 use bluegreen_operator::send::Writer;
-use bluegreen_operator::stores::{ByApp, Cache};
-use kube::Resource;
+use bluegreen_operator::stores::{ByApp, Cache, Reduce};
 use kube::runtime::watcher::Event;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
@@ -90,7 +89,8 @@ impl Operator {
             self.fill(server);
         }
         let Some(app) = server.get(Kind::App, APP) else { panic!("a pass needs an app") };
-        let app: BlueGreenApp = serde_json::from_value(app).expect("a BlueGreenApp");
+        let app: Careful<BlueGreenApp> = serde_json::from_str(&app.to_string()).expect("an object");
+        let app = app.0.expect("a BlueGreenApp");
         // On the heap: a pass is large.
         let action = Box::pin(reconcile(Arc::new(app), self.context.clone())).await.expect("still leading");
         requeue_after(&action)
@@ -110,11 +110,12 @@ impl Operator {
 
 fn fill<K>(store: &ByApp<K>, server: &Server, kind: Kind)
 where
-    K: Resource + DeserializeOwned + Debug,
+    K: Readable + Reduce + Default + DeserializeOwned,
 {
     store.take(Event::Init);
     for object in server.all(kind) {
-        let mut object: K = serde_json::from_value(object).expect("an object of its kind");
+        let object: Careful<K> = serde_json::from_str(&object.to_string()).expect("an object");
+        let mut object = object.or_stand_in();
         keep_foreign(&mut object.meta_mut().managed_fields);
         store.take(Event::InitApply(object));
     }

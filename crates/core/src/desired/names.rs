@@ -47,6 +47,9 @@ pub const DECLARED: &str = "bluegreen.dev/declared";
 pub const ADOPT: &str = "bluegreen.dev/adopt";
 /// See [`ADOPT`].
 pub const ADOPT_ALL: &str = "true";
+/// Mark, in the memory of this program only, of an object that can't be decoded, with the reason. It is kept among the
+/// annotations, and no object in a cluster has it: the API server refuses a name with a space.
+pub const UNREADABLE: &str = "can't be decoded";
 
 /// The value of [`COLOR`] that no pod carries.
 pub const NO_COLOR: &str = "none";

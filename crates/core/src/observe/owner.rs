@@ -17,6 +17,8 @@ pub enum Stranger {
     Nobodys,
     /// Another object controls it, as `Kind name`.
     Controlled(String),
+    /// Somebody has written something into it that can't be decoded: this. So nobody knows whose it is.
+    Unreadable(String),
 }
 
 /// Whose an object is.
@@ -68,6 +70,9 @@ pub fn strangers(seen: &Snapshot) -> Vec<(String, Stranger)> {
 fn whose<K: Resource>(app: &BlueGreenApp, object: &K) -> Whose {
     if object.meta().deletion_timestamp.is_some() {
         return Whose::Collecting;
+    }
+    if let Some(why) = object.annotations().get(names::UNREADABLE) {
+        return Whose::Strange(Stranger::Unreadable(why.clone()));
     }
     let Some(owner) = object.owner_references().iter().find(|owner| owner.controller == Some(true)) else {
         return unowned(app, object);

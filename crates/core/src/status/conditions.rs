@@ -7,6 +7,7 @@ use kube::ResourceExt;
 use super::record::{Failed, Record, Stall, Work, fails, is_degraded, stall, work};
 use super::{Report, live, words};
 use crate::apply::Failure;
+use crate::observe::Stranger;
 use crate::plan::{Intent, Missing, Stage, Standby, outdated};
 use crate::text::cut;
 use bluegreen_api::{BlueGreenAppStatus, READY, RECONCILING, STALLED, STANDBY_READY};
@@ -34,6 +35,7 @@ pub const REASONS: &[&str] = &[
     "StandbyUpdating",
     "Switching",
     "TwoOperators",
+    "Unreadable",
     "Updating",
     "WaitingForTarget",
     "Warm",
@@ -161,7 +163,12 @@ fn stalled(report: &Report, stall: Stall) -> Why {
             (reason, words.unwrap_or_default())
         }
         Stall::InvalidSpec => ("InvalidSpec", words::invalid(app)),
-        Stall::Conflict => ("NameConflict", words::conflicts(app, seen, &material.strangers)),
+        Stall::Conflict => {
+            let is_unreadable = |(_, why): &(String, Stranger)| matches!(why, Stranger::Unreadable(_));
+            let reason =
+                if material.strangers.iter().any(is_unreadable) { "Unreadable" } else { "NameConflict" };
+            (reason, words::conflicts(app, seen, &material.strangers))
+        }
         Stall::Refused => problems.failure(app).as_ref().map_or(("Refused", String::new()), words::failed),
         Stall::Paused => ("Paused", words::paused()),
         Stall::Deadline => {

@@ -5,7 +5,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use crate::desired;
 use crate::observe::{Snapshot, Stranger, foreign_slices, strangers};
 use crate::plan::Observed;
-use bluegreen_api::{APP_CONTAINER, PerColor, ServiceStatus};
+use bluegreen_api::{APP_CONTAINER, Color, PerColor, ServiceStatus};
 
 /// What the status is made of beside the facts and the plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,15 +27,21 @@ impl Material {
     pub fn of(seen: &Snapshot, facts: &Observed) -> Self {
         Self {
             service: addresses(seen, facts),
-            images: PerColor::from_fn(|color| seen.deployments.get(color).as_deref().and_then(running_image)),
+            images: PerColor::from_fn(|color| running_image(own_deployment(seen, facts, color)?)),
             restarted: PerColor::from_fn(|color| {
                 let declared = facts.colors.get(color).current.and_then(|it| seen.revision(color, it.number));
-                restarted(seen.deployments.get(color).as_deref()?, declared)
+                restarted(own_deployment(seen, facts, color)?, declared)
             }),
             foreign_slices: foreign_slices(&seen.live_slices),
             strangers: strangers(seen),
         }
     }
+}
+
+/// The Deployment of this color, if it is the app's.
+fn own_deployment<'a>(seen: &'a Snapshot, facts: &Observed, color: Color) -> Option<&'a Deployment> {
+    facts.colors.get(color).deployment.ours()?;
+    seen.deployments.get(color).as_deref()
 }
 
 /// Where clients reach the live Service.

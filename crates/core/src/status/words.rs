@@ -144,6 +144,10 @@ pub(super) fn conflicts(app: &BlueGreenApp, facts: &Observed, strangers: &[(Stri
             Some(Stranger::LeftBehind) => left_behind.push(what),
             Some(Stranger::Controlled(by)) => controlled
                 .push(format!("{what} exists and belongs to {by}; delete it, or give this app another name")),
+            Some(Stranger::Unreadable(why)) => controlled.push(format!(
+                "{what} holds a value that the operator can't read, so it is left alone ({why}); undo that edit. An object of \
+                 a color that is not live can also be deleted: the operator creates it again"
+            )),
             Some(Stranger::Nobodys) | None => nobodys.push(what),
         }
     }
@@ -207,6 +211,9 @@ pub fn lacks(app: &str, seen: &Observed, color: Color, missing: Missing) -> Stri
     match missing {
         Missing::Block => format!("spec.{color} is not set"),
         Missing::Revision => format!("The new revision of {color} is not stored yet"),
+        Missing::Deployment if seen.colors.get(color).deployment == Child::Foreign => {
+            format!("{deployment} is left alone")
+        }
         Missing::Deployment => format!("{deployment} does not exist yet"),
         Missing::Rollout => format!("{deployment} is not updated yet"),
         Missing::Size { have, want } => format!("{deployment} is being scaled from {have} to {want} pods"),
