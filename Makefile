@@ -78,6 +78,12 @@ screenshots: preflight ## The sample page in Chromium before and after a switch,
 	@$(CARGO) build -q --locked --workspace --bins
 	@$(CARGO) run -q --locked -p bluegreen-traffic -- screenshots
 
+.PHONY: tenants
+tenants: preflight ## One tenant writes all that is known to harm, another one switches; the figures go into docs/tenants.md (about 5 min)
+	$(CARGO) build --locked --profile image --bin bluegreen-operator
+	FULL=1 OPERATOR=$(CURDIR)/target/image/bluegreen-operator \
+	  $(CARGO) test --locked -p bluegreen-suites --test tenants -- --nocapture
+
 .PHONY: bench
 bench: preflight ## Measure the operator beside Argo Rollouts on the same work (about 40 min; ALONE=1 leaves the other out)
 	$(CARGO) build --locked --profile image --bin bluegreen-operator

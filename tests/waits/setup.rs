@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::e2e::harness::operator::Operator;
+use crate::e2e::harness::operator::{Operator, PROGRAM};
 use crate::e2e::harness::setup::{self, ROLE};
 
 /// Where the operator's Lease is.
@@ -33,11 +33,16 @@ pub async fn start() -> Result<(&'static Cluster, UserAccount)> {
 
 /// Starts the operator as the user of that kubeconfig; its log is called `name`.
 pub fn operator(kubeconfig: &Path, name: &str, more: &[&str]) -> Result<Operator> {
+    let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.log"));
+    program(Path::new(PROGRAM), kubeconfig, &log, more)
+}
+
+/// Starts this program as the user of that kubeconfig.
+pub fn program(program: &Path, kubeconfig: &Path, log: &Path, more: &[&str]) -> Result<Operator> {
     let arguments = ["--lease-namespace", NAMESPACE, "--http-addr", "127.0.0.1:0", "--log-format", "text"];
     let arguments: Vec<_> = arguments.iter().chain(more).map(|argument| (*argument).to_owned()).collect();
     let environment = [("KUBECONFIG".to_owned(), kubeconfig.display().to_string())];
-    let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.log"));
-    Operator::start(&arguments, &environment, &log)
+    Operator::start_program(program, &arguments, &environment, log)
 }
 
 /// Makes sure that a namespace is there.

@@ -12,8 +12,8 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{Config, watcher};
 use serde_json::json;
 
-use crate::stats::Sample;
 use crate::watched::NAMESPACE;
+use bluegreen_bench::stats::Sample;
 
 /// What was measured.
 pub struct Floor {

@@ -6,9 +6,9 @@ use anyhow::Result;
 use bluegreen_cluster::Cluster;
 
 use crate::side::Side;
-use crate::stats::Sample;
 use crate::watched::{Observer, Seen};
 use crate::work::{User, Writes};
+use bluegreen_bench::stats::Sample;
 
 /// Pods of an app.
 const PODS: i32 = 3;

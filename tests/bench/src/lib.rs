@@ -1,3 +1,4 @@
-//! What else wants to meet the peer: how its controller is had.
+//! What other suites use: how the peer's controller is had, and few numbers from many.
 
 pub mod rollouts;
+pub mod stats;

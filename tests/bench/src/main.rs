@@ -10,7 +10,6 @@ mod mass;
 mod ours;
 mod program;
 mod side;
-mod stats;
 mod table;
 mod watched;
 mod work;

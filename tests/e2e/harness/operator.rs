@@ -92,11 +92,23 @@ impl Operator {
         patiently(limit, attempt).await
     }
 
-    /// The sum of a metric over its labels, as Prometheus would read it.
-    pub async fn metric(&self, name: &str) -> Result<u64> {
+    /// Where it serves its probes and metrics.
+    pub fn address(&self) -> Result<String> {
         let log = std::fs::read_to_string(&self.log)?;
         let address = log.split("/metrics address=").nth(1).and_then(|rest| rest.split_whitespace().next());
-        let text = get(address.context("it serves no metrics")?, "/metrics").await?;
+        Ok(address.context("it serves no metrics")?.to_owned())
+    }
+
+    /// The most resident memory that it has ever had, in MiB.
+    pub fn peak_memory(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+        Ok(line.split_whitespace().next().context("VmHWM")?.parse::<u64>()? / 1024)
+    }
+
+    /// The sum of a metric over its labels, as Prometheus would read it.
+    pub async fn metric(&self, name: &str) -> Result<u64> {
+        let text = get(&self.address()?, "/metrics").await?;
         let values = text.lines().filter_map(|line| {
             let rest = line.strip_prefix(name)?;
             rest.starts_with(['{', ' ']).then(|| rest.rsplit(' ').next()?.parse::<u64>().ok())?
