@@ -56,7 +56,7 @@ REVISION := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 image: ## Build the operator's image into target/images, and the list of its parts (SBOM) beside it
 	BLUEGREEN_REVISION=$(REVISION) $(call static-build,bluegreen-operator)
 	@$(IMAGE_TOOL) --name $(OPERATOR_NAME) --tag $(OPERATOR_VERSION) \
-	  --binary $(STATIC_BIN)/bluegreen-operator --entrypoint /bluegreen-operator --port 8080 --user 65532:65532 \
+	  --binary $(STATIC_BIN)/bluegreen-operator --entrypoint /bluegreen-operator --port 8081 --user 65532:65532 \
 	  --label org.opencontainers.image.title=bluegreen-operator \
 	  --label org.opencontainers.image.licenses=Apache-2.0 \
 	  --label org.opencontainers.image.version=$(OPERATOR_VERSION) \

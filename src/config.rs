@@ -57,9 +57,13 @@ pub struct RunArgs {
     #[arg(value_parser = parse_duration)]
     pub write_timeout: Duration,
 
-    /// Address for /livez, /readyz and /metrics; port 0 picks a free one and logs it
-    #[arg(long, env = "BLUEGREEN_HTTP_ADDR", value_name = "IP:PORT", default_value = "0.0.0.0:8080")]
-    pub http_addr: SocketAddr,
+    /// Address for /livez and /readyz; port 0 picks a free one and logs it
+    #[arg(long, env = "BLUEGREEN_HEALTH_ADDR", value_name = "IP:PORT", default_value = "0.0.0.0:8081")]
+    pub health_addr: SocketAddr,
+
+    /// Address for /metrics, which name every app: by default only for the pod itself, and for `kubectl port-forward`
+    #[arg(long, env = "BLUEGREEN_METRICS_ADDR", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    pub metrics_addr: SocketAddr,
 
     /// Flags of the leader election.
     #[command(flatten)]

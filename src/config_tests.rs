@@ -29,7 +29,8 @@ fn without_arguments_it_runs_with_the_defaults() {
         args.lease.config("bluegreen-system", "me"),
         LeaseConfig::new("bluegreen-system", "bluegreen-operator", "me")
     );
-    assert_eq!(args.http_addr.to_string(), "0.0.0.0:8080");
+    assert_eq!(args.health_addr.to_string(), "0.0.0.0:8081");
+    assert_eq!(args.metrics_addr.to_string(), "127.0.0.1:8080", "nobody else learns the names of apps");
     args.check().unwrap();
 }
 

@@ -1,7 +1,8 @@
-//! The HTTP server for the kubelet and Prometheus: `/livez`, `/readyz` and `/metrics`.
+//! The HTTP servers: `/livez` and `/readyz` for the kubelet, `/metrics` for Prometheus. Each has an address of its own, so that
+//! the metrics, which name every app, can be kept from those who need only reach the probes.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     future::Future,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -21,7 +22,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -195,16 +196,10 @@ impl Drop for Reconciling {
     }
 }
 
-#[derive(Clone)]
-struct Shared {
-    health: Arc<Health>,
-    metrics: Metrics,
-}
-
 /// What one client may take, so that it can't keep the others waiting or the process from ending.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at the same time; further ones wait until one has ended. Default 64.
+    /// Connections at the same time; a further one ends the oldest. Default 64.
     pub connections: usize,
     /// Longest head of a request, in bytes, and so about the memory that one connection may take. Default 16 KiB.
     pub head: usize,
@@ -228,6 +223,36 @@ impl Default for Limits {
     }
 }
 
+/// What a server serves.
+#[derive(Clone, Debug)]
+pub enum Pages {
+    /// `/livez` and `/readyz`.
+    Health(Arc<Health>),
+    /// `/metrics`.
+    Metrics(Metrics),
+}
+
+impl Pages {
+    fn paths(&self) -> &'static str {
+        match self {
+            Self::Health(_) => "/livez and /readyz",
+            Self::Metrics(_) => "/metrics",
+        }
+    }
+
+    fn router(self) -> Router {
+        match self {
+            Self::Health(health) => Router::new()
+                .route("/livez", get(async |State(health): State<Arc<Health>>| verdict(health.live())))
+                .route("/readyz", get(async |State(health): State<Arc<Health>>| verdict(health.ready())))
+                .with_state(health),
+            Self::Metrics(metrics) => Router::new()
+                .route("/metrics", get(async |State(metrics): State<Metrics>| scrape(metrics).await))
+                .with_state(metrics),
+        }
+    }
+}
+
 /// Listens on `address`; port 0 picks a free one. Returns the address that was bound, and a future that serves until
 /// `shutdown` and ends at most [`Limits::end`] later.
 ///
@@ -236,29 +261,34 @@ impl Default for Limits {
 pub async fn serve(
     address: SocketAddr,
     limits: Limits,
-    health: Arc<Health>,
-    metrics: Metrics,
+    pages: Pages,
     shutdown: CancellationToken,
 ) -> anyhow::Result<(SocketAddr, impl Future<Output = ()> + Send + 'static)> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("can't listen on {address}"))?;
     let bound = listener.local_addr().context("can't determine the address that was bound")?;
-    info!(address = %bound, "serving /livez, /readyz and /metrics");
-    Ok((bound, accept(listener, limits, router(Shared { health, metrics }), shutdown)))
+    info!(address = %bound, "serving {}", pages.paths());
+    Ok((bound, accept(listener, limits, pages.router(), shutdown)))
 }
 
 /// Serves connections until `shutdown`. `axum::serve` does the same without any of the limits.
+///
+/// If there are too many, the oldest ends. A probe takes a millisecond, so whoever holds connections can't keep the kubelet
+/// waiting, which would restart the process.
 async fn accept(mut listener: TcpListener, limits: Limits, router: Router, shutdown: CancellationToken) {
     let mut running = JoinSet::new();
+    let mut in_order: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        let next = async {
-            while running.len() >= limits.connections {
-                running.join_next().await;
-            }
-            // Failures to accept are retried inside.
-            Listener::accept(&mut listener).await.0
-        };
-        let Some(stream) = shutdown.run_until_cancelled(next).await else { break };
-        running.spawn(serve_connection(stream, limits, router.clone()));
+        // Failures to accept are retried inside.
+        let next = Listener::accept(&mut listener);
+        let Some((stream, _)) = shutdown.run_until_cancelled(next).await else { break };
+        while running.try_join_next().is_some() {}
+        in_order.retain(|connection| !connection.is_finished());
+        while in_order.len() >= limits.connections
+            && let Some(oldest) = in_order.pop_front()
+        {
+            oldest.abort();
+        }
+        in_order.push_back(running.spawn(serve_connection(stream, limits, router.clone())));
     }
     drop(listener);
     let rest = async { while running.join_next().await.is_some() {} };
@@ -278,14 +308,6 @@ async fn serve_connection(stream: TcpStream, limits: Limits, router: Router) {
         Ok(Err(error)) => tracing::debug!(%error, "a connection of a probe or a scrape failed"),
         Err(_) => tracing::debug!("a connection of a probe or a scrape took too long"),
     }
-}
-
-fn router(shared: Shared) -> Router {
-    Router::new()
-        .route("/livez", get(async |State(shared): State<Shared>| verdict(shared.health.live())))
-        .route("/readyz", get(async |State(shared): State<Shared>| verdict(shared.health.ready())))
-        .route("/metrics", get(async |State(shared): State<Shared>| scrape(shared.metrics).await))
-        .with_state(shared)
 }
 
 fn verdict(result: Result<(), String>) -> Response {

@@ -18,10 +18,9 @@ async fn get_path(address: SocketAddr, path: &str) -> (u16, String) {
 
 /// A server with these limits on a free port: its address, what ends it, and its task.
 async fn start(limits: Limits) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
-    let (health, metrics, shutdown) =
-        (Health::new(HealthLimits::default()), Metrics::new().unwrap(), CancellationToken::new());
+    let (pages, shutdown) = (Pages::Health(Health::new(HealthLimits::default())), CancellationToken::new());
     let any = "127.0.0.1:0".parse().unwrap();
-    let (bound, server) = serve(any, limits, health, metrics, shutdown.clone()).await.unwrap();
+    let (bound, server) = serve(any, limits, pages, shutdown.clone()).await.unwrap();
     (bound, shutdown, tokio::spawn(server))
 }
 
@@ -39,9 +38,12 @@ async fn a_free_port_is_bound_and_every_path_answers() {
     metrics.set_leader(true);
     let shutdown = CancellationToken::new();
     let any = "127.0.0.1:0".parse().unwrap();
-    let (bound, server) =
-        serve(any, Limits::default(), health.clone(), metrics, shutdown.clone()).await.unwrap();
+    let probes = Pages::Health(health.clone());
+    let (bound, server) = serve(any, Limits::default(), probes, shutdown.clone()).await.unwrap();
     let server = tokio::spawn(server);
+    let (metrics_bound, metrics_server) =
+        serve(any, Limits::default(), Pages::Metrics(metrics), shutdown.clone()).await.unwrap();
+    let metrics_server = tokio::spawn(metrics_server);
     assert_ne!(bound.port(), 0);
 
     let (status, body) = get_path(bound, "/readyz").await;
@@ -51,14 +53,31 @@ async fn a_free_port_is_bound_and_every_path_answers() {
     assert_eq!(get_path(bound, "/readyz").await.0, 200);
     assert_eq!(get_path(bound, "/livez").await.0, 200);
     assert_eq!(get_path(bound, "/").await.0, 404);
+    assert_eq!(get_path(bound, "/metrics").await.0, 404, "who may reach the probes sees no names of apps");
 
-    let (status, body) = get_path(bound, "/metrics").await;
+    assert_eq!(get_path(metrics_bound, "/livez").await.0, 404);
+    let (status, body) = get_path(metrics_bound, "/metrics").await;
     assert_eq!(status, 200);
     assert!(body.contains("content-type: text/plain; version=0.0.4"), "{body}");
     assert!(body.contains("\nbluegreen_leader 1\n"), "{body}");
 
     shutdown.cancel();
     server.await.unwrap();
+    metrics_server.await.unwrap();
+}
+
+/// Otherwise, whoever holds as many connections as are allowed has the kubelet restart the process.
+#[tokio::test]
+async fn clients_that_hold_connections_do_not_keep_a_probe_waiting() {
+    let forever = Duration::from_secs(3600);
+    let limits = Limits { request: forever, connection: forever, connections: 4, ..Limits::default() };
+    let (address, _shutdown, _server) = start(limits).await;
+    let mut held = Vec::new();
+    for _ in 0..20 {
+        held.push(half_a_request(address).await);
+        assert_eq!(get_path(address, "/livez").await.0, 200);
+    }
+    assert_eq!(held[0].read(&mut [0]).await.unwrap_or(0), 0, "the oldest is closed");
 }
 
 #[tokio::test]
@@ -127,8 +146,8 @@ async fn a_connection_is_not_kept_longer_than_its_limit() {
 async fn a_taken_port_is_an_error_that_names_it() {
     let held = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = held.local_addr().unwrap();
-    let (health, metrics) = (Health::new(HealthLimits::default()), Metrics::new().unwrap());
-    let result = serve(address, Limits::default(), health, metrics, CancellationToken::new()).await;
+    let pages = Pages::Metrics(Metrics::new().unwrap());
+    let result = serve(address, Limits::default(), pages, CancellationToken::new()).await;
     let message = result.err().unwrap().to_string();
     assert!(message.contains(&address.to_string()), "{message}");
 }

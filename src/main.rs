@@ -9,7 +9,7 @@ use bluegreen_core::fence::Token;
 use bluegreen_operator::config::{self, Cli, Command, RunArgs};
 use bluegreen_operator::controller::Watches;
 use bluegreen_operator::events::Publisher;
-use bluegreen_operator::http::{self, Health, HealthLimits, Limits};
+use bluegreen_operator::http::{self, Health, HealthLimits, Limits, Pages};
 use bluegreen_operator::leader::{self, Leadership, Term};
 use bluegreen_operator::metrics::Metrics;
 use bluegreen_operator::reconcile::Context;
@@ -17,6 +17,7 @@ use bluegreen_operator::send::Writer;
 use bluegreen_operator::{shutdown, telemetry};
 use clap::Parser;
 use kube::Client;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
@@ -40,10 +41,15 @@ async fn run(args: &RunArgs) -> anyhow::Result<()> {
     tokio::spawn(end_on_signals(shutdown.clone()));
     let kube = args.cluster.kube_config().await?;
     let (health, metrics) = (Health::new(HealthLimits::default()), Metrics::new()?);
-    let (_, server) =
-        http::serve(args.http_addr, Limits::default(), health.clone(), metrics.clone(), shutdown.clone())
-            .await?;
-    let server = tokio::spawn(server);
+    let pages = [
+        (args.health_addr, Pages::Health(health.clone())),
+        (args.metrics_addr, Pages::Metrics(metrics.clone())),
+    ];
+    let mut servers = JoinSet::new();
+    for (address, pages) in pages {
+        let (_, server) = http::serve(address, Limits::default(), pages, shutdown.clone()).await?;
+        servers.spawn(server);
+    }
 
     let (watches, mut tasks) = Watches::start(&Client::try_from(kube.clone())?, args.namespace(), health);
     let apps = watches.clone();
@@ -55,7 +61,10 @@ async fn run(args: &RunArgs) -> anyhow::Result<()> {
     let acting = act(args, &kube, &shutdown, &watches, &metrics);
     tasks.run_while_watching(acting).await.inspect_err(|ended| tracing::error!("{ended}"))??;
     shutdown.cancel();
-    server.await.context("the HTTP server panicked")
+    while let Some(ended) = servers.join_next().await {
+        ended.context("an HTTP server panicked")?;
+    }
+    Ok(())
 }
 
 /// Waits for the leadership, then reconciles until `shutdown`.

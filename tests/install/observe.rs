@@ -45,11 +45,21 @@ impl Drop for Ended {
 }
 
 pub async fn does_prometheus_see_everything(place: &Place) -> Result<()> {
-    let pods = place.run(
-        "kubectl -n bluegreen-system get pods -l app.kubernetes.io/component=operator -o jsonpath='{.items[*].status.podIP}'",
+    // As in docs/operations.md.
+    place.run(
+        "kubectl -n bluegreen-system set env deployment/bluegreen-operator BLUEGREEN_METRICS_ADDR=0.0.0.0:8080 && \
+         kubectl -n bluegreen-system rollout status deployment/bluegreen-operator --timeout=120s",
     )?;
-    let targets: Vec<_> = pods.split_whitespace().map(|address| format!("'{address}:8080'")).collect();
-    ensure!(targets.len() == 2, "{targets:?}");
+    // The pods from before the rollout may take a moment to go.
+    let attempt = async || {
+        let pods = place.run(
+            "kubectl -n bluegreen-system get pods -l app.kubernetes.io/component=operator -o jsonpath='{.items[*].status.podIP}'",
+        )?;
+        let targets: Vec<_> = pods.split_whitespace().map(|address| format!("'{address}:8080'")).collect();
+        ensure!(targets.len() == 2, "{targets:?}");
+        Ok(targets)
+    };
+    let targets = patiently(Duration::from_secs(60), attempt).await?;
     let folder = place.cluster.dir()?.join("prometheus");
     std::fs::create_dir_all(&folder)?;
     let config = format!(

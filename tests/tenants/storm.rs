@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use bluegreen_cluster::patiently;
+use anyhow::{Context, Result, ensure};
+use bluegreen_cluster::{get, patiently};
 use futures::{StreamExt, stream};
 use kube::Client;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -158,7 +158,7 @@ impl Storm {
     /// Sends parts of requests to this operator's port, and no more.
     pub async fn press(&mut self, operator: &Operator) -> Result<()> {
         self.held.clear();
-        let address = operator.address()?;
+        let address = operator.address("/readyz")?;
         let head = format!("GET /livez HTTP/1.1\r\nHost: x\r\nX-A: {}", "a".repeat(400_000));
         for _ in 0..self.scale.requests {
             let mut stream = TcpStream::connect(&address).await?;
@@ -167,6 +167,9 @@ impl Storm {
             let _ = tokio::time::timeout(Duration::from_millis(5), sent).await;
             self.held.push(stream);
         }
+        // Otherwise the kubelet would restart it.
+        let answer = get(&address, "/livez").await?;
+        ensure!(answer == "ok\n", "/livez answers {answer:?}");
         Ok(())
     }
 

@@ -39,7 +39,16 @@ pub fn operator(kubeconfig: &Path, name: &str, more: &[&str]) -> Result<Operator
 
 /// Starts this program as the user of that kubeconfig.
 pub fn program(program: &Path, kubeconfig: &Path, log: &Path, more: &[&str]) -> Result<Operator> {
-    let arguments = ["--lease-namespace", NAMESPACE, "--http-addr", "127.0.0.1:0", "--log-format", "text"];
+    let arguments = [
+        "--lease-namespace",
+        NAMESPACE,
+        "--health-addr",
+        "127.0.0.1:0",
+        "--metrics-addr",
+        "127.0.0.1:0",
+        "--log-format",
+        "text",
+    ];
     let arguments: Vec<_> = arguments.iter().chain(more).map(|argument| (*argument).to_owned()).collect();
     let environment = [("KUBECONFIG".to_owned(), kubeconfig.display().to_string())];
     Operator::start_program(program, &arguments, &environment, log)

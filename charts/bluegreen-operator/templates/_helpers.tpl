@@ -54,6 +54,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- if or .Values.metrics.service.enabled .Values.metrics.serviceMonitor.enabled }}true{{ end }}
 {{- end }}
 
+{{- /* Who scrapes the metrics reaches their port only then. */}}
+{{- define "bluegreen.metricsPort" -}}
+{{- if or (include "bluegreen.metricsService" .) .Values.metrics.podMonitor.enabled }}true{{ end }}
+{{- end }}
+
 {{- /* The policy of files/NAME.yaml and its binding, of (list . NAME CHOICE ACTIONS). None where the choice is Allow, or where one
 namespace is watched: a policy holds for the whole cluster, and installing one needs the right to do so. */}}
 {{- define "bluegreen.policy" -}}

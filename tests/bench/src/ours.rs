@@ -25,8 +25,10 @@ impl Side for Ours {
         &self.program
     }
 
-    fn arguments(&self, [http, _]: [u16; 2]) -> Vec<String> {
-        ["--lease-namespace=default".to_owned(), format!("--http-addr=127.0.0.1:{http}")].into()
+    fn arguments(&self, [health, metrics]: [u16; 2]) -> Vec<String> {
+        let ports =
+            [format!("--health-addr=127.0.0.1:{health}"), format!("--metrics-addr=127.0.0.1:{metrics}")];
+        ["--lease-namespace=default".to_owned()].into_iter().chain(ports).collect()
     }
 
     fn leads(&self) -> &'static str {

@@ -63,7 +63,8 @@ impl Operator {
         write_kubeconfig(&place.kubectl, &kubeconfig).await?;
         let program = std::env::current_exe()?.with_file_name("bluegreen-operator");
         ensure!(program.is_file(), "there is no {}: have it built by `make demo`", program.display());
-        let mut arguments = vec!["run", "--lease-namespace", NAMESPACE, "--http-addr", "127.0.0.1:0"];
+        let mut arguments = vec!["run", "--lease-namespace", NAMESPACE];
+        arguments.extend(["--health-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"]);
         arguments.extend(["--namespace", NAMESPACE]);
         let started = beside(&program, &arguments, &kubeconfig, keep)?;
         if let (Self::Beside { process, .. }, true) = (&started, keep) {

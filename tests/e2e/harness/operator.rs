@@ -92,11 +92,12 @@ impl Operator {
         patiently(limit, attempt).await
     }
 
-    /// Where it serves its probes and metrics.
-    pub fn address(&self) -> Result<String> {
+    /// Where it serves this path: the last one of a server in its log.
+    pub fn address(&self, path: &str) -> Result<String> {
         let log = std::fs::read_to_string(&self.log)?;
-        let address = log.split("/metrics address=").nth(1).and_then(|rest| rest.split_whitespace().next());
-        Ok(address.context("it serves no metrics")?.to_owned())
+        let words = format!("{path} address=");
+        let address = log.split(&words).nth(1).and_then(|rest| rest.split_whitespace().next());
+        Ok(address.with_context(|| format!("it does not serve {path}"))?.to_owned())
     }
 
     /// The most resident memory that it has ever had, in MiB.
@@ -108,7 +109,7 @@ impl Operator {
 
     /// The sum of a metric over its labels, as Prometheus would read it.
     pub async fn metric(&self, name: &str) -> Result<u64> {
-        let text = get(&self.address()?, "/metrics").await?;
+        let text = get(&self.address("/metrics")?, "/metrics").await?;
         let values = text.lines().filter_map(|line| {
             let rest = line.strip_prefix(name)?;
             rest.starts_with(['{', ' ']).then(|| rest.rsplit(' ').next()?.parse::<u64>().ok())?

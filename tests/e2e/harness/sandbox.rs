@@ -132,7 +132,8 @@ impl Sandbox {
             format!("--lease-renew-deadline={renew}"),
             format!("--lease-retry-period={retry}"),
             format!("--write-timeout={write}"),
-            "--http-addr=127.0.0.1:0".to_owned(),
+            "--health-addr=127.0.0.1:0".to_owned(),
+            "--metrics-addr=127.0.0.1:0".to_owned(),
             "--log-format=text".to_owned(),
             "--log-level=info,bluegreen_operator=debug".to_owned(),
         ];

@@ -55,8 +55,14 @@ impl Operators {
         if lock(&self.known).insert(name.to_owned()) {
             let program = std::env::current_exe()?.with_file_name("bluegreen-operator");
             ensure!(program.is_file(), "there is no {}: build it first", program.display());
-            let arguments =
-                ["run", "--http-addr=127.0.0.1:0", "--log-format=text", "--lease-namespace", lease_namespace];
+            let arguments = [
+                "run",
+                "--health-addr=127.0.0.1:0",
+                "--metrics-addr=127.0.0.1:0",
+                "--log-format=text",
+                "--lease-namespace",
+                lease_namespace,
+            ];
             let arguments: Vec<&str> = arguments.into_iter().chain(PACE).collect();
             let environment = [("KUBECONFIG", kubeconfig), ("POD_NAME", Path::new(name))];
             self.cluster.start_process(name, &program, &arguments, &environment)?;
