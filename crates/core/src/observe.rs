@@ -5,12 +5,15 @@
 
 mod endpoints;
 pub mod exact;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod growth_tests;
 mod owner;
 pub mod snapshot;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -111,8 +114,9 @@ pub fn observe(seen: &Snapshot, routing: Routing, token: &Token, held: Held, now
 /// Returns what the EndpointSlices of the live Service show, for the color that the Service selects.
 pub fn endpoints(seen: &Snapshot, color: Color) -> Endpoints {
     let live = endpoints::pods(&seen.live_slices);
-    let known = endpoints::pods(seen.color_slices.get(color));
-    let cleared = live.iter().all(|endpoint| known.iter().any(|k| k.pod == endpoint.pod));
+    let known: HashSet<&str> =
+        endpoints::pods(seen.color_slices.get(color)).iter().map(|endpoint| endpoint.pod).collect();
+    let cleared = live.iter().all(|endpoint| known.contains(endpoint.pod));
     let ready = endpoints::ready_pods(&seen.live_slices, families(seen.service.as_deref()), |_| true);
     Endpoints { moved: cleared && ready > 0, cleared }
 }

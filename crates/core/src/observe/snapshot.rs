@@ -100,14 +100,20 @@ impl Proof {
         self.pods
             .iter()
             .filter(|pod| pod.metadata.deletion_timestamp.is_none())
-            .filter(|pod| sets.iter().any(|set| controlled_by(*pod, set)))
+            .filter(|pod| controllers(*pod).any(|uid| sets.contains(uid)))
             .filter_map(|pod| pod.metadata.uid.as_deref())
             .collect()
     }
 }
 
 fn controlled_by<K: Resource>(object: &K, uid: &str) -> bool {
-    object.owner_references().iter().any(|owner| owner.controller == Some(true) && owner.uid == uid)
+    controllers(object).any(|controller| controller == uid)
+}
+
+/// The uids of the owners that control an object; the API server lets it have one.
+fn controllers<K: Resource>(object: &K) -> impl Iterator<Item = &str> {
+    let owners = object.owner_references().iter();
+    owners.filter(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str())
 }
 
 impl Snapshot {
