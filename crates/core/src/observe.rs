@@ -9,6 +9,9 @@ pub mod exact;
 #[allow(clippy::unwrap_used)]
 mod growth_tests;
 mod owner;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod revision_tests;
 pub mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -135,7 +138,7 @@ fn service(seen: &Snapshot, token: &Token) -> Child<ServiceFacts> {
         let served = PerColor::from_fn(|color| {
             let recorded =
                 status.and_then(|status| status.color(color)).and_then(|color| color.served_revision);
-            annotation(names::served(color)).and_then(|number| number.parse().ok()).or(recorded)
+            annotation(names::served(color)).and_then(names::revision_number).or(recorded)
         });
         let selects = match desired::selects(service, &app.name_any()) {
             desired::Selection::Color(color) => Selection::Color(color),
@@ -194,10 +197,12 @@ fn color_facts(
     let app = &seen.app;
     let stored = seen.revisions(color);
     let served = served(service, status, color);
-    let newest = stored.iter().max_by_key(|revision| revision.number);
+    let newest = stored.iter().copied().max_by_key(|revision| revision.number);
     // The live color runs the revision that was recorded with the switch, even if a newer one is stored already.
-    let serving =
-        stored.iter().find(|revision| live.color() == Some(color) && Some(revision.number) == served);
+    let serving = stored
+        .iter()
+        .copied()
+        .find(|revision| live.color() == Some(color) && Some(revision.number) == served);
     let current = serving.or(newest);
     let deployment = owned(app, seen.deployments.get(color).as_deref(), |deployment: &Deployment| {
         deployment_facts(seen, token, deployment, &stored, current, color, now)
@@ -211,6 +216,7 @@ fn color_facts(
         newest: newest.map(|revision| as_stored(app, revision, color)),
         current: current.map(|revision| as_stored(app, revision, color)),
         served: current.is_some_and(|revision| served == Some(revision.number)),
+        taken: seen.taken(color),
         obsolete: stored.iter().map(|r| r.number).filter(|number| !keep.contains(&Some(*number))).collect(),
         deployment,
         endpoints: ready_endpoints(seen, current, color),
@@ -241,7 +247,7 @@ fn deployment_facts(
     seen: &Snapshot,
     token: &Token,
     deployment: &Deployment,
-    stored: &[desired::Stored],
+    stored: &[&desired::Stored],
     current: Option<&desired::Stored>,
     color: Color,
     now: Timestamp,
