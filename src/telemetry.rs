@@ -1,8 +1,10 @@
 //! The log: one JSON object per line in a cluster, text on a terminal.
 
+use std::fmt::Display;
 use std::io::IsTerminal;
 
 use anyhow::Context;
+use bluegreen_core::harmless::harmless;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogArgs, LogFormat};
@@ -24,6 +26,15 @@ pub fn init(args: &LogArgs) -> anyhow::Result<()> {
         Style::Text => builder.with_ansi(terminal && !no_color()).try_init(),
     };
     started.map_err(|err| anyhow::anyhow!("can't start logging: {err}"))
+}
+
+/// How many bytes of somebody else's words a line of the log has.
+const WORDS: usize = 1024;
+
+/// An error for the log. An answer of the API server may hold whatever a webhook says, and a cause for each item of a list.
+#[must_use]
+pub fn brief(error: &impl Display) -> String {
+    harmless(&error.to_string(), WORDS)
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -69,6 +80,12 @@ mod tests {
             assert_eq!(resolve(LogFormat::Json, terminal, in_cluster), Style::Json);
             assert_eq!(resolve(LogFormat::Text, terminal, in_cluster), Style::Text);
         }
+    }
+
+    #[test]
+    fn an_error_is_logged_in_few_words_that_do_nothing_to_a_terminal() {
+        let told = brief(&format!("no\u{1b}[2J\n{}", "x".repeat(1_500_000)));
+        assert!(told.starts_with(r"no\u{1b}[2J xxx") && told.len() == WORDS, "{} bytes", told.len());
     }
 
     #[test]

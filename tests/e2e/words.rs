@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::contested::webhook::{Webhook, register};
 use crate::harness::operator::Operator;
-use crate::harness::{Sandbox, app, cluster};
+use crate::harness::{Sandbox, World, app, cluster};
 use crate::tls::Tls;
 
 /// The longest note of an Event.
@@ -77,7 +77,7 @@ async fn does_a_refusal_that_is_larger_than_an_object_leave_a_status_and_an_even
 async fn deny(body: Bytes) -> ([(header::HeaderName, &'static str); 1], String) {
     let review: Value = serde_json::from_slice(&body).unwrap_or_default();
     let message = format!("no: \u{1b}[2J{}", "x".repeat(1_500_000));
-    let response = json!({"uid": review["request"]["uid"], "allowed": false, "status": {"message": message, "code": 403}});
+    let response = json!({"uid": review["request"]["uid"], "allowed": false, "status": {"message": message, "code": 422}});
     let answer =
         json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});
     ([(header::CONTENT_TYPE, "application/json")], answer.to_string())
@@ -85,11 +85,12 @@ async fn deny(body: Bytes) -> ([(header::HeaderName, &'static str); 1], String) 
 
 /// What the condition says of the refusal, once an Event has said it as well.
 async fn told(sandbox: &Sandbox, operator: &Operator, condition: &str) -> Result<String> {
-    let is_told = |world: &crate::harness::World| {
-        world.says("hello", condition).is_some_and(|(reason, _)| reason == "Refused")
+    let refused = |world: &World| {
+        let found = world.status("hello")?.condition(condition)?.clone();
+        (found.reason == "Refused").then_some(found.message)
     };
-    sandbox.until("it says that it is refused", is_told).await?;
-    let (_, words) = sandbox.world().says("hello", condition).unwrap_or_default();
+    sandbox.until("it says that it is refused", |world| refused(world).is_some()).await?;
+    let words = refused(&sandbox.world()).context("it says so no more")?;
     println!("{} bytes: {words}", words.len());
     ensure!(words.len() < NOTE && !words.contains('\u{1b}'), "{} bytes: {words:?}", words.len());
     let events: Api<Event> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);

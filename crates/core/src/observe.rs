@@ -208,13 +208,18 @@ fn color_facts(
         deployment_facts(seen, token, deployment, &stored, current, color, now)
     });
     let running = deployment.ours().map(|d| d.revision);
+    let newest_change = newest.map(|revision| as_stored(app, revision, color));
     let keep = [newest.map(|r| r.number), current.map(|r| r.number), running];
     ColorFacts {
         service: owned(app, seen.color_services.get(color).as_deref(), |service: &Service| {
             exact::color_service(app, color, seen.service.as_deref(), service).is_none()
         }),
-        newest: newest.map(|revision| as_stored(app, revision, color)),
-        current: current.map(|revision| as_stored(app, revision, color)),
+        newest: newest_change,
+        // Mostly the same one, and the comparison hashes all of the template.
+        current: match (current, newest_change) {
+            (Some(current), Some(newest)) if current.number == newest.number => Some(newest),
+            (current, _) => current.map(|revision| as_stored(app, revision, color)),
+        },
         served: current.is_some_and(|revision| served == Some(revision.number)),
         taken: seen.taken(color),
         obsolete: stored.iter().map(|r| r.number).filter(|number| !keep.contains(&Some(*number))).collect(),
