@@ -12,6 +12,8 @@ use bluegreen_core::harmless::harmless;
 use bluegreen_core::status::{Note, Verb};
 use bluegreen_core::text::cut;
 
+use crate::telemetry::brief;
+
 /// The longest `note` that the API server takes, in bytes (`ValidateEventCreate` in pkg/apis/core/validation/events.go).
 const NOTE: usize = 1024;
 
@@ -42,8 +44,10 @@ impl Publisher {
             let reason = &event.reason;
             match recorder.publish(&event, &reference).await {
                 Ok(()) => {}
-                Err(error @ kube::Error::Api(_)) => tracing::warn!(%error, reason, "an Event was refused"),
-                Err(error) => tracing::debug!(%error, reason, "an Event was not published"),
+                Err(error @ kube::Error::Api(_)) => {
+                    tracing::warn!(error = brief(&error), reason, "an Event was refused");
+                }
+                Err(error) => tracing::debug!(error = brief(&error), reason, "an Event was not published"),
             }
         });
     }

@@ -15,6 +15,7 @@ use crate::events::Publisher;
 use crate::metrics::{Metrics, ReconcileResult};
 use crate::send::Writer;
 use crate::stores::Cache;
+use crate::telemetry::brief;
 use bluegreen_api::{BlueGreenApp, Color};
 use bluegreen_client::{narrow, read};
 use bluegreen_core::AppObserver;
@@ -207,7 +208,7 @@ impl Shell<'_> {
                 Ok(None) => Answer::Unclear,
                 // The rights of an earlier release, for example: they suffice to read everything.
                 Err(ReadError::Failed(error)) => {
-                    tracing::debug!(%error, "can't read by name");
+                    tracing::debug!(error = brief(&error), "can't read by name");
                     Answer::Unclear
                 }
                 Err(error @ ReadError::TooLate(_)) => self.read_failed(&error),
@@ -216,7 +217,7 @@ impl Shell<'_> {
     }
 
     fn read_failed(&mut self, error: &ReadError) -> Answer<Snapshot> {
-        tracing::warn!(%error, "read failed");
+        tracing::warn!(error = brief(error), "read failed");
         self.failed = true;
         Answer::Failed
     }
@@ -250,7 +251,7 @@ impl Shell<'_> {
                     Explanation::Words(explain(deployment, &pods, self.context.clock.now().wall))
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "can't read the pods to explain them");
+                    tracing::debug!(error = brief(&error), "can't read the pods to explain them");
                     Explanation::Unread
                 }
             };

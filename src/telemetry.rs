@@ -1,8 +1,10 @@
 //! The log: one JSON object per line in a cluster, text on a terminal.
 
+use std::fmt::Display;
 use std::io::IsTerminal;
 
 use anyhow::Context;
+use bluegreen_core::harmless::harmless;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogArgs, LogFormat};
@@ -35,6 +37,15 @@ fn quiet(filter: EnvFilter, level: &str) -> EnvFilter {
         Ok(directive) if !level.contains(KUBE) => filter.add_directive(directive),
         Ok(_) | Err(_) => filter,
     }
+}
+
+/// How many bytes of somebody else's words a line of the log has.
+const WORDS: usize = 1024;
+
+/// An error for the log. An answer of the API server may hold whatever a webhook says, and a cause for each item of a list.
+#[must_use]
+pub fn brief(error: &impl Display) -> String {
+    harmless(&error.to_string(), WORDS)
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -87,6 +98,12 @@ mod tests {
         let filter = |level: &str| quiet(EnvFilter::new(level), level).to_string();
         assert!(filter("debug").contains("kube_client::client=error"));
         assert!(!filter("info,kube_client=debug").contains("kube_client::client=error"));
+    }
+
+    #[test]
+    fn an_error_is_logged_in_few_words_that_do_nothing_to_a_terminal() {
+        let told = brief(&format!("no\u{1b}[2J\n{}", "x".repeat(1_500_000)));
+        assert!(told.starts_with(r"no\u{1b}[2J xxx") && told.len() == WORDS, "{} bytes", told.len());
     }
 
     #[test]

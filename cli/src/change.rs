@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::cluster::{Cluster, RequestError};
 use crate::edit::{Edit, Refusal};
 use crate::gitedit::patched;
+use crate::output::say;
 
 /// Field manager of every edit.
 pub const MANAGER: &str = "kubectl-bluegreen";
@@ -111,7 +112,7 @@ async fn send(cluster: &Cluster, app: &BlueGreenApp, patch: &Value, dry_run: boo
 /// with the resourceVersion of now: once that has an answer, the first one can't take effect any more. It is not decided
 /// anew: a rollback that has arrived would then be rolled back.
 async fn find_out(cluster: &Cluster, name: &str, patch: &Value, mut lost: Lost) -> anyhow::Result<Changed> {
-    eprintln!("no clear answer to the edit ({}); checking whether it was stored", lost.why);
+    say(format!("no clear answer to the edit ({}); checking whether it was stored", lost.why));
     let start = Instant::now();
     let nothing = json!({});
     loop {

@@ -18,7 +18,7 @@ use crate::args::{
 use crate::cluster::{Cluster, Doubt, RequestError, within};
 use crate::exit::{End, Failure, Result};
 use crate::line::{Line, Tone};
-use crate::output::{print, shown};
+use crate::output::{print, say, shown};
 use crate::screen::{Look, Screen};
 use crate::wait::await_goal;
 use crate::{lint, look, manifest, manual, plan, release, table, tree};
@@ -115,7 +115,7 @@ async fn watch(
                 printed = news;
                 match (&lost, args.output) {
                     (Some((_, why)), GetFormat::Json | GetFormat::Yaml | GetFormat::Report) => {
-                        eprintln!("no connection: {why}");
+                        say(format!("no connection: {why}"));
                     }
                     (None, _) | (Some(_), GetFormat::Text) => {
                         show(global, args.output, &objects, |_, _| [lines, vec![Line::new()]].concat())?;
@@ -181,16 +181,16 @@ async fn list(global: &Global, args: &ListArgs) -> Result {
                 let meta = &unreadable.metadata;
                 let [namespace, name] =
                     [&meta.namespace, &meta.name].map(|it| it.as_deref().unwrap_or_default());
-                eprintln!("{namespace}/{name} is left out, because it can't be read: {unreadable}");
+                say(format!("{namespace}/{name} is left out, because it can't be read: {unreadable}"));
             }
         }
     }
     apps.sort_by_key(|app| (app.namespace(), app.name_any()));
     if apps.is_empty() && args.output == Format::Text {
         if args.all_namespaces {
-            eprintln!("no apps found in any namespace");
+            say("no apps found in any namespace");
         } else {
-            eprintln!("no apps found in namespace {:?}", cluster.namespace);
+            say(format!("no apps found in namespace {:?}", cluster.namespace));
         }
         return Ok(End::Reached);
     }

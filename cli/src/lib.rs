@@ -10,7 +10,9 @@
 //! | [`plan`]: the operator's own planner on a simulated cluster | [`output`], [`screen`]: print lines |
 //! | [`lint`]: the rules of the API server | [`commands`], [`release`]: the commands |
 //!
-//! It writes `spec` and nothing else.
+//! It writes `spec` and nothing else. It prints through [`output`] and [`screen`], which let no text act on the terminal.
+
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod args;
 pub mod change;

@@ -67,7 +67,7 @@ impl Line {
         Self::new().add(text, Tone::Plain)
     }
 
-    /// Adds text, without what a terminal would obey: much of it was written by somebody else.
+    /// Adds text, with what a terminal would obey made visible: much of it was written by somebody else.
     #[must_use]
     pub fn add(mut self, text: impl Into<String>, tone: Tone) -> Self {
         self.0.push((visible(&text.into()), tone));
@@ -77,7 +77,7 @@ impl Line {
     /// Adds text, cut or filled to a width.
     #[must_use]
     pub fn cell(self, text: &str, width: usize, tone: Tone) -> Self {
-        let text = shorten(text, width);
+        let text = shorten(&visible(text), width);
         let fill = " ".repeat(width.saturating_sub(text.width()));
         self.add(text, tone).add(fill, Tone::Plain)
     }
@@ -170,7 +170,7 @@ pub fn shorten(text: &str, width: usize) -> String {
 #[must_use]
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
+    for word in visible(text).split_whitespace() {
         match lines.last_mut() {
             Some(line) if line.width() + 1 + word.width() <= width => {
                 line.push(' ');

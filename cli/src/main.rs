@@ -1,12 +1,13 @@
 //! `kubectl bluegreen`.
 
-use std::io::Write;
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 use std::process::ExitCode;
 
-use bluegreen_core::harmless::is_harmful;
 use clap::Parser;
 use kubectl_bluegreen::args::Cli;
 use kubectl_bluegreen::commands;
+use kubectl_bluegreen::output::say;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -20,10 +21,7 @@ async fn main() -> ExitCode {
         Ok(end) => end.into(),
         Err(failure) => {
             let code = failure.code();
-            // The words may be the API server's, or those of somebody's policy.
-            let words = failure.to_string().replace(|c| c != '\n' && is_harmful(c), "");
-            // Nobody is left to tell when standard error is gone.
-            let _ = writeln!(std::io::stderr(), "error: {words}");
+            say(format!("error: {failure}"));
             ExitCode::from(code)
         }
     }

@@ -1,12 +1,18 @@
-//! Prints the result of a command on standard output: as text for people, or as data.
+//! Prints: the result of a command on standard output, as text for people or as data, and what else is to be said on standard
+//! error.
+//!
+//! Much of it was written by somebody else: a webhook's answer, the image of a sidecar, an annotation. So all of it goes through
+//! here (or through a [`Line`]), where what a terminal would obey is made visible.
 
+use std::fmt::Display;
 use std::io::Write;
 
 use anyhow::Context;
 use bluegreen_api::BlueGreenApp;
+use bluegreen_core::harmless::{is_harmful, visible};
 use serde::Serialize;
 
-use crate::args::{Format, Global};
+use crate::args::{Format, Global, When};
 use crate::exit::Result;
 use crate::line::Line;
 use crate::screen::Look;
@@ -26,11 +32,47 @@ pub fn print(
             let look = Look::stdout(global.color);
             look.text(&lines(look))
         }
-        Format::Json => serde_json::to_string_pretty(data).context("JSON")? + "\n",
-        Format::Yaml => serde_yaml_ng::to_string(data).context("YAML")?,
+        Format::Json => json(data)?,
+        Format::Yaml => {
+            let text = serde_yaml_ng::to_string(data).context("YAML")?;
+            // JSON is YAML, too, and can write each character as its number.
+            if text.chars().any(must_be_escaped) { json(data)? } else { text }
+        }
     };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(())
+}
+
+/// The same data, with characters that a terminal obeys written as `\u001b`, as JSON allows.
+fn json(data: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(data).context("JSON")? + "\n";
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if must_be_escaped(c) {
+            // They can be in nothing but texts.
+            escaped.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            escaped.push(c);
+        }
+    }
+    Ok(escaped)
+}
+
+fn must_be_escaped(c: char) -> bool {
+    c != '\n' && is_harmful(c)
+}
+
+/// Prints on standard error.
+pub fn say(text: impl Display) {
+    let text = text.to_string();
+    let lines: Vec<String> = text.split('\n').map(visible).collect();
+    // Nobody is left to tell when standard error is gone.
+    let _ = writeln!(std::io::stderr(), "{}", lines.join("\n"));
+}
+
+/// Prints lines on standard error.
+pub fn say_lines(lines: &[Line], when: When) {
+    let _ = write!(std::io::stderr(), "{}", Look::stderr(when).text(lines));
 }
 
 /// An app as kubectl prints it: without `managedFields`.
@@ -39,4 +81,22 @@ pub fn shown(app: &BlueGreenApp) -> BlueGreenApp {
     let mut app = app.clone();
     app.metadata.managed_fields = None;
     app
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A program reads the same data, and a terminal finds nothing in it to obey.
+    #[test]
+    fn data_holds_nothing_that_a_terminal_obeys_and_nothing_is_lost() {
+        let data = json!({ "a\u{7f}": "\u{1b}[2J\u{9b}2J\u{202e}\u{2066}\n\t\u{feff}ü🟦" });
+        let text = json(&data).unwrap();
+        assert!(!text.chars().any(must_be_escaped), "{text}");
+        assert!(text.contains("ü🟦") && text.contains("\\u202e"), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), data);
+    }
 }

@@ -13,8 +13,7 @@ use crate::exit::{End, Failure, Result};
 use crate::gitedit;
 use crate::goal::Goal;
 use crate::line::{Line, Tone};
-use crate::output::{print, shown};
-use crate::screen::Look;
+use crate::output::{print, say, say_lines, shown};
 use crate::wait::{await_goal, wait};
 
 /// Pause between two attempts to take a switch back.
@@ -56,12 +55,12 @@ pub async fn switch(global: &Global, args: &SwitchArgs) -> Result {
         return ended;
     }
     let end = ended.unwrap_or_else(|failure| {
-        eprintln!("error: {failure}");
+        say(format!("error: {failure}"));
         End::Failed
     });
     // The exit code is that of the switch, whether or not this succeeds.
     if let Err(failure) = take_back(global, &cluster, &args.name, &args.edit, &changed).await {
-        eprintln!("error: the switch could not be taken back: {failure}");
+        say(format!("error: the switch could not be taken back: {failure}"));
     }
     Ok(end)
 }
@@ -151,10 +150,9 @@ async fn take_back(
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
     };
-    let look = Look::stderr(global.color);
-    eprint!("{}", look.text(&edit_lines(cluster, &back, false)));
+    say_lines(&edit_lines(cluster, &back, false), global.color);
     let waited = wait(cluster, name, back.edit.goal, limit, global.color).await?;
-    eprintln!("{name}: {}", waited.why);
+    say(format!("{name}: {}", waited.why));
     Ok(())
 }
 
@@ -167,7 +165,7 @@ async fn wait_quietly(
     changed: &Changed,
 ) -> Result {
     let waited = wait(cluster, name, changed.edit.goal, args.patience.timeout, global.color).await?;
-    eprintln!("{}", waited.why);
+    say(waited.why);
     Ok(waited.end)
 }
 

@@ -14,7 +14,7 @@ use crate::cluster::{Cluster, Doubt, RequestError};
 use crate::exit::{self, End};
 use crate::goal::{self, Goal, NOT_OBSERVED, Verdict};
 use crate::line::Line;
-use crate::output::print;
+use crate::output::{print, say};
 use crate::progress::{self, Clock};
 use crate::screen::{Look, Screen};
 use crate::warning::Warnings;
@@ -114,10 +114,8 @@ pub async fn await_goal(
     });
     match (waited.end, format) {
         (End::Failed | End::TimedOut, Format::Text) => {
-            eprintln!("error: {}", harmless(&text, usize::MAX));
-            if let Some(warning) = &waited.warning {
-                eprintln!("{warning}");
-            }
+            say(format!("error: {}", harmless(&text, usize::MAX)));
+            waited.warning.iter().for_each(say);
         }
         _ => print(global, format, |_| vec![Line::plain(text)], &data)?,
     }
@@ -162,7 +160,7 @@ impl Teller {
             for (said, words) in [(&mut self.said, Some(verdict.why())), (&mut self.warned, warning)] {
                 if let Some(words) = words.filter(|words| words != said) {
                     words.clone_into(said);
-                    eprintln!("{}", progress::log_line(words, clock.passed));
+                    say(progress::log_line(words, clock.passed));
                 }
             }
         }

@@ -120,6 +120,6 @@ mod tests {
             event("Unhealthy", json!({ "lastTimestamp": "2026-01-01T00:00:07Z" })),
         ];
         let told = newest(&events).map(words);
-        assert_eq!(told.as_deref(), Some("Warning of pod/p: FailedMount: [2Jno Secret"));
+        assert_eq!(told.as_deref(), Some("Warning of pod/p: FailedMount: \\u{1b}[2Jno Secret"));
     }
 }

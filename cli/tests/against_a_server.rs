@@ -69,7 +69,9 @@ fn the_newest_warning_of_late_pods_is_told_to_whom_may_list_events() {
     };
     let (told, listed) = status("late", switching(), Some(warning.clone()));
     assert!(
-        told.ends_with("blue stays live\nWarning of pod/late: FailedMount: secret \"tls\" not found[2J\n"),
+        told.ends_with(
+            "blue stays live\nWarning of pod/late: FailedMount: secret \"tls\" not found\\u{1b}[2J\n"
+        ),
         "{told}"
     );
     assert!(

@@ -7,6 +7,7 @@ mod fixture;
 use std::time::Duration;
 
 use bluegreen_api::Color;
+use bluegreen_core::harmless::is_harmful;
 use bluegreen_view::Report;
 use fixture::{app, now, objects, settled, switching};
 use kubectl_bluegreen::goal::{Goal, verdict};
@@ -57,9 +58,31 @@ fn what_may_not_be_read_is_said() {
 /// Who may create pods in a namespace writes texts that others' terminals print.
 #[test]
 fn a_foreign_text_does_not_reach_the_terminal_as_it_is() {
+    const ESCAPES: &str =
+        "x\u{1b}]0;PWNED\u{7}\u{1b}[2J\u{1b}[1;1H\u{1b}[32mready\u{1b}[8m\u{9b}2J\u{202e}\u{2066}\u{7f}";
     let mut app = switching();
-    app["status"]["conditions"][0]["message"] = json!("a\u{1b}[2J\u{7}b");
-    assert!(plain(&tree(app)).contains("a[2Jb"));
+    // A sidecar's image is free text, and comes back in a condition and an Event. An annotation names another operator.
+    for field in ["message", "reason"] {
+        app["status"]["conditions"][0][field] = json!(ESCAPES);
+    }
+    app["status"]["blue"]["image"] = json!(ESCAPES);
+    app["metadata"]["annotations"] = json!({ "bluegreen.dev/operator": ESCAPES });
+    app["spec"]["template"] = json!({ "spec": { "containers": [{ "name": "side", "image": ESCAPES }] } });
+    let (objects, app) = (objects(app.clone()), fixture::app(app));
+    let goal = Goal::Active(Color::Green);
+    let clock = Clock { passed: Duration::from_secs(75), limit: Duration::from_secs(300) };
+    let spec = serde_json::to_value(&app.spec).unwrap();
+    let mut lines = tree::lines(&Report::of(&objects, now()), WIDTH, now());
+    lines.extend(table::lines(std::slice::from_ref(&app), true, now()));
+    lines.extend(progress::lines(goal, Some(&app), &verdict(goal, &app), clock, WIDTH));
+    lines.extend(progress::warning(Some(ESCAPES), WIDTH));
+    lines
+        .extend(gitedit::lines(&spec, &gitedit::patched(&spec, &json!({ "blue": { "revision": ESCAPES } }))));
+    let shown = plain(&lines);
+    assert!(!shown.chars().any(|c| c != '\n' && is_harmful(c)), "{shown:?}");
+    insta::assert_snapshot!(shown);
+    let logged = progress::log_line(ESCAPES, clock.passed);
+    assert_eq!(logged.chars().filter(|c| is_harmful(*c)).count(), 0, "{logged:?}");
 }
 
 #[test]

@@ -125,6 +125,37 @@ async fn an_app_that_comes_back_takes_over_all_its_children_with_one_annotation(
     assert_eq!(rig.switches(), [Blue, Green], "and the selector was left alone");
 }
 
+/// Somebody who may create ControllerRevisions, and nothing else, makes one that would be the idle color's newest.
+#[tokio::test]
+async fn a_revision_that_somebody_else_made_neither_runs_nor_is_in_the_way() {
+    for is_owned in [false, true] {
+        let mut rig = Rig::serving(spec()).await;
+        let service = rig.server.get(Kind::Service, APP).unwrap()["metadata"]["uid"].clone();
+        let owner = json!({ "apiVersion": "v1", "kind": "Service", "name": APP, "uid": service });
+        let owners = if is_owned { json!([owner]) } else { json!([]) };
+        for number in [2, 3, i64::MAX] {
+            let mut made_up = rig.server.get(Kind::Revision, "hello-green-1").unwrap();
+            let labels = made_up["metadata"]["labels"].clone();
+            made_up["metadata"] = json!({ "name": format!("hello-green-{number}"), "labels": labels, "ownerReferences": owners });
+            made_up["revision"] = json!(number);
+            made_up["data"]["deployment"]["template"]["spec"]["containers"][0]["image"] = json!("evil");
+            rig.server.create(Kind::Revision, made_up);
+        }
+        rig.settle().await;
+        assert!(rig.runs(Green, "v2"), "{:#}", rig.app()["status"]);
+        rig.edit(|spec| spec["green"]["tag"] = json!("v3"));
+        rig.settle().await;
+        assert!(rig.world().settled(APP) && rig.runs(Green, "v3"), "{:#}", rig.app()["status"]);
+        let names: Vec<String> =
+            rig.server.all(Kind::Revision).iter().map(|it| it["metadata"]["name"].to_string()).collect();
+        assert!(names.contains(&"\"hello-green-4\"".to_owned()), "the next one that is free: {names:?}");
+        rig.activate(Green);
+        rig.settle().await;
+        assert!(rig.world().serves(APP, Green), "{:#}", rig.app()["status"]);
+        rig.finish();
+    }
+}
+
 /// What people have: the Service names the port's number, and the pods' port has no name at all.
 #[tokio::test]
 async fn a_service_that_is_handed_over_reaches_its_old_pods_until_the_switch() {

@@ -68,6 +68,23 @@ async fn check(api: &Api<DynamicObject>, case: &Case) -> Result<Option<String>> 
     Ok(silent.then(|| format!("{case}: does not say {says:?}: {message}")))
 }
 
+/// In the API server's words, which are those of `kubectl bluegreen lint`.
+#[tokio::test]
+async fn does_a_list_that_is_too_long_name_its_bound() -> Result<()> {
+    let sandbox = Sandbox::new("long").await?;
+    let api = Kind::App.api(&sandbox.client, &sandbox.namespace);
+    let volumes = |count: usize| -> Vec<Value> {
+        (0..count).map(|i| json!({"name": format!("v{i}"), "emptyDir": {}})).collect()
+    };
+    let with = |count| smallest(&json!({"template": {"spec": {"volumes": volumes(count)}}}));
+    ensure!(refusal(&api, with(256)?).await?.is_none(), "so many are accepted");
+    let message = refusal(&api, with(257)?).await?.context("one more is accepted")?;
+    for words in ["spec.template.spec.volumes", "must have at most 256 items"] {
+        ensure!(message.contains(words), "{message}");
+    }
+    sandbox.finish().await
+}
+
 #[tokio::test]
 async fn are_good_inputs_accepted() -> Result<()> {
     let sandbox = Sandbox::new("good").await?;

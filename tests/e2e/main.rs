@@ -31,3 +31,4 @@ mod switching;
 mod teeth;
 mod tls;
 mod unwritable;
+mod words;

@@ -36,3 +36,26 @@ fn nothing_unknown_is_preserved_and_nothing_is_nullable() {
     }
     assert!(!yaml.contains("{{"), "a Helm template would take it for its own");
 }
+
+/// A list without a bound could be as long as an object can hold.
+#[test]
+fn every_list_that_a_person_writes_has_a_bound() {
+    fn unbounded(at: &str, schema: &serde_json::Value, found: &mut Vec<String>) {
+        if schema["type"] == "array" && schema["maxItems"].is_null() {
+            found.push(at.to_owned());
+        }
+        for (name, schema) in schema["properties"].as_object().into_iter().flatten() {
+            unbounded(&format!("{at}.{name}"), schema, found);
+        }
+        for below in ["items", "additionalProperties"].into_iter().filter_map(|below| schema.get(below)) {
+            unbounded(at, below, found);
+        }
+    }
+    let crd = serde_json::to_value(bluegreen_api::crd().unwrap()).unwrap();
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    let mut found = Vec::new();
+    unbounded("spec", schema, &mut found);
+    assert_eq!(found, Vec::<String>::new());
+    let env = |pointer: &str| schema.pointer(pointer).map(|env| env["maxItems"].clone());
+    assert_eq!(env("/properties/blue/properties/env"), Some(256.into()), "a color's own bound stays");
+}

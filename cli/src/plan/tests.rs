@@ -45,6 +45,19 @@ fn an_edit_that_came_with_the_loss_of_the_revision_is_rolled_out() {
     assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{order:?}: {steps:#?}");
 }
 
+/// A manifest may ask for more pods than there is memory for objects. It is a mistake of a person or of a merge request.
+#[test]
+fn a_plan_for_two_billion_pods_makes_no_object_for_each() {
+    let mut wanted = app("v2");
+    wanted.spec.replicas = i32::MAX;
+    wanted.spec.active = Color::Green;
+    let foreseen = foresee(Start::Seen(Box::new(settled())), wanted, Timestamp::UNIX_EPOCH).unwrap();
+    assert!(foreseen.good, "{foreseen:#?}");
+    assert_eq!(foreseen.after, "green (team/hello:v2) is live");
+    let ready = "green's 2147483647 pods are ready, and are endpoints of Service hello-green";
+    assert!(foreseen.steps.iter().any(|step| step.what == ready), "{foreseen:#?}");
+}
+
 /// What was tested on green is replaced by what was not: the plan says so before it happens.
 #[test]
 fn a_shared_edit_that_comes_with_the_switch_is_pointed_out() {

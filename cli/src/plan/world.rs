@@ -8,7 +8,7 @@ use bluegreen_core::apply::{Request, Target, Verb, requests};
 use bluegreen_core::desired::names;
 use bluegreen_core::fence::Token;
 use bluegreen_core::observe::{self, Held, Proof, Snapshot};
-use bluegreen_core::plan::{self, Action, Live, Observed, Plan};
+use bluegreen_core::plan::{self, Action, Child, Live, Observed, Plan};
 use bluegreen_core::status::{self, Material, Problems, Report};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Service;
@@ -22,6 +22,9 @@ use super::{Who, runs};
 /// The uid of an app that is not in a cluster.
 const UID: &str = "not-in-a-cluster";
 
+/// How many pods of a color the simulated EndpointSlice lists: a manifest may ask for two billion.
+const LISTED: i32 = 1000;
+
 /// The objects and the time.
 pub struct World {
     pub seen: Snapshot,
@@ -29,6 +32,8 @@ pub struct World {
     now: Timestamp,
     /// The color that the live Service's endpoints belong to, and since when.
     held: Option<(Color, Timestamp)>,
+    /// How many pods each color has that the simulated slice stands for.
+    pods: PerColor<Option<i32>>,
 }
 
 impl World {
@@ -52,7 +57,7 @@ impl World {
             epoch: 1,
             attempt: 0,
         });
-        Self { seen, token, now, held: None }
+        Self { seen, token, now, held: None, pods: PerColor::default() }
     }
 
     /// Applies an edit of the spec.
@@ -84,9 +89,24 @@ impl World {
             .filter(|(color, _)| Live::Selected(*color) == live)
             .map(|(_, since)| Duration::try_from(self.now.duration_since(since)).unwrap_or_default());
         let held = Held { moved: passed, cleared: passed, lost: None };
-        let facts = observe::observe(&self.seen, routing, &self.token, held, self.now);
+        let mut facts = observe::observe(&self.seen, routing, &self.token, held, self.now);
+        self.count(&mut facts);
         let plan = plan::plan(&observe::intent(&self.seen.app), &facts);
         (facts, plan)
+    }
+
+    /// Counts all pods that a simulated slice stands for.
+    fn count(&self, facts: &mut Observed) {
+        for color in Color::ALL {
+            let Some(pods) = *self.pods.get(color) else { continue };
+            facts.colors.get_mut(color).endpoints = pods;
+            let mut same = self.seen.live_slices.iter().zip(self.seen.color_slices.get(color));
+            if let Child::Ours(service) = &mut facts.service
+                && same.any(|(live, own)| Arc::ptr_eq(live, own))
+            {
+                service.endpoints = pods;
+            }
+        }
     }
 
     /// Writes the status, and returns true if it has changed.
@@ -175,7 +195,8 @@ impl World {
             .get(names::REVISION)?
             .clone();
         let listed: usize = self.seen.color_slices.get(color).iter().map(|slice| slice.endpoints.len()).sum();
-        if is_done && usize::try_from(replicas).is_ok_and(|replicas| replicas == listed) {
+        let stands_for_all = *self.pods.get(color) == Some(replicas);
+        if is_done && (stands_for_all || usize::try_from(replicas).is_ok_and(|replicas| replicas == listed)) {
             return None;
         }
         Arc::make_mut(deployment).status = serde_json::from_value(json!({
@@ -184,7 +205,8 @@ impl World {
             "conditions": [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}],
         }))
         .ok();
-        let slice = slice(&format!("{app}-{color}"), &number, replicas);
+        let slice = slice(&format!("{app}-{color}"), &number, replicas.min(LISTED));
+        *self.pods.get_mut(color) = (replicas > LISTED).then_some(replicas);
         *self.seen.color_slices.get_mut(color) = slice.into_iter().map(Arc::new).collect();
         if self.status().active == Some(color) && !self.seen.live_slices.is_empty() {
             self.seen.live_slices.clone_from(self.seen.color_slices.get(color));

@@ -5,7 +5,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
-use super::{BlueGreenApp, KeyedList, rules};
+use super::{BlueGreenApp, KeyedList, most_items, rules};
 
 /// The pattern of a quantity, as in Kubernetes' apimachinery.
 ///
@@ -13,17 +13,17 @@ use super::{BlueGreenApp, KeyedList, rules};
 /// of 422.
 const QUANTITY: &str = "^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$";
 
-/// The largest lengths of lists. The API server needs them to estimate the cost of a rule. They are far above any
-/// sensible use.
-const BOUNDS: [(&str, u32); 3] = [("containers", 32), ("initContainers", 32), ("ports", 64)];
-
-/// The largest lengths of texts that a rule looks at, by their path in a PodSpec, for the same reason.
+/// The largest lengths of texts that a rule looks at, by their path in a PodSpec. The API server needs them
+/// to estimate the cost of the rule.
 const LENGTHS: [(&str, u32); 4] = [
     ("containers.image", 1024),
     ("initContainers.image", 1024),
     ("containers.ports.protocol", 16),
     ("initContainers.ports.protocol", 16),
 ];
+
+/// The longest message of a condition, in characters, as in `metav1.Condition`.
+pub const CONDITION_MESSAGE: usize = 32_768;
 
 /// Why the definition could not be generated. It is always a mistake in this crate.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +54,7 @@ pub fn crd() -> Result<CustomResourceDefinition, CrdError> {
         unwrap_lines(schema);
     });
     fit_spec(at(root, "/properties/spec/properties")?)?;
-    fit_status(at(root, "/properties/status/properties")?);
+    fit_status(at(root, "/properties/status/properties")?)?;
     Ok(serde_json::from_value(crd)?)
 }
 
@@ -158,12 +158,19 @@ fn fit_spec(spec: &mut Value) -> Result<(), CrdError> {
 
 /// Removes the defaults inside the status. The API server would write them into the status. Only the default of the
 /// whole status ("not seen yet") is wanted.
-fn fit_status(status: &mut Value) {
+///
+/// The bounds of a condition are those of `metav1.Condition`. Only the operator writes the status; they keep a mistake of it
+/// from filling an object.
+fn fit_status(status: &mut Value) -> Result<(), CrdError> {
     for field in status.as_object_mut().into_iter().flat_map(Map::values_mut) {
         visit(field, &mut |schema| {
             schema.remove("default");
         });
     }
+    at(status, "/conditions")?["maxItems"] = json!(8);
+    at(status, "/conditions/items/properties/message")?["maxLength"] = json!(CONDITION_MESSAGE);
+    at(status, "/conditions/items/properties/reason")?["maxLength"] = json!(1024);
+    Ok(())
 }
 
 /// Adapts the properties that come from Kubernetes' own types. `path` is where they are in a PodSpec.
@@ -192,9 +199,8 @@ fn fit_core_field(path: &str, name: &str, schema: &mut Value) {
         if let Some(list) = KeyedList::in_pods(path) {
             refuse_duplicates(list, fields);
         }
-        if let Some((_, bound)) = BOUNDS.iter().find(|(list, _)| *list == name) {
-            fields.insert("maxItems".to_owned(), json!(bound));
-        }
+        // The variables of a color have a bound of their own.
+        fields.entry("maxItems").or_insert_with(|| json!(most_items(name)));
     }
     for (key, value) in fields.iter_mut() {
         match key.as_str() {

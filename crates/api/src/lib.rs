@@ -1,6 +1,7 @@
 //! The `BlueGreenApp` resource: what a person writes (`spec`), what the operator reports (`status`), and the rules
 //! that admission enforces. It is pure data: nothing here talks to a cluster.
 
+mod bounds;
 mod crd;
 mod lists;
 mod probe;
@@ -15,7 +16,8 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use crd::{CrdError, crd, crd_yaml};
+pub use bounds::{SPEC_BYTES, most_items};
+pub use crd::{CONDITION_MESSAGE, CrdError, crd, crd_yaml};
 pub use lists::KeyedList;
 pub use probe::{ExecProbe, GrpcProbe, HttpGetProbe, HttpHeader, ReadinessProbe, Scheme, TcpProbe};
 pub use service::{ExtraPort, ServiceSpec, ServiceType, SessionAffinity, TrafficPolicy};

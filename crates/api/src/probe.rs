@@ -140,6 +140,6 @@ pub struct GrpcProbe {
 #[serde(rename_all = "camelCase")]
 pub struct ExecProbe {
     /// The program and its arguments; no shell is involved.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = 1024))]
     pub command: Vec<String>,
 }

@@ -2,8 +2,8 @@
 
 use crate::text::cut;
 
-/// The text on one line, without what a terminal would obey and without what turns the order of letters around, in at most
-/// `most` bytes.
+/// The text on one line, with what a terminal would obey and what turns the order of letters around made visible, in at
+/// most `most` bytes.
 ///
 /// Who may create pods or Events in a namespace writes texts that an administrator's terminal prints.
 #[must_use]
@@ -11,13 +11,25 @@ pub fn harmless(text: &str, most: usize) -> String {
     cut(visible(text).split_whitespace().collect::<Vec<_>>().join(" "), most)
 }
 
-/// The text on one line, with all of its spaces and without what is harmful.
+/// The text on one line, with all of its spaces. What is harmful is written as its number, such as `\u{1b}`: to leave it out
+/// would hide that somebody tried.
 #[must_use]
 pub fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_harmful(*c)).collect()
+    let mut visible = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_whitespace() {
+            visible.push(' ');
+        } else if is_harmful(c) {
+            visible.extend(c.escape_unicode());
+        } else {
+            visible.push(c);
+        }
+    }
+    visible
 }
 
-/// Control characters, escape sequences among them, and characters without a width that hide or reorder others.
+/// Control characters (C0, DEL and C1), escape sequences among them, and characters without a width that hide or reorder
+/// others.
 #[must_use]
 pub fn is_harmful(c: char) -> bool {
     c.is_control()
@@ -31,7 +43,9 @@ mod tests {
     #[test]
     fn a_foreign_text_is_one_line_without_anything_that_a_terminal_obeys() {
         let foreign = "red \x1b[31mtext\x1b]0;title\x07\n\tand\r\u{202e}more\u{9b}2J";
-        assert_eq!(harmless(foreign, 100), "red [31mtext]0;title and more2J");
+        let told = harmless(foreign, 100);
+        assert_eq!(told, r"red \u{1b}[31mtext\u{1b}]0;title\u{7} and \u{202e}more\u{9b}2J");
+        assert_eq!(visible(&told), told, "it may be cleaned at more than one door");
         assert_eq!(harmless("ééééé", 8), "éé…", "it is cut between letters");
         assert_eq!(harmless("as it is", 8), "as it is");
     }

@@ -5,12 +5,18 @@
 
 mod endpoints;
 pub mod exact;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod growth_tests;
 mod owner;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod revision_tests;
 pub mod snapshot;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -111,8 +117,9 @@ pub fn observe(seen: &Snapshot, routing: Routing, token: &Token, held: Held, now
 /// Returns what the EndpointSlices of the live Service show, for the color that the Service selects.
 pub fn endpoints(seen: &Snapshot, color: Color) -> Endpoints {
     let live = endpoints::pods(&seen.live_slices);
-    let known = endpoints::pods(seen.color_slices.get(color));
-    let cleared = live.iter().all(|endpoint| known.iter().any(|k| k.pod == endpoint.pod));
+    let known: HashSet<&str> =
+        endpoints::pods(seen.color_slices.get(color)).iter().map(|endpoint| endpoint.pod).collect();
+    let cleared = live.iter().all(|endpoint| known.contains(endpoint.pod));
     let ready = endpoints::ready_pods(&seen.live_slices, families(seen.service.as_deref()), |_| true);
     Endpoints { moved: cleared && ready > 0, cleared }
 }
@@ -131,7 +138,7 @@ fn service(seen: &Snapshot, token: &Token) -> Child<ServiceFacts> {
         let served = PerColor::from_fn(|color| {
             let recorded =
                 status.and_then(|status| status.color(color)).and_then(|color| color.served_revision);
-            annotation(names::served(color)).and_then(|number| number.parse().ok()).or(recorded)
+            annotation(names::served(color)).and_then(names::revision_number).or(recorded)
         });
         let selects = match desired::selects(service, &app.name_any()) {
             desired::Selection::Color(color) => Selection::Color(color),
@@ -190,23 +197,31 @@ fn color_facts(
     let app = &seen.app;
     let stored = seen.revisions(color);
     let served = served(service, status, color);
-    let newest = stored.iter().max_by_key(|revision| revision.number);
+    let newest = stored.iter().copied().max_by_key(|revision| revision.number);
     // The live color runs the revision that was recorded with the switch, even if a newer one is stored already.
-    let serving =
-        stored.iter().find(|revision| live.color() == Some(color) && Some(revision.number) == served);
+    let serving = stored
+        .iter()
+        .copied()
+        .find(|revision| live.color() == Some(color) && Some(revision.number) == served);
     let current = serving.or(newest);
     let deployment = owned(app, seen.deployments.get(color).as_deref(), |deployment: &Deployment| {
         deployment_facts(seen, token, deployment, &stored, current, color, now)
     });
     let running = deployment.ours().map(|d| d.revision);
+    let newest_change = newest.map(|revision| as_stored(app, revision, color));
     let keep = [newest.map(|r| r.number), current.map(|r| r.number), running];
     ColorFacts {
         service: owned(app, seen.color_services.get(color).as_deref(), |service: &Service| {
             exact::color_service(app, color, seen.service.as_deref(), service).is_none()
         }),
-        newest: newest.map(|revision| as_stored(app, revision, color)),
-        current: current.map(|revision| as_stored(app, revision, color)),
+        newest: newest_change,
+        // Mostly the same one, and the comparison hashes all of the template.
+        current: match (current, newest_change) {
+            (Some(current), Some(newest)) if current.number == newest.number => Some(newest),
+            (current, _) => current.map(|revision| as_stored(app, revision, color)),
+        },
         served: current.is_some_and(|revision| served == Some(revision.number)),
+        taken: seen.taken(color),
         obsolete: stored.iter().map(|r| r.number).filter(|number| !keep.contains(&Some(*number))).collect(),
         deployment,
         endpoints: ready_endpoints(seen, current, color),
@@ -237,7 +252,7 @@ fn deployment_facts(
     seen: &Snapshot,
     token: &Token,
     deployment: &Deployment,
-    stored: &[desired::Stored],
+    stored: &[&desired::Stored],
     current: Option<&desired::Stored>,
     color: Color,
     now: Timestamp,

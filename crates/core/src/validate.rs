@@ -4,13 +4,14 @@
 //! missing here compare with the previous version of the object, which only admission has.
 
 mod lists;
+mod size;
 mod syntax;
 mod template;
 
 use bluegreen_api::rules::{self, StaticRule};
 use bluegreen_api::{
     BlueGreenAppSpec, Color, ColorSpec, ExecProbe, GrpcProbe, HttpGetProbe, ReadinessProbe, ServiceSpec,
-    ServiceType, Standby, TcpProbe,
+    ServiceType, Standby, TcpProbe, most_items,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -30,19 +31,25 @@ impl std::fmt::Display for Problem {
 }
 
 /// Returns the problems for which the operator leaves an app as it is. An app that was stored before admission knew a rule
-/// about what the pods do is still served and switched: the rule is a hint at a mistake, and the pods run as before.
+/// about what the pods do is still served and switched: the rule is a hint at a mistake, and the pods run as before. So is
+/// one whose lists are longer than they may be now: its size has a bound, too.
 #[must_use]
 pub fn blocking(name: &str, spec: &BlueGreenAppSpec) -> Vec<Problem> {
-    let mut problems = problems(name, spec);
-    problems.retain(|problem| problem.message != rules::APP_UNDER_ANOTHER_NAME.message);
-    problems
+    found(name, spec).blocking
 }
 
-/// Returns all problems of an app with this name and spec. The list is empty if admission would accept the app.
+/// Returns all problems of an app with this name and spec. The list is empty if admission would accept the app, and the
+/// operator would act on it.
 ///
 /// It never panics, whatever `spec` holds.
 #[must_use]
 pub fn problems(name: &str, spec: &BlueGreenAppSpec) -> Vec<Problem> {
+    let Found { mut blocking, others } = found(name, spec);
+    blocking.extend(others);
+    blocking
+}
+
+fn found(name: &str, spec: &BlueGreenAppSpec) -> Found {
     let mut found = Found::default();
     let BlueGreenAppSpec {
         active,
@@ -104,7 +111,8 @@ pub fn problems(name: &str, spec: &BlueGreenAppSpec) -> Vec<Problem> {
         IntOrString::String(percentage) => syntax::is_positive_percentage(percentage),
     };
     found.check("spec.maxSurge", rules::MAX_SURGE, surges);
-    found.0
+    size::check(&mut found, spec);
+    found
 }
 
 fn color_block(found: &mut Found, color: Color, block: &ColorSpec) {
@@ -161,10 +169,11 @@ fn probe(found: &mut Found, probe: &ReadinessProbe) {
     if let Some(GrpcProbe { port, service: _ }) = grpc {
         found.port(&format!("{at}.grpc.port"), *port);
     }
-    if let Some(ExecProbe { command }) = exec
-        && command.is_empty()
-    {
-        found.add(&format!("{at}.exec.command"), "should have at least 1 items");
+    if let Some(ExecProbe { command }) = exec {
+        if command.is_empty() {
+            found.add(&format!("{at}.exec.command"), "should have at least 1 items");
+        }
+        found.longer_than_now(&format!("{at}.exec.command"), command.len(), most_items("command"));
     }
     found.at_least_if(&format!("{at}.initialDelaySeconds"), *initial_delay_seconds, 0);
     found.at_least_if(&format!("{at}.periodSeconds"), *period_seconds, 1);
@@ -212,13 +221,37 @@ fn live_service(found: &mut Found, service: &ServiceSpec) {
     found.check(&format!("{at}.extraPorts"), rules::EXTRA_PORTS_RESERVED, extra_ports.is_empty());
 }
 
+/// As the API server says it.
+fn at_most(items: usize) -> String {
+    format!("must have at most {items} items")
+}
+
 /// The problems found so far.
 #[derive(Default)]
-struct Found(Vec<Problem>);
+struct Found {
+    /// Those for which the operator leaves an app as it is.
+    blocking: Vec<Problem>,
+    /// Those that only admission refuses.
+    others: Vec<Problem>,
+}
 
 impl Found {
     fn add(&mut self, field: &str, message: impl Into<String>) {
-        self.0.push(Problem { field: field.to_owned(), message: message.into() });
+        self.blocking.push(Problem { field: field.to_owned(), message: message.into() });
+    }
+
+    /// A rule that apps may break which were stored before admission knew it.
+    fn check_new(&mut self, field: &str, rule: StaticRule, holds: bool) {
+        if !holds {
+            self.others.push(Problem { field: field.to_owned(), message: rule.message.to_owned() });
+        }
+    }
+
+    /// A list that may have been stored before it had a bound.
+    fn longer_than_now(&mut self, field: &str, count: usize, most: usize) {
+        if count > most {
+            self.others.push(Problem { field: field.to_owned(), message: at_most(most) });
+        }
     }
 
     fn check(&mut self, field: &str, rule: StaticRule, holds: bool) {
@@ -269,7 +302,7 @@ impl Found {
 
     fn at_most_items(&mut self, field: &str, count: usize, most: usize) {
         if count > most {
-            self.add(field, format!("must have at most {most} items"));
+            self.add(field, at_most(most));
         }
     }
 

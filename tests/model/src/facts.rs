@@ -173,6 +173,8 @@ fn color_facts(seen: &Objects, mine: Token, live: Live, color: Color, guards: &G
         newest: newest.and_then(|number| stored(seen, color, number)),
         current: current.and_then(|number| stored(seen, color, number)),
         served: current.is_some_and(|number| served == number),
+        // Nobody else makes revisions.
+        taken: 0,
         obsolete: Vec::new(),
         deployment: seen
             .deployments

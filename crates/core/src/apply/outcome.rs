@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use kube::core::Status;
 
-use crate::text::cut;
+use crate::harmless::{harmless, visible};
+use crate::text::{cut, listed};
 use bluegreen_api::Color;
 
-/// How many bytes of an answer's words are kept. They go into two conditions of the status, and a webhook may answer with more
-/// than an object can hold: the status could then never be written.
-const WORDS: usize = 4096;
+/// How many bytes of an answer's words are kept. They go into two conditions of the status and into an Event, which may have
+/// 1,024 with what is said around them. A webhook may answer with more than an object can hold, and so may the API server, with
+/// a cause for each item of a list: the status could then never be written.
+const WORDS: usize = 960;
 
 /// A write that did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +96,7 @@ impl Outcome {
 
 /// What an answer other than success means, for a request about `what`, such as `Service hello`.
 pub fn answer(what: &str, status: &Status) -> Outcome {
-    let words = || shortened(format!("The API server refused {what}: {}", status.message));
+    let words = || told(&format!("The API server refused {what}: "), status);
     match status.code {
         400..=599 if begins(status, WEBHOOK_DENIED) => Outcome::Refused(words()),
         404 if names_namespace(status) => Outcome::Refused(words()),
@@ -133,12 +135,34 @@ fn begins(status: &Status, phrase: &str) -> bool {
 }
 
 fn failed(what: &str, status: &Status) -> String {
-    shortened(format!("The API server answered {} to a write of {what}: {}", status.code, status.message))
+    told(&format!("The API server answered {} to a write of {what}: ", status.code), status)
 }
 
-/// Returns words in a length that a condition can hold.
-fn shortened(words: String) -> String {
-    cut(words, WORDS)
+/// The words of an answer after `prefix`, in a length that conditions and Events can hold.
+fn told(prefix: &str, status: &Status) -> String {
+    let Status { message, details, .. } = status;
+    let causes = details.as_ref().map(|details| details.causes.as_slice()).unwrap_or_default();
+    if prefix.len().saturating_add(message.len()) <= WORDS || causes.len() < 2 {
+        return shortened(&format!("{prefix}{message}"));
+    }
+    // `Deployment.apps "hello-blue" is invalid: [cause, cause, …]`: how many there are is told, too.
+    let head = message.split_once(": [").map_or("", |(head, _)| head);
+    let head = shortened(&format!("{prefix}{head}: "));
+    let causes = causes.iter().map(|cause| {
+        let words = cut(cause.message.clone(), WORDS);
+        visible(&if cause.field.is_empty() {
+            words
+        } else {
+            format!("{}: {words}", cut(cause.field.clone(), WORDS))
+        })
+    });
+    format!("{head} {}", listed(causes, WORDS.saturating_sub(head.len() + 1)))
+}
+
+/// Returns words in a length that conditions and Events can hold, with nothing in them that a terminal obeys.
+fn shortened(words: &str) -> String {
+    // What is cut off anyway need not be made visible first.
+    harmless(&cut(words.to_owned(), WORDS.saturating_mul(2)), WORDS)
 }
 
 /// No answer came within this time.
@@ -148,7 +172,7 @@ pub fn silence(what: &str, deadline: Duration) -> Outcome {
 
 /// The connection failed, and with it the answer.
 pub fn lost(what: &str, error: &dyn std::error::Error) -> Outcome {
-    Outcome::Unknown(shortened(format!("The answer to a write of {what} was lost: {error}")))
+    Outcome::Unknown(shortened(&format!("The answer to a write of {what} was lost: {error}")))
 }
 
 /// The namespace is what was not found, not the object. The message proves nothing: an object's name stands in it.
@@ -221,8 +245,29 @@ mod tests {
             };
             assert!((WORDS - 1..=WORDS).contains(&words.len()) && words.ends_with("é…"), "{}", words.len());
         }
-        let policy = "x".repeat(1500);
+        let policy = "x".repeat(900);
         assert_eq!(answered(403, &policy, &Value::Null), refused(&policy), "that of a policy is kept whole");
+    }
+
+    /// 5,000 names that are none: 1.5 MB.
+    #[test]
+    fn a_refusal_for_many_causes_tells_the_first_and_how_many_there_are() {
+        let causes: Vec<Value> = (0..5000)
+            .map(|i| {
+                let message = format!("Invalid value: \"_{i:05}\u{1b}[2J\": a lowercase RFC 1123 label{}", "x".repeat(200));
+                json!({ "reason": "FieldValueInvalid", "field": format!("spec.volumes[{i}].name"), "message": message })
+            })
+            .collect();
+        let words: Vec<String> =
+            causes.iter().map(|cause| format!("{}: {}", cause["field"], cause["message"])).collect();
+        let message = format!("Deployment.apps \"hello\" is invalid: [{}]", words.join(", "));
+        assert!(message.len() > 1_400_000);
+        let Outcome::Refused(words) = answered(422, &message, &json!({ "causes": causes })) else { panic!() };
+        let begins = "The API server refused Service hello: Deployment.apps \"hello\" is invalid: \
+                      spec.volumes[0].name: Invalid value: \"_00000\\u{1b}[2J\": a lowercase RFC 1123 label";
+        assert!(words.starts_with(begins), "{words}");
+        assert!(words.ends_with(" … and 4997 more"), "{words}");
+        assert!(words.len() <= WORDS, "{}", words.len());
     }
 
     /// Admission comes before storage: what fails there is not in flight, and nothing has to be fenced.

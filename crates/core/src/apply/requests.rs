@@ -171,8 +171,10 @@ pub fn requests(action: &Action, target: &Target<'_>) -> Result<Vec<Request>, Mi
     {
         return Err(Mismatch);
     }
-    let stored = target.seen.stored.as_ref();
-    let numbers = stored.map(|read| read.iter().map(|read| read.stored.number).collect::<Vec<_>>());
+    let numbers = PerColor::from_fn(|color| {
+        let stored = target.seen.revisions(color);
+        stored.iter().map(|stored| stored.number).collect::<Vec<_>>()
+    });
     let inventory =
         Inventory { served: served(&target.seen.app), stored: numbers.as_ref().map(Vec::as_slice) };
     writes(action, target.facts, &inventory)?.iter().map(|write| target.request(write)).collect()

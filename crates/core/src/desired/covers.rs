@@ -4,6 +4,8 @@
 //! lets others add items to lists that are merged by key. If the comparison were too strict, a color would never
 //! count as ready. If it were too lenient, an edit of a child by hand would pass the gate.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use super::quantity::is_stored_as;
@@ -192,15 +194,27 @@ fn items(path: &str, key: &str, declared: &[Value], live: &[Value]) -> Result<()
         }
         return Ok(());
     };
-    for item in declared {
+    // The API server keeps the order, so an item is nearly always where it was declared. Where it is not, one look through
+    // the list has to do for all: whoever may create apps writes lists as long as an object can hold.
+    let mut elsewhere = None;
+    for (index, item) in declared.iter().enumerate() {
         let id = list.identity(item);
         let path = format!("{path}[{}]", id.join("/"));
-        match live.iter().find(|candidate| list.identity(candidate) == id) {
+        let found = match live.get(index) {
+            Some(here) if list.identity(here) == id => Some(here),
+            Some(_) | None => elsewhere.get_or_insert_with(|| by_identity(list, live)).get(&id).copied(),
+        };
+        match found {
             Some(live) => same(&path, "", item, live)?,
             None => return Err(difference(&path, item, None)),
         }
     }
     Ok(())
+}
+
+/// The items of a list by what tells them apart. Of two that have the same keys, the first counts.
+fn by_identity<'a>(list: &KeyedList, items: &'a [Value]) -> HashMap<Vec<String>, &'a Value> {
+    items.iter().rev().map(|item| (list.identity(item), item)).collect()
 }
 
 pub(super) fn difference(path: &str, declared: &Value, live: Option<&Value>) -> Difference {

@@ -1,6 +1,6 @@
 //! The variables of the container `app`: those of the overlay, with those of the color's block.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use k8s_openapi::api::core::v1::{Container, EnvVar};
 
@@ -12,11 +12,16 @@ pub(super) fn add(container: &mut Container, color: &[EnvVar]) {
     }
     let env = container.env.get_or_insert_default();
     let mut declared: Vec<Declared> = (0..env.len()).map(Declared::Overlay).collect();
+    // Of two with the same name, the first is replaced.
+    let mut places: HashMap<String, usize> =
+        env.iter().enumerate().rev().map(|(index, variable)| (variable.name.clone(), index)).collect();
     for (index, variable) in color.iter().enumerate() {
         let place = Declared::Color(index);
-        match env.iter_mut().zip(&mut declared).find(|(other, _)| other.name == variable.name) {
+        let found = places.get(&variable.name).copied();
+        match found.and_then(|at| env.get_mut(at).zip(declared.get_mut(at))) {
             Some((other, declared)) => (*other, *declared) = (variable.clone(), place),
             None => {
+                places.insert(variable.name.clone(), env.len());
                 env.push(variable.clone());
                 declared.push(place);
             }

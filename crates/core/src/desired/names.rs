@@ -54,6 +54,22 @@ pub const UNREADABLE: &str = "can't be decoded";
 /// The value of [`COLOR`] that no pod carries.
 pub const NO_COLOR: &str = "none";
 
+/// The largest number of a revision. Labels and annotations with a larger one are not believed: nothing could come after the
+/// largest number that there is, and no app ever has so many revisions.
+const REVISION_MAX: i64 = 1_000_000_000;
+
+/// Reads the number of a revision, from a label, an annotation or a name.
+#[must_use]
+pub fn revision_number(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|number| is_revision(*number))
+}
+
+/// Returns true if a revision may have this number.
+#[must_use]
+pub const fn is_revision(number: i64) -> bool {
+    1 <= number && number <= REVISION_MAX
+}
+
 /// Returns the annotation for the revision of this color that was live last.
 #[must_use]
 pub const fn served(color: Color) -> &'static str {

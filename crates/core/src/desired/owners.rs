@@ -8,6 +8,8 @@
 //! Field sets are written as the Kubernetes API does: `f:NAME` is a field, `k:{…}` the item of a list with these keys,
 //! `v:…` the item of a set, and `.` the map or item itself. Anybody may write them, so nothing here relies on their shape.
 
+use std::collections::{BTreeMap, HashMap};
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
 use serde_json::{Map, Value, json};
 
@@ -61,27 +63,30 @@ pub fn addition(
 ) -> Option<(Difference, String)> {
     let pointer = format!("/spec/{}", place.field());
     let (declared, live) = (declared.pointer(&pointer)?, live.pointer(&pointer)?);
+    let mut lists = Lists::default();
     foreign(entries).find_map(|entry| {
         let start = format!("spec.{}", place.field());
-        let found = undeclared(place, place.of(entry)?, declared, live, &start, DEPTH)?;
+        let found = undeclared(&mut lists, place, place.of(entry)?, declared, live, &start, DEPTH)?;
         Some((found, manager(entry)))
     })
 }
 
 /// Walks a field set beside what is declared and what is there.
-fn undeclared(
+fn undeclared<'a>(
+    lists: &mut Lists<'a>,
     place: Place,
     owned: &Value,
-    declared: &Value,
-    live: &Value,
+    declared: &'a Value,
+    live: &'a Value,
     path: &str,
     depth: usize,
 ) -> Option<Difference> {
     let depth = depth.checked_sub(1)?;
     owned.as_object()?.iter().find_map(|(step, owned)| {
-        let (path, declared, live) = (below(path, step), find(step, declared), find(step, live)?);
+        let live = lists.find(step, live)?;
+        let (path, declared) = (below(path, step), lists.find(step, declared));
         match declared {
-            Some(declared) => undeclared(place, owned, declared, live, &path, depth),
+            Some(declared) => undeclared(lists, place, owned, declared, live, &path, depth),
             None if place.tolerates(&path) => None,
             // Only what it tolerates may be in there.
             None if holds_only_tolerated(place, owned, &path, depth) => None,
@@ -276,30 +281,62 @@ fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-/// Returns what a step leads to.
-fn find<'a>(step: &str, value: &'a Value) -> Option<&'a Value> {
-    let found = match step.split_once(':')? {
-        ("f", name) => value.get(name)?,
-        ("k", keys) => {
-            let keys: Map<String, Value> = serde_json::from_str(keys).ok()?;
-            let is_it = |item: &&Value| keys.iter().all(|(key, value)| has(item, key, value));
-            value.as_array()?.iter().find(is_it)?
+/// The lists that the walk came through, each with its items by what tells them apart.
+///
+/// A field set names as many items as its list has, and there may be many field sets. To search the list for each would take
+/// hours for the longest that an object can hold.
+#[derive(Default)]
+struct Lists<'a>(HashMap<*const Value, BTreeMap<Vec<String>, Items<'a>>>);
+
+/// The items of one list, by the values of some keys.
+type Items<'a> = HashMap<String, &'a Value>;
+
+/// Kubernetes names the items of a list by the same keys always. With other keys, at most so many sets are looked up.
+const KEY_SETS: usize = 4;
+
+impl<'a> Lists<'a> {
+    /// Returns what a step leads to.
+    fn find(&mut self, step: &str, value: &'a Value) -> Option<&'a Value> {
+        let found = match step.split_once(':')? {
+            ("f", name) => value.get(name)?,
+            ("k", keys) => {
+                let keys: Map<String, Value> = serde_json::from_str(keys).ok()?;
+                let (keys, values): (Vec<String>, Vec<Value>) = keys.into_iter().unzip();
+                self.item(value, keys, &values)?
+            }
+            ("v", json) => self.item(value, Vec::new(), &[serde_json::from_str(json).ok()?])?,
+            _ => return None,
+        };
+        (!found.is_null()).then_some(found)
+    }
+
+    /// Returns the first item with these values; without keys, the item that is this value.
+    fn item(&mut self, list: &'a Value, keys: Vec<String>, values: &[Value]) -> Option<&'a Value> {
+        let items = list.as_array()?;
+        let sets = self.0.entry(std::ptr::from_ref(list)).or_default();
+        if sets.len() >= KEY_SETS && !sets.contains_key(&keys) {
+            return None;
         }
-        ("v", json) => {
-            let wanted: Value = serde_json::from_str(json).ok()?;
-            value.as_array()?.iter().find(|item| **item == wanted)?
-        }
-        _ => return None,
-    };
-    (!found.is_null()).then_some(found)
+        let by_values = |keys: &[String]| {
+            items.iter().rev().filter_map(|item| Some((identity(item, keys)?, item))).collect()
+        };
+        let found = sets.entry(keys).or_insert_with_key(|keys| by_values(keys));
+        found.get(&Value::from(values).to_string()).copied()
+    }
 }
 
-fn has(item: &Value, key: &str, value: &Value) -> bool {
-    match item.get(key) {
-        // The schema's default.
-        None | Some(Value::Null) => key == "protocol" && value == "TCP",
-        Some(found) => found == value,
+/// The values of an item's keys as one text; `None` if it lacks one.
+fn identity(item: &Value, keys: &[String]) -> Option<String> {
+    if keys.is_empty() {
+        return Some(Value::from([item.clone()].as_slice()).to_string());
     }
+    let value = |key: &String| match item.get(key) {
+        // The schema's default.
+        None | Some(Value::Null) => (key == "protocol").then(|| Value::from("TCP")),
+        Some(found) => Some(found.clone()),
+    };
+    let values: Option<Vec<Value>> = keys.iter().map(value).collect();
+    Some(Value::from(values?).to_string())
 }
 
 #[cfg(test)]

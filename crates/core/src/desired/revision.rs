@@ -66,6 +66,18 @@ pub struct Stored {
 }
 
 impl Stored {
+    /// A revision of which no more is known than its number.
+    #[must_use]
+    pub const fn unreadable(number: i64) -> Self {
+        let rendered = Rendered {
+            block: String::new(),
+            inputs: String::new(),
+            drain_seconds: None,
+            deployment: Value::Null,
+        };
+        Self { number, rendered }
+    }
+
     /// Returns the image of the container `app`. It is `None` only for a damaged revision.
     #[must_use]
     pub fn image(&self) -> Option<&str> {

@@ -52,7 +52,7 @@ pub fn deployment(app: &BlueGreenApp, color: Color, stored: &Stored, replicas: i
 #[must_use]
 pub fn running_revision(deployment: &Deployment) -> Option<i64> {
     let template = deployment.spec.as_ref()?.template.metadata.as_ref()?;
-    template.labels.as_ref()?.get(names::REVISION)?.parse().ok()
+    names::revision_number(template.labels.as_ref()?.get(names::REVISION)?)
 }
 
 /// Sets a field, and creates the objects on the path to it.

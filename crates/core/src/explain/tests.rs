@@ -117,7 +117,7 @@ fn each_state_of_a_pod_has_its_own_words() {
         "status": { "containerStatuses": [ended("app", 143, "Error")] } });
     let table = [
         // Scheduling.
-        (pod(json!({ "status": cannot })), "can't be scheduled: 0/3 nodes are available: 3 Insufficient cpu[2J".to_owned()),
+        (pod(json!({ "status": cannot })), "can't be scheduled: 0/3 nodes are available: 3 Insufficient cpu\\u{1b}[2J".to_owned()),
         (
             pod(json!({ "spec": { "schedulingGates": [{ "name": "example.com/quota" }] }, "status": { "conditions": [] } })),
             "held back by the scheduling gate example.com/quota, until somebody removes it".to_owned(),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::core::PartialObjectMeta;
 use kube::core::params::Preconditions;
 use kube::{Resource, ResourceExt};
@@ -47,6 +48,20 @@ pub struct ReadRevision {
     pub created: Option<Timestamp>,
     /// Preconditions that name this very object. Its name is not enough, because the number may be used again.
     pub exactly: Preconditions,
+    /// Whose it is.
+    pub origin: Origin,
+}
+
+/// Whose a stored revision is. What it says runs in the app's pods, so not every object of a fitting name is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The app controls it.
+    App,
+    /// Nobody owns it. It was left behind on purpose, or came back from a backup; or somebody made it who may create
+    /// ControllerRevisions and nothing else.
+    Nobody,
+    /// Another object owns it, or it is not what the operator writes.
+    Others,
 }
 
 /// The resourceVersions of the objects that a plan depends on.
@@ -100,14 +115,26 @@ impl Proof {
         self.pods
             .iter()
             .filter(|pod| pod.metadata.deletion_timestamp.is_none())
-            .filter(|pod| sets.iter().any(|set| controlled_by(*pod, set)))
+            .filter(|pod| controllers(*pod).any(|uid| sets.contains(uid)))
             .filter_map(|pod| pod.metadata.uid.as_deref())
             .collect()
     }
 }
 
 fn controlled_by<K: Resource>(object: &K, uid: &str) -> bool {
-    object.owner_references().iter().any(|owner| owner.controller == Some(true) && owner.uid == uid)
+    controllers(object).any(|controller| controller == uid)
+}
+
+/// Returns true if this owner is an app of the same name that is gone: the garbage collector deletes what it owned.
+fn is_earlier(app: &BlueGreenApp, owner: &OwnerReference) -> bool {
+    let same_kind = owner.kind == BlueGreenApp::kind(&()) && owner.api_version.starts_with("bluegreen.dev/");
+    same_kind && owner.name == app.name_any() && Some(&owner.uid) != app.meta().uid.as_ref()
+}
+
+/// The uids of the owners that control an object; the API server lets it have one.
+fn controllers<K: Resource>(object: &K) -> impl Iterator<Item = &str> {
+    let owners = object.owner_references().iter();
+    owners.filter(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str())
 }
 
 impl Snapshot {
@@ -138,14 +165,48 @@ impl Snapshot {
         ])
     }
 
-    /// Returns the stored revisions of one color.
-    pub fn revisions(&self, color: Color) -> Vec<desired::Stored> {
-        self.stored.get(color).iter().map(|read| read.stored.clone()).collect()
+    /// Returns the stored revisions of one color that are believed.
+    pub fn revisions(&self, color: Color) -> Vec<&desired::Stored> {
+        let (believed, _) = self.by_belief(color);
+        believed.into_iter().map(|read| &read.stored).collect()
     }
 
-    /// Returns one stored revision, as it was read.
+    /// Returns one stored revision that is believed, as it was read.
     pub fn read_revision(&self, color: Color, number: i64) -> Option<&ReadRevision> {
-        self.stored.get(color).iter().find(|read| read.stored.number == number)
+        let mut all = self.stored.get(color).iter().filter(|read| read.stored.number == number);
+        all.find(|read| self.is_believed(color, read))
+    }
+
+    /// Returns the highest number that an object has which is not believed; zero if there is none. Its name is taken.
+    pub fn taken(&self, color: Color) -> i64 {
+        let (_, others) = self.by_belief(color);
+        others.into_iter().map(|read| read.stored.number).max().unwrap_or(0)
+    }
+
+    fn by_belief(&self, color: Color) -> (Vec<&ReadRevision>, Vec<&ReadRevision>) {
+        self.stored.get(color).iter().partition(|read| self.is_believed(color, read))
+    }
+
+    /// A revision without an owner is believed only if something names it that is not so easily made up: the Deployment runs
+    /// it, or the Service or the status records it. So it is after a restore.
+    fn is_believed(&self, color: Color, read: &ReadRevision) -> bool {
+        let number = Some(read.stored.number);
+        match read.origin {
+            Origin::App => true,
+            Origin::Others => false,
+            Origin::Nobody => {
+                let running = self.deployments.get(color).as_deref().and_then(desired::running_revision);
+                let served =
+                    self.service.as_ref().and_then(|service| service.annotations().get(names::served(color)));
+                let served = served.and_then(|number| names::revision_number(number));
+                let status = self.app.status.as_ref().and_then(|status| status.color(color));
+                number == running
+                    || number == served
+                    || status.is_some_and(|status| {
+                        number == Some(status.revision) || number == status.served_revision
+                    })
+            }
+        }
     }
 
     /// Returns the content of one stored revision.
@@ -158,29 +219,43 @@ impl Snapshot {
         self.read_revision(color, number).and_then(|read| read.created)
     }
 
-    /// Sorts an app's revisions by color. One that cannot be decoded is left out, as if it were lost.
+    /// Sorts an app's revisions by color. One that cannot be decoded is not believed, as if it were lost. One whose name is not
+    /// that of its number is left out: it is in nobody's way.
     pub fn sort_revisions(
         app: &BlueGreenApp,
         revisions: impl IntoIterator<Item = Arc<ControllerRevision>>,
     ) -> PerColor<Vec<ReadRevision>> {
         let mut sorted = PerColor::<Vec<_>>::default();
         for revision in revisions {
-            // A revision without an owner was left behind on purpose. It still records what a color runs.
-            let ours = controlled_by(revision.as_ref(), app.meta().uid.as_deref().unwrap_or_default())
-                || revision.owner_references().is_empty();
-            let color = revision.labels().get(names::COLOR).and_then(|value| Color::parse(value));
-            match (ours, color, desired::stored(&revision)) {
-                (true, Some(color), Ok(stored)) => {
-                    let created = revision.creation_timestamp().map(|time| time.0);
-                    let exactly =
-                        Preconditions { uid: revision.uid(), resource_version: revision.resource_version() };
-                    sorted.get_mut(color).push(ReadRevision { stored, created, exactly });
-                }
-                (true, _, Err(error)) => {
-                    tracing::warn!(revision = revision.name_any(), %error, "unreadable revision ignored");
-                }
-                (false, _, _) | (true, None, Ok(_)) => {}
+            let label = |key: &str| revision.labels().get(key).map(String::as_str);
+            let Some(color) = label(names::COLOR).and_then(Color::parse) else { continue };
+            let named =
+                names::revision_name(&app.name_any(), color, revision.revision) == revision.name_any();
+            // One of an earlier app of this name is about to go.
+            let is_going = revision.owner_references().iter().any(|owner| is_earlier(app, owner));
+            if !named || is_going || !names::is_revision(revision.revision) {
+                continue;
             }
+            let origin = if controlled_by(revision.as_ref(), app.meta().uid.as_deref().unwrap_or_default()) {
+                Origin::App
+            } else if revision.owner_references().is_empty()
+                && label(names::KUBE_MANAGED_BY) == Some(names::MANAGER)
+            {
+                Origin::Nobody
+            } else {
+                Origin::Others
+            };
+            let (stored, origin) = desired::stored(&revision).map_or_else(
+                |error| {
+                    tracing::warn!(revision = revision.name_any(), %error, "unreadable revision ignored");
+                    (desired::Stored::unreadable(revision.revision), Origin::Others)
+                },
+                |stored| (stored, origin),
+            );
+            let created = revision.creation_timestamp().map(|time| time.0);
+            let exactly =
+                Preconditions { uid: revision.uid(), resource_version: revision.resource_version() };
+            sorted.get_mut(color).push(ReadRevision { stored, created, exactly, origin });
         }
         sorted
     }

@@ -20,7 +20,7 @@ fn ready() -> Value {
     json!({"ready": true, "serving": true, "terminating": false})
 }
 
-fn app() -> BlueGreenApp {
+pub(super) fn app() -> BlueGreenApp {
     let mut app: BlueGreenApp = serde_json::from_value(json!({
         "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp",
         "metadata": {"name": "hello", "namespace": "n", "uid": "u", "generation": 1},
@@ -32,15 +32,15 @@ fn app() -> BlueGreenApp {
     app
 }
 
-fn snapshot() -> Snapshot {
+pub(super) fn snapshot() -> Snapshot {
     Snapshot::of(app())
 }
 
-fn service(metadata: Value) -> Service {
+pub(super) fn service(metadata: Value) -> Service {
     serde_json::from_value(json!({"metadata": metadata, "spec": {}})).unwrap()
 }
 
-fn owner(uid: &str, name: &str) -> Value {
+pub(super) fn owner(uid: &str, name: &str) -> Value {
     json!([{"apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "name": name, "uid": uid,
             "controller": true}])
 }
@@ -394,9 +394,14 @@ fn a_rule_about_new_templates_does_not_make_a_stored_app_invalid() {
         "active": "blue", "image": "team/hello", "blue": {"tag": "v1"}, "replicas": 1, "port": 8080,
         "template": {"spec": {"containers": [{"name": "worker", "image": "team/hello:v1"}]}},
     });
-    let mut app = json!({"apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "metadata": {"name": "hello"}});
-    app["spec"] = spec;
-    let app: BlueGreenApp = serde_json::from_value(app).unwrap();
-    assert_eq!(validate::problems("hello", &app.spec).len(), 1);
-    assert!(!intent(&app).invalid);
+    let mut long = spec.clone();
+    let aliases: Vec<Value> = (0..1025).map(|i| json!({"ip": format!("192.0.2.{i}")})).collect();
+    long["template"] = json!({"spec": {"hostAliases": aliases}});
+    for (spec, says) in [(spec, "has no container `app`"), (long, "must have at most 1024 items")] {
+        let app = json!({"apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "metadata": {"name": "hello"}, "spec": spec});
+        let app: BlueGreenApp = serde_json::from_value(app).unwrap();
+        let problems = validate::problems("hello", &app.spec);
+        assert!(problems.len() == 1 && problems[0].message.contains(says), "{problems:?}");
+        assert!(!intent(&app).invalid);
+    }
 }

@@ -212,6 +212,9 @@ pub struct ColorFacts {
     pub current: Option<Stored>,
     /// The current revision has been live.
     pub served: bool,
+    /// The highest number of a revision that is somebody else's, or zero: an object has its name, and its content is not
+    /// believed.
+    pub taken: i64,
     /// The stored revisions that nothing needs any more.
     pub obsolete: Vec<i64>,
     /// The Deployment.

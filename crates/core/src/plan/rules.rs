@@ -135,9 +135,9 @@ pub(super) fn needs_revision(intent: &Intent, seen: &Observed, live: Live, color
         // If there is a Deployment, its revision is recovered from it instead. A number that the Service has recorded
         // is not used again, because the new revision was never live.
         let last = seen.service.ours().and_then(|service| *service.served.get(color)).unwrap_or(0);
-        return (running == 0).then(|| last.saturating_add(1));
+        return (running == 0).then(|| last.max(facts.taken).saturating_add(1));
     };
-    let next = newest.number.max(running).saturating_add(1);
+    let next = newest.number.max(running).max(facts.taken).saturating_add(1);
     let allowed = match role(intent, seen, live, color) {
         Role::Live => {
             let edited = newest.change == Change::Block || never_began(facts);

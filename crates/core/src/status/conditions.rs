@@ -7,10 +7,11 @@ use kube::ResourceExt;
 use super::record::{Failed, Record, Stall, Work, fails, is_degraded, stall, work};
 use super::{Report, live, words};
 use crate::apply::Failure;
+use crate::harmless::visible;
 use crate::observe::Stranger;
 use crate::plan::{Intent, Missing, Stage, Standby, outdated};
 use crate::text::cut;
-use bluegreen_api::{BlueGreenAppStatus, READY, RECONCILING, STALLED, STANDBY_READY};
+use bluegreen_api::{BlueGreenAppStatus, CONDITION_MESSAGE, READY, RECONCILING, STALLED, STANDBY_READY};
 
 /// Every reason, for the documentation's test.
 pub const REASONS: &[&str] = &[
@@ -42,8 +43,6 @@ pub const REASONS: &[&str] = &[
     "WriteFailed",
 ];
 
-/// How many bytes a message may have, as `metav1.Condition` says. All of them together fit into an object.
-const MESSAGE: usize = 32_768;
 /// The reason while somebody reverts what the operator writes.
 pub(super) const CONTESTED: &str = "Contested";
 
@@ -89,7 +88,8 @@ fn condition(
         type_: type_.to_owned(),
         status: status.to_owned(),
         reason: reason.to_owned(),
-        message: cut(message, MESSAGE),
+        // Whoever wrote a part of it, everybody's terminal shows it.
+        message: cut(visible(&message), CONDITION_MESSAGE),
         observed_generation: Some(generation),
         last_transition_time: since,
     }

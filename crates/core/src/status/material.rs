@@ -3,9 +3,16 @@
 use k8s_openapi::api::apps::v1::Deployment;
 
 use crate::desired;
+use crate::harmless::harmless;
 use crate::observe::{Snapshot, Stranger, foreign_slices, strangers};
 use crate::plan::Observed;
 use bluegreen_api::{APP_CONTAINER, Color, PerColor, ServiceStatus};
+
+/// How many bytes of an image are told. Whoever may edit a Deployment may have written it.
+const IMAGE: usize = 1024;
+
+/// How many bytes of the time are told that an annotation names.
+const TIME: usize = 64;
 
 /// What the status is made of beside the facts and the plan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,10 +34,12 @@ impl Material {
     pub fn of(seen: &Snapshot, facts: &Observed) -> Self {
         Self {
             service: addresses(seen, facts),
-            images: PerColor::from_fn(|color| running_image(own_deployment(seen, facts, color)?)),
+            images: PerColor::from_fn(|color| {
+                Some(harmless(&running_image(own_deployment(seen, facts, color)?)?, IMAGE))
+            }),
             restarted: PerColor::from_fn(|color| {
                 let declared = facts.colors.get(color).current.and_then(|it| seen.revision(color, it.number));
-                restarted(own_deployment(seen, facts, color)?, declared)
+                Some(harmless(&restarted(own_deployment(seen, facts, color)?, declared)?, TIME))
             }),
             foreign_slices: foreign_slices(&seen.live_slices),
             strangers: strangers(seen),

@@ -1,7 +1,7 @@
 //! Somebody reverts what the operator writes, each time: what, who, and what to do about it.
 
+use crate::harmless::harmless;
 use crate::observe::exact::Deviation;
-use crate::text::cut;
 use bluegreen_api::Color;
 
 /// What is reverted again and again.
@@ -20,15 +20,19 @@ pub struct Reverted {
 /// Longer values are cut to so many bytes: a whole container may be what differs.
 const VALUE: usize = 120;
 
+/// The keys of a map, and the names in a list, may be long.
+const PATH: usize = 240;
+
 /// What is reverted, by whom, and the remedy.
 pub(super) fn words(app: &str, reverted: &Reverted) -> String {
     let Reverted { object, color: _, deviation, later } = reverted;
     let Some(Deviation { difference, manager }) = deviation else {
         return format!("{object}: another controller or webhook keeps reverting what the operator writes");
     };
-    let value = |value: &str| cut(value.to_owned(), VALUE);
-    let (path, declared, live) = (&difference.path, value(&difference.declared), value(&difference.live));
-    let who = manager.as_deref().map(|name| format!("the field manager {name}"));
+    let value = |value: &str| harmless(value, VALUE);
+    let (path, declared, live) =
+        (harmless(&difference.path, PATH), value(&difference.declared), value(&difference.live));
+    let who = manager.as_deref().map(|name| format!("the field manager {}", value(name)));
     let is = format!("{object}: {path} should be {declared}, but");
     match (later, who) {
         (true, who) if path == "spec.replicas" => format!(

@@ -1,6 +1,7 @@
 //! What a person and their tools are told.
 
 mod conditions;
+mod hostile;
 mod stalls;
 mod switches;
 

@@ -8,10 +8,15 @@ use kube::ResourceExt;
 use super::conditions::CONTESTED;
 use crate::apply::{Failure, FailureKind};
 use crate::desired::{self, names};
+use crate::harmless::harmless;
 use crate::observe::{Snapshot, Stranger};
 use crate::plan::{Action, Child, Holder, Live, Missing, Observed, Plan, Stage};
+use crate::text::listed;
 use crate::validate;
 use bluegreen_api::{BlueGreenApp, Color, PerColor};
+
+/// How many bytes of a name are told that somebody else may have made up. Names of Kubernetes are shorter.
+const NAME: usize = 320;
 
 /// Why the pods of each color are not ready, as far as it is known.
 pub type Because = PerColor<Option<String>>;
@@ -105,16 +110,20 @@ pub(super) fn paused() -> String {
 
 /// Rules of the spec that are broken.
 pub(super) fn invalid(app: &BlueGreenApp) -> String {
+    /// How many bytes: an Event has to hold them, too.
+    const MOST: usize = 900;
     let problems = validate::blocking(&app.name_any(), &app.spec);
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    listed(problems.iter().map(|problem| harmless(&problem.to_string(), MOST)), MOST)
 }
 
 /// Who else holds the app's objects, and what to do.
 pub(super) fn held_by(app: &str, holder: &Holder) -> String {
     match holder {
+        // What an annotation says.
         Holder::Installation(lease) => format!(
-            "The operator with the Lease {lease} manages this app's objects. Remove one of the two operators, or let \
+            "The operator with the Lease {} manages this app's objects. Remove one of the two operators, or let \
              this one take over: kubectl annotate service {app} {}-",
+            harmless(lease, NAME),
             names::OPERATOR
         ),
         Holder::Leader { service, colors } => {
@@ -142,8 +151,10 @@ pub(super) fn conflicts(app: &BlueGreenApp, facts: &Observed, strangers: &[(Stri
     for what in children(app, facts, |is| is.0) {
         match strangers.iter().find(|(object, _)| *object == what).map(|(_, stranger)| stranger) {
             Some(Stranger::LeftBehind) => left_behind.push(what),
-            Some(Stranger::Controlled(by)) => controlled
-                .push(format!("{what} exists and belongs to {by}; delete it, or give this app another name")),
+            Some(Stranger::Controlled(by)) => controlled.push(format!(
+                "{what} exists and belongs to {}; delete it, or give this app another name",
+                harmless(by, NAME)
+            )),
             Some(Stranger::Unreadable(why)) => controlled.push(format!(
                 "{what} holds a value that the operator can't read, so it is left alone ({why}); undo that edit. An object of \
                  a color that is not live can also be deleted: the operator creates it again"

@@ -1,11 +1,12 @@
-//! Items that a list has twice. The API server answers 500 to an apply of them, wherever it merges the list by item.
+//! Lists with more items than they may have, and items that a list has twice. The API server answers 500 to an apply of the
+//! latter, wherever it merges the list by item.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::Found;
-use bluegreen_api::{KeyedList, rules};
+use bluegreen_api::{KeyedList, most_items, rules};
 
 /// Checks the lists in `value`, at any depth. `path` is where the value is in a PodSpec.
 pub(super) fn check(found: &mut Found, at: &str, path: &str, value: &Value) {
@@ -17,6 +18,8 @@ pub(super) fn check(found: &mut Found, at: &str, path: &str, value: &Value) {
             }
         }
         Value::Array(items) => {
+            let name = path.rsplit('.').next().unwrap_or(path);
+            found.longer_than_now(at, items.len(), most_items(name));
             if let Some(list) = KeyedList::in_pods(path) {
                 let mut seen = BTreeSet::new();
                 for id in items.iter().map(|item| list.identity(item)) {

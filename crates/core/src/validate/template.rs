@@ -44,13 +44,13 @@ fn pod_spec(found: &mut Found, spec: &BlueGreenAppSpec, pods: &PodSpec) {
         (tcp && port.container_port == spec.port) || port.name.as_ref() == Some(&spec.port_name)
     });
     found.check("spec.template", rules::APP_PORT_NOT_IN_TEMPLATE, !taken);
-    found.check("spec.template", rules::APP_UNDER_ANOTHER_NAME, !is_app_under_another_name(spec, pods));
+    found.check_new("spec.template", rules::APP_UNDER_ANOTHER_NAME, !is_app_under_another_name(spec, pods));
     let has_image = |container: &Container| container.image.as_ref().is_some_and(|image| !image.is_empty());
     let complete = pods.containers.iter().all(|c| c.name == APP_CONTAINER || has_image(c));
     found.check(&format!("{at}.containers"), rules::SIDECAR_IMAGE, complete);
 
-    sizes(found, &format!("{at}.containers"), &pods.containers.iter().collect::<Vec<_>>());
-    sizes(found, &format!("{at}.initContainers"), &init);
+    images(found, &format!("{at}.containers"), &pods.containers.iter().collect::<Vec<_>>());
+    images(found, &format!("{at}.initContainers"), &init);
     // A value that came from the API server can be written as JSON.
     if let Ok(json) = serde_json::to_value(pods) {
         lists::check(found, at, "", &json);
@@ -78,12 +78,10 @@ fn short_name(image: &str) -> &str {
     name.split_once(':').map_or(name, |(name, _)| name)
 }
 
-fn sizes(found: &mut Found, at: &str, containers: &[&Container]) {
-    found.at_most_items(at, containers.len(), 32);
+fn images(found: &mut Found, at: &str, containers: &[&Container]) {
     for container in containers {
         let at = format!("{at}[{}]", container.name);
         found.longest(&format!("{at}.image"), container.image.as_deref().unwrap_or_default(), 1024);
-        found.at_most_items(&format!("{at}.ports"), container.ports.iter().flatten().count(), 64);
     }
 }
 

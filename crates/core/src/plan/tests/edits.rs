@@ -12,6 +12,18 @@ fn nothing_to_do_is_nothing_done() {
     }
 }
 
+/// The name of the next revision may be taken by an object that is somebody else's: to try it again and again would be to try
+/// it for ever.
+#[test]
+fn the_next_revision_goes_past_a_number_that_somebody_else_has_taken() {
+    let edited = || stable().edited(Green);
+    assert_eq!(edited().actions(), [store(Green, 2)]);
+    assert_eq!(edited().color(Green, |c| c.taken = 4).actions(), [store(Green, 5)]);
+    let new = || stable().color(Green, |c| *c = ColorFacts { service: Child::Ours(true), ..absent() });
+    assert_eq!(new().actions(), [store(Green, 1)]);
+    assert_eq!(new().color(Green, |c| c.taken = 4).actions(), [store(Green, 5)]);
+}
+
 #[test]
 fn an_edit_of_the_idle_block_is_rendered_then_rolled() {
     assert_eq!(stable().edited(Green).actions(), [store(Green, 2)]);

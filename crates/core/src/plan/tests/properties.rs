@@ -84,6 +84,7 @@ fn any_facts() -> impl Strategy<Value = ColorFacts> {
                 newest,
                 current: if same { newest } else { other },
                 served,
+                taken: 0,
                 obsolete,
                 deployment,
                 endpoints,
