@@ -25,6 +25,7 @@ mod policy;
 mod processes;
 mod pull;
 mod quiet;
+mod ratcheting;
 mod recipes;
 mod rights;
 mod switching;

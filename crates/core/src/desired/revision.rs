@@ -142,18 +142,20 @@ fn hash(spec: &BlueGreenAppSpec, color: Color, timing: &Timing) -> Option<String
         paused: _,
     } = spec;
     let Timing { min_ready_seconds, progress_deadline_seconds, drain_seconds, max_surge } = timing;
-    Some(short_hash(&json!({
+    let mut inputs = json!({
         "block": as_json(spec.color(color)?),
         "image": spec.image_of(color)?,
         "port": port,
         "portName": port_name,
         "readinessProbe": as_json(readiness_probe),
-        "template": as_json(template),
         "minReadySeconds": min_ready_seconds,
         "progressDeadlineSeconds": progress_deadline_seconds,
         "drainSeconds": drain_seconds,
         "maxSurge": max_surge,
-    })))
+    });
+    // In `json!`, it would be copied once more.
+    inputs["template"] = as_json(template);
+    Some(short_hash(&inputs))
 }
 
 /// Renders one color. Returns `None` if it has no block or no image.

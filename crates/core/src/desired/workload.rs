@@ -34,7 +34,7 @@ pub fn deployment(app: &BlueGreenApp, color: Color, stored: &Stored, replicas: i
     // A Deployment that somebody has paused would never be rolled out. Pausing is for `spec.paused` of the app.
     set(&mut spec, &["paused"], json!(false));
     set(&mut spec, &["selector"], json!({"matchLabels": {(names::APP): name, (names::COLOR): color}}));
-    json!({
+    let mut body = json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": metadata(app, &names::deployment_name(name, color), &[
@@ -44,8 +44,10 @@ pub fn deployment(app: &BlueGreenApp, color: Color, stored: &Stored, replicas: i
             (names::INPUTS, &stored.rendered.inputs),
             (names::FENCE, fence),
         ]),
-        "spec": spec,
-    })
+    });
+    // In `json!`, it would be copied once more.
+    set(&mut body, &["spec"], spec);
+    body
 }
 
 /// Returns the number of the revision that the pod template names.
