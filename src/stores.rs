@@ -1,6 +1,7 @@
 //! The stores: the newest version of each child object that the watches have delivered, indexed by app, so that a pass
 //! reads only its own app's objects however many apps there are.
 
+mod kept;
 mod reduce;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -15,6 +16,7 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
 
+use self::kept::Kept;
 pub use self::reduce::Reduce;
 
 /// Namespace and name of an app, or of one of its objects.
@@ -101,14 +103,14 @@ impl<K: Reduce> ByApp<K> {
 
     /// The object of this name, whichever app its label names, as a live read by name would return it.
     fn get(&self, app: &Key, name: &str) -> Option<Arc<K>> {
-        self.read().by_name.get(&app.sibling(name)).map(|stored| stored.object.clone())
+        self.read().by_name.get(&app.sibling(name)).and_then(|stored| stored.object.get())
     }
 
     /// Every object whose label names this app.
     fn all(&self, app: &Key) -> Vec<Arc<K>> {
         let objects = self.read();
         let names = objects.of_app.get(app).into_iter().flatten();
-        names.filter_map(|name| objects.by_name.get(&app.sibling(name))).map(|s| s.object.clone()).collect()
+        names.filter_map(|name| objects.by_name.get(&app.sibling(name))?.object.get()).collect()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Objects<K>> {
@@ -136,7 +138,7 @@ struct Objects<K> {
 /// An object and the app under which the index lists it.
 #[derive(Debug)]
 struct StoredObject<K> {
-    object: Arc<K>,
+    object: Kept<K>,
     app: Key,
 }
 
@@ -152,8 +154,8 @@ impl<K: Reduce> Objects<K> {
         let app = Key::of_child(&object)?;
         object.reduce(&app.name);
         self.of_app.entry(app.clone()).or_default().insert(object.name_any());
-        let stored = StoredObject { app: app.clone(), object: Arc::new(object) };
-        self.by_name.insert(Key::of_object(stored.object.as_ref()), stored);
+        let key = Key::of_object(&object);
+        self.by_name.insert(key, StoredObject { app: app.clone(), object: Kept::new(object) });
         Some(app)
     }
 

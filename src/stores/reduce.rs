@@ -11,13 +11,15 @@ use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// Labels and annotations that are kept of every object.
 const KEPT: &[&str] =
     &[names::APP, names::COLOR, names::REVISION, names::FENCE, names::ADOPT, names::UNREADABLE, SERVICE_NAME];
 
 /// A kind of child.
-pub trait Reduce: Resource<DynamicType = ()> {
+pub trait Reduce: Resource<DynamicType = ()> + Serialize + DeserializeOwned {
     /// Returns true if the app of this name may need the object as it is.
     fn is_needed(&self, app: &str) -> bool;
 

@@ -4,7 +4,7 @@
 use bluegreen_api::{BlueGreenApp, BlueGreenAppSpec, KeyedList, crd};
 use bluegreen_core::validate::problems;
 use k8s_openapi::DeepMerge;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[path = "../e2e/input/case.rs"]
 mod case;
@@ -44,6 +44,28 @@ fn bad_input_is_refused_with_a_message_that_names_the_field() {
         );
         assert!(!problem.message.contains('\n'), "{case}: the API server wants one line");
     }
+}
+
+/// A variable takes much more memory than its text: in one container or in many, there may be only so many.
+#[test]
+fn the_variables_of_all_containers_are_bounded_together() {
+    let spread = |init: usize, variables: usize| {
+        let env: Vec<Value> = (0..variables).map(|number| json!({"name": format!("A{number}")})).collect();
+        let container = |number: usize| json!({"name": format!("c{number}"), "image": "i", "env": env});
+        let (inits, app) =
+            ((1..=init).map(container).collect::<Vec<_>>(), json!({"name": "app", "env": env}));
+        problems(
+            "hello",
+            &spec_with(&json!({"template": {"spec": {"containers": [app], "initContainers": inits}}})),
+        )
+    };
+    assert_eq!(spread(1, 1024), []);
+    let found = spread(2, 700);
+    let [problem] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!(problem.field, "spec.template");
+    assert!(problem.message.contains("`envFrom`"), "{}", problem.message);
+    let quoted = serde_json::to_string(&problem.message).unwrap();
+    assert!(serde_json::to_string(&crd().unwrap()).unwrap().contains(&quoted));
 }
 
 #[test]

@@ -34,9 +34,8 @@ const AT_ONCE: usize = 4;
 pub struct Scale {
     /// Deployments with an app's label, of 1 MB each.
     deployments: usize,
-    /// Apps with very many variables, and how many.
+    /// Apps of each kind: with very many variables, and with large ones.
     apps: usize,
-    variables: usize,
     /// Pods of 0.6 MB each that are never ready.
     pods: i32,
     /// Requests to the operator's HTTP port of which only a part is ever sent.
@@ -45,10 +44,10 @@ pub struct Scale {
 
 impl Scale {
     /// What is known to have harmed.
-    pub const FULL: Self = Self { deployments: 150, apps: 40, variables: 15_000, pods: 100, requests: 700 };
+    pub const FULL: Self = Self { deployments: 150, apps: 40, pods: 100, requests: 700 };
 
     /// A few of each.
-    pub const SMALL: Self = Self { deployments: 5, apps: 2, variables: 2000, pods: 5, requests: 100 };
+    pub const SMALL: Self = Self { deployments: 5, apps: 2, pods: 5, requests: 100 };
 }
 
 /// Writes it, and holds connections.
@@ -113,14 +112,23 @@ impl Storm {
         let taken = self.create_all(DEPLOYMENTS, deployments).await;
         writeln!(rows, "| Deployments with an app's label, 1 MB each, taken by the API server | {taken} |")?;
 
-        let variables: Vec<Value> =
-            (0..self.scale.variables).map(|number| json!({"name": format!("A{number:05}")})).collect();
-        let many = json!({"template": {"spec": {"containers": [{"name": "app", "env": variables}]}}});
-        let apps =
-            (0..self.scale.apps).map(|number| app(&format!("many-{number}")).with(many.clone()).object());
-        let taken = self.create_all(APPS, apps.collect()).await;
-        let (all, each) = (self.scale.apps, self.scale.variables);
-        writeln!(rows, "| of {all} apps with {each} variables each, taken by the API server | {taken} |")?;
+        let all = self.scale.apps;
+        for (name, containers, each, is_taken) in [
+            ("many", 1, 15_000, false),
+            // Each list is within its bound.
+            ("spread", 15, 1000, false),
+            // The most that there may be.
+            ("most", 2, 1024, true),
+        ] {
+            let with = many_variables(containers, each);
+            let apps = (0..all).map(|number| app(&format!("{name}-{number}")).with(with.clone()).object());
+            let taken = self.create_all(APPS, apps.collect()).await;
+            ensure!(taken == if is_taken { all } else { 0 }, "{taken} of {all} {name} were taken");
+            writeln!(
+                rows,
+                "| of {all} apps with {containers} × {each} variables each, taken by the API server | {taken} |"
+            )?;
+        }
 
         let value = "x".repeat(60_000);
         let variables: Vec<Value> =
@@ -208,6 +216,17 @@ impl Storm {
 const APPS: &str = "/apis/bluegreen.dev/v1alpha1/namespaces/storm/bluegreenapps";
 const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/storm/deployments";
 const PODS: &str = "/api/v1/namespaces/storm/pods";
+
+/// Containers with so many variables each.
+fn many_variables(containers: usize, each: usize) -> Value {
+    let variables: Vec<Value> = (0..each).map(|number| json!({"name": format!("A{number:05}")})).collect();
+    let container = |number: usize| match number {
+        0 => json!({"name": "app", "env": variables}),
+        _ => json!({"name": format!("side-{number}"), "image": "i", "env": variables}),
+    };
+    let containers: Vec<Value> = (0..containers).map(container).collect();
+    json!({"template": {"spec": {"containers": containers}}})
+}
 
 /// A Deployment without pods that carries an app's label and belongs to no app.
 fn deployment(name: &str, template: &Value) -> Value {

@@ -103,6 +103,21 @@ pub const APP_UNDER_ANOTHER_NAME: StaticRule = rule_at(
     "spec.template.spec.containers has no container `app`, and one with the app's image, so each pod would run the application twice: name that container `app` and remove its image; if it is a sidecar, add a container named `app` beside it",
 );
 
+/// The largest number of variables of all containers of `spec.template`. A variable of a few bytes takes some hundred
+/// bytes of memory, so the size of the spec alone does not bound them.
+pub const VARIABLES_MAX: usize = 2048;
+
+/// Attached to `spec`. See [`VARIABLES_MAX`].
+pub const VARIABLES_BOUNDED: StaticRule = rule_at(
+    ".template",
+    "!has(self.template) || !has(self.template.spec) || \
+     (has(self.template.spec.containers) ? \
+     self.template.spec.containers.map(c, has(c.env) ? size(c.env) : 0).sum() : 0) + \
+     (has(self.template.spec.initContainers) ? \
+     self.template.spec.initContainers.map(c, has(c.env) ? size(c.env) : 0).sum() : 0) <= 2048",
+    "spec.template.spec has more than 2048 variables in all of its containers: keep them in a ConfigMap or Secret, and name that in `envFrom`",
+);
+
 /// Attached to every repository.
 pub const IMAGE_WITHOUT_TAG: StaticRule = rule(
     "!self.contains('@') && !self.matches(':[^/]*$')",

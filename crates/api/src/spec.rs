@@ -80,7 +80,8 @@ use super::{BlueGreenAppStatus, Color, ReadinessProbe, ServiceSpec, rules};
     validation = rules::MIN_READY_BELOW_DEADLINE,
     validation = rules::SERVICE_PORT_STAYS,
     validation = rules::APP_PORT_NOT_IN_TEMPLATE,
-    validation = rules::APP_UNDER_ANOTHER_NAME
+    validation = rules::APP_UNDER_ANOTHER_NAME,
+    validation = rules::VARIABLES_BOUNDED
 )]
 pub struct BlueGreenAppSpec {
     /// The color that should be live. The Service selects it only once it is fully ready; until then the other

@@ -45,6 +45,9 @@ fn pod_spec(found: &mut Found, spec: &BlueGreenAppSpec, pods: &PodSpec) {
     });
     found.check("spec.template", rules::APP_PORT_NOT_IN_TEMPLATE, !taken);
     found.check_new("spec.template", rules::APP_UNDER_ANOTHER_NAME, !is_app_under_another_name(spec, pods));
+    let variables: usize =
+        pods.containers.iter().chain(init.iter().copied()).map(|c| c.env.iter().flatten().count()).sum();
+    found.check_new("spec.template", rules::VARIABLES_BOUNDED, variables <= rules::VARIABLES_MAX);
     let has_image = |container: &Container| container.image.as_ref().is_some_and(|image| !image.is_empty());
     let complete = pods.containers.iter().all(|c| c.name == APP_CONTAINER || has_image(c));
     found.check(&format!("{at}.containers"), rules::SIDECAR_IMAGE, complete);
