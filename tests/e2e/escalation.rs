@@ -5,10 +5,14 @@ mod account;
 mod attempts;
 mod pipeline;
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use bluegreen_api::Color::Blue;
+use bluegreen_cluster::patiently;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::harness::{Sandbox, World, app};
@@ -55,6 +59,52 @@ async fn does_a_restricted_namespace_stay_restricted() -> Result<()> {
         sandbox.until(&format!("{what}: undone"), |world| world.serves("hello", Blue)).await?;
     }
     println!("{count} of {count} stopped by Pod Security");
+    sandbox.finish().await
+}
+
+/// The block of docs/security.md that has this line, in it the only policy of its name.
+fn sample(name: &str) -> Result<Vec<DynamicObject>> {
+    let text = include_str!("../../docs/security.md");
+    let mut blocks = text.split("```yaml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0));
+    let block = blocks.find(|block| block.contains(name)).context("the document has no such policy")?;
+    let object = |document| Ok(serde_json::from_value(Value::deserialize(document)?)?);
+    serde_yaml_ng::Deserializer::from_str(block).map(object).collect()
+}
+
+#[tokio::test]
+async fn does_the_policy_of_the_documents_limit_the_services_of_apps() -> Result<()> {
+    let sandbox = Sandbox::new("services").await?;
+    pipeline::install(&sandbox.client).await?;
+    let mut policy = sample("services-of-apps")?;
+    for binding in policy.iter_mut().filter(|object| object.data["spec"]["policyName"].is_string()) {
+        // Other tests run beside this one.
+        let here = json!({"matchLabels": {"kubernetes.io/metadata.name": sandbox.namespace}});
+        binding.data["spec"]["matchResources"] = json!({"namespaceSelector": here});
+    }
+    pipeline::apply(&sandbox.client, &policy).await?;
+    let editor = pipeline::user(&sandbox, "author", "bluegreenapp-editor").await?;
+    let apps: Api<DynamicObject> = crate::harness::Kind::App.api(&editor.client()?, &sandbox.namespace);
+    let params = PostParams { dry_run: true, ..PostParams::default() };
+    let of = |service: Value| serde_json::from_value(app("hello").with(json!({"service": service})).object());
+    let told = async |service: Value| {
+        let answer = apps.create(&params, &of(service)?).await;
+        anyhow::Ok(
+            answer.err().is_some_and(|error| error.to_string().contains("who may not create Services")),
+        )
+    };
+    let in_effect = async || {
+        ensure!(told(json!({"type": "NodePort"})).await?, "not in effect");
+        Ok(())
+    };
+    patiently(Duration::from_secs(30), in_effect).await?;
+    ensure!(told(json!({"type": "LoadBalancer"})).await?, "a load balancer");
+    ensure!(told(json!({"type": "ClusterIP", "annotations": {"a": "b"}})).await?, "annotations");
+    apps.create(&params, &of(json!({"type": "ClusterIP"}))?).await?;
+    let by_admin: Api<DynamicObject> = crate::harness::Kind::App.api(&sandbox.client, &sandbox.namespace);
+    by_admin.create(&PostParams::default(), &of(json!({"type": "NodePort"}))?).await?;
+    // What is there already may stay, and so may what else is changed of it.
+    apps.patch("hello", &PatchParams::default(), &Patch::Merge(json!({"spec": {"replicas": 3}}))).await?;
+    pipeline::remove(&sandbox.client, &policy).await?;
     sandbox.finish().await
 }
 

@@ -26,22 +26,39 @@ const ROLES: [&str; 2] = [
 ];
 
 /// Installs the policy and the roles as shipped.
-async fn install(client: &kube::Client) -> Result<()> {
-    let manifests = std::iter::once(POLICY).chain(ROLES).flat_map(serde_yaml_ng::Deserializer::from_str);
-    for manifest in manifests {
-        let object: DynamicObject = serde_json::from_value(Value::deserialize(manifest)?)?;
-        let types = object.types.as_ref().context("kind")?;
-        let (group, version) = types.api_version.split_once('/').context("group")?;
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &types.kind));
-        let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
-        let name = object.metadata.name.clone().context("name")?;
-        api.patch(&name, &PatchParams::apply("e2e").force(), &Patch::Apply(&object)).await?;
+pub(super) async fn install(client: &kube::Client) -> Result<()> {
+    let documents = std::iter::once(POLICY).chain(ROLES).flat_map(serde_yaml_ng::Deserializer::from_str);
+    let object = |document| Ok(serde_json::from_value(Value::deserialize(document)?)?);
+    apply(client, &documents.map(object).collect::<Result<Vec<_>>>()?).await
+}
+
+/// The objects of a kind of the whole cluster.
+fn api_of(client: &kube::Client, object: &DynamicObject) -> Result<Api<DynamicObject>> {
+    let types = object.types.as_ref().context("kind")?;
+    let (group, version) = types.api_version.split_once('/').context("group")?;
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &types.kind));
+    Ok(Api::all_with(client.clone(), &resource))
+}
+
+/// Creates or changes objects that belong to no namespace.
+pub(super) async fn apply(client: &kube::Client, objects: &[DynamicObject]) -> Result<()> {
+    for object in objects {
+        let params = PatchParams::apply("e2e").force();
+        api_of(client, object)?.patch(&object.name_any(), &params, &Patch::Apply(object)).await?;
+    }
+    Ok(())
+}
+
+/// Takes [`apply`] back.
+pub(super) async fn remove(client: &kube::Client, objects: &[DynamicObject]) -> Result<()> {
+    for object in objects {
+        api_of(client, object)?.delete(&object.name_any(), &DeleteParams::default()).await?;
     }
     Ok(())
 }
 
 /// A user with a ClusterRole in this namespace.
-async fn user(sandbox: &Sandbox, who: &str, role: &str) -> Result<UserAccount> {
+pub(super) async fn user(sandbox: &Sandbox, who: &str, role: &str) -> Result<UserAccount> {
     let user = cluster().await?.user(&format!("{who}-{}", sandbox.namespace), &[]).await?;
     setup::allow(&sandbox.client, &sandbox.namespace, &user, role).await?;
     Ok(user)
