@@ -49,8 +49,9 @@ OPERATOR_NAME ?= docker.io/library/bluegreen-operator
 OPERATOR_VERSION ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 
 OPERATOR_IMAGE := $(IMAGES_DIR)/bluegreen-operator-$(OPERATOR_VERSION)
-# Outside of a git checkout there is none to name.
-REVISION := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+# Outside of a git checkout there is none to name. With edits that are not committed, new files among them, it is not what was built.
+REVISION := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)$(shell \
+  [ -z "$$(git status --porcelain 2>/dev/null | head -n 1)" ] || echo -dirty)
 
 .PHONY: image image-twice
 image: ## Build the operator's image into target/images, and the list of its parts (SBOM) beside it

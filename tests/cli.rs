@@ -189,7 +189,7 @@ impl Running {
 async fn watched_app(cluster: &Cluster) -> Result<PathBuf> {
     let user = cluster.user("watcher", &[]).await?;
     let kubectl = async |arguments: &[&str]| output(cluster.kubectl(arguments)).await;
-    setup::install(&cluster.client()?).await?;
+    setup::install(cluster).await?;
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("watched.yaml");
     std::fs::write(&file, serde_json::to_string(&app("hello").object())?)?;
     kubectl(&["apply", "-f", &file.display().to_string()]).await?;

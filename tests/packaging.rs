@@ -55,6 +55,7 @@ fn chart_and_kustomize_have_the_same_admission_policies() {
         ("policy", "live-color-edits", "liveColorEdits"),
         ("deletion-policy", "live-app-deletion", "liveAppDeletion"),
         ("replicas-policy", "replicas-reset", "replicasReset"),
+        ("own-writes", "own-writes", "ownWrites"),
     ] {
         let of_chart = text(&format!("{CHART}/files/{file}.yaml"));
         let parsed: Value = serde_yaml_ng::from_str(&of_chart).expect("the policy is YAML");

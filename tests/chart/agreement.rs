@@ -10,7 +10,7 @@ use crate::helm::{kustomize, root, template};
 use crate::objects::Objects;
 
 /// What `config/` calls otherwise than the chart with the release `bluegreen-operator`.
-const NAMES: [(&str, &str); 8] = [
+const NAMES: [(&str, &str); 9] = [
     ("bluegreenapp-viewer", "bluegreen-operator-apps-view"),
     ("bluegreenapp-editor", "bluegreen-operator-apps-edit"),
     ("bluegreenapp-admin", "bluegreen-operator-apps-admin"),
@@ -18,6 +18,7 @@ const NAMES: [(&str, &str); 8] = [
     ("bluegreen-live-color-edits", "bluegreen-operator-live-color-edits"),
     ("bluegreen-live-app-deletion", "bluegreen-operator-live-app-deletion"),
     ("bluegreen-replicas-reset", "bluegreen-operator-replicas-reset"),
+    ("bluegreen-own-writes", "bluegreen-operator-own-writes"),
     ("bluegreenapp-limited-edits", "bluegreen-operator-limited-edits"),
 ];
 

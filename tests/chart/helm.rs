@@ -52,9 +52,14 @@ fn values_file(values: &Value) -> PathBuf {
 
 /// `helm template`, as text.
 pub fn rendered(values: &Value) -> Result<String, String> {
+    rendered_in(NAMESPACE, values)
+}
+
+/// `helm template` for another namespace, as text.
+pub fn rendered_in(namespace: &str, values: &Value) -> Result<String, String> {
     let chart = chart();
     let chart = chart.to_str().expect("UTF-8");
-    helm(&["template", RELEASE, chart, "--namespace", NAMESPACE], values)
+    helm(&["template", RELEASE, chart, "--namespace", namespace], values)
 }
 
 /// `helm template`, as objects.

@@ -24,6 +24,7 @@ fn rows() -> Vec<(Value, &'static str)> {
         (json!({"crds": {"keep": "yes"}}), "/crds/keep"),
         (json!({"liveAppDeletion": "Audit"}), "/liveAppDeletion"),
         (json!({"replicasReset": "Audit"}), "/replicasReset"),
+        (json!({"ownWrites": "Audit"}), "/ownWrites"),
         (json!({"rbac": {"userRoles": false}}), "/rbac/userRoles"),
         (json!({"rbac": {"pipeline": {"enabled": true}}}), "enabled"),
         (json!({"serviceAccount": {"annotations": {"a": true}}}), "/serviceAccount/annotations/a"),

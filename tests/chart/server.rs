@@ -83,7 +83,7 @@ fn everything_there_is() -> Result<Vec<(String, String)>> {
         }
     }
     let one_namespace = json!({"watchNamespace": "shop", "crds": {"enabled": false}});
-    let deny = json!({"liveColorEdits": "Deny", "liveAppDeletion": "Deny", "replicasReset": "Deny", "replicaCount": 1});
+    let deny = json!({"liveColorEdits": "Deny", "liveAppDeletion": "Deny", "replicasReset": "Deny", "ownWrites": "Warn", "replicaCount": 1});
     for values in [json!({}), everything(), one_namespace, deny] {
         all.push((format!("chart with {values}"), rendered(&values).map_err(anyhow::Error::msg)?));
     }

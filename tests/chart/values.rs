@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::helm::{everything, lint, template};
+use crate::helm::{everything, lint, rendered_in, template};
 
 /// A value, the object that shows it, a JSON pointer into it, and what is there.
 fn rows() -> Vec<(Value, String, String, Value)> {
@@ -84,6 +84,16 @@ fn does_every_object_carry_the_common_labels() {
         }
         assert_eq!(labels["team"], "platform", "{}", object["metadata"]);
     }
+}
+
+/// The policy about the operator's own writes names its account and its namespace, which its file can't know.
+#[test]
+fn does_no_object_name_the_namespace_of_config_in_another() {
+    let text = rendered_in("elsewhere", &json!({})).unwrap();
+    let named: Vec<_> = text.lines().filter(|line| line.contains("bluegreen-system")).collect();
+    assert!(named.is_empty(), "{named:#?}");
+    assert!(text.contains("'system:serviceaccount:elsewhere:bluegreen-operator'"));
+    assert!(text.contains("'kube-node-lease', 'elsewhere']"));
 }
 
 #[test]

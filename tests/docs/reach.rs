@@ -9,12 +9,17 @@ fn root() -> &'static Path {
 
 /// Every document that is for readers, by its path in the repository.
 fn documents() -> BTreeMap<PathBuf, String> {
-    let mut paths: Vec<PathBuf> =
-        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "charts/bluegreen-operator/README.md"]
-            .into_iter()
-            .chain(["examples/hello/README.md", "tests/cluster/README.md"])
-            .map(PathBuf::from)
-            .collect();
+    let mut paths: Vec<PathBuf> = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "charts/bluegreen-operator/README.md",
+    ]
+    .into_iter()
+    .chain(["examples/hello/README.md", "tests/cluster/README.md"])
+    .map(PathBuf::from)
+    .collect();
     for entry in std::fs::read_dir(root().join("docs")).unwrap() {
         let name = entry.unwrap().file_name();
         if Path::new(&name).extension().is_some_and(|ext| ext == "md") {

@@ -1,6 +1,8 @@
-//! Every dependency of the operator has a reason.
+//! Every dependency of the operator has a reason, and what was not checked is said.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use crate::document;
 
@@ -30,4 +32,54 @@ fn does_every_dependency_have_a_reason_and_every_reason_a_dependency() {
         rows.flat_map(|cell| cell.split(", ")).map(|name| name.trim_matches('`').to_owned()).collect();
     assert!(named.len() > 10, "{named:?}");
     assert_eq!(named, dependencies());
+}
+
+/// Runs `make/deny` with a cargo-deny that reaches no database: whether it passes, and what it says.
+fn checked_offline(version: &str, environment: &[(&str, &str)]) -> (bool, String) {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("deny-{version}-{}", environment.len()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let stub = |name: &str, script: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    let deny = "case \"$*\" in *--version*) echo cargo-deny VERSION ;; *fetch*) exit 1 ;; *) echo \"checked: $*\" ;; esac";
+    stub("cargo-deny", &deny.replace("VERSION", version));
+    stub("cargo", "echo installing; exit 1");
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap());
+    let output = Command::new("make/deny")
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("PATH", path)
+        .env("CARGO", folder.join("cargo"))
+        .env("CARGO_TARGET_DIR", folder.join("target"))
+        .env_remove("REQUIRE_ADVISORIES")
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    let words = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(words).unwrap())
+}
+
+#[test]
+fn are_advisories_that_were_not_checked_named_and_a_failure_where_that_was_asked_for() {
+    let script =
+        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("make/deny")).unwrap();
+    let version = script.lines().find_map(|line| line.strip_prefix("version=")).unwrap();
+    let (passed, words) = checked_offline(version, &[]);
+    assert!(passed && words.contains("they are not checked"), "{words}");
+    assert!(words.contains("bans licenses sources\n"), "the rest is: {words}");
+    let (passed, words) = checked_offline(version, &[("REQUIRE_ADVISORIES", "1")]);
+    assert!(!passed && !words.contains("checked: "), "{words}");
+    // The summary of `make test` looks for these words.
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    assert!(
+        std::fs::read_to_string(root.join("make/test")).unwrap().contains("grep -q \"they are not checked\"")
+    );
+}
+
+#[test]
+fn is_a_checker_of_another_version_not_taken() {
+    let (passed, words) = checked_offline("0.0.1", &[]);
+    assert!(!passed && words.contains("installing"), "{words}");
 }

@@ -60,7 +60,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
 {{- /* The policy of files/NAME.yaml and its binding, of (list . NAME CHOICE ACTIONS). None where the choice is Allow, or where one
-namespace is watched: a policy holds for the whole cluster, and installing one needs the right to do so. */}}
+namespace is watched: a policy holds for the whole cluster, and installing one needs the right to do so. The files name the operator's
+account as config/ does. */}}
 {{- define "bluegreen.policy" -}}
 {{- $root := index . 0 }}
 {{- $name := index . 1 }}
@@ -72,7 +73,8 @@ metadata:
   labels:
     {{- include "bluegreen.labels" $root | nindent 4 }}
 spec:
-  {{- $root.Files.Get (printf "files/%s.yaml" $name) | trim | nindent 2 }}
+  {{- $account := printf "%s:%s" $root.Release.Namespace (include "bluegreen.serviceAccountName" $root) }}
+  {{- $root.Files.Get (printf "files/%s.yaml" $name) | replace "bluegreen-system:bluegreen-operator" $account | replace "'bluegreen-system'" (squote $root.Release.Namespace) | trim | nindent 2 }}
 ---
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicyBinding

@@ -56,7 +56,7 @@ impl Sandbox {
             serde_json::from_value(json!({"metadata": {"generateName": format!("{name}-")}}))?;
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let namespace = namespaces.create(&PostParams::default(), &namespace).await?.name_any();
-        let user = cluster.user(&format!("operator-{namespace}"), &[]).await?;
+        let user = cluster.user(&format!("{}{namespace}", setup::OPERATOR), &[]).await?;
         setup::allow(&client, &namespace, &user, setup::ROLE).await?;
         let record = Record::start(&client, &namespace).await?;
         let logs = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));

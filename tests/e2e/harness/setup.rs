@@ -5,6 +5,10 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bluegreen_api::BlueGreenApp;
 use bluegreen_cluster::{Cluster, Node, Options, UserAccount, patiently};
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::rbac::v1::{ClusterRole, Role, RoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -16,6 +20,11 @@ use serde_json::json;
 use tokio::sync::OnceCell;
 
 const CRD: &str = include_str!("../../../crds/bluegreen.dev_bluegreenapps.yaml");
+
+const LIMITS: [&str; 2] = [
+    include_str!("../../../config/own-writes/policy.yaml"),
+    include_str!("../../../config/own-writes/binding.yaml"),
+];
 
 const RIGHTS: &str = include_str!("../../../config/rbac/role.yaml");
 const ELECTION: &str = include_str!("../../../config/rbac/leader_election_role.yaml");
@@ -33,7 +42,7 @@ pub const ROLE: &str = "bluegreen-operator-e2e";
 pub async fn cluster() -> Result<&'static Cluster> {
     static INSTALLED: OnceCell<()> = OnceCell::const_new();
     let cluster = Cluster::shared().await?;
-    INSTALLED.get_or_try_init(|| async { install(&cluster.client()?).await }).await?;
+    INSTALLED.get_or_try_init(|| async { install(cluster).await }).await?;
     Ok(cluster)
 }
 
@@ -42,17 +51,22 @@ pub async fn real_node() -> Result<&'static Cluster> {
     static REAL: OnceCell<Cluster> = OnceCell::const_new();
     let started = REAL.get_or_try_init(|| async {
         let cluster = Cluster::start(Options { node: Node::Real { count: 1 }, ..Options::default() }).await?;
-        install(&cluster.client()?).await?;
+        install(&cluster).await?;
         Ok(cluster)
     });
     started.await
 }
 
-/// The CRD and the operator's ClusterRole, in effect when this returns.
-pub async fn install(client: &Client) -> Result<()> {
+/// How the names of the operators' users begin: each sandbox has one of its own.
+pub const OPERATOR: &str = "operator-";
+
+/// The CRD, the operator's ClusterRole, and what limits its account, in effect when this returns.
+pub async fn install(cluster: &Cluster) -> Result<()> {
+    let client = &cluster.client()?;
     let crd: CustomResourceDefinition = serde_yaml_ng::from_str(CRD)?;
     apply(&Api::all(client.clone()), &crd).await?;
     apply(&Api::all(client.clone()), &role()?).await?;
+    limit(cluster).await?;
     // Established comes a moment before the first request succeeds.
     listed(&Api::all(client.clone())).await.context("the CRD is not served")
 }
@@ -66,6 +80,36 @@ pub async fn allow(client: &Client, namespace: &str, user: &UserAccount, role: &
     }))?;
     Api::namespaced(client.clone(), namespace).create(&PostParams::default(), &binding).await?;
     listed(&Api::namespaced(user.client()?, namespace)).await.context("no rights")
+}
+
+/// Every test's operator works below the policy that is shipped for its account. Only the account's name is another.
+async fn limit(cluster: &Cluster) -> Result<()> {
+    let client = cluster.client()?;
+    let [policy, binding] = LIMITS;
+    let mut policy: ValidatingAdmissionPolicy = serde_yaml_ng::from_str(policy)?;
+    let binding: ValidatingAdmissionPolicyBinding = serde_yaml_ng::from_str(binding)?;
+    let conditions = policy.spec.as_mut().and_then(|spec| spec.match_conditions.as_mut());
+    let condition = conditions.and_then(|conditions| conditions.first_mut()).context("a condition")?;
+    condition.expression = format!("request.userInfo.username.startsWith('{OPERATOR}')");
+    apply(&Api::all(client.clone()), &policy).await?;
+    apply(&Api::all(client.clone()), &binding).await?;
+    let probe: Api<Service> = Api::namespaced(as_operator(cluster, "probe")?, "kube-system");
+    let service: Service =
+        serde_json::from_value(json!({"metadata": {"name": "x"}, "spec": {"ports": [{"port": 1}]}}))?;
+    let params = PostParams { dry_run: true, ..PostParams::default() };
+    let attempt = async || {
+        let answer = probe.create(&params, &service).await.err().map(|error| error.to_string());
+        answer.filter(|words| words.contains("the operator may write nothing")).context("no limit")
+    };
+    patiently(Duration::from_secs(30), attempt).await.map(drop)
+}
+
+/// The account of the operator of a namespace, with every right that there is: what still stops it is the policy.
+pub fn as_operator(cluster: &Cluster, namespace: &str) -> Result<Client> {
+    let mut config = cluster.admin_config();
+    config.auth_info.impersonate = Some(format!("{OPERATOR}{namespace}"));
+    config.auth_info.impersonate_groups = Some(vec!["system:masters".to_owned()]);
+    Ok(Client::try_from(config)?)
 }
 
 async fn listed(apps: &Api<BlueGreenApp>) -> Result<()> {

@@ -91,9 +91,9 @@ impl<'a> Team<'a> {
         self.job("pipeline", &tag, &[], reached("blue")).await?;
         self.job("switch", &tag, &[], reached("green")).await?;
         // The same pipeline again, by mistake: the way back must not be overwritten.
-        self.job("deploy", &tag, &[], refused("green", "green serves")).await?;
+        self.job("deploy", &tag, &[], refused("green", "green is live and already runs")).await?;
         self.job("rollback", &tag, &[], reached("blue")).await?;
-        self.job("rollback", &tag, &[], refused("blue", "nothing of it to roll back")).await?;
+        self.job("rollback", &tag, &[], refused("blue", "to roll back")).await?;
         self.job("switch", &tag, &[], reached("green")).await
     }
 
@@ -140,7 +140,7 @@ impl<'a> Team<'a> {
         // A pipeline of before whose test was green: what it had put onto blue is not there any more.
         self.project.check_out(&crash).await?;
         self.job("test", &crash, &[], refused("green", "blue does not answer as")).await?;
-        self.job("switch", &crash, &[], refused("green", "something else was deployed since")).await?;
+        self.job("switch", &crash, &[], refused("green", "something else was deployed meanwhile")).await?;
         self.project.check_out(&fixed).await?;
         self.job("switch", &fixed, &[], reached("blue")).await
     }

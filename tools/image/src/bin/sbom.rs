@@ -78,8 +78,10 @@ fn document(
             part
         })
         .collect();
-    components.push(json!({"type": "library", "name": "rust-std", "version": arguments.rustc}));
-    components.push(json!({"type": "library", "name": "libc", "version": arguments.libc}));
+    components.push(linked("rust-std", &arguments.rustc, "rust-lang:rust"));
+    // `getconf GNU_LIBC_VERSION` says `glibc 2.36`.
+    let (libc, libc_version) = arguments.libc.split_once(' ').context("the C library's name and version")?;
+    components.push(linked(libc, libc_version, "gnu:glibc"));
     Ok(json!({
         "bomFormat": "CycloneDX", "specVersion": "1.5", "version": 1,
         "metadata": {"component": {
@@ -89,6 +91,16 @@ fn document(
         }},
         "components": components,
     }))
+}
+
+/// A part that is linked into the program and that no package manager knows. In an image without a package database, this entry is all by which a
+/// scanner can find its vulnerabilities: by the package URL, or by the name that the National Vulnerability Database has.
+fn linked(name: &str, version: &str, product: &str) -> Value {
+    let purl = format!("pkg:generic/{name}@{version}");
+    json!({
+        "type": "library", "name": name, "version": version, "purl": purl, "bom-ref": purl,
+        "cpe": format!("cpe:2.3:a:{product}:{version}:*:*:*:*:*:*:*"),
+    })
 }
 
 /// `NAME vVERSION (more)|LICENSE`, perhaps marked as a repetition.
@@ -120,7 +132,17 @@ mod tests {
         let document = document(&arguments, tree, &checksums(lock)).unwrap();
         let parts: Vec<_> =
             document["components"].as_array().unwrap().iter().map(|part| &part["name"]).collect();
-        assert_eq!(parts, ["old", "serde", "rust-std", "libc"]);
+        assert_eq!(parts, ["old", "serde", "rust-std", "glibc"]);
+        let named: Vec<_> =
+            document["components"].as_array().unwrap().iter().map(|part| &part["purl"]).collect();
+        let expected = [
+            "pkg:cargo/old@0.1.0",
+            "pkg:cargo/serde@1.2.3",
+            "pkg:generic/rust-std@1.95.0",
+            "pkg:generic/glibc@2.36",
+        ];
+        assert_eq!(named, expected);
+        assert_eq!(document["components"][3]["cpe"], "cpe:2.3:a:gnu:glibc:2.36:*:*:*:*:*:*:*");
         assert_eq!(document["components"][1]["hashes"][0]["content"], "abc");
         assert_eq!(document["components"][0]["licenses"][0]["expression"], "MIT OR ISC");
         assert_eq!(document["metadata"]["component"]["name"], "app");
