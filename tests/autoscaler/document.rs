@@ -1,0 +1,35 @@
+//! What `docs/scaling.md` tells a user to apply, and the table in it that says what came of that.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+fn path() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/scaling.md"))
+}
+
+/// The manifest of this kind.
+pub fn manifest(kind: &str) -> Result<Value> {
+    let text = std::fs::read_to_string(path())?;
+    let blocks = text.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("yaml\n"));
+    let found = blocks.filter_map(|block| serde_yaml_ng::from_str::<Value>(block).ok());
+    found
+        .into_iter()
+        .find(|object| object["kind"] == kind)
+        .with_context(|| format!("no {kind} in the document"))
+}
+
+/// Prints a row of the table, and with `UPDATE_DOCS=1` writes it into the document, in place of the one that begins alike.
+pub fn report(cells: &[String]) -> Result<()> {
+    let row = format!("| {} |", cells.join(" | "));
+    println!("{row}");
+    if std::env::var("UPDATE_DOCS").is_ok_and(|update| update == "1") {
+        let text = std::fs::read_to_string(path())?;
+        let start = format!("| {} |", cells.first().context("a cell")?);
+        let replaced = |line: &str| if line.starts_with(&start) { row.clone() } else { line.to_owned() };
+        let lines: Vec<String> = text.lines().map(replaced).collect();
+        std::fs::write(path(), lines.join("\n") + "\n")?;
+    }
+    Ok(())
+}
