@@ -3,21 +3,25 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use serde::Deserialize;
 use serde_json::Value;
 
 fn path() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/scaling.md"))
 }
 
-/// The manifest of this kind.
+/// The first manifest of this kind.
 pub fn manifest(kind: &str) -> Result<Value> {
+    manifests(kind)?.into_iter().next().with_context(|| format!("no {kind} in the document"))
+}
+
+/// All manifests of this kind.
+pub fn manifests(kind: &str) -> Result<Vec<Value>> {
     let text = std::fs::read_to_string(path())?;
     let blocks = text.split("```").skip(1).step_by(2).filter_map(|block| block.strip_prefix("yaml\n"));
-    let found = blocks.filter_map(|block| serde_yaml_ng::from_str::<Value>(block).ok());
-    found
-        .into_iter()
-        .find(|object| object["kind"] == kind)
-        .with_context(|| format!("no {kind} in the document"))
+    let all = blocks.flat_map(serde_yaml_ng::Deserializer::from_str).map(Value::deserialize);
+    let all = all.collect::<Result<Vec<_>, _>>()?;
+    Ok(all.into_iter().filter(|object| object["kind"] == kind).collect())
 }
 
 /// Prints a row of the table, and with `UPDATE_DOCS=1` writes it into the document, in place of the one that begins alike.

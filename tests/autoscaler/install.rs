@@ -79,6 +79,30 @@ async fn install_keda(cluster: &Cluster) -> Result<()> {
     served(cluster, api).await
 }
 
+/// Installs the VerticalPodAutoscaler; once for all tests.
+pub async fn vertical() -> Result<&'static Cluster> {
+    static INSTALLED: OnceCell<()> = OnceCell::const_new();
+    let cluster = cluster().await?;
+    INSTALLED.get_or_try_init(|| install_vertical(cluster)).await?;
+    Ok(cluster)
+}
+
+async fn install_vertical(cluster: &Cluster) -> Result<()> {
+    let files = ["vpa-v1-crd-gen", "vpa-rbac", "admission-controller-service"];
+    apply(cluster, modules(autoscalers::vertical, &files, "deploy").await?).await?;
+    let certificate = Certificate::new(&["vpa-webhook.kube-system.svc"])?;
+    let names = ["caCert.pem", "serverCert.pem", "serverKey.pem"];
+    let secret = certificate.secret("kube-system", "vpa-tls-certs", names);
+    fed(cluster.kubectl(&["apply", "-f", "-"]), &secret.to_string()).await?;
+    apply(cluster, vec![ours("vertical.yaml")]).await?;
+    rolled_out(cluster, "kube-system", &["vpa-recommender", "vpa-updater", "vpa-admission-controller"])
+        .await?;
+    // It registers itself a while after its start.
+    let attempt =
+        async || kubectl(cluster, &["get", "mutatingwebhookconfiguration", "vpa-webhook-config"]).await;
+    patiently(PATIENCE, attempt).await.map(drop)
+}
+
 /// A certificate that is its own authority.
 struct Certificate {
     certificate: String,

@@ -20,3 +20,4 @@ mod install;
 mod keda;
 mod prometheus;
 mod rig;
+mod vertical;

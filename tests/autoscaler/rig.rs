@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::document;
 use crate::e2e::harness::operator::Operator;
+use crate::e2e::harness::record::Event;
 use crate::e2e::harness::{App, Kind, Sandbox, World, app};
 
 pub const APP: &str = "hello";
@@ -232,8 +233,19 @@ impl Rig {
         ]
     }
 
+    /// The fewest available pods of a color since then.
+    pub fn least_available(&self, color: Color, since: Instant) -> i64 {
+        let name = format!("{APP}-{color}");
+        let events = self.sandbox.events();
+        let of_color = |event: &&Event| {
+            event.kind == Kind::Deployment && event.name == name && event.at > since && !event.deleted
+        };
+        let available = |event: &Event| event.object["status"]["availableReplicas"].as_i64().unwrap_or(0);
+        events.iter().filter(of_color).map(available).min().unwrap_or(0)
+    }
+
     /// Every word of the app that would page somebody.
-    fn complaints(&self) -> Vec<String> {
+    pub fn complaints(&self) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
         for event in self.sandbox.events().iter().filter(|event| event.kind == Kind::App) {
             let conditions = event.object["status"]["conditions"].as_array().cloned().unwrap_or_default();

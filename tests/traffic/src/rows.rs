@@ -295,7 +295,8 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         name: "growth",
-        words: "as `slow-start`; from the edit on the size grows from 3 to 9, by one every 2 s",
+        words: "as `slow-start`, and from the edit on the size grows from 3 to 6, by one every 3 s: switched within one roll-out from \
+                when the last of these pods are ready",
         flip: Flip::Redeployed,
         spec: SLOW_START,
         sizes: Sizes::Grows,

@@ -1,11 +1,11 @@
 //! An app's size that changes under way, through the scale subresource, as an autoscaler changes it. A real one does so in
 //! `make autoscaler-test`; here the steps come on a schedule, so that they fall into every phase of a switch.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use bluegreen_guard::Kind;
+use bluegreen_api::Color;
+use bluegreen_guard::{Kind, World};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -22,8 +22,8 @@ pub enum Sizes {
     Fixed,
     /// One more at each step, until there are twice as many; then one less at each step, and so on.
     UpAndDown,
-    /// One more at each step from the edit that asks for a switch, until there are three times as many. Not at the first
-    /// switch, which shows how long one roll-out takes.
+    /// One more at each step from the edit that asks for a switch, until there are twice as many. The first switch is
+    /// made with so many from the beginning, which shows how long one roll-out takes.
     Grows,
 }
 
@@ -31,13 +31,10 @@ pub enum Sizes {
 const CALM: Duration = Duration::from_secs(4);
 
 /// Time between two steps of a growth: shorter than a pod of the row needs to start.
-const STEADY: Duration = Duration::from_secs(2);
+const STEADY: Duration = Duration::from_secs(3);
 
 /// Somebody who changes the size. Stops when it is dropped.
-pub struct Resizing {
-    task: JoinHandle<Result<()>>,
-    last: Arc<Mutex<Option<Instant>>>,
-}
+pub struct Resizing(JoinHandle<Result<()>>);
 
 impl Resizing {
     /// Up and down until it is dropped, where the row wants that.
@@ -49,45 +46,56 @@ impl Resizing {
 
     /// Up, once, where the row wants that at this turn.
     pub fn growth(scene: &Scene<'_>, turn: usize) -> Option<Self> {
-        let few = scene.row.replicas;
-        (scene.row.sizes == Sizes::Grows && turn > 0).then(|| Self::start(scene, STEADY, few + 1..=3 * few))
+        let grows = scene.row.sizes == Sizes::Grows && turn > 0;
+        grows.then(|| Self::start(scene, STEADY, scene.row.replicas + 1..=most(scene)))
     }
 
     fn start(scene: &Scene<'_>, pause: Duration, sizes: impl Iterator<Item = i32> + Send + 'static) -> Self {
         let api = Kind::App.api(&scene.stage.client, &scene.namespace);
-        let last = Arc::new(Mutex::new(None));
-        let noted = last.clone();
-        let task = tokio::spawn(async move {
+        Self(tokio::spawn(async move {
             let mut steps = interval(pause);
             // After a step that took long, the next ones keep their distance.
             steps.set_missed_tick_behavior(MissedTickBehavior::Delay);
             for size in sizes {
                 steps.tick().await;
                 resize(&api, size).await?;
-                *noted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
             }
             Ok(())
-        });
-        Self { task, last }
+        }))
     }
 
-    /// Waits for the last step, unless that was before; when it was taken.
-    pub async fn ended(mut self) -> Result<Instant> {
-        (&mut self.task).await??;
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).context("no step was taken")
+    /// Waits for the last step, unless that was before.
+    pub async fn ended(mut self) -> Result<()> {
+        (&mut self.0).await?
     }
 }
 
 impl Drop for Resizing {
     fn drop(&mut self) {
-        self.task.abort();
+        self.0.abort();
     }
+}
+
+/// Where a growth ends.
+pub fn most(scene: &Scene<'_>) -> i32 {
+    2 * scene.row.replicas
+}
+
+/// Before a switch: the size of the first one.
+pub async fn prepare(scene: &Scene<'_>, turn: usize, live: Color) -> Result<()> {
+    if scene.row.sizes != Sizes::Grows || turn > 0 {
+        return Ok(());
+    }
+    resize(&Kind::App.api(&scene.stage.client, &scene.namespace), most(scene)).await?;
+    let grown = |world: &World| world.serves(APP, live) && world.size(APP, live) == Some(most(scene));
+    scene.until("the app has grown", grown).await
 }
 
 /// What a busy machine may add to a switch.
 const SLACK: Duration = Duration::from_secs(2);
 
-/// A switch under steady growth is done within the growth's last step and one roll-out, which the first switch shows.
+/// A switch under steady growth is done within one roll-out from when the growth's last pods are ready; the first switch shows
+/// how long a roll-out takes.
 pub fn judge(switches: &[Switch], wrong: &mut Wrong) {
     let Some(first) = switches.first() else { return };
     let roll_out = first.moved - first.asked;
@@ -95,14 +103,22 @@ pub fn judge(switches: &[Switch], wrong: &mut Wrong) {
         let Some(grown) = switch.grown else { continue };
         let late = switch.moved.saturating_duration_since(grown);
         if late > roll_out + SLACK {
-            wrong.push(format!("{} was selected {late:?} after the last step of the growth", switch.to));
+            let to = &switch.to;
+            wrong.push(format!(
+                "{to} was selected {late:?} after the growth, and a roll-out takes {roll_out:?}"
+            ));
         }
     }
 }
 
-/// Back to the size of the row.
+/// After a switch: back to the size of the row.
 pub async fn reset(scene: &Scene<'_>) -> Result<()> {
-    resize(&Kind::App.api(&scene.stage.client, &scene.namespace), scene.row.replicas).await
+    match scene.row.sizes {
+        Sizes::Fixed | Sizes::UpAndDown => Ok(()),
+        Sizes::Grows => {
+            resize(&Kind::App.api(&scene.stage.client, &scene.namespace), scene.row.replicas).await
+        }
+    }
 }
 
 async fn resize(api: &Api<DynamicObject>, size: i32) -> Result<()> {

@@ -38,7 +38,7 @@ pub struct Switch {
     pub moved: Instant,
     /// From when on the old color has its two seconds: the move, or the end of an injected outage.
     pub reference: Instant,
-    /// The last step of a growth that began with the edit.
+    /// When the color that served before had all pods of a growth that began with the edit.
     pub grown: Option<Instant>,
 }
 
@@ -56,12 +56,14 @@ pub async fn turn(scene: &Scene<'_>, turn: usize, from: Color, wrong: &mut Wrong
         }
         Flip::Redeployed => {
             let edit = json!({"active": to, to.as_str(): {"revision": format!("{turn}")}});
+            sizes::prepare(scene, turn, from).await?;
             let growth = Resizing::growth(scene, turn);
             let mut switch = one(scene, turn, from, edit, wrong).await?;
             if let Some(growth) = growth {
-                switch.grown = Some(growth.ended().await?);
-                sizes::reset(scene).await?;
+                growth.ended().await?;
+                switch.grown = scene.ready_since(from, sizes::most(scene), switch.asked);
             }
+            sizes::reset(scene).await?;
             settle(scene, to, &switch).await?;
             Ok(vec![switch])
         }
