@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -31,9 +31,21 @@ pub fn report(cells: &[String]) -> Result<()> {
     if std::env::var("UPDATE_DOCS").is_ok_and(|update| update == "1") {
         let text = std::fs::read_to_string(path())?;
         let start = format!("| {} |", cells.first().context("a cell")?);
+        ensure!(text.contains(&start), "docs/scaling.md has no row {start}");
         let replaced = |line: &str| if line.starts_with(&start) { row.clone() } else { line.to_owned() };
         let lines: Vec<String> = text.lines().map(replaced).collect();
         std::fs::write(path(), lines.join("\n") + "\n")?;
     }
+    Ok(())
+}
+
+#[test]
+fn does_the_document_show_every_manifest_that_is_tried() -> Result<()> {
+    for kind in ["HorizontalPodAutoscaler", "ScaledObject", "VerticalPodAutoscaler"] {
+        let object = manifest(kind)?;
+        let target = if kind == "VerticalPodAutoscaler" { "targetRef" } else { "scaleTargetRef" };
+        ensure!(object["spec"][target]["kind"] == "BlueGreenApp", "{kind} names {}", object["spec"][target]);
+    }
+    ensure!(manifests("PodDisruptionBudget")?.len() == 2);
     Ok(())
 }
