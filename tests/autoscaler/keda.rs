@@ -130,6 +130,9 @@ async fn refused(rig: &Rig) -> Result<()> {
         Ok(())
     };
     patiently(MINUTE, attempt).await?;
+    let reason = "--field-selector=reason=KEDAScaleTargetDeactivationFailed";
+    let events = kubectl(rig.cluster, &["-n", namespace, "get", "events", reason, "-o", "name"]).await?;
+    ensure!(!events.is_empty(), "there is no Event about it");
     // For some more of its looks.
     let keeps = |world: &World| world.ready(APP) && world.app(APP).is_some_and(|app| app.spec.replicas == 1);
     rig.sandbox.throughout(Duration::from_secs(20), "one pod serves", keeps).await

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use bluegreen_api::Color::{self, Blue};
 use bluegreen_cluster::Cluster;
 use bluegreen_load::{Client, Load, Plan};
+use k8s_openapi::DeepMerge;
 use serde_json::{Value, json};
 
 use crate::document;
@@ -102,7 +103,7 @@ impl Rig {
     /// Applies a manifest of the document after these changes.
     pub async fn apply(&self, kind: &str, changes: Value) -> Result<()> {
         let mut object = document::manifest(kind)?;
-        merge(&mut object, changes);
+        object.merge_from(changes);
         let namespace = &self.sandbox.namespace;
         let command = self.cluster.kubectl(&["-n", namespace, "apply", "-f", "-"]);
         bluegreen_cluster::fed(command, &object.to_string()).await.map(drop)
@@ -259,16 +260,5 @@ impl Rig {
         }
         found.dedup();
         found
-    }
-}
-
-fn merge(into: &mut Value, patch: Value) {
-    match (into, patch) {
-        (Value::Object(into), Value::Object(patch)) => {
-            for (key, value) in patch {
-                merge(into.entry(key).or_insert(Value::Null), value);
-            }
-        }
-        (into, patch) => *into = patch,
     }
 }

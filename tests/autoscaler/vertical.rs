@@ -131,7 +131,8 @@ async fn a_deployment(rig: &Rig) -> Result<()> {
         let said = conditions.into_iter().find(|condition| condition["type"] == "ConfigUnsupported");
         let said = said.context("it says nothing")?;
         ensure!(said["status"] == "True", "it says {said}");
-        println!("  {}", said["message"]);
+        println!("  {}, recommendation {}", said["message"], status["recommendation"]);
+        ensure!(status["recommendation"].is_null(), "it recommends something all the same");
         Ok(())
     };
     patiently(PATIENCE, attempt).await?;

@@ -126,3 +126,35 @@ async fn resize(api: &Api<DynamicObject>, size: i32) -> Result<()> {
     api.patch_scale(APP, &PatchParams::default(), &patch).await.context("the size can't be changed")?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn is_a_switch_noticed_that_takes_longer_than_the_growth_and_one_roll_out() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let switch = |asked, moved, grown: Option<u64>| Switch {
+            from: "blue".into(),
+            to: "green".into(),
+            asked: at(asked),
+            moved: at(moved),
+            reference: at(moved),
+            grown: grown.map(at),
+        };
+        let judged = |switches: &[Switch]| {
+            let mut wrong = Wrong::new();
+            judge(switches, &mut wrong);
+            wrong.len()
+        };
+        // A roll-out takes eight seconds.
+        let first = switch(0, 8, None);
+        assert_eq!(judged(&[]), 0);
+        assert_eq!(judged(&[first.clone(), switch(20, 30, Some(40))]), 0, "before the growth has ended");
+        assert_eq!(judged(&[first.clone(), switch(20, 40, Some(31))]), 0);
+        assert_eq!(judged(&[first, switch(20, 45, Some(31))]), 1);
+    }
+}
