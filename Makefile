@@ -39,6 +39,11 @@ pipeline-test: preflight ## Run every job of examples/gitlab on a real node with
 gitops-test: preflight ## What Helm, kubectl and a real Argo CD say of every state; Argo CD deploys from Git with traffic on
 	@make/gitops-test
 
+.PHONY: autoscaler-test
+autoscaler-test: ## Real HPA, KEDA and VPA change an app that is switched all the time, with traffic on (UPDATE_DOCS=1 writes their table)
+	@GO_MODULES=tests/cluster/keda/go.mod make/preflight
+	@make/autoscaler-test
+
 .PHONY: faults
 faults: preflight ## Every trouble at every write of every flow, on the real API server (RESUME=1 goes on; `make test` runs a sample)
 	FULL=1 PARALLEL=$(or $(PARALLEL),12) $(CARGO) test --locked -p bluegreen-suites --test faults -- --nocapture

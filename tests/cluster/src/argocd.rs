@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::debian::Programs;
-use crate::go::module_folder;
-use crate::tools::{ARGO_CD_VERSION, Tools};
+use crate::go::pinned_folder;
+use crate::tools::Tools;
 
 const MODULE: &str = "github.com/argoproj/argo-cd/v3";
 
@@ -31,10 +31,8 @@ pub fn program(target: &Path) -> Result<PathBuf> {
 /// # Errors
 /// Where its module can't be had, or is not what it was.
 pub fn crds() -> Result<[PathBuf; 3]> {
-    let start = format!("{MODULE} {ARGO_CD_VERSION} ");
-    let sums = include_str!("../argocd/go.sum");
-    let sum = sums.lines().find_map(|line| line.strip_prefix(&start)).context("its sum")?;
-    let folder = module_folder(&format!("{MODULE}@{ARGO_CD_VERSION}"), sum)?.join("manifests/crds");
+    let (go_mod, go_sum) = (include_str!("../argocd/go.mod"), include_str!("../argocd/go.sum"));
+    let folder = pinned_folder(MODULE, go_mod, go_sum)?.join("manifests/crds");
     Ok(["application", "appproject", "applicationset"].map(|name| folder.join(format!("{name}-crd.yaml"))))
 }
 

@@ -20,6 +20,9 @@ use crate::tools::Tools;
 /// How long anything may take to come up before the start is given up.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
+/// The name under which the API server forwards requests to its extensions.
+const FRONT_PROXY: &str = "front-proxy";
+
 /// What all parts of a cluster need to start.
 pub struct Setup<'a> {
     /// Its folder.
@@ -158,6 +161,7 @@ fn start_apiserver(setup: &Setup<'_>, etcd: u16) -> Result<()> {
     setup
         .pki
         .store("kubelet-client", &setup.pki.client("kube-apiserver-kubelet-client", &["system:masters"])?)?;
+    setup.pki.store(FRONT_PROXY, &setup.pki.client(FRONT_PROXY, &[])?)?;
     let file = |name: &str| setup.pki.file(name).display().to_string();
     let mut arguments = vec![
         format!("--etcd-servers=http://127.0.0.1:{etcd}"),
@@ -179,6 +183,14 @@ fn start_apiserver(setup: &Setup<'_>, etcd: u16) -> Result<()> {
         format!("--kubelet-client-key={}", file("kubelet-client.key")),
         format!("--kubelet-certificate-authority={}", file("ca.crt")),
         "--kubelet-preferred-address-types=InternalIP".into(),
+        // How an extension of the API server, such as metrics-server, learns who asks.
+        format!("--requestheader-client-ca-file={}", file("ca.crt")),
+        format!("--requestheader-allowed-names={FRONT_PROXY}"),
+        "--requestheader-username-headers=X-Remote-User".into(),
+        "--requestheader-group-headers=X-Remote-Group".into(),
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-".into(),
+        format!("--proxy-client-cert-file={}", file(&format!("{FRONT_PROXY}.crt"))),
+        format!("--proxy-client-key-file={}", file(&format!("{FRONT_PROXY}.key"))),
     ];
     if setup.network.is_none() {
         // A loopback address is refused as an endpoint, and no pod here could use one anyway.

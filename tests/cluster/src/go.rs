@@ -75,6 +75,19 @@ pub fn module_folder(module: &str, sum: &str) -> Result<PathBuf> {
     Ok(answer["Dir"].as_str().context("go says no folder")?.into())
 }
 
+/// The folder of a Go module's files, by what a `go.mod` and its `go.sum` say of it; see [`module_folder`].
+///
+/// # Errors
+/// As [`module_folder`].
+pub fn pinned_folder(module: &str, go_mod: &str, go_sum: &str) -> Result<PathBuf> {
+    let start = format!("{module} ");
+    let named = go_mod.lines().find_map(|line| line.trim().strip_prefix(&start));
+    let version = named.and_then(|rest| rest.split(' ').next()).with_context(|| format!("no {module}"))?;
+    let start = format!("{module} {version} ");
+    let sum = go_sum.lines().find_map(|line| line.strip_prefix(&start)).context("its sum")?;
+    module_folder(&format!("{module}@{version}"), sum)
+}
+
 fn help(oldest: &str) -> String {
     format!(
         "it is built from Go modules and needs Go {oldest} or newer: install it from go.dev/dl or with your package \

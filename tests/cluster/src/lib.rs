@@ -8,6 +8,7 @@
 
 pub mod argocd;
 mod audit;
+pub mod autoscalers;
 mod cgroup;
 mod cluster;
 mod command;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use bluegreen_cluster::{
-    Cluster, DEFAULT, DIR, Node, Options, ProxyMode, Tools, argocd, down, down_all,
+    Cluster, DEFAULT, DIR, Node, Options, ProxyMode, Tools, argocd, autoscalers, down, down_all,
     install_node_dependencies, prometheus, target,
 };
 use clap::{Args, Parser, Subcommand};
@@ -73,7 +73,7 @@ enum Command {
     /// Build the programs of Kubernetes, and nothing else; prints their folder.
     Build {
         /// Only Helm; prints the folder that it is in.
-        #[arg(long, conflicts_with_all = ["more", "argocd"])]
+        #[arg(long, conflicts_with_all = ["more", "argocd", "autoscalers"])]
         helm: bool,
         /// Also what tests of the chart and of the alerts need: Helm and Prometheus.
         #[arg(long)]
@@ -81,6 +81,9 @@ enum Command {
         /// Also a real Argo CD and its Redis.
         #[arg(long)]
         argocd: bool,
+        /// Also a real KEDA, metrics-server and VerticalPodAutoscaler, and Prometheus.
+        #[arg(long)]
+        autoscalers: bool,
     },
 }
 
@@ -160,7 +163,7 @@ async fn act(command: Command) -> Result<ExitCode> {
             let helm = Tools::helm(&target()?)?;
             println!("{}", helm.parent().unwrap_or(&helm).display());
         }
-        Command::Build { helm: false, more, argocd } => {
+        Command::Build { helm: false, more, argocd, autoscalers: scaling } => {
             let target = target()?;
             println!("{}", shown(Tools::ensure(&target)?.folder()));
             if more {
@@ -170,6 +173,10 @@ async fn act(command: Command) -> Result<ExitCode> {
             if argocd {
                 println!("{}", shown(&argocd::program(&target)?));
                 println!("{}", shown(&argocd::redis(&target)?.0));
+            }
+            if scaling {
+                println!("{}", shown(&autoscalers::image(&target)?));
+                println!("{}", shown(&prometheus::ensure(&target)?));
             }
         }
     }

@@ -30,6 +30,9 @@ const ARGO_CD: Module = Module {
     go_sum: include_str!("../argocd/go.sum"),
 };
 
+const KEDA: Module =
+    Module { folder: "keda", go_mod: include_str!("../keda/go.mod"), go_sum: include_str!("../keda/go.sum") };
+
 /// Programs that are built together, and found again by all that decides the result.
 struct Set {
     name: &'static str,
@@ -67,6 +70,27 @@ const GITOPS: Set = Set {
     ldflags: argo_cd_ldflags,
 };
 
+/// What changes sizes and requests of pods, and what tells it how busy they are.
+const AUTOSCALERS: Set = Set {
+    name: "KEDA, metrics-server and the VerticalPodAutoscaler",
+    go: usual_go,
+    modules: &[&KEDA],
+    tools: &[
+        tool("metrics-server", &KEDA, "sigs.k8s.io/metrics-server/cmd/metrics-server", 260),
+        tool("keda-operator", &KEDA, "github.com/kedacore/keda/v2/cmd/operator", 485),
+        tool("keda-adapter", &KEDA, "github.com/kedacore/keda/v2/cmd/adapter", 35),
+        tool("vpa-recommender", &KEDA, "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/recommender", 15),
+        tool("vpa-updater", &KEDA, "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/updater", 15),
+        tool(
+            "vpa-admission-controller",
+            &KEDA,
+            "k8s.io/autoscaler/vertical-pod-autoscaler/pkg/admission-controller",
+            5,
+        ),
+    ],
+    ldflags: autoscaler_ldflags,
+};
+
 /// One program. A new one is a line in its set and a `tool` line in its module's `go.mod`.
 struct Tool {
     name: &'static str,
@@ -98,7 +122,10 @@ const VERSION: &str = "v1.35.4";
 const HELM_VERSION: &str = "v4.3.1";
 
 /// Argo CD's own.
-pub const ARGO_CD_VERSION: &str = "v3.6.1";
+const ARGO_CD_VERSION: &str = "v3.6.1";
+
+/// KEDA's own.
+const KEDA_VERSION: &str = "v2.21.0";
 
 /// The oldest Go that all modules build with: the highest `go` line of their `go.mod`, Argo CD's aside.
 const GO: &str = "1.26";
@@ -127,6 +154,11 @@ impl Tools {
     /// The same for `argocd`, alone.
     pub fn argo_cd(target: &Path) -> Result<PathBuf> {
         Ok(Self::of(&GITOPS, target)?.path("argocd"))
+    }
+
+    /// The same for KEDA, metrics-server and the VerticalPodAutoscaler.
+    pub fn autoscalers(target: &Path) -> Result<Self> {
+        Self::of(&AUTOSCALERS, target)
     }
 
     fn of(set: &Set, target: &Path) -> Result<Self> {
@@ -223,6 +255,11 @@ fn argo_cd_ldflags() -> String {
     )
 }
 
+fn autoscaler_ldflags() -> String {
+    let keda = KEDA_VERSION.trim_start_matches('v');
+    format!("-s -w -X github.com/kedacore/keda/v2/version.Version={keda}")
+}
+
 /// Tools of the wanted versions, whatever Go they were built with.
 fn built_before(base: &Path, hash: &str) -> Result<Option<Tools>> {
     for entry in fs::read_dir(base)? {
@@ -250,7 +287,7 @@ mod tests {
 
     #[test]
     fn does_the_oldest_go_named_to_the_user_satisfy_every_module() {
-        for module in [&CLUSTER, &CHARTS].into_iter().flat_map(|set| set.modules) {
+        for module in [&CLUSTER, &CHARTS, &AUTOSCALERS].into_iter().flat_map(|set| set.modules) {
             let line = module.go_mod.lines().find_map(|line| line.strip_prefix("go ")).unwrap_or_default();
             assert!(!line.is_empty());
             assert!(GO >= line.rsplit_once('.').map_or(line, |(minor, _)| minor), "{line}");
@@ -259,11 +296,12 @@ mod tests {
 
     #[test]
     fn is_every_tool_pinned_in_its_module() {
-        for tool in [&CLUSTER, &CHARTS, &GITOPS].into_iter().flat_map(|set| set.tools) {
+        for tool in [&CLUSTER, &CHARTS, &GITOPS, &AUTOSCALERS].into_iter().flat_map(|set| set.tools) {
             assert!(tool.module.go_mod.contains(tool.package), "{}", tool.name);
         }
         assert!(HELM.go_mod.contains(&format!("helm.sh/helm/v4 {HELM_VERSION}")));
         assert!(ARGO_CD.go_mod.contains(&format!("github.com/argoproj/argo-cd/v3 {ARGO_CD_VERSION}")));
+        assert!(KEDA.go_mod.contains(&format!("github.com/kedacore/keda/v2 {KEDA_VERSION}")));
         assert!(KUBERNETES.go_mod.contains(&format!("k8s.io/kubernetes {VERSION}")));
     }
 }

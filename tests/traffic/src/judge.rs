@@ -206,6 +206,7 @@ mod tests {
             asked: at(moved - 1),
             moved: at(moved),
             reference: at(reference),
+            grown: None,
         };
         [switch("blue", "green", 10, 12), switch("green", "blue", 20, 20)]
     }

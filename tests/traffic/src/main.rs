@@ -1,8 +1,8 @@
 //! `traffic`: switches a real app under real traffic, in every situation that it can meet, and publishes what was lost.
 //!
 //! The files in the order in which things happen: `rows` says what to measure, `stage` is the cluster, `operators` act
-//! in it, `scene` is one app, `load` and `stream` send, `switch` does what a row says, `judge` counts, `results` keeps
-//! the figures, `report` and `plot` publish them; `run` goes through all
+//! in it, `scene` is one app, `load` and `stream` send, `switch` does what a row says and `sizes` changes the size meanwhile,
+//! `judge` counts, `results` keeps the figures, `report` and `plot` publish them; `run` goes through all
 //! of it. `peer` takes another controller's app through the same, and `browser` looks at the page.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
@@ -19,6 +19,7 @@ mod results;
 mod rows;
 mod run;
 mod scene;
+mod sizes;
 mod stage;
 mod stream;
 mod switch;

@@ -110,7 +110,14 @@ impl Peer<'_> {
                 "  {from} → {to} after {:.3} s; {sent} sent, {lost} lost",
                 (moved - asked).as_secs_f64()
             );
-            switches.push(Switch { from: from.into(), to: to.into(), asked, moved, reference: moved });
+            switches.push(Switch {
+                from: from.into(),
+                to: to.into(),
+                asked,
+                moved,
+                reference: moved,
+                grown: None,
+            });
             (from, to) = (to, from);
         }
         judge::count(&mut entry, &load.stop().await?, &switches, Pods::Any);

@@ -4,6 +4,7 @@ use bluegreen_cluster::{Node, Options, ProxyMode};
 use serde_json::{Value, json};
 
 use crate::results::Entry;
+use crate::sizes::Sizes;
 
 /// The app's name, and that of its Service.
 pub const APP: &str = "hello";
@@ -138,6 +139,10 @@ pub struct Row {
     pub flip: Flip,
     /// What goes wrong.
     pub trouble: Trouble,
+    /// What becomes of the size.
+    pub sizes: Sizes,
+    /// Switches that it takes to meet everything that the row is about.
+    pub switches: u64,
     /// Part of the short run that belongs to `make test`.
     pub short: bool,
     /// Why requests are lost here whoever switches: a defect of Kubernetes' own, with its source.
@@ -152,6 +157,8 @@ const ROW: Row = Row {
     spec: "{}",
     flip: Flip::Active,
     trouble: Trouble::None,
+    sizes: Sizes::Fixed,
+    switches: 0,
     short: false,
     defect: None,
 };
@@ -276,6 +283,23 @@ pub const ROWS: &[Row] = &[
         words: "the live color is edited with `RollingUpdate`: no switch, but its pods are replaced",
         spec: "activeUpdatePolicy: RollingUpdate",
         flip: Flip::Rolled,
+        ..ROW
+    },
+    Row {
+        name: "sizes",
+        words: "the size goes 3 → 6 → 3, by one every 4 s, as an autoscaler writes it; every switch is taken back in its drain",
+        flip: Flip::ThereAndBack,
+        sizes: Sizes::UpAndDown,
+        switches: 10,
+        ..ROW
+    },
+    Row {
+        name: "growth",
+        words: "as `slow-start`, and from the edit on the size grows from 3 to 6, by one every 3 s: switched within one roll-out from \
+                when the last of these pods are ready",
+        flip: Flip::Redeployed,
+        spec: SLOW_START,
+        sizes: Sizes::Grows,
         ..ROW
     },
     Row { name: "nftables", words: "as `plain`, with kube-proxy's nftables mode", shape: NFTABLES, ..ROW },

@@ -13,6 +13,7 @@ use crate::load::{Rate, Running};
 use crate::results::{Entry, OPERATOR, Results};
 use crate::rows::{Row, Shape, Successor, Trouble};
 use crate::scene::Scene;
+use crate::sizes::{self, Resizing};
 use crate::stage::{RIVAL, SECOND, Stage};
 use crate::switch::{self, Switch, next};
 
@@ -77,7 +78,7 @@ pub async fn run(order: &Order) -> Result<bool> {
 fn missing(order: &Order, row: &Row) -> Result<u64> {
     let done = order.results.of(&order.commit)?;
     let done = done.iter().filter(|entry| entry.row == row.name && entry.subject == OPERATOR);
-    Ok(order.switches.saturating_sub(done.map(|entry| entry.switches).sum()))
+    Ok(order.switches.max(row.switches).saturating_sub(done.map(|entry| entry.switches).sum()))
 }
 
 /// The stage of this shape: the one that is up, or a new one.
@@ -103,6 +104,7 @@ async fn measure(stage: &mut Stage, row: &'static Row, order: &Order, switches: 
         false => None,
     };
     tokio::time::sleep(WARM_UP).await;
+    let _resizing = Resizing::up_and_down(&scene);
 
     let (mut made, mut color, mut turn): (Vec<Switch>, Color, usize) = (Vec::new(), Color::Blue, 0);
     while u64::try_from(made.len())? < switches {
@@ -120,6 +122,7 @@ async fn measure(stage: &mut Stage, row: &'static Row, order: &Order, switches: 
         turn += 1;
     }
 
+    sizes::judge(&made, &mut entry.broken);
     let mut told = String::new();
     match load {
         Some(load) => told = judge::count(&mut entry, &load.stop().await?, &made, Pods::OfColors),

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use bluegreen_api::Color;
 use bluegreen_cluster::{get, patiently};
 use bluegreen_demo::curl;
-use bluegreen_guard::{Kind, Record, World, guard};
+use bluegreen_guard::{Event, Kind, Record, World, guard};
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -93,6 +93,17 @@ impl<'a> Scene<'a> {
             }
         }
         moved.with_context(|| format!("the Service never moved to {color}"))
+    }
+
+    /// Since when this color had that many ready pods, after that moment.
+    pub fn ready_since(&self, color: Color, count: i32, after: Instant) -> Option<Instant> {
+        let name = format!("{APP}-{color}");
+        let events = self.record.events();
+        let mut of_color = events.iter().filter(|event| event.kind == Kind::Deployment && event.name == name);
+        let ready = |event: &&Event| {
+            event.at > after && event.object["status"]["readyReplicas"].as_i64() >= Some(count.into())
+        };
+        of_color.find(ready).map(|event| event.at)
     }
 
     /// The uids of a color's pods that are not on their way out.

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use crate::rows::{APP, Flip, Successor, Trouble, When};
 use crate::scene::{Scene, pods};
+use crate::sizes::{self, Resizing};
 use crate::stage::{FIRST, SECOND};
 
 /// How long after the edit things go wrong: another moment at each switch.
@@ -37,6 +38,8 @@ pub struct Switch {
     pub moved: Instant,
     /// From when on the old color has its two seconds: the move, or the end of an injected outage.
     pub reference: Instant,
+    /// When the color that served before had all pods of a growth that began with the edit.
+    pub grown: Option<Instant>,
 }
 
 /// What is wrong besides lost requests.
@@ -53,7 +56,14 @@ pub async fn turn(scene: &Scene<'_>, turn: usize, from: Color, wrong: &mut Wrong
         }
         Flip::Redeployed => {
             let edit = json!({"active": to, to.as_str(): {"revision": format!("{turn}")}});
-            let switch = one(scene, turn, from, edit, wrong).await?;
+            sizes::prepare(scene, turn, from).await?;
+            let growth = Resizing::growth(scene, turn);
+            let mut switch = one(scene, turn, from, edit, wrong).await?;
+            if let Some(growth) = growth {
+                growth.ended().await?;
+                switch.grown = scene.ready_since(from, sizes::most(scene), switch.asked);
+            }
+            sizes::reset(scene).await?;
             settle(scene, to, &switch).await?;
             Ok(vec![switch])
         }
@@ -87,7 +97,7 @@ async fn one(scene: &Scene<'_>, turn: usize, from: Color, edit: Value, wrong: &m
     let moved = scene.moved_to(to)?;
     after(scene, to).await?;
     let reference = outage.map_or(moved, |end| end.max(moved));
-    Ok(Switch { from: from.to_string(), to: to.to_string(), asked, moved, reference })
+    Ok(Switch { from: from.to_string(), to: to.to_string(), asked, moved, reference, grown: None })
 }
 
 /// What goes wrong before the edit; returns the address of a pod that was made unready.
@@ -241,7 +251,7 @@ async fn roll(scene: &Scene<'_>, turn: usize, color: Color) -> Result<Switch> {
     scene.until(&format!("{color} was rolled and its old pods are gone"), rolled).await?;
     let moved = Instant::now();
     let color = color.to_string();
-    let switch = Switch { from: color.clone(), to: color, asked, moved, reference: moved };
+    let switch = Switch { from: color.clone(), to: color, asked, moved, reference: moved, grown: None };
     wait(&switch).await;
     Ok(switch)
 }
