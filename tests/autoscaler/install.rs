@@ -26,7 +26,7 @@ pub async fn cluster() -> Result<&'static Cluster> {
             ..Options::default()
         };
         let cluster = Cluster::start(options).await?;
-        setup::install(&cluster.client()?).await?;
+        setup::install(&cluster).await?;
         cluster.load_images(&["hello-v1.0.0", "hello-v2.0.0"]).await?;
         let image = tokio::task::spawn_blocking(|| autoscalers::image(&target()?)).await??;
         cluster.load_image(&image).await?;
