@@ -6,6 +6,7 @@ mod tests;
 
 mod sight;
 mod tasks;
+mod turns;
 
 use std::collections::HashSet;
 use std::fmt::Debug;
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::sight::{Hidden, Sight};
 pub use self::tasks::{Tasks, WatchEnded};
+use self::turns::Turns;
 use crate::http::Health;
 use crate::metrics::watches::{self, Watching};
 use crate::reconcile::{Context, Error, reconcile};
@@ -330,7 +332,7 @@ impl Watches {
         futures::stream::poll_fn(move |context| receiver.poll_recv(context))
     }
 
-    /// Reconciles every app until `stop`; a running pass ends at its next command.
+    /// Reconciles every app until `stop`, at most `concurrency` at the same time; a running pass ends at its next command.
     pub async fn lead(&self, context: Arc<Context>, concurrency: u16, stop: CancellationToken) {
         let told = context.clone();
         let listener = move |what: Told<'_>| match what {
@@ -338,13 +340,19 @@ impl Watches {
             Told::Hidden(hidden) => told.events.unreadable(hidden),
         };
         let queue = self.subscribe(Box::new(listener)).take_until(stop.clone().cancelled_owned());
-        let (health, apps) = (self.health.clone(), self.apps.clone());
+        let (health, apps, turns) = (self.health.clone(), self.apps.clone(), Turns::new(concurrency.into()));
         let passes = applier(
             move |app: Arc<BlueGreenApp>, context: Arc<Context>| {
-                let (running, apps) = (health.reconciling(), apps.clone());
+                let (health, apps, turns) = (health.clone(), apps.clone(), turns.clone());
+                // What waits holds no more than the app's name.
+                let reference = ObjectRef::from_obj(app.as_ref());
                 async move {
-                    let _running = running;
-                    let result = reconcile(app.clone(), context.clone()).await;
+                    let namespace = reference.namespace.clone().unwrap_or_default();
+                    let _turn = turns.take(&namespace).await;
+                    // It may have been deleted or edited while it waited.
+                    let Some(app) = apps.get(&reference) else { return Ok(Action::await_change()) };
+                    let _running = health.reconciling();
+                    let result = Box::pin(reconcile(app.clone(), context.clone())).await;
                     forget_if_deleted(&apps, &app, |app| context.forget(app));
                     result
                 }
@@ -354,7 +362,8 @@ impl Watches {
             context,
             self.apps.clone(),
             queue.map(Ok::<_, std::convert::Infallible>),
-            Config::default().concurrency(concurrency),
+            // All passes may wait; `turns` says which of them run.
+            Config::default().concurrency(0),
         );
         let heartbeat = async {
             loop {
