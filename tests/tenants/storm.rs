@@ -4,11 +4,13 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use bluegreen_api::BlueGreenApp;
+use bluegreen_client::careful::Careful;
 use bluegreen_cluster::{get, patiently};
 use futures::{StreamExt, stream};
-use kube::Client;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::core::Request;
+use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -179,6 +181,31 @@ impl Storm {
         let answer = get(&address, "/livez").await?;
         ensure!(answer == "ok\n", "/livez answers {answer:?}");
         Ok(())
+    }
+
+    /// Waits until the operator has nothing to do for the apps that were taken.
+    pub async fn worked_off(&self) -> Result<()> {
+        let apps: Api<Careful<BlueGreenApp>> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let attempt = async || {
+            let apps = apps.list(&ListParams::default()).await?.items;
+            let is_large = |app: &BlueGreenApp| {
+                ["most-", "large-"].iter().any(|start| app.name_any().starts_with(start))
+            };
+            let serves = |app: &BlueGreenApp| {
+                let status = app.status.clone().unwrap_or_default();
+                let is =
+                    |kind: &str| status.condition(kind).is_some_and(|condition| condition.status == "True");
+                is("Ready") && is("StandbyReady")
+            };
+            let late = apps
+                .iter()
+                .filter_map(|app| app.0.as_ref().ok())
+                .filter(|app| is_large(app) && !serves(app))
+                .count();
+            ensure!(late == 0, "{late} apps are not served yet");
+            Ok(())
+        };
+        patiently(Duration::from_secs(240), attempt).await
     }
 
     async fn create_all(&self, url: &str, objects: Vec<Value>) -> usize {
