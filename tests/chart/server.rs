@@ -55,6 +55,9 @@ fn is_manifest(text: &str) -> bool {
         "helm.cattle.io/",
         "kustomize.toolkit.fluxcd.io/",
         "source.toolkit.fluxcd.io/",
+        // Objects of these are tried by tests/autoscaler, with their kinds there.
+        "autoscaling.k8s.io/",
+        "keda.sh/",
     ];
     let object = |document: &Value| {
         let version = document["apiVersion"].as_str().unwrap_or_default();
@@ -116,7 +119,7 @@ async fn prepare(cluster: &Cluster) -> Result<()> {
     let established = ["wait", "crd", "--all", "--for=condition=Established", "--timeout=60s"];
     kubectl(cluster, &established, "").await?;
     kubectl(cluster, &apply, &std::fs::read_to_string(root().join("config/default/namespace.yaml"))?).await?;
-    for namespace in ["shop", "bluegreen-demo", "argocd"] {
+    for namespace in ["shop", "bluegreen-demo", "argocd", "keda"] {
         let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});
         kubectl(cluster, &apply, &object.to_string()).await?;
     }
