@@ -92,7 +92,9 @@ pub async fn does_prometheus_see_everything(place: &Place) -> Result<()> {
         let unfiltered = expression
             .replace(" == 1", " >= 0")
             .replace(" > 5", " >= 0")
+            .replace(" > 120", " >= 0")
             .replace(" > 10", " >= 0")
+            .replace(" > 0", " >= 0")
             .replace(" == 0", " >= 0");
         let unfiltered = unfiltered
             .split(" unless ")

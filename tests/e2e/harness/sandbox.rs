@@ -124,7 +124,7 @@ impl Sandbox {
 
     fn launch(&self, program: &Path, lease: &str, kubeconfig: &Path) -> Result<Operator> {
         let (namespace, [duration, renew, retry, write]) = (&self.namespace, self.pace);
-        let arguments = [
+        let mut arguments = vec![
             format!("--namespace={namespace}"),
             format!("--lease-namespace={namespace}"),
             format!("--lease-name={lease}"),
@@ -132,11 +132,16 @@ impl Sandbox {
             format!("--lease-renew-deadline={renew}"),
             format!("--lease-retry-period={retry}"),
             format!("--write-timeout={write}"),
-            "--health-addr=127.0.0.1:0".to_owned(),
-            "--metrics-addr=127.0.0.1:0".to_owned(),
             "--log-format=text".to_owned(),
             "--log-level=info,bluegreen_operator=debug".to_owned(),
         ];
+        // A release before may have one address for everything.
+        let help = std::process::Command::new(program).args(["run", "--help"]).output()?;
+        let addresses: &[&str] = match String::from_utf8_lossy(&help.stdout).contains("--http-addr") {
+            true => &["--http-addr=127.0.0.1:0"],
+            false => &["--health-addr=127.0.0.1:0", "--metrics-addr=127.0.0.1:0"],
+        };
+        arguments.extend(addresses.iter().map(|address| (*address).to_owned()));
         let mut environment = vec![("KUBECONFIG".to_owned(), kubeconfig.display().to_string())];
         if let Ok(dir) = self.cluster.dir() {
             // The mark by which the cluster's clean-up finds it, should this process be killed.
