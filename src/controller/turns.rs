@@ -91,7 +91,7 @@ impl Turns {
     }
 
     fn turn(self: &Arc<Self>, namespace: String) -> Turn {
-        Turn { turns: self.clone(), namespace }
+        Turn { turns: self.clone(), namespace: Some(namespace) }
     }
 
     fn end(self: &Arc<Self>, namespace: &str) {
@@ -99,8 +99,13 @@ impl Turns {
         loop {
             let next = self.state().next(self.limit);
             let Some((namespace, pass)) = next else { break };
-            // A pass that waits no more gives its turn back, which ends here again.
-            let _ = pass.send(self.turn(namespace));
+            // A pass that waits no more does not take its turn. To drop that turn would come here again, as deep as there are
+            // such passes.
+            if let Err(mut turn) = pass.send(self.turn(namespace))
+                && let Some(namespace) = turn.namespace.take()
+            {
+                self.state().end(&namespace);
+            }
         }
     }
 
@@ -113,13 +118,15 @@ impl Turns {
 #[derive(Debug)]
 pub struct Turn {
     turns: Arc<Turns>,
-    namespace: String,
+    /// None once it has been given back.
+    namespace: Option<String>,
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let namespace = std::mem::take(&mut self.namespace);
-        self.turns.clone().end(&namespace);
+        if let Some(namespace) = self.namespace.take() {
+            self.turns.end(&namespace);
+        }
     }
 }
 
@@ -176,11 +183,23 @@ mod tests {
                     None => still.push(pass),
                 }
             }
-            order.extend(began.iter().map(|turn| turn.namespace.clone()));
+            order.extend(began.iter().filter_map(|turn| turn.namespace.clone()));
             running.extend(began);
             waiting = still;
         }
         assert_eq!(order, ["a", "b", "c", "a", "c", "a"]);
+    }
+
+    /// As when leadership is lost with thousands of apps: the stack would not do for as many turns, one inside the other.
+    #[test]
+    fn any_number_of_passes_may_wait_no_more() {
+        let turns = Turns::new(1);
+        let running = now(&turns, "a");
+        let mut gone: Vec<_> = (0..100_000).map(|_| wait(&turns, "a")).collect();
+        assert!(gone.iter_mut().all(waits));
+        drop(gone);
+        drop(running);
+        assert!(turns.state().total == 0 && turns.state().waiting.is_empty());
     }
 
     #[test]
