@@ -4,8 +4,9 @@
 //! them. Of an object that no app owns, only its metadata can matter: whose it is not. So the rest is dropped, and memory
 //! does not grow with it. A live read sees the object as it is, and nothing is written without one.
 
-use bluegreen_api::{BlueGreenApp, Color};
+use bluegreen_api::Color;
 use bluegreen_core::desired::names;
+use bluegreen_core::observe::is_app;
 use bluegreen_core::observe::snapshot::SERVICE_NAME;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use k8s_openapi::api::core::v1::Service;
@@ -42,10 +43,7 @@ pub trait Reduce: Resource<DynamicType = ()> + Serialize + DeserializeOwned {
 
 /// Returns true if an app controls the object, or somebody has handed it over.
 fn is_child<K: Resource>(object: &K) -> bool {
-    let mut owners = object.owner_references().iter();
-    let is_app =
-        |kind: &str, version: &str| kind == BlueGreenApp::kind(&()) && version.starts_with("bluegreen.dev/");
-    owners.any(|owner| owner.controller == Some(true) && is_app(&owner.kind, &owner.api_version))
+    object.owner_references().iter().any(|owner| owner.controller == Some(true) && is_app(owner))
         || object.annotations().contains_key(names::ADOPT)
 }
 

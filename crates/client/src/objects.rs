@@ -3,11 +3,12 @@
 //! A whole answer is in memory at once, and so is what becomes of it. Answers that tenants can make as large as they want, such
 //! as the list of an app's pods, wait for each other.
 
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use kube::api::ListParams;
 use kube::core::{NamespaceResourceScope, ObjectList, PartialObjectMeta, Request};
-use kube::{Client, Resource};
+use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
@@ -17,13 +18,21 @@ use crate::careful::{Careful, Readable};
 static LARGE: Semaphore = Semaphore::const_new(2);
 
 /// A kind in a namespace.
-pub trait Namespaced: Readable + Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned {}
-
-impl<K> Namespaced for K where
-    K: Readable + Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned
+pub trait Namespaced:
+    Readable + Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug
 {
 }
 
+impl<K> Namespaced for K where
+    K: Readable + Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug
+{
+}
+
+fn api<K: Namespaced>(client: &Client, namespace: &str) -> Api<Careful<K>> {
+    Api::namespaced(client.clone(), namespace)
+}
+
+/// For metadata alone, `Api` has no requests that read carefully.
 fn request<K: Namespaced>(namespace: &str) -> Request {
     Request::new(K::url_path(&(), Some(namespace)))
 }
@@ -54,8 +63,7 @@ pub async fn get<K: Namespaced>(
     namespace: &str,
     name: &str,
 ) -> kube::Result<Option<Careful<K>>> {
-    let get = request::<K>(namespace).get(name, &kube::api::GetParams::default());
-    found(send(client, get).await)
+    api::<K>(client, namespace).get_opt(name).await
 }
 
 /// One child, or `None` if it does not exist. One that can't be decoded is a [stand-in](Careful::or_stand_in).
@@ -79,7 +87,7 @@ pub async fn children<K: Namespaced + Default>(
     namespace: &str,
     params: &ListParams,
 ) -> kube::Result<Vec<Arc<K>>> {
-    let list: ObjectList<Careful<K>> = send(client, request::<K>(namespace).list(params)).await?;
+    let list = api::<K>(client, namespace).list(params).await?;
     Ok(list.items.into_iter().map(|object| Arc::new(object.or_stand_in())).collect())
 }
 
@@ -99,7 +107,7 @@ pub async fn some<K: Namespaced>(
     let (mut params, mut all) = (params.clone().limit(page), Vec::new());
     loop {
         let _one_of_few = LARGE.acquire().await;
-        let list: ObjectList<Careful<K>> = send(client, request::<K>(namespace).list(&params)).await?;
+        let list = api::<K>(client, namespace).list(&params).await?;
         all.extend(list.items.into_iter().filter_map(|object| object.0.ok()).map(|mut object| {
             keep(&mut object);
             object

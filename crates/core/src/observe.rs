@@ -27,7 +27,7 @@ use kube::{Resource, ResourceExt};
 pub use self::endpoints::foreign_slices;
 pub use self::exact::Deviation;
 use self::owner::owned;
-pub use self::owner::{Stranger, strangers};
+pub use self::owner::{Stranger, is_app, strangers};
 pub use self::snapshot::{Proof, Snapshot, Versions};
 use crate::desired::{self, names};
 pub use crate::drain::{Endpoints, Held};

@@ -77,7 +77,7 @@ fn whose<K: Resource>(app: &BlueGreenApp, object: &K) -> Whose {
     let Some(owner) = object.owner_references().iter().find(|owner| owner.controller == Some(true)) else {
         return unowned(app, object);
     };
-    let same_kind = owner.kind == BlueGreenApp::kind(&()) && owner.api_version.starts_with("bluegreen.dev/");
+    let same_kind = is_app(owner);
     if same_kind && Some(&owner.uid) == app.meta().uid.as_ref() {
         Whose::Ours
     } else if same_kind && owner.name == app.name_any() {
@@ -86,6 +86,12 @@ fn whose<K: Resource>(app: &BlueGreenApp, object: &K) -> Whose {
         let OwnerReference { kind, name, .. } = owner;
         Whose::Strange(Stranger::Controlled(format!("{kind} {name}")))
     }
+}
+
+/// Returns true if this owner is a BlueGreenApp, whichever it is.
+#[must_use]
+pub fn is_app(owner: &OwnerReference) -> bool {
+    owner.kind == BlueGreenApp::kind(&()) && owner.api_version.starts_with("bluegreen.dev/")
 }
 
 /// An object that nobody controls is adopted only if a person has handed it over: this object, by an annotation on it, or
