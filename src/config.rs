@@ -57,6 +57,10 @@ pub struct RunArgs {
     #[arg(value_parser = parse_duration)]
     pub write_timeout: Duration,
 
+    /// Image whose program carries out the checks of type `http` and `prometheus`: the operator's own
+    #[arg(long, env = "BLUEGREEN_CHECK_IMAGE", value_name = "IMAGE", default_value = concat!("bluegreen-operator:", env!("CARGO_PKG_VERSION")))]
+    pub check_image: String,
+
     /// Address for /livez and /readyz; port 0 picks a free one and logs it
     #[arg(long, env = "BLUEGREEN_HEALTH_ADDR", value_name = "IP:PORT", default_value = "0.0.0.0:8081")]
     pub health_addr: SocketAddr,

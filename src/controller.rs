@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::core::NamespaceResourceScope;
@@ -39,7 +40,7 @@ use bluegreen_client::careful::{Careful, Readable, Unreadable};
 use bluegreen_core::desired::{keep_foreign, names};
 
 /// Number of kinds that must be listed once before this replica is ready: the app and its four kinds of children.
-const KINDS: usize = 5;
+const KINDS: usize = 6;
 
 /// Objects of a page, where an object may be large.
 const LARGE_PAGE: u32 = 20;
@@ -93,6 +94,7 @@ impl Watches {
         watches.start_kind::<Deployment>(&mut tasks, client, namespace, LARGE_PAGE, |c| &c.deployments);
         watches.start_kind::<ControllerRevision>(&mut tasks, client, namespace, LARGE_PAGE, |c| &c.revisions);
         watches.start_kind::<EndpointSlice>(&mut tasks, client, namespace, SMALL_PAGE, |c| &c.slices);
+        watches.start_kind::<Job>(&mut tasks, client, namespace, SMALL_PAGE, |c| &c.jobs);
         (watches, tasks)
     }
 

@@ -132,7 +132,7 @@ fn context(
     let instance = leader::unique_identity(args.lease.pod_name.as_deref());
     let events = Publisher::new(client.clone(), instance);
     let token = token(&leadership.term);
-    Ok(Context::new(client, writer, watches.cache.clone(), metrics, events, token))
+    Ok(Context::new(client, writer, watches.cache.clone(), metrics, events, token, args.check_image.clone()))
 }
 
 fn token(term: &Term) -> Token {

@@ -45,6 +45,8 @@ pub struct Context {
     pub read_deadline: Duration,
     /// This leader's token; its attempt is zero.
     pub token: Token,
+    /// The image with the program of the checks' short forms.
+    pub checker: String,
     /// The time.
     pub clock: Clock,
     /// Once it is canceled, a pass ends at its next command.
@@ -88,10 +90,11 @@ impl Context {
         metrics: Metrics,
         events: Publisher,
         token: Token,
+        checker: String,
     ) -> Self {
         let read_deadline = writer.deadline;
         let (clock, stop, memories) = (Clock::default(), CancellationToken::new(), Mutex::default());
-        Self { client, writer, cache, metrics, events, read_deadline, token, clock, stop, memories }
+        Self { client, writer, cache, metrics, events, read_deadline, token, checker, clock, stop, memories }
     }
 
     /// The same, with another clock.
@@ -226,7 +229,12 @@ impl Shell<'_> {
     async fn send(&self, sending: &Sending<AppObserver<'_>>) -> Vec<Outcome> {
         let decision = sending.decision();
         let token = self.context.token.with_attempt(sending.attempt);
-        let target = Target { seen: &decision.snapshot, facts: &decision.facts, token: &token };
+        let target = Target {
+            seen: &decision.snapshot,
+            facts: &decision.facts,
+            token: &token,
+            checker: &self.context.checker,
+        };
         let outcomes = sending.actions().iter().map(async |action| {
             let outcome = self.context.writer.apply(&target, action).await;
             if let Outcome::Unknown(words) = &outcome {

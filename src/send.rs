@@ -97,6 +97,7 @@ impl Writer {
                 Outcome::Done => Outcome::Stale,
                 other => other,
             },
+            Verb::Create { body } => self.create(request, body).await,
             Verb::Delete => self.delete(request).await,
         }
     }
@@ -122,6 +123,16 @@ impl Writer {
         let body = request.only.inside(body.clone());
         let params = PatchParams { field_manager: Some(names::MANAGER.to_owned()), ..PatchParams::default() };
         let sent = self.sent(url(request).patch(&request.name, &params, &Patch::Merge(&body)));
+        self.guarded(request.object.label(), &what(request), sent).await
+    }
+
+    /// Creates by POST, which fails where an object of this name exists.
+    async fn create(&self, request: &Request, body: &Value) -> Outcome {
+        let params = PostParams { field_manager: Some(names::MANAGER.to_owned()), ..PostParams::default() };
+        let sent = async {
+            let body = serde_json::to_vec(body).map_err(kube::Error::SerdeError)?;
+            self.sent(url(request).create(&params, body)).await
+        };
         self.guarded(request.object.label(), &what(request), sent).await
     }
 

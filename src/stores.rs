@@ -11,6 +11,7 @@ use bluegreen_api::{BlueGreenApp, PerColor};
 use bluegreen_core::desired::names;
 use bluegreen_core::observe::snapshot::{Snapshot, of_service};
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::runtime::watcher::Event;
@@ -183,6 +184,8 @@ pub struct Cache {
     pub revisions: ByApp<ControllerRevision>,
     /// EndpointSlices of all three Services.
     pub slices: ByApp<EndpointSlice>,
+    /// Jobs of checks.
+    pub jobs: ByApp<Job>,
 }
 
 impl Cache {
@@ -200,6 +203,7 @@ impl Cache {
             stored: Snapshot::sort_revisions(app, self.revisions.all(&key)),
             live_slices: of_service(&slices, &name),
             color_slices: PerColor::from_fn(|c| of_service(&slices, &names::color_service_name(&name, c))),
+            jobs: Some(self.jobs.all(&key)),
             proof: PerColor::default(),
         }
     }

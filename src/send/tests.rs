@@ -98,6 +98,7 @@ fn snapshot() -> Snapshot {
         deployments,
         stored,
         live_slices: Vec::new(),
+        jobs: None,
         color_slices: PerColor::default(),
         proof: PerColor::from_fn(|_| Some(Proof::default())),
         app: Arc::new(app),
@@ -159,7 +160,7 @@ async fn carry_out_on(
         Held::default(),
         Timestamp::UNIX_EPOCH,
     );
-    let target = Target { seen: &seen, facts: &facts, token: &token };
+    let target = Target { seen: &seen, facts: &facts, token: &token, checker: "checker" };
     let outcome = match job {
         Job::Report => writer.status(&seen.app).await.0,
         Job::Carry(action) => writer.apply(&target, action).await,

@@ -9,6 +9,7 @@ use bluegreen_core::desired::names;
 use bluegreen_core::observe::is_app;
 use bluegreen_core::observe::snapshot::SERVICE_NAME;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::{Resource, ResourceExt};
@@ -33,6 +34,11 @@ pub trait Reduce: Resource<DynamicType = ()> + Serialize + DeserializeOwned {
             return;
         }
         self.drop_content();
+        self.drop_words();
+    }
+
+    /// Drops the metadata that no app needs.
+    fn drop_words(&mut self) {
         let meta = self.meta_mut();
         (meta.managed_fields, meta.finalizers) = (None, None);
         for words in [&mut meta.labels, &mut meta.annotations].into_iter().flatten() {
@@ -81,6 +87,26 @@ impl Reduce for ControllerRevision {
 
     fn drop_content(&mut self) {
         self.data = None;
+    }
+}
+
+impl Reduce for Job {
+    fn is_needed(&self, _: &str) -> bool {
+        is_child(self)
+    }
+
+    fn drop_content(&mut self) {
+        (self.spec, self.status) = (None, None);
+    }
+
+    /// What it runs is nobody's business any more once it is there.
+    fn reduce(&mut self, app: &str) {
+        self.spec = None;
+        self.meta_mut().managed_fields = None;
+        if !self.is_needed(app) {
+            self.drop_content();
+            self.drop_words();
+        }
     }
 }
 

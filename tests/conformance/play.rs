@@ -335,9 +335,13 @@ fn renders(edit: Edit, app: &App, color: Color) -> bool {
         Edit::Tag(of, _) | Edit::Return(of, _) => of == color,
         Edit::Both(_) => color == app.active.other(),
         Edit::Shared => true,
-        Edit::Active | Edit::Pause | Edit::Replicas(_) | Edit::Policy | Edit::Remove(_) | Edit::Leave => {
-            false
-        }
+        Edit::Active
+        | Edit::Pause
+        | Edit::Replicas(_)
+        | Edit::Policy
+        | Edit::Remove(_)
+        | Edit::Leave
+        | Edit::Enforce => false,
     }
 }
 

@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use bluegreen_api::{BlueGreenAppSpec, BlueGreenAppStatus, Color, PerColor};
 use bluegreen_core::desired::{self, names};
 use bluegreen_core::plan::Selection;
+use bluegreen_model::checks::{Asked, Reported};
 use bluegreen_model::objects::{App, FOREIGN, Kept, REVISIONS, Service, Status, Token};
 use bluegreen_model::picture::{Behind, Deployed};
 use bluegreen_model::request::{Ask, Why};
@@ -74,6 +75,8 @@ impl Reader {
             replicas: small(&spec["replicas"]),
             rolling: spec["activeUpdatePolicy"] == "RollingUpdate",
             paused: spec["paused"] == true,
+            // The lives have no checks.
+            checks: Asked::default(),
             status: status(object),
             left_long_ago: PerColor { blue: true, green: true },
         })
@@ -205,6 +208,7 @@ pub fn status(object: &Value) -> Status {
         switch: color(&switch["to"]).map(|to| (color(&switch["from"]), to)),
         served: PerColor::from_fn(served),
         healthy: small(&status["desiredHealthy"]),
+        checks: Reported::default(),
     }
 }
 

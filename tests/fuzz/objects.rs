@@ -161,6 +161,7 @@ impl Objects {
             color_services: PerColor::from_fn(|color| from(self.color_services.get(color)).map(Arc::new)),
             deployments: PerColor::from_fn(|color| from(self.deployments.get(color)).map(Arc::new)),
             live_slices: some(&self.live_slice),
+            jobs: None,
             color_slices: PerColor::from_fn(|color| some(self.slices.get(color))),
             proof: PerColor::from_fn(|color| Some(proof(color))),
             app: Arc::new(app),

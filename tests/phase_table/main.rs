@@ -31,8 +31,8 @@ use std::time::Duration;
 
 use bluegreen_api::{ActiveUpdatePolicy, Color, PerColor};
 use bluegreen_core::plan::{
-    Action, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Observed, Plan, Recorded,
-    Selection, ServiceFacts, Stage, Standby, Stored, plan,
+    Action, Change, Checks, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Observed, Plan,
+    Recorded, Selection, ServiceFacts, Stage, Standby, Stored, plan,
 };
 
 #[path = "../../crates/core/src/plan/tests/fixtures.rs"]

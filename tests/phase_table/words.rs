@@ -14,6 +14,8 @@ pub fn in_words(plan: &Plan, a: Color) -> (String, String) {
         Stage::Paused => "paused".to_owned(),
         Stage::Pausing => "pausing".to_owned(),
         Stage::Preparing { target, missing } => format!("preparing {}: {}", name(target), active(missing)),
+        Stage::Checking { to } => format!("checking {}", name(to)),
+        Stage::Watching { old } => format!("watching {}", name(old.other())),
         Stage::Switching { to } => format!("switching {}", name(to)),
         Stage::Draining { old } => format!("draining {}", name(old)),
         Stage::Serving => "serving".to_owned(),
@@ -42,6 +44,8 @@ fn action_words(action: &Action, name: &impl Fn(Color) -> &'static str) -> Strin
             words.join(" ")
         }
         Action::Switch { to, .. } => format!("switch {}", name(*to)),
+        Action::RunCheck { check, attempt } => format!("check {check} {attempt}"),
+        Action::DropJob { .. } => "drop-job".to_owned(),
         Action::DropRevision { color, number } => format!("drop {} {number}", name(*color)),
         Action::RemoveColor(color) => format!("remove {}", name(*color)),
     }
@@ -60,6 +64,7 @@ fn missing_words(missing: Missing) -> &'static str {
         Missing::ReplicaSet => "replica set",
         Missing::Endpoints { .. } => "endpoints",
         Missing::Nodes { .. } => "nodes",
+        Missing::Unproven => "unproven",
     }
 }
 

@@ -21,6 +21,8 @@ pub fn merge(seen: &mut Snapshot, request: &Request, now: Timestamp) {
             let owners = json!({ "metadata": { "managedFields": body["metadata"]["managedFields"] } });
             apply(seen, request.object, &owners, now);
         }
+        Verb::Create { body } => create_job(seen, body),
+        Verb::Delete if request.object == Object::Job => delete_job(seen, &request.name),
         Verb::Delete => delete(seen, request.object),
     }
 }
@@ -46,6 +48,19 @@ fn apply(seen: &mut Snapshot, object: Object, body: &Value, now: Timestamp) {
             let mut sorted = Snapshot::sort_revisions(&seen.app, revision);
             seen.stored.get_mut(color).append(sorted.get_mut(color));
         }
+        // It is created by another verb.
+        Object::Job => {}
+    }
+}
+
+fn create_job(seen: &mut Snapshot, body: &Value) {
+    let job = serde_json::from_value(body.clone()).ok().map(Arc::new);
+    seen.jobs.get_or_insert_default().extend(job);
+}
+
+fn delete_job(seen: &mut Snapshot, name: &str) {
+    if let Some(jobs) = &mut seen.jobs {
+        jobs.retain(|job| job.metadata.name.as_deref() != Some(name));
     }
 }
 
@@ -64,6 +79,8 @@ fn delete(seen: &mut Snapshot, object: Object) {
         Object::Revision { color, number } => {
             seen.stored.get_mut(color).retain(|read| read.stored.number != number);
         }
+        // It is deleted by its own name.
+        Object::Job => {}
     }
 }
 

@@ -66,6 +66,11 @@ pub fn action(seen: &Snapshot, facts: &Observed, action: &Action) -> String {
         Action::DropRevision { color, number } => {
             format!("deletes revision {number} of {color}, which is no longer needed")
         }
+        Action::RunCheck { check, attempt: _ } => {
+            let name = seen.app.spec.checks.get(usize::from(*check)).map_or("", |check| check.name.as_str());
+            format!("creates the Job of check {name}")
+        }
+        Action::DropJob { stray: _ } => "deletes the Job of a check, which is no longer needed".to_owned(),
         Action::RemoveColor(color) => format!("deletes all objects of {color}: spec.{color} is not set"),
     }
 }

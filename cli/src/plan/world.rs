@@ -20,6 +20,9 @@ use super::merge::merge;
 use super::{Who, runs};
 
 /// The uid of an app that is not in a cluster.
+/// Stands for the operator's image, which a plan does not know.
+const CHECKER: &str = "bluegreen-operator";
+
 const UID: &str = "not-in-a-cluster";
 
 /// How many pods of a color the simulated EndpointSlice lists: a manifest may ask for two billion.
@@ -132,7 +135,7 @@ impl World {
             // Every simulated pod belongs to its Deployment, so a switch needs no read of the pods' owners.
             let proof = PerColor::from_fn(|_| Some(Proof::default()));
             let seen = Snapshot { proof, ..self.seen.clone() };
-            let target = Target { seen: &seen, facts, token: &self.token };
+            let target = Target { seen: &seen, facts, token: &self.token, checker: CHECKER };
             // An action that does not fit the objects is not sent, as in the operator.
             let requests: Vec<Request> = requests(action, &target).into_iter().flatten().collect();
             for request in &requests {

@@ -2,6 +2,7 @@
 //! that admission enforces. It is pure data: nothing here talks to a cluster.
 
 mod bounds;
+mod checks;
 mod crd;
 mod lists;
 mod probe;
@@ -9,6 +10,7 @@ pub mod rules;
 mod service;
 mod spec;
 mod status;
+mod verdicts;
 pub mod version;
 
 use std::fmt;
@@ -17,6 +19,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use bounds::{SPEC_BYTES, most_items};
+pub use checks::{
+    CHECKS_MAX, Check, CheckTime, ConfigKey, HttpCheck, JobCheck, JobContainer, JobPodSpec, JobTemplate,
+    Pace, PrometheusCheck, SecretKey,
+};
 pub use crd::{CONDITION_MESSAGE, CrdError, crd, crd_yaml};
 pub use lists::KeyedList;
 pub use probe::{ExecProbe, GrpcProbe, HttpGetProbe, HttpHeader, ReadinessProbe, Scheme, TcpProbe};
@@ -28,6 +34,7 @@ pub use status::{
     BlueGreenAppStatus, ColorStatus, HistoryEntry, Phase, READY, RECONCILING, STALLED, STANDBY_READY,
     ServiceGuards, ServiceStatus, SwitchStatus,
 };
+pub use verdicts::{Cause, CheckResult, CheckStatus, Rejection};
 
 /// The name of the application's container, in the pods and in `spec.template`.
 pub const APP_CONTAINER: &str = "app";

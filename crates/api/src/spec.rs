@@ -8,7 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BlueGreenAppStatus, Color, ReadinessProbe, ServiceSpec, rules};
+use super::{BlueGreenAppStatus, Check, Color, ReadinessProbe, ServiceSpec, rules};
 
 /// What to run on each color, and which color is live.
 ///
@@ -177,6 +177,13 @@ pub struct BlueGreenAppSpec {
     /// color is idle; `RollingUpdate` rolls the live pods in place, never fewer than `replicas`.
     #[serde(default)]
     pub active_update_policy: ActiveUpdatePolicy,
+
+    /// Tests that gate a switch to a new revision, and tests that guard it. A switch back to a revision that has served
+    /// well waits for none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(max = 8))]
+    pub checks: Vec<Check>,
 
     /// While true, the operator changes nothing, and reports that the app is paused. Only the number of the live color's
     /// pods follows `replicas`, as that of a paused Deployment does. Default false.

@@ -7,7 +7,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Color;
+use super::{Cause, CheckStatus, Color, Rejection};
 
 /// Condition: the color in `spec.active` is live and fully ready at this generation.
 pub const READY: &str = "Ready";
@@ -64,6 +64,17 @@ pub struct BlueGreenAppStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub switch: Option<SwitchStatus>,
 
+    /// The checks of the newest switch that was checked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(max = 8))]
+    pub checks: Vec<CheckStatus>,
+
+    /// What a check has refused, while the spec still asks for exactly that. The other color is kept live, or made live
+    /// again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejection>,
+
     /// Addresses of the live Service; a Service that was deleted is created again with the same ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<ServiceStatus>,
@@ -118,6 +129,8 @@ impl Default for BlueGreenAppStatus {
             desired_healthy: None,
             phase: None,
             switch: None,
+            checks: Vec::new(),
+            rejected: None,
             service: None,
             history: Vec::new(),
             conditions: Vec::new(),
@@ -141,6 +154,11 @@ pub struct ColorStatus {
     /// Number of this color's revision that was live last; absent when this color was never live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served_revision: Option<i64>,
+
+    /// Number of this color's revision that was live, or is about to be, and has not passed its checks after the switch.
+    /// A switch to it is checked again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unproven_revision: Option<i64>,
 
     /// Pods that exist.
     #[serde(default)]
@@ -170,6 +188,8 @@ pub struct ColorStatus {
 pub enum Phase {
     /// The desired color, or the idle one, is being brought up; nothing has moved.
     Preparing,
+    /// Checks run: before the switch, or after it.
+    Checking,
     /// The Service is being moved.
     Switching,
     /// The Service has moved; the old color finishes its requests.
@@ -228,6 +248,10 @@ pub struct SwitchStatus {
     pub to: Color,
     /// When the operator first saw the request.
     pub started_at: Time,
+    /// The `metadata.generation` that asked for it, or that ended the last pause since. Verdicts of checks are about this
+    /// number.
+    #[serde(default)]
+    pub generation: i64,
     /// The most pods of the color `to` that have been available at once since then.
     #[serde(default)]
     pub available_replicas: i32,
@@ -262,6 +286,9 @@ pub struct HistoryEntry {
     /// The `metadata.generation` that asked for it.
     #[serde(default)]
     pub generation: i64,
+    /// Why: absent if `spec.active` asked for it, `Check` if the switch before it was taken back.
+    #[serde(default, skip_serializing_if = "Cause::is_spec")]
+    pub cause: Cause,
 }
 
 const fn unseen() -> i64 {

@@ -140,7 +140,9 @@ impl<'a> Reads<'a> {
         // The complete read says what is wrong with an app that can't be decoded.
         let Ok(app) = app.0 else { return Ok(None) };
         let app = Arc::new(app);
-        let mut seen = Snapshot { app, service, deployments: PerColor { blue, green }, ..self.known.clone() };
+        // Jobs decide nothing: the status that was read does.
+        let (jobs, deployments) = (None, PerColor { blue, green });
+        let mut seen = Snapshot { app, service, deployments, jobs, ..self.known.clone() };
         *seen.color_services.get_mut(self.to) = color_service;
         let mut stored = Snapshot::sort_revisions(&seen.app, revisions);
         *seen.stored.get_mut(self.to) = std::mem::take(stored.get_mut(self.to));

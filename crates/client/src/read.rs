@@ -6,6 +6,7 @@ use bluegreen_api::{BlueGreenApp, Color, PerColor};
 use bluegreen_core::desired::names;
 use bluegreen_core::observe::snapshot::{Proof, SERVICE_NAME, Snapshot, of_color, of_service};
 use k8s_openapi::api::apps::v1::{ControllerRevision, ReplicaSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Client;
@@ -55,6 +56,7 @@ pub async fn live(
     let Some(app) = app else { return Ok(None) };
     let app = app.0.map_err(|error| kube::Error::Service(error.into()))?;
     let stored = Snapshot::sort_revisions(&app, revisions);
+    let jobs = jobs(client, namespace, &ours, &app).await?;
     Ok(Some(Snapshot {
         app: Arc::new(app),
         service,
@@ -63,8 +65,23 @@ pub async fn live(
         stored,
         live_slices: of_service(&slices, name),
         color_slices: PerColor { blue: of_service(&slices, &blue), green: of_service(&slices, &green) },
+        jobs,
         proof,
     }))
+}
+
+/// The Jobs of the app's checks, after the app itself: most apps have none, and are not to pay for a list.
+async fn jobs(
+    client: &Client,
+    namespace: &str,
+    ours: &ListParams,
+    app: &BlueGreenApp,
+) -> kube::Result<Option<Vec<Arc<Job>>>> {
+    let has_had = app.status.as_ref().is_some_and(|status| !status.checks.is_empty());
+    if app.spec.checks.is_empty() && !has_had {
+        return Ok(None);
+    }
+    objects::children::<Job>(client, namespace, ours).await.map(Some)
 }
 
 async fn read_proof(

@@ -1,6 +1,7 @@
 //! What every child object should look like, as bodies of server-side applies. Pure.
 
 mod canonical;
+mod check;
 mod covers;
 mod env;
 mod metadata;
@@ -13,6 +14,7 @@ mod settings;
 mod template;
 mod workload;
 
+pub use check::{Asked, CHECK, check_hash, checks_hash, job, job_name};
 pub use covers::{Difference, covers};
 pub use owners::{Place, RESTARTED_AT, addition, keep_foreign, owner, take_over};
 pub use quantity::is_quantity;

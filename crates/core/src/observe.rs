@@ -3,6 +3,7 @@
 //!
 //! `observe` is pure. The operator fills a [`Snapshot`], from its watch caches or by live reads.
 
+mod checks;
 mod endpoints;
 pub mod exact;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 use k8s_openapi::api::core::v1::Service;
 use kube::{Resource, ResourceExt};
 
+pub use self::checks::{ended as job_ended, entry as check_entry, job_of, strays as stray_jobs};
 pub use self::endpoints::foreign_slices;
 pub use self::exact::Deviation;
 use self::owner::owned;
@@ -34,7 +36,7 @@ pub use crate::drain::{Endpoints, Held};
 use crate::fence::Token;
 use crate::plan::{
     Action, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Intent, Live, Observed, Recorded, Routing,
-    Selection, ServiceFacts, Standby, Stored,
+    Selection, ServiceFacts, Standby, Stored, aim,
 };
 use crate::validate;
 use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Color, PerColor, SwitchStatus, TrafficPolicy};
@@ -90,7 +92,8 @@ pub fn observe(seen: &Snapshot, routing: Routing, token: &Token, held: Held, now
     let live = routing.live();
     let Routing { service, recorded } = routing;
     let colors = PerColor::from_fn(|color| color_facts(seen, token, &service, &status, live, color, now));
-    let target = app.spec.active;
+    let checks = checks::checks(seen, &status, &colors, live, now);
+    let target = aim(app.spec.active, checks.rejected, live);
     let elapsed = Elapsed {
         moved: held.moved,
         cleared: held.cleared,
@@ -111,7 +114,7 @@ pub fn observe(seen: &Snapshot, routing: Routing, token: &Token, held: Held, now
             }),
         idle: PerColor::from_fn(|color| idle(seen, &status, &colors, color, now)),
     };
-    Observed { service, colors, recorded, elapsed }
+    Observed { service, colors, recorded, elapsed, checks }
 }
 
 /// Returns what the EndpointSlices of the live Service show, for the color that the Service selects.
@@ -180,6 +183,8 @@ pub fn deviation(seen: &Snapshot, facts: &Observed, action: &Action) -> Option<D
         | Action::Promote { .. }
         | Action::CreateDeployment { .. }
         | Action::Fence { .. }
+        | Action::RunCheck { .. }
+        | Action::DropJob { .. }
         | Action::DropRevision { .. }
         | Action::RemoveColor(_) => None,
     }

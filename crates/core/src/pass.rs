@@ -233,6 +233,8 @@ impl<'a, O: Observer> Pass<'a, O> {
             | Action::CreateDeployment { .. }
             | Action::Fence { .. }
             | Action::Switch { .. }
+            | Action::RunCheck { .. }
+            | Action::DropJob { .. }
             | Action::DropRevision { .. }
             | Action::RemoveColor(_) => false,
         }
@@ -301,7 +303,7 @@ pub fn decide<O: Observer>(
     drain.update(endpoints, basis.starts_clocks(), now.uptime);
     let held = drain.held(selected, now.uptime);
     let facts = observer.observe(&snapshot, routing, attempt, held, now);
-    let intent = observer.intent(&snapshot);
+    let intent = observer.intent(&snapshot).aimed(&facts);
     let plan = plan::plan(&intent, &facts);
     Decision { snapshot, intent, facts, plan, endpoints }
 }

@@ -15,8 +15,11 @@
 //! | when the old color may be touched | `rules::drained` |
 //! | what must be fenced first | `rules::unfenced` |
 //! | who else holds the objects | `rules::holder` |
+//! | which color should be live, and what checks mean for a switch | `checks` |
+//! | what the status is to record of checks | `verdicts` |
 //! | what the plan waits for | [`Waits`] |
 
+pub mod checks;
 mod facts;
 mod pause;
 mod rules;
@@ -24,11 +27,13 @@ mod size;
 mod steps;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod verdicts;
 mod waits;
 mod writes;
 
 use std::time::Duration;
 
+pub use checks::{CheckFacts, CheckJob, Checks, Rejected, Run, Verdict, aim};
 pub use facts::{
     Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Observed, Recorded, Routing,
     Selection, ServiceFacts, Standby, Stored,
@@ -109,6 +114,18 @@ pub enum Action {
         /// The color that passed the gate.
         to: Color,
     },
+    /// Create the Job of a check.
+    RunCheck {
+        /// The check's place in `spec.checks`.
+        check: u8,
+        /// Which Job of it: the first, or the second after the first was deleted.
+        attempt: u8,
+    },
+    /// Delete a check's Job that is no longer needed.
+    DropJob {
+        /// Its place in `Checks::strays`.
+        stray: u8,
+    },
     /// Delete a stored revision that is no longer needed.
     DropRevision {
         /// The color.
@@ -129,6 +146,8 @@ impl Action {
             | Self::UpdateService
             | Self::Fence { .. }
             | Self::Switch { .. }
+            | Self::RunCheck { .. }
+            | Self::DropJob { .. }
             | Self::Promote { .. } => None,
             Self::ApplyColorService(color) | Self::RemoveColor(color) => Some(*color),
             Self::StoreRevision { color, .. }
@@ -183,6 +202,9 @@ pub enum Missing {
         /// How many.
         uncovered: usize,
     },
+    /// A check has taken the switch back, and this color's own checks after its last switch had not passed: the operator does
+    /// not move to it by itself.
+    Unproven,
 }
 
 impl Missing {
@@ -199,7 +221,8 @@ impl Missing {
             | Self::Deadline
             | Self::ReplicaSet
             | Self::Endpoints { .. }
-            | Self::Nodes { .. } => false,
+            | Self::Nodes { .. }
+            | Self::Unproven => false,
         }
     }
 }
@@ -243,10 +266,20 @@ pub enum Stage {
         /// The first thing that is missing.
         missing: Missing,
     },
+    /// The target is ready, and the checks before the switch run.
+    Checking {
+        /// The target.
+        to: Color,
+    },
     /// The target is ready: the Service is about to select it, or selects it and its endpoints do not follow yet.
     Switching {
         /// The color in `spec.active`.
         to: Color,
+    },
+    /// The Service selects the new color, and the checks after the switch run; the old color is left as it is.
+    Watching {
+        /// The color that was live before.
+        old: Color,
     },
     /// The Service selects the new color; the old one is left as it is until it has drained.
     Draining {
@@ -282,10 +315,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The switch has everything but its record in the status, which comes first: see `steps::switch_now`.
+    /// The switch has everything but its record in the status, which comes first: see `checks::is_recorded`.
     pub fn announces(&self, seen: &Observed) -> bool {
         let ready = matches!(self.stage, Stage::Switching { to } if self.live != Live::Selected(to));
-        self.actions.is_empty() && ready && !seen.recorded.switching
+        let is_recorded = |to| checks::is_recorded(seen, to);
+        self.actions.is_empty() && ready && !self.stage.target().is_some_and(is_recorded)
     }
 
     /// The color that the Service is about to move to from the other one, if this is a step of that and nothing else: its
@@ -302,16 +336,29 @@ impl Plan {
     }
 }
 
+impl Stage {
+    /// The target of the switch that is ready to be made.
+    fn target(self) -> Option<Color> {
+        match self {
+            Self::Switching { to } => Some(to),
+            _ => None,
+        }
+    }
+}
+
 /// Decides what to do next.
 pub fn plan(intent: &Intent, seen: &Observed) -> Plan {
     let live = live(&seen.service, &seen.recorded);
+    let intent = &intent.aimed(seen);
     let stage = stage(intent, seen, live);
     let actions = match stage {
         Stage::Yielding | Stage::Invalid => Vec::new(),
         Stage::Paused => resize_live(intent, seen, live),
         Stage::Pausing => fence(seen).into_iter().collect(),
         Stage::Preparing { .. }
+        | Stage::Checking { .. }
         | Stage::Switching { .. }
+        | Stage::Watching { .. }
         | Stage::Draining { .. }
         | Stage::Serving
         | Stage::Unready { .. } => steps(intent, seen, live),
@@ -336,7 +383,11 @@ fn stage(intent: &Intent, seen: &Observed, live: Live) -> Stage {
     let active = intent.active;
     if live != Live::Selected(active) {
         return match gate(intent, seen, active) {
-            Ok(()) => Stage::Switching { to: active },
+            Ok(()) => match checks::passed(intent, seen, live, active) {
+                Ok(true) => Stage::Switching { to: active },
+                Ok(false) => Stage::Checking { to: active },
+                Err(missing) => Stage::Preparing { target: active, missing },
+            },
             Err(missing) => Stage::Preparing { target: active, missing },
         };
     }
@@ -354,6 +405,9 @@ fn after_switch(intent: &Intent, seen: &Observed) -> Stage {
         return Stage::Switching { to: active };
     }
     let old = active.other();
+    if checks::is_watched(seen, Live::Selected(active)) {
+        return Stage::Watching { old };
+    }
     if left_recently(seen, Live::Selected(active), old) && !drained(intent, seen) {
         return Stage::Draining { old };
     }
@@ -380,5 +434,5 @@ fn wake(intent: &Intent, seen: &Observed, live: Live) -> Option<Duration> {
             .filter_map(|c| left(after, *seen.elapsed.idle.get(c)))
             .min(),
     };
-    [drain, deadline, standby].into_iter().flatten().min()
+    [drain, deadline, standby, checks::wake(seen)].into_iter().flatten().min()
 }

@@ -4,6 +4,7 @@
 //! and `Stalled` only while they are True and never both, each with the generation that it is about, so that
 //! `kubectl wait` can't mistake an old True for a new one.
 
+mod checks;
 mod conditions;
 mod events;
 mod live;
@@ -51,6 +52,7 @@ impl Problems {
     fn failures(&self, app: &BlueGreenApp) -> Vec<Failure> {
         let reverted = self.reverted.iter().map(|it| Failure {
             color: it.color,
+            check: None,
             kind: FailureKind::Reverted,
             words: reverted::words(&app.name_any(), it),
         });
@@ -107,7 +109,11 @@ pub fn status(report: &Report) -> BlueGreenAppStatus {
     let old = app.status.clone().unwrap_or_default();
     let generation = app.metadata.generation.unwrap_or(0);
     let record = record(&Record::from(&old), intent, seen, plan, problems.as_failed(app));
-    let color = |color: Color| color_status(app, seen, plan, material, *record.served.get(color), color);
+    let told = checks::told(report, &old);
+    let color = |color: Color| {
+        let numbers = (*record.served.get(color), *told.unproven.get(color));
+        color_status(app, seen, plan, material, numbers, color)
+    };
     let (blue, green) = (color(Color::Blue), color(Color::Green));
     let switch = record.switch.map(|switch| switch::switch(report, &old, switch));
     let live = record.active.and_then(|color| match color {
@@ -131,6 +137,8 @@ pub fn status(report: &Report) -> BlueGreenAppStatus {
         desired_healthy: record.healthy,
         phase: Some(phase(plan.stage, is_stalled, switch.is_some())),
         switch,
+        checks: told.checks,
+        rejected: told.rejected,
         // A lost Service asks for its addresses again.
         service: material.service.clone().or(old.service),
         history,
@@ -143,7 +151,7 @@ fn color_status(
     seen: &Observed,
     plan: &Plan,
     material: &Material,
-    served_revision: Option<i64>,
+    (served_revision, unproven_revision): (Option<i64>, Option<i64>),
     color: Color,
 ) -> Option<ColorStatus> {
     let facts = seen.colors.get(color);
@@ -152,6 +160,7 @@ fn color_status(
         // What served last is remembered even without pods, or a lost Service would forget it.
         return served_revision.filter(|_| app.spec.color(color).is_some()).map(|number| ColorStatus {
             served_revision: Some(number),
+            unproven_revision,
             held,
             ..ColorStatus::default()
         });
@@ -160,6 +169,7 @@ fn color_status(
         image: material.images.get(color).clone().unwrap_or_default(),
         revision: deployment.revision,
         served_revision,
+        unproven_revision,
         replicas: deployment.total,
         ready_replicas: deployment.ready,
         endpoints: facts.endpoints,
@@ -169,6 +179,10 @@ fn color_status(
 }
 
 fn phase(stage: Stage, is_stalled: bool, switches: bool) -> Phase {
+    // On its way back to the color before.
+    if switches && matches!(stage, Stage::Switching { .. }) {
+        return Phase::Switching;
+    }
     if is_stalled && stage != Stage::Paused {
         return Phase::Stalled;
     }
@@ -176,6 +190,7 @@ fn phase(stage: Stage, is_stalled: bool, switches: bool) -> Phase {
         Stage::Yielding | Stage::Invalid => Phase::Stalled,
         Stage::Paused | Stage::Pausing => Phase::Paused,
         Stage::Preparing { .. } | Stage::Unready { .. } => Phase::Preparing,
+        Stage::Checking { .. } | Stage::Watching { .. } => Phase::Checking,
         Stage::Switching { .. } => Phase::Switching,
         Stage::Draining { .. } => Phase::Draining,
         // One that was called off, and may still take effect.

@@ -3,6 +3,7 @@
 //! The words come from [`bluegreen_api::rules`], where the CEL for the same rule stands. The only rules
 //! missing here compare with the previous version of the object, which only admission has.
 
+mod checks;
 mod lists;
 mod size;
 mod syntax;
@@ -69,6 +70,7 @@ fn found(name: &str, spec: &BlueGreenAppSpec) -> Found {
         drain_seconds,
         max_surge,
         active_update_policy: _,
+        checks,
         paused: _,
     } = spec;
 
@@ -111,6 +113,7 @@ fn found(name: &str, spec: &BlueGreenAppSpec) -> Found {
         IntOrString::String(percentage) => syntax::is_positive_percentage(percentage),
     };
     found.check("spec.maxSurge", rules::MAX_SURGE, surges);
+    checks::check(&mut found, checks);
     size::check(&mut found, spec);
     found
 }
@@ -244,6 +247,19 @@ impl Found {
     fn check_new(&mut self, field: &str, rule: StaticRule, holds: bool) {
         if !holds {
             self.others.push(Problem { field: field.to_owned(), message: rule.message.to_owned() });
+        }
+    }
+
+    /// A problem for which the app is still served.
+    fn note(&mut self, field: &str, message: String) {
+        self.others.push(Problem { field: field.to_owned(), message });
+    }
+
+    fn within(&mut self, field: &str, value: i64, bounds: std::ops::RangeInclusive<i64>) {
+        if value < *bounds.start() {
+            self.note(field, format!("should be greater than or equal to {}", bounds.start()));
+        } else if value > *bounds.end() {
+            self.note(field, format!("should be less than or equal to {}", bounds.end()));
         }
     }
 

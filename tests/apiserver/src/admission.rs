@@ -22,6 +22,7 @@ pub(crate) fn set_defaults(kind: Kind, object: &mut Value, number: u64) {
         | Kind::Revision
         | Kind::Slice
         | Kind::Event
+        | Kind::Job
         | Kind::Lease => {}
     }
 }
@@ -127,6 +128,7 @@ pub(crate) fn validate(kind: Kind, name: &str, before: Option<&Value>, object: &
         }
         Kind::Deployment => immutable("/spec/selector", "spec.selector"),
         Kind::Service => immutable("/spec/clusterIP", "spec.clusterIP"),
+        Kind::Job => immutable("/spec/template", "spec.template"),
         Kind::App | Kind::ReplicaSet | Kind::Pod | Kind::Revision | Kind::Slice | Kind::Lease => Ok(()),
     }
 }

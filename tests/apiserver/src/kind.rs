@@ -19,13 +19,15 @@ pub enum Kind {
     Slice,
     /// `Event` of `events.k8s.io`.
     Event,
+    /// `Job`.
+    Job,
     /// `Lease`.
     Lease,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::App,
         Self::Service,
         Self::Deployment,
@@ -34,6 +36,7 @@ impl Kind {
         Self::Revision,
         Self::Slice,
         Self::Event,
+        Self::Job,
         Self::Lease,
     ];
 
@@ -46,6 +49,7 @@ impl Kind {
             Self::Deployment | Self::ReplicaSet | Self::Revision => "apps/v1",
             Self::Slice => "discovery.k8s.io/v1",
             Self::Event => "events.k8s.io/v1",
+            Self::Job => "batch/v1",
             Self::Lease => "coordination.k8s.io/v1",
         }
     }
@@ -62,6 +66,7 @@ impl Kind {
             Self::Revision => "ControllerRevision",
             Self::Slice => "EndpointSlice",
             Self::Event => "Event",
+            Self::Job => "Job",
             Self::Lease => "Lease",
         }
     }
@@ -78,6 +83,7 @@ impl Kind {
             Self::Revision => "controllerrevisions",
             Self::Slice => "endpointslices",
             Self::Event => "events",
+            Self::Job => "jobs",
             Self::Lease => "leases",
         }
     }
@@ -101,7 +107,7 @@ impl Kind {
     #[must_use]
     pub const fn has_generation(self) -> bool {
         match self {
-            Self::App | Self::Deployment | Self::ReplicaSet | Self::Slice => true,
+            Self::App | Self::Deployment | Self::ReplicaSet | Self::Slice | Self::Job => true,
             Self::Service | Self::Pod | Self::Revision | Self::Event | Self::Lease => false,
         }
     }

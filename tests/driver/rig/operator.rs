@@ -65,8 +65,16 @@ impl Operator {
         let cache: Arc<Cache> = Arc::default();
         let token = Token { operator: lease.to_owned(), lease: "0a1b2c3d".to_owned(), epoch, attempt: 0 };
         let publisher = Publisher::new(client.clone(), format!("operator-{epoch}"));
-        let context = Context::new(client, writer, cache.clone(), metrics.clone(), publisher, token)
-            .with_clock(clock.clone());
+        let context = Context::new(
+            client,
+            writer,
+            cache.clone(),
+            metrics.clone(),
+            publisher,
+            token,
+            "checker".to_owned(),
+        )
+        .with_clock(clock.clone());
         Self {
             metrics,
             cache,
@@ -105,6 +113,7 @@ impl Operator {
         fill(&self.cache.deployments, server, Kind::Deployment);
         fill(&self.cache.revisions, server, Kind::Revision);
         fill(&self.cache.slices, server, Kind::Slice);
+        fill(&self.cache.jobs, server, Kind::Job);
     }
 }
 

@@ -17,7 +17,7 @@ fn watched(kind: Kind) -> Option<Watched> {
         Kind::Slice => Some(Watched::Slice),
         Kind::Revision => Some(Watched::Revision),
         Kind::Pod => Some(Watched::Pod),
-        Kind::ReplicaSet | Kind::Event | Kind::Lease => None,
+        Kind::ReplicaSet | Kind::Event | Kind::Job | Kind::Lease => None,
     }
 }
 

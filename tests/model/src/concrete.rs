@@ -195,6 +195,7 @@ fn snapshot(objects: &Objects) -> Snapshot {
         stored: Snapshot::sort_revisions(&real, revisions),
         live_slices: vec![Arc::new(serde_json::from_value(slice(live)).unwrap())],
         color_slices: PerColor::from_fn(own),
+        jobs: None,
         proof: PerColor::from_fn(|color| Some(proof(objects, color))),
         app: Arc::new(real),
     }

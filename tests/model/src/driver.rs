@@ -14,6 +14,7 @@ use bluegreen_core::plan::{
     self, Action, Fence, Inventory, Observed, Selection, ServiceWrite, Source, Stage, Write,
 };
 
+use crate::checks;
 use crate::facts;
 use crate::liveness;
 use crate::objects::{Kept, Object, Objects, REVISIONS, Service, Token, nothing, rendering};
@@ -67,7 +68,7 @@ pub(crate) fn begin(world: &World, k: usize, guards: &Guards) -> World {
     controller.mode = Mode::Looking;
     if guards.live_look {
         controller.view = world.objects;
-        controller.fresh = 63;
+        controller.fresh = 127;
     }
     next
 }
@@ -101,7 +102,7 @@ pub(crate) fn make_plan(
     let command = Pass::new(&observer, &mut memory).read(reading, answer, NOW);
     let clocks = clocks(&memory.drain, controller.clocks);
     let check = |decision: &Decision| {
-        broken_by(decision, &seen)
+        broken_by(decision, &seen, world)
             .or_else(|| done_too_early(decision, &seen, bounds, guards))
             .or_else(|| sleeps_through(decision, &seen, &controller, clocks, bounds, guards))
     };
@@ -120,12 +121,14 @@ pub(crate) fn make_plan(
             } else {
                 let valid = controller.fresh & Object::App.bit() != 0;
                 let Told(status, left) = reporting.status;
+                let broken = broken.or_else(|| checks::broken_by_report(&seen, &status, guards));
                 queue[0] = Some(Request { ask: Ask::Status(status, left), valid });
                 let mut recorded = seen;
                 recorded.app.status = status;
-                let then = follow(&mut Pass::new(&observer, &mut memory), reporting, &recorded, |then| {
-                    line_up(&mut queue[1..], then, world, &controller);
-                });
+                let then =
+                    follow(&mut Pass::new(&observer, &mut memory), reporting, (&recorded, world), |then| {
+                        line_up(&mut queue[1..], then, world, &controller);
+                    });
                 broken.or(then)
             }
         }
@@ -191,13 +194,13 @@ pub(crate) fn reports_instead(world: &World, k: usize, bounds: &Bounds, guards: 
 fn follow<'a>(
     pass: &mut Pass<'_, Abstract<'a>>,
     reporting: Reporting<Abstract<'a>>,
-    recorded: &Objects,
+    (recorded, world): (&Objects, &World),
     mut line_up: impl FnMut(&Decision),
 ) -> Option<Broken> {
     match pass.reported(reporting, Outcome::Done, None, NOW) {
         Command::Send(sending) => {
             line_up(sending.decision());
-            broken_by(sending.decision(), recorded)
+            broken_by(sending.decision(), recorded, world)
         }
         _ => None,
     }
@@ -314,10 +317,11 @@ fn abandon(controller: &mut Controller, index: usize, ask: Ask) {
 pub(crate) fn unanswered(controller: &mut Controller, index: usize, request: Request, guards: &Guards) {
     abandon(controller, index, request.ask);
     let is_status = matches!(request.ask, Ask::Status(..));
+    let is_of_job = matches!(request.ask, Ask::RunJob(_) | Ask::DropJob(_));
     controller.queue[index] = None;
     if let Mode::Acting { unknown } = &mut controller.mode {
-        // An unknown report bumps nothing: it can't touch a pod.
-        *unknown |= !is_status;
+        // An unknown report bumps nothing: it can't touch a pod. Nor does the Job of a check, on which no traffic depends.
+        *unknown |= !is_status && !is_of_job;
     }
     settle(controller, guards);
 }
@@ -342,7 +346,7 @@ pub(crate) fn unknown_outside(controller: &mut Controller, removed: Option<Color
 pub(crate) fn start(controller: &mut Controller, term: u8, now: &Objects, guards: &Guards) {
     *controller = Controller { term, ..Controller::absent() };
     if term > 0 && !guards.live_look {
-        (controller.view, controller.fresh) = (*now, 63);
+        (controller.view, controller.fresh) = (*now, 127);
     }
 }
 
@@ -361,11 +365,11 @@ fn asks(action: &Action, facts: &Observed, seen: &Objects, token: Token) -> Vec<
         stored: PerColor { blue: &numbers.blue, green: &numbers.green },
     };
     let writes = plan::writes(action, facts, &inventory).unwrap_or_default();
-    writes.iter().filter_map(|write| ask(write, action, seen, token)).collect()
+    writes.iter().filter_map(|write| ask(write, action, facts, seen, token)).collect()
 }
 
 /// `None` for objects that the model does not know: a color's own Service comes and goes with the color.
-fn ask(write: &Write, action: &Action, seen: &Objects, token: Token) -> Option<Ask> {
+fn ask(write: &Write, action: &Action, facts: &Observed, seen: &Objects, token: Token) -> Option<Ask> {
     let small = |number: i64| u8::try_from(number).unwrap_or(u8::MAX);
     let size = |replicas: i32| u8::try_from(replicas).unwrap_or(u8::MAX);
     Some(match *write {
@@ -396,7 +400,7 @@ fn ask(write: &Write, action: &Action, seen: &Objects, token: Token) -> Option<A
         }
         Write::Deployment { color, number, replicas, create } => {
             let (number, size) = (small(number), size(replicas));
-            let kept = facts::kept(seen, color, number)?;
+            let kept = crate::facts::kept(seen, color, number)?;
             if create {
                 Ask::CreateDeployment(color, number, kept, size, token)
             } else {
@@ -408,11 +412,13 @@ fn ask(write: &Write, action: &Action, seen: &Objects, token: Token) -> Option<A
         Write::DeleteDeployment(color) => Ask::DeleteDeployment(color),
         Write::DeleteRevision { color, number } => Ask::Drop(color, small(number)),
         Write::ColorService { .. } | Write::DeleteColorService(_) => return None,
+        Write::Job { check, attempt } => Ask::RunJob(checks::created(seen, facts, check, attempt)?),
+        Write::DeleteJob(stray) => Ask::DropJob(checks::dropped(seen, facts, stray)?),
     })
 }
 
 /// What a decision must never be.
-fn broken_by(decision: &Decision, seen: &Objects) -> Option<Broken> {
+fn broken_by(decision: &Decision, seen: &Objects, world: &World) -> Option<Broken> {
     let fenced = |facts: &Observed| {
         let service = facts.service.ours().is_some_and(|s| s.fence == Fence::Mine);
         service
@@ -436,6 +442,10 @@ fn broken_by(decision: &Decision, seen: &Objects) -> Option<Broken> {
             {
                 return Some("an update in place was planned under the policy Freeze");
             }
+            // One that is on its way can't be called back: a Job carries no token.
+            Action::RunCheck { .. } if seen.app.paused => {
+                return Some("a Job was planned while the app is paused");
+            }
             Action::RemoveColor(color) if *seen.app.present.get(color) => {
                 return Some("a color was to be removed whose block is in the spec");
             }
@@ -446,7 +456,12 @@ fn broken_by(decision: &Decision, seen: &Objects) -> Option<Broken> {
             }
             Action::Switch { to, .. } => {
                 let runs = facts::current(seen, to).and_then(|number| facts::content(seen, to, number));
-                if runs.map(|content| content / 2) != Some(*seen.app.tags.get(to)) {
+                if let Some(broken) = checks::broken_by_decision(seen, to, live, world) {
+                    return Some(broken);
+                }
+                // What it goes back to by itself is what has served.
+                let is_asked = to == seen.app.active;
+                if is_asked && runs.map(|content| content / 2) != Some(*seen.app.tags.get(to)) {
                     return Some("a switch was planned to something else than the color's block asks for");
                 }
                 let ready = |color: Color| seen.deployments.get(color).map_or(0, |d| d.have);

@@ -4,6 +4,7 @@ use bluegreen_api::Color;
 use bluegreen_core::plan::Selection;
 
 use crate::Scope;
+use crate::checks::{self, Identity};
 use crate::objects::{App, Deployment, FOREIGN, FULL, LARGEST, Listed, Object};
 use crate::server;
 use crate::world::{Clock, Mode, World};
@@ -31,6 +32,8 @@ pub enum Edit {
     Leave,
     /// A color's block comes back, with this tag.
     Return(Color, u8),
+    /// `enforce` of the checks.
+    Enforce,
 }
 
 /// What happens to the children.
@@ -46,6 +49,8 @@ pub enum Mishap {
     ImageEdited(Color),
     /// A color's pods fail.
     Unready(Color),
+    /// Somebody deletes a check's Job.
+    JobDeleted(Identity),
 }
 
 /// Every edit that is possible now. Of the tags never used before, one stands for all.
@@ -77,13 +82,21 @@ pub fn edits(app: &App, scope: Scope) -> Vec<Edit> {
             });
         }
         Scope::Flips => all.retain(|edit| matches!(edit, Edit::Active)),
+        Scope::Checked => {
+            all.retain(|edit| {
+                !matches!(edit, Edit::Policy | Edit::Shared | Edit::Replicas(_) | Edit::Return(..))
+            });
+            all.push(Edit::Enforce);
+        }
         Scope::Sizes => all.retain(|edit| matches!(edit, Edit::Active | Edit::Replicas(_))),
     }
     all
 }
 
 pub(crate) fn edit(world: &mut World, edit: Edit) {
+    let before = world.objects.app;
     change_spec(&mut world.objects.app, edit);
+    checks::edited(world, &before);
     world.least = world.least.min(world.objects.app.replicas);
     world.edits -= 1;
     world.touch(Object::App);
@@ -106,6 +119,7 @@ pub fn change_spec(app: &mut App, edit: Edit) {
             app.active = app.active.other();
         }
         Edit::Return(color, tag) => (*app.tags.get_mut(color), *app.present.get_mut(color)) = (tag, true),
+        Edit::Enforce => app.checks.lenient = !app.checks.lenient,
         Edit::Shared => app.shared = 1 - app.shared,
         Edit::Pause => app.paused = !app.paused,
     }
@@ -121,6 +135,8 @@ pub(crate) fn mishaps(world: &World) -> Vec<Mishap> {
     if world.objects.service.is_some() {
         all.extend([Mishap::ServiceDeleted, Mishap::SelectorEdited]);
     }
+    let jobs = world.objects.jobs.iter().flat_map(|jobs| jobs.0).flatten();
+    all.extend(jobs.map(|job| Mishap::JobDeleted(job.of)));
     for color in Color::ALL {
         let Some(deployment) = world.objects.deployments.get(color) else { continue };
         if quiet {
@@ -163,6 +179,7 @@ pub(crate) fn happen(world: &mut World, mishap: Mishap) {
             }
             world.touch(Object::Deployment(color));
         }
+        Mishap::JobDeleted(of) => checks::deleted(world, of),
         Mishap::Unready(color) => {
             if let Some(deployment) = world.objects.deployments.get_mut(color) {
                 (deployment.pods, deployment.have) = (0, 0);

@@ -144,7 +144,8 @@ pub(crate) fn observe(
         switching: None,
         idle: PerColor::from_fn(|color| idle_for(seen, color)),
     };
-    Observed { service, colors, recorded, elapsed }
+    let checks = crate::checks::facts(seen, &colors, live, guards);
+    Observed { service, colors, recorded, elapsed, checks }
 }
 
 /// Since the color was last edited or its drain ended: a time that is long over, or has just begun.

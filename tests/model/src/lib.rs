@@ -15,6 +15,7 @@
 //! | `promises` | which promise it may break by that |
 //! | `environment` | Kubernetes' own controllers, the user, time |
 //! | [`steps`] | every step that is possible in a state |
+//! | [`checks`] | the checks of a switch, and their Jobs |
 //! | `canonical` | states that behave alike, as one |
 //! | [`explore`] | breadth first over all of them |
 //! | `found` | the states that were found |
@@ -28,6 +29,7 @@
 //! losing anything, since preconditions compare for equality alone.
 
 mod canonical;
+pub mod checks;
 #[cfg(test)]
 mod concrete;
 mod driver;
@@ -50,6 +52,7 @@ pub mod steps;
 pub mod story;
 pub mod world;
 
+pub use checks::Gates;
 use clap::{Args, ValueEnum};
 
 /// What may happen, and how often: the size of an exploration.
@@ -84,6 +87,9 @@ pub struct Bounds {
     /// What a deposed leader still does.
     #[arg(long, default_value = "sends")]
     pub deposed: Deposed,
+    /// Which checks the app has.
+    #[arg(long, default_value = "none")]
+    pub checks: Gates,
     /// Starts from an app without children, instead of one in which blue has been serving for long.
     #[arg(long)]
     pub from_nothing: bool,
@@ -99,6 +105,8 @@ pub enum Scope {
     Flips,
     /// `active`, and `replicas` of one, two and three.
     Sizes,
+    /// `active`, the tags, `paused`, the removal of a block, and whether checks decide: what matters to checks.
+    Checked,
     /// Those of every day, `activeUpdatePolicy`, and the removal and return of a color's block.
     All,
 }
@@ -166,6 +174,18 @@ pub struct Guards {
     pub narrow_slices: bool,
     /// A look by name reads the target's revisions that it knows of, and asks for the next one.
     pub narrow_revisions: bool,
+    /// A switch waits for the recorded pass of its check.
+    pub verdict: bool,
+    /// A verdict counts only for the switch that its Job was created for.
+    pub identity: bool,
+    /// The old color stays as it is until the check after the switch has its verdict.
+    pub watch: bool,
+    /// What was refused is not tried again.
+    pub latch: bool,
+    /// A revision that was left before its check had passed is not exempt.
+    pub unproven: bool,
+    /// What can't tell is not taken for a failure.
+    pub inconclusive: bool,
 }
 
 impl Guards {
@@ -186,6 +206,12 @@ impl Guards {
         narrow_clock: true,
         narrow_slices: true,
         narrow_revisions: true,
+        verdict: true,
+        identity: true,
+        watch: true,
+        latch: true,
+        unproven: true,
+        inconclusive: true,
     };
 
     /// Every guard by name (but `narrow_revisions`, for which it takes more edits than can be explored: it has a test of its
@@ -198,6 +224,7 @@ impl Guards {
         let mishap = Bounds { mishaps: 1, ..reduced };
         let flips = Bounds { scope: Scope::Flips, narrow: true, ..reduced };
         let many = Bounds { edits: 3, ..flips };
+        let checked = Bounds { scope: Scope::Checked, checks: Gates::Both, ..reduced };
         vec![
             ("observed generation", Self { observed_generation: false, ..all }, reduced),
             ("fence of the Service", Self { service_fence: false, ..all }, fault),
@@ -212,6 +239,20 @@ impl Guards {
             ("look by name for a switch alone", Self { narrow_alone: false, ..all }, flips),
             ("clock that stands at a look by name", Self { narrow_clock: false, ..all }, many),
             ("target's slices in a look by name", Self { narrow_slices: false, ..all }, flips),
+            ("recorded pass before a switch", Self { verdict: false, ..all }, checked),
+            (
+                "switch that a verdict is about",
+                Self { identity: false, ..all },
+                Bounds { edits: 3, checks: Gates::Before, ..checked },
+            ),
+            ("old color that is kept for a verdict", Self { watch: false, ..all }, checked),
+            ("memory of what was refused", Self { latch: false, ..all }, checked),
+            (
+                "suspicion of what was left unproven",
+                Self { unproven: false, ..all },
+                Bounds { edits: 3, ..checked },
+            ),
+            ("verdict that can't tell", Self { inconclusive: false, ..all }, checked),
             (
                 "question for one's tenure before a report",
                 Self { tenure: false, ..all },

@@ -9,6 +9,7 @@
 use bluegreen_api::Color;
 use bluegreen_core::plan::Selection;
 
+use crate::checks;
 use crate::driver::Broken;
 use crate::facts;
 use crate::found::{SHARDS, Shard};
@@ -67,7 +68,9 @@ pub(crate) fn is_acyclic(shards: &[Shard; SHARDS]) -> bool {
 pub(crate) fn wrong_end(world: &World, bounds: &Bounds) -> Option<Broken> {
     let objects = &world.objects;
     let (app, status) = (&objects.app, &objects.app.status);
-    if !status.written || !status.observed || !status.settled {
+    // What a check has refused waits for a person.
+    let is_settled = status.settled || checks::is_refused(objects);
+    if !status.written || !status.observed || !is_settled {
         return Some("the end of a run, and the status does not say so");
     }
     if app.paused {
@@ -83,10 +86,14 @@ pub(crate) fn wrong_end(world: &World, bounds: &Bounds) -> Option<Broken> {
     if let Some(broken) = unconverged(objects, bounds.idle) {
         return Some(broken);
     }
-    if (status.active, status.switch) != (Some(app.active), None) {
+    let live = checks::wanted(objects);
+    if (checks::is_refused(objects) && status.active.is_none()) || checks::has_no_way_back(objects) {
+        return None;
+    }
+    if (status.active, status.switch) != (Some(live), None) {
         return Some("the end of a run, and the status tells of a switch");
     }
-    if objects.slices.live != Some((app.active, app.replicas)) {
+    if objects.slices.live != Some((live, app.replicas)) {
         return Some("the end of a run, and the endpoints are elsewhere");
     }
     let rolled = |color| objects.deployments.get(color).is_none_or(|d| d.observed && d.pods == d.replicas);
@@ -95,7 +102,12 @@ pub(crate) fn wrong_end(world: &World, bounds: &Bounds) -> Option<Broken> {
 
 /// Is this what the spec asks for, as far as the operator declares it? Says so in its own words, not the planner's.
 pub(crate) fn unconverged(objects: &Objects, standby: Idle) -> Option<Broken> {
-    let (app, active) = (&objects.app, objects.app.active);
+    // Nothing was ever live, and what was to be has been refused.
+    let is_first = objects.service.is_some_and(|service| service.committed.is_none());
+    if (checks::is_refused(objects) && is_first) || checks::has_no_way_back(objects) {
+        return None;
+    }
+    let (app, active) = (&objects.app, checks::wanted(objects));
     let selected = objects.service.map(|service| (service.selects, service.committed));
     if selected != Some((Selection::Color(active), Some(active))) {
         return Some("nothing left to do, and the Service does not select what the spec asks for");
@@ -103,6 +115,10 @@ pub(crate) fn unconverged(objects: &Objects, standby: Idle) -> Option<Broken> {
     let Some(live) = objects.deployments.get(active) else {
         return Some("nothing left to do, and the live color has no Deployment");
     };
+    // A color without a block is live only until the other may be: nothing is asked of it.
+    if checks::is_refused(objects) && !*app.present.get(active) {
+        return None;
+    }
     let ready = live.observed && live.current;
     if (live.have, live.replicas) != (app.replicas, app.replicas) || !ready {
         return Some("nothing left to do, and the live color is not fully ready");

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use bluegreen_model::explore::{Explored, explore};
-use bluegreen_model::{Bounds, Deposed, Guards, Idle, Scope};
+use bluegreen_model::{Bounds, Deposed, Gates, Guards, Idle, Scope};
 use clap::Parser;
 
 /// Explores every state of the operator against an abstract cluster. Without bounds: the standard ones, one after the
@@ -65,6 +65,7 @@ fn larger() -> Vec<Bounds> {
 fn standard() -> Vec<Bounds> {
     let two = Bounds { edits: 2, idle: Idle::Reduced, ..Bounds::default() };
     let one = Bounds { edits: 1, scope: Scope::All, ..two };
+    let checked = Bounds { scope: Scope::Checked, checks: Gates::Both, ..two };
     vec![
         // Two controllers, two edits, one crash or one delayed request.
         Bounds { takeovers: 1, faults: 1, ..two },
@@ -90,6 +91,15 @@ fn standard() -> Vec<Bounds> {
         Bounds { narrow: true, takeovers: 1, faults: 1, ..one },
         Bounds { narrow: true, takeovers: 1, faults: 1, idle: Idle::Warm, ..one },
         Bounds { narrow: true, edits: 5, scope: Scope::Flips, ..two },
+        // Checks that end as they like: before a switch, after it, and both.
+        Bounds { edits: 3, checks: Gates::After, ..checked },
+        Bounds { edits: 3, idle: Idle::Warm, ..checked },
+        Bounds { edits: 3, ..checked },
+        Bounds { faults: 1, ..checked },
+        Bounds { edits: 1, takeovers: 1, faults: 1, ..checked },
+        Bounds { edits: 1, takeovers: 1, faults: 1, narrow: true, ..checked },
+        Bounds { edits: 1, mishaps: 1, ..checked },
+        Bounds { edits: 1, faults: 1, from_nothing: true, checks: Gates::Before, ..checked },
         // The first activation.
         Bounds { faults: 1, from_nothing: true, ..one },
     ]

@@ -23,7 +23,8 @@ pub(crate) fn begin(world: &World, k: usize, to: Color, guards: &Guards) -> Opti
     controller.cache = Cache { stored: stored.or(Some(now.stored)), slices: slices.or(Some(now.slices)) };
     controller.mode = Mode::Confirming(to);
     controller.view = *now;
-    controller.fresh = 63;
+    controller.fresh = 127;
+    controller.view.jobs = None;
     read(controller, to, Object::Stored, now, guards)?;
     read(controller, to, Object::Slices, now, guards)?;
     Some(next)
@@ -50,6 +51,8 @@ fn read(
     match object {
         Object::Stored => controller.view.stored = revisions(&stored?, &now.stored, to, guards)?,
         Object::Slices => controller.view.slices = listed(slices?, &now.slices, to, guards),
+        // They decide nothing: the status that is read does.
+        Object::Jobs => controller.view.jobs = None,
         Object::App | Object::Service | Object::Deployment(_) => {}
     }
     Some(())
@@ -198,6 +201,7 @@ mod tests {
         prompted: false,
         narrow: true,
         deposed: crate::Deposed::Sends,
+        checks: crate::Gates::None,
         from_nothing: false,
     };
 

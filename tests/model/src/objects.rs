@@ -4,6 +4,7 @@ use bluegreen_api::{Color, PerColor};
 use bluegreen_core::plan::Selection;
 
 use crate::Idle;
+use crate::checks::{Asked, Jobs, Reported};
 
 /// Pods of a full color, unless the user asks for fewer.
 pub const FULL: u8 = 2;
@@ -42,6 +43,8 @@ pub struct App {
     pub rolling: bool,
     /// `spec.paused`.
     pub paused: bool,
+    /// `spec.checks`.
+    pub checks: Asked,
     /// `status`, as far as it is read back.
     pub status: Status,
     /// The standby timer has run out, as far as it counts from when the status tells that the color was left.
@@ -65,6 +68,8 @@ pub struct Status {
     pub served: PerColor<u8>,
     /// `status.desiredHealthy`; zero for none.
     pub healthy: u8,
+    /// What it says of checks.
+    pub checks: Reported,
 }
 
 /// The live Service.
@@ -149,6 +154,8 @@ pub struct Objects {
     pub stored_long_ago: PerColor<bool>,
     /// EndpointSlices.
     pub slices: Slices,
+    /// The Jobs of checks; `None`: not read.
+    pub jobs: Option<Jobs>,
 }
 
 /// An object with a resourceVersion of its own (the list reads count as one).
@@ -164,17 +171,20 @@ pub enum Object {
     Stored,
     /// The list of EndpointSlices.
     Slices,
+    /// The list of Jobs.
+    Jobs,
 }
 
 impl Object {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::App,
         Self::Service,
         Self::Deployment(Color::Blue),
         Self::Deployment(Color::Green),
         Self::Stored,
         Self::Slices,
+        Self::Jobs,
     ];
 
     /// Its bit in a set of objects.
@@ -186,6 +196,7 @@ impl Object {
             Self::Deployment(Color::Green) => 8,
             Self::Stored => 16,
             Self::Slices => 32,
+            Self::Jobs => 64,
         }
     }
 }
@@ -201,6 +212,7 @@ impl Objects {
                 (self.stored, self.stored_long_ago) = (now.stored, now.stored_long_ago);
             }
             Object::Slices => self.slices = now.slices,
+            Object::Jobs => self.jobs = now.jobs,
         }
     }
 }
@@ -222,6 +234,7 @@ pub(crate) fn nothing() -> Objects {
             replicas: FULL,
             rolling: false,
             paused: false,
+            checks: Asked::default(),
             status: Status::default(),
             left_long_ago: PerColor { blue: true, green: true },
         },
@@ -230,6 +243,7 @@ pub(crate) fn nothing() -> Objects {
         stored: PerColor::default(),
         stored_long_ago: PerColor { blue: true, green: true },
         slices: Slices::default(),
+        jobs: Some(Jobs::default()),
     }
 }
 
@@ -252,6 +266,7 @@ pub(crate) fn blue_serves(idle: Idle) -> Objects {
         switch: None,
         served: PerColor { blue: 1, green: 0 },
         healthy: FULL,
+        checks: Reported::default(),
     };
     objects.service = Some(Service {
         selects: Selection::Color(Color::Blue),

@@ -85,7 +85,7 @@ pub(crate) fn listed(objects: &Objects, color: Color) -> u8 {
 impl Picture {
     /// Is this what the model's objects look like? `Err` says what is not.
     pub fn agrees(&self, with: &Objects) -> Result<(), String> {
-        let Objects { app, service, deployments: _, stored, stored_long_ago: _, slices: _ } = with;
+        let Objects { app, service, deployments: _, stored, stored_long_ago: _, slices: _, jobs: _ } = with;
         same("the app", &App { left_long_ago: self.app.left_long_ago, ..*app }, &self.app)?;
         same("the Service", service, &self.service)?;
         same("the revisions", stored, &self.stored)?;

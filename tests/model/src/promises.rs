@@ -4,6 +4,7 @@ use bluegreen_api::Color;
 use bluegreen_core::plan::Selection;
 
 use crate::Guards;
+use crate::checks;
 use crate::driver::Broken;
 use crate::facts;
 use crate::objects::{Kept, Service};
@@ -55,6 +56,8 @@ fn broken_at_last(world: &World, ask: Ask) -> Option<Broken> {
         | Ask::StampDeployment(..)
         | Ask::Store(..)
         | Ask::Drop(..)
+        | Ask::RunJob(_)
+        | Ask::DropJob(_)
         | Ask::Status(..) => None,
     }
 }
@@ -90,7 +93,11 @@ fn by_switch(world: &World, service: &Service) -> Option<Broken> {
     if truth.listed < enough {
         return Some("a switch committed onto a color whose own endpoints never listed its pods");
     }
-    if settled(world) && (objects.app.active != to || objects.app.paused) {
+    if let Some(broken) = checks::broken_by_switch(world, to, *service.served.get(to)) {
+        return Some(broken);
+    }
+    let asked = checks::wanted(objects);
+    if settled(world) && ((objects.app.active != to && asked != to) || objects.app.paused) {
         return Some("a switch committed after its cancel, or a pause, had been reported as done");
     }
     None
@@ -129,6 +136,9 @@ fn by_change(world: &World, color: Color, change: Change) -> Option<Broken> {
     let is_size_of_live = world.committed == Some(color) && !alters;
     if objects.app.paused && settled(world) && !is_size_of_live {
         return Some("a Deployment was edited after a pause had been reported as done");
+    }
+    if let Some(broken) = checks::broken_by_change(world, color, alters || lowers) {
+        return Some(broken);
     }
     let selected = objects.service.is_some_and(|service| service.selects == Selection::Color(color));
     // A user who asks for fewer pods, and for more again before the write has arrived, is served soon.

@@ -240,6 +240,7 @@ fn is_unseen(step: Step) -> bool {
         | Step::Recount(_)
         | Step::ListPods(_)
         | Step::MoveEndpoints
+        | Step::JobEnds(..)
         | Step::Edit(_)
         | Step::Mishap(_) => false,
     }

@@ -30,7 +30,8 @@ pub(crate) fn report(
     let number = |number: Option<i64>| number.map_or(0, |number| u8::try_from(number).unwrap_or(u8::MAX));
     let served = PerColor::from_fn(|color| number(*served.get(color)));
     let healthy = number(healthy.map(i64::from));
-    Status { written: true, observed: true, settled, active, switch, served, healthy }
+    let checks = crate::checks::report(seen, facts, plan, switch);
+    Status { written: true, observed: true, settled, active, switch, served, healthy, checks }
 }
 
 /// The color that the history says was left just now, or whose drain has just ended: the standby timer counts from there.
@@ -110,6 +111,8 @@ mod tests {
             switch: status.switch.as_ref().map(|switch| (switch.from, switch.to)),
             served: PerColor::from_fn(|color| u8::try_from(served(color)).unwrap()),
             healthy: u8::try_from(status.desired_healthy.unwrap_or(0)).unwrap(),
+            // A test of their own compares them.
+            checks: crate::checks::Reported::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use bluegreen_api::Color;
 
+use crate::checks::Identity;
 use crate::objects::{Kept, Object, Service, Status, Token};
 
 /// Why the Service is written.
@@ -36,6 +37,10 @@ pub enum Ask {
     Store(Color, u8, Kept),
     /// Delete a stored rendering.
     Drop(Color, u8),
+    /// Create a check's Job.
+    RunJob(Identity),
+    /// Delete a check's Job.
+    DropJob(Identity),
     /// Report; and whether that tells when a color was left.
     Status(Status, Option<Color>),
 }
@@ -50,13 +55,14 @@ impl Ask {
             | Self::StampDeployment(color, _)
             | Self::DeleteDeployment(color) => Object::Deployment(color),
             Self::Store(..) | Self::Drop(..) => Object::Stored,
+            Self::RunJob(_) | Self::DropJob(_) => Object::Jobs,
             Self::Status(..) => Object::App,
         }
     }
 
     /// Its precondition is that this object has not changed. A revision never does: it is known by its uid alone.
     pub(crate) fn rests_on(self, object: Object) -> bool {
-        self.object() == object && !matches!(self, Self::Drop(..))
+        self.object() == object && !matches!(self, Self::Drop(..) | Self::RunJob(_) | Self::DropJob(_))
     }
 
     /// The token that it would leave on the object.
@@ -71,13 +77,21 @@ impl Ask {
             | Self::CreateDeployment(.., token)
             | Self::PutDeployment(.., token)
             | Self::StampDeployment(_, token) => Some(token),
-            Self::DeleteDeployment(_) | Self::Store(..) | Self::Drop(..) | Self::Status(..) => None,
+            Self::DeleteDeployment(_)
+            | Self::Store(..)
+            | Self::Drop(..)
+            | Self::RunJob(_)
+            | Self::DropJob(_)
+            | Self::Status(..) => None,
         }
     }
 
     /// Its precondition is absence.
     pub(crate) fn creates(self) -> bool {
-        matches!(self, Self::CreateService(_) | Self::CreateDeployment(..) | Self::Store(..))
+        matches!(
+            self,
+            Self::CreateService(_) | Self::CreateDeployment(..) | Self::Store(..) | Self::RunJob(_)
+        )
     }
 }
 

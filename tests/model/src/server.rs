@@ -1,12 +1,14 @@
 //! What a request does when it arrives.
 
 use bluegreen_api::Color;
+use bluegreen_core::plan::Selection;
 
+use crate::checks;
 use crate::driver::Broken;
 use crate::facts;
 use crate::objects::{Deployment, Kept, Listed, Object, Objects};
 use crate::promises;
-use crate::request::{Ask, Request};
+use crate::request::{Ask, Request, Why};
 use crate::world::{Controller, Truth, World};
 use crate::{Bounds, Guards, Scope};
 
@@ -29,10 +31,11 @@ pub(crate) fn holds(world: &World, request: Request, guards: &Guards) -> bool {
         Ask::Store(color, number, _) | Ask::Drop(color, number) => {
             facts::kept(objects, color, number).is_some()
         }
+        Ask::RunJob(of) | Ask::DropJob(of) => objects.jobs.is_some_and(|jobs| jobs.get(of).is_some()),
         other => match other.object() {
             Object::Service => objects.service.is_some(),
             Object::Deployment(color) => objects.deployments.get(color).is_some(),
-            Object::App | Object::Stored | Object::Slices => true,
+            Object::App | Object::Stored | Object::Slices | Object::Jobs => true,
         },
     };
     if request.ask.creates() { !exists } else { exists && (request.valid || !guards.precondition) }
@@ -46,12 +49,15 @@ pub(crate) fn may_hold(world: &World, request: Request, bounds: &Bounds, guards:
             Ask::CreateService(_) => world.mishaps > 0,
             Ask::CreateDeployment(color, ..) => world.mishaps > 0 || may_be_removed(world, color, bounds),
             Ask::Store(color, ..) => may_be_removed(world, color, bounds),
+            // It may be deleted at any time.
+            Ask::RunJob(_) => true,
             Ask::PutService(..)
             | Ask::StampService(_)
             | Ask::PutDeployment(..)
             | Ask::StampDeployment(..)
             | Ask::DeleteDeployment(_)
             | Ask::Drop(..)
+            | Ask::DropJob(_)
             | Ask::Status(..) => false,
         }
 }
@@ -77,9 +83,13 @@ fn change(world: &mut World, ask: Ask) -> bool {
     let timed = world.timed;
     match ask {
         Ask::CreateService(service) => world.objects.service = Some(service),
-        Ask::PutService(service, _) => {
+        Ask::PutService(service, why) => {
+            let from = world.committed;
             world.objects.service = Some(service);
             world.committed = service.committed;
+            if let (Selection::Color(to), Why::Switch) = (service.selects, why) {
+                checks::switched(world, to, *service.served.get(to), from);
+            }
         }
         Ask::StampService(token) => {
             if let Some(service) = &mut world.objects.service {
@@ -124,8 +134,15 @@ fn change(world: &mut World, ask: Ask) -> bool {
             }
         }
         Ask::Drop(color, number) => forget(world, color, number),
+        Ask::RunJob(of) => {
+            if let Some(jobs) = &mut world.objects.jobs {
+                jobs.add(of);
+            }
+        }
+        Ask::DropJob(of) => checks::deleted(world, of),
         Ask::Status(status, left) => {
             world.objects.app.status = status;
+            checks::reported(world);
             if let Some(color) = left {
                 *world.objects.app.left_long_ago.get_mut(color) = !timed;
             }

@@ -1,7 +1,8 @@
 //! Every step that is possible in a state.
 
-use bluegreen_api::Color;
+use bluegreen_api::{CheckResult, Color};
 
+use crate::checks::{self, Identity};
 use crate::driver::{self, Broken, How};
 use crate::environment as env;
 pub use crate::environment::{Edit, Mishap, Note, change_spec, edits};
@@ -54,6 +55,8 @@ pub enum Step {
     MoveEndpoints,
     /// A drain clock of a controller reaches the drain: both of its clocks, or only `cleared`.
     DrainPassed(usize, bool),
+    /// A check's Job ends.
+    JobEnds(Identity, CheckResult),
     /// A color's standby timer runs out.
     StandbyTimer(Color),
     /// The user edits the spec.
@@ -99,6 +102,9 @@ pub fn successors(world: &World, bounds: &Bounds, guards: &Guards, out: &mut Vec
         if let Some(next) = env::idle_for_long(world, color) {
             push(Step::StandbyTimer(color), next, None, true);
         }
+    }
+    for (of, result, next) in checks::ends(world) {
+        push(Step::JobEnds(of, result), next, None, true);
     }
     if let Some(next) = env::move_endpoints(world) {
         push(Step::MoveEndpoints, next, None, true);

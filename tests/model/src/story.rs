@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use bluegreen_api::Color;
 
+use crate::checks::Identity;
 use crate::explore::Counterexample;
 use crate::objects::{Object, Status};
 use crate::request::{Ask, Request, Why};
@@ -72,6 +73,7 @@ pub(crate) fn words(step: Step, before: &World, after: &World) -> String {
         Step::MoveEndpoints => "the live slices follow the Service".to_owned(),
         Step::DrainPassed(k, true) => format!("{}'s drain clocks reach the drain", name(k)),
         Step::DrainPassed(k, false) => format!("{}'s clock of the cleared slices reaches the drain", name(k)),
+        Step::JobEnds(of, result) => format!("the Job {} ends: {}", job(of), result.as_str()),
         Step::StandbyTimer(color) => format!("{color}'s standby timer runs out"),
         Step::Edit(edit) => format!("the user sets {}", edit_words(edit, after)),
         Step::Mishap(mishap) => mishap_words(mishap),
@@ -84,6 +86,7 @@ fn edit_words(edit: Edit, after: &World) -> String {
         Edit::Active => format!("active: {}", app.active),
         Edit::Tag(color, tag) => format!("{color}.tag: v{tag}"),
         Edit::Both(tag) => format!("active: {} and {}.tag: v{tag}", app.active, app.active),
+        Edit::Enforce => format!("enforce: {}", !app.checks.lenient),
         Edit::Shared => format!("a shared field to {}", app.shared),
         Edit::Pause => format!("paused: {}", app.paused),
         Edit::Replicas(_) => format!("replicas: {}", app.replicas),
@@ -102,6 +105,7 @@ fn mishap_words(mishap: Mishap) -> String {
         Mishap::DeploymentDeleted(color) => format!("somebody deletes {color}'s Deployment"),
         Mishap::SelectorEdited => "somebody edits the live Service's selector".to_owned(),
         Mishap::ImageEdited(color) => format!("somebody sets another image on {color}'s Deployment"),
+        Mishap::JobDeleted(of) => format!("somebody deletes the Job {}", job(of)),
         Mishap::Unready(color) => format!("{color}'s pods turn unready"),
     }
 }
@@ -113,6 +117,7 @@ pub(crate) fn object_name(object: Object) -> String {
         Object::Deployment(color) => format!("{color}'s Deployment"),
         Object::Stored => "the revisions".to_owned(),
         Object::Slices => "the EndpointSlices".to_owned(),
+        Object::Jobs => "the Jobs".to_owned(),
     }
 }
 
@@ -138,6 +143,8 @@ pub(crate) fn request(request: Request) -> String {
             format!("store {color}'s revision {number} (v{}, shared {})", kept.content / 2, kept.content % 2)
         }
         Ask::Drop(color, number) => format!("delete {color}'s revision {number}"),
+        Ask::RunJob(of) => format!("create the Job {}", job(of)),
+        Ask::DropJob(of) => format!("delete the Job {}", job(of)),
         Ask::DeleteDeployment(color) => format!("delete {color}'s Deployment"),
         Ask::Status(status, _) => format!("report {}", status_words(&status)),
     }
@@ -149,10 +156,22 @@ fn status_words(status: &Status) -> String {
     if let Some((from, to)) = status.switch {
         let _ = write!(words, ", switch {} to {to}", color(from));
     }
+    for noted in status.checks.noted.iter().flatten() {
+        let _ = write!(words, ", {} {}", job(noted.of), noted.result.as_str());
+    }
+    if status.checks.refused.is_some() {
+        words.push_str(", refused");
+    }
     if status.observed && status.settled {
         words.push_str(", settled");
     }
     words
+}
+
+/// A Job by what it is about.
+fn job(of: Identity) -> String {
+    let Identity { when, color, revision, generation, attempt } = of;
+    format!("{} {color} r{revision} of edit {generation}, no. {attempt}", when.as_str())
 }
 
 /// The cluster in one line.

@@ -4,6 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use bluegreen_api::{Color, PerColor};
 
+use crate::checks::Proof;
 use crate::fingerprint::fingerprint;
 use crate::objects::{FULL, Kept, LARGEST, Object, Objects, REVISIONS, Slices, blue_serves, nothing};
 use crate::request::{Ask, Request};
@@ -136,6 +137,8 @@ pub struct World {
     /// The fewest pods that ever carried the traffic, since something became live; where sizes are edited, since anything that is
     /// under way began.
     pub carried: u8,
+    /// What is true of checks.
+    pub proof: Proof,
     /// Sizes are edited, up to [`LARGEST`].
     pub sized: bool,
     /// The standby timer takes time.
@@ -154,7 +157,8 @@ impl World {
     /// Where an exploration starts.
     #[must_use]
     pub fn first(bounds: &Bounds) -> Self {
-        let objects = if bounds.from_nothing { nothing() } else { blue_serves(bounds.idle) };
+        let mut objects = if bounds.from_nothing { nothing() } else { blue_serves(bounds.idle) };
+        objects.app.checks.gates = bounds.checks;
         let controller = |term| Controller { term, ..Controller::absent() };
         let ready = !bounds.from_nothing;
         let truth = |exposed, color: Color| {
@@ -170,6 +174,7 @@ impl World {
             truth: PerColor { blue: truth(ready, Color::Blue), green: truth(false, Color::Green) },
             least: FULL,
             carried: FULL,
+            proof: Proof::first(bounds.checks, bounds.from_nothing),
             sized: bounds.scope == Scope::Sizes,
             timed: bounds.idle == Idle::Timed,
             edits: bounds.edits,
@@ -232,7 +237,7 @@ impl Hash for Hashed<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let World { objects, controllers, epoch, late, committed, truth, least, carried, timed, .. } =
             self.world;
-        let World { edits, mishaps, faults, takeovers, .. } = self.world;
+        let World { proof, edits, mishaps, faults, takeovers, .. } = self.world;
         for controller in controllers {
             let Controller { term, attempt, clocks, mode, view, fresh, cache, queue } = controller;
             (term, mode).hash(state);
@@ -247,7 +252,7 @@ impl Hash for Hashed<'_> {
                 debug_assert_eq!(*view, nothing());
             }
         }
-        (objects, epoch, late, committed, truth).hash(state);
+        (objects, epoch, late, committed, truth, proof).hash(state);
         [*least, *carried, u8::from(*timed), *edits, *mishaps, *faults, *takeovers].hash(state);
     }
 }

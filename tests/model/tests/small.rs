@@ -1,7 +1,7 @@
 //! Bounds that are small enough for every test run, explored to the end. `make model` explores larger ones.
 
 use bluegreen_model::explore::explore;
-use bluegreen_model::{Bounds, Deposed, Guards, Idle, Scope};
+use bluegreen_model::{Bounds, Deposed, Gates, Guards, Idle, Scope};
 
 fn holds(bounds: Bounds) {
     let explored = explore(&bounds, &Guards::ALL, usize::MAX, |_, _, _| ());
@@ -22,6 +22,7 @@ const REDUCED: Bounds = Bounds {
     prompted: false,
     narrow: false,
     deposed: Deposed::Sends,
+    checks: Gates::None,
     from_nothing: false,
 };
 
@@ -61,6 +62,23 @@ fn a_switch_that_is_confirmed_by_name() {
     holds(Bounds { edits: 1, faults: 1, ..narrow });
     holds(Bounds { edits: 1, faults: 1, idle: Idle::Warm, ..narrow });
     holds(Bounds { edits: 3, scope: Scope::Flips, ..narrow });
+}
+
+/// With a check before a switch and one after it, which end as they like.
+#[test]
+fn two_edits_with_checks() {
+    let checked = Bounds { edits: 2, scope: Scope::Checked, ..REDUCED };
+    for checks in [Gates::Before, Gates::After, Gates::Both] {
+        holds(Bounds { checks, ..checked });
+        holds(Bounds { checks, edits: 1, from_nothing: true, ..checked });
+    }
+}
+
+#[test]
+fn an_edit_with_checks_and_a_crash_or_a_mishap() {
+    let checked = Bounds { edits: 1, scope: Scope::Checked, checks: Gates::Both, ..REDUCED };
+    holds(Bounds { faults: 1, ..checked });
+    holds(Bounds { mishaps: 1, ..checked });
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kube::core::Status;
 
 use crate::harmless::{harmless, visible};
+use crate::plan::Action;
 use crate::text::{cut, listed};
 use bluegreen_api::Color;
 
@@ -18,6 +19,8 @@ const WORDS: usize = 960;
 pub struct Failure {
     /// The color that it was about; `None` for the live Service.
     pub color: Option<Color>,
+    /// The check whose Job it was about, by its place in `spec.checks`.
+    pub check: Option<u8>,
     /// Who has to do something about it.
     pub kind: FailureKind,
     /// The API server's words.
@@ -25,9 +28,9 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// What such an outcome of a write about `color` says; `None` if the write needs no words: it succeeded, another read will
+    /// What such an outcome of an action says; `None` if the write needs no words: it succeeded, another read will
     /// tell, or this process leads no more.
-    pub fn of(outcome: &Outcome, color: Option<Color>) -> Option<Self> {
+    pub fn of(outcome: &Outcome, action: Option<&Action>) -> Option<Self> {
         let (kind, words) = match outcome {
             Outcome::Refused(words) => (FailureKind::Refused, words.clone()),
             Outcome::Failed(words) | Outcome::Unknown(words) => (FailureKind::Failed, words.clone()),
@@ -36,7 +39,11 @@ impl Failure {
             }
             Outcome::Done | Outcome::Stale | Outcome::Gone | Outcome::NotLeading => return None,
         };
-        Some(Self { color, kind, words })
+        let check = action.and_then(|action| match action {
+            Action::RunCheck { check, .. } => Some(*check),
+            _ => None,
+        });
+        Some(Self { color: action.and_then(Action::color), check, kind, words })
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! Every request is a server-side apply, a delete, or a patch of the owners of fields, that carries the uid and the resourceVersion of the very copy that
 //! the plan was made from, so a late or stale request fails instead of taking effect. A create carries a resourceVersion
-//! that no object has, so it fails where an object of that name exists.
+//! that no object has, so it fails where an object of that name exists. Only the Job of a check is created by POST, for
+//! which the operator needs no right to change Jobs.
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::core::ApiResource;
@@ -14,9 +16,9 @@ use serde_json::{Value, json};
 
 use crate::desired::{self, LiveService, Place, names};
 use crate::fence::Token;
-use crate::observe::Snapshot;
+use crate::observe::{self, Snapshot};
 use crate::plan::{Action, Inventory, Mismatch, Observed, Selection, ServiceWrite, Source, Write, writes};
-use bluegreen_api::{BlueGreenApp, Color, PerColor, ServiceStatus};
+use bluegreen_api::{BlueGreenApp, CheckTime, Color, PerColor, ServiceStatus};
 
 /// A resourceVersion that no stored object has: an apply that carries it can only create.
 pub const NO_SUCH_VERSION: &str = "1";
@@ -29,6 +31,8 @@ pub struct Target<'a> {
     pub facts: &'a Observed,
     /// This leader's token.
     pub token: &'a Token,
+    /// The image with the program of the checks' short forms.
+    pub checker: &'a str,
 }
 
 /// One object that a request is about.
@@ -47,6 +51,8 @@ pub enum Object {
         /// Its number.
         number: i64,
     },
+    /// The Job of a check.
+    Job,
 }
 
 /// One request to the API server.
@@ -84,6 +90,11 @@ pub enum Verb {
         /// The patch, without the precondition.
         body: Value,
     },
+    /// Create by POST.
+    Create {
+        /// The object.
+        body: Value,
+    },
     /// Delete in the background: dependents go after it.
     Delete,
 }
@@ -113,6 +124,7 @@ impl Object {
             Self::Service | Self::ColorService(_) => "Service",
             Self::Deployment(_) => "Deployment",
             Self::Revision { .. } => "ControllerRevision",
+            Self::Job => "Job",
         }
     }
 
@@ -122,6 +134,7 @@ impl Object {
             Self::Service | Self::ColorService(_) => "service",
             Self::Deployment(_) => "deployment",
             Self::Revision { .. } => "controllerrevision",
+            Self::Job => "job",
         }
     }
 
@@ -131,6 +144,7 @@ impl Object {
             Self::Service | Self::ColorService(_) => ApiResource::erase::<Service>(&()),
             Self::Deployment(_) => ApiResource::erase::<Deployment>(&()),
             Self::Revision { .. } => ApiResource::erase::<ControllerRevision>(&()),
+            Self::Job => ApiResource::erase::<Job>(&()),
         }
     }
 
@@ -141,6 +155,8 @@ impl Object {
             Self::ColorService(color) => names::color_service_name(app, color),
             Self::Deployment(color) => names::deployment_name(app, color),
             Self::Revision { color, number } => names::revision_name(app, color, number),
+            // It has a name of its own, which the caller knows.
+            Self::Job => String::new(),
         }
     }
 }
@@ -188,6 +204,7 @@ fn served(app: &BlueGreenApp) -> PerColor<Option<i64>> {
 
 impl Target<'_> {
     fn request(&self, write: &Write) -> Result<Request, Mismatch> {
+        let mut named = None;
         let (object, verb, only) = match *write {
             Write::Service(service) => self.service(&service)?,
             Write::ColorService { color, create } => {
@@ -241,16 +258,45 @@ impl Target<'_> {
                 let read = self.seen.read_revision(color, number).ok_or(Mismatch)?;
                 (Object::Revision { color, number }, Verb::Delete, Only::Unchanged(read.exactly.clone()))
             }
+            Write::Job { check, attempt } => {
+                let (name, body) = self.job(check, attempt)?;
+                named = Some(name);
+                (Object::Job, Verb::Create { body }, Only::Absent)
+            }
+            Write::DeleteJob(stray) => {
+                let checks = &self.facts.checks;
+                let strays = observe::stray_jobs(self.seen, checks.run.as_ref(), &checks.all);
+                let job = strays.get(usize::from(stray)).ok_or(Mismatch)?;
+                named = job.metadata.name.clone();
+                (Object::Job, Verb::Delete, unchanged(Some(job.as_ref()))?)
+            }
         };
         let app = &self.seen.app;
         Ok(Request {
             object,
             namespace: app.namespace().unwrap_or_default(),
-            name: object.name(&app.name_any()),
+            name: named.unwrap_or_else(|| object.name(&app.name_any())),
             verb,
             only,
             waits: write.waits(),
         })
+    }
+
+    /// The Job of a check, by its place in the spec, with its name.
+    fn job(&self, check: u8, attempt: u8) -> Result<(String, Value), Mismatch> {
+        let (app, run) = (&self.seen.app, self.facts.checks.run.ok_or(Mismatch)?);
+        let check = app.spec.checks.get(usize::from(check)).ok_or(Mismatch)?;
+        let stored = self.seen.revision(run.color, run.revision).ok_or(Mismatch)?;
+        let service = match check.when {
+            CheckTime::Before => self.seen.color_services.get(run.color).as_deref(),
+            CheckTime::After => self.seen.service.as_deref(),
+        };
+        let asked = desired::Asked {
+            image: stored.image().unwrap_or_default(),
+            address: service.and_then(|service| service.spec.as_ref()?.cluster_ip.as_deref()),
+            checker: self.checker,
+        };
+        Ok((desired::job_name(app, &run, check, attempt), desired::job(app, &run, check, attempt, &asked)))
     }
 
     /// The live Service. One that is created again asks for the addresses that it had; where somebody has taken them,

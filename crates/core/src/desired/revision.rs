@@ -139,6 +139,7 @@ fn hash(spec: &BlueGreenAppSpec, color: Color, timing: &Timing) -> Option<String
         app_protocol: _,
         service: _,
         active_update_policy: _,
+        checks: _,
         paused: _,
     } = spec;
     let Timing { min_ready_seconds, progress_deadline_seconds, drain_seconds, max_surge } = timing;

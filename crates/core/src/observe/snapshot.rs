@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment, ReplicaSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -35,6 +36,8 @@ pub struct Snapshot {
     pub live_slices: Vec<Arc<EndpointSlice>>,
     /// The EndpointSlices of each color's own Service.
     pub color_slices: PerColor<Vec<Arc<EndpointSlice>>>,
+    /// The Jobs of the app's checks; `None`: not read.
+    pub jobs: Option<Vec<Arc<Job>>>,
     /// The ReplicaSets and pods of each color. Only a live read fills it.
     pub proof: PerColor<Option<Proof>>,
 }
@@ -148,6 +151,7 @@ impl Snapshot {
             stored: PerColor::default(),
             live_slices: Vec::new(),
             color_slices: PerColor::default(),
+            jobs: None,
             proof: PerColor::default(),
         }
     }

@@ -81,11 +81,14 @@ impl<O: Observer> Pass<'_, O> {
             decision.plan.actions.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Outcome::Done);
         self.announcements.extend(done.filter_map(|(action, _)| announcement(action, &decision)));
         let again = Depth::Whole { owners: false };
-        let (gravest, color) = gravest(&decision.plan.actions, outcomes, decision.intent.active.other());
-        if let Some(failure) = Failure::of(&gravest, color) {
+        let gravest = gravest(&decision.plan.actions, outcomes, decision.intent.active.other());
+        let color = gravest.action.and_then(Action::color);
+        let is_of_check = gravest.action.is_some_and(is_about_job);
+        let gravest_outcome = gravest.outcome;
+        if let Some(failure) = Failure::of(&gravest_outcome, gravest.action) {
             self.failed(failure, &decision, at);
         }
-        match gravest {
+        match gravest_outcome {
             Outcome::Done => {
                 // A stamp is no success of the write that it makes possible.
                 if !decision.plan.actions.iter().all(is_fence) {
@@ -101,7 +104,8 @@ impl<O: Observer> Pass<'_, O> {
                 None => {
                     let words = "An object of the app was changed or deleted by somebody else in the very moment of each write \
                                  of it, several times in a row";
-                    let failure = Failure { color, kind: FailureKind::Failed, words: words.to_owned() };
+                    let failure =
+                        Failure { color, check: None, kind: FailureKind::Failed, words: words.to_owned() };
                     self.failed(failure, &decision, at);
                     self.tell_after_read(After::BackOff(Duration::ZERO), rounds)
                 }
@@ -112,7 +116,10 @@ impl<O: Observer> Pass<'_, O> {
                 self.tell(Telling { based, after: After::BackOff(Duration::ZERO) }, now)
             }
             Outcome::Unknown(_) => {
-                self.memory.result_is_unknown();
+                // A Job carries no token, and no decision about traffic depends on whether there is one.
+                if !is_of_check {
+                    self.memory.result_is_unknown();
+                }
                 self.tell_after_read(After::BackOff(Duration::ZERO), rounds)
             }
             Outcome::Later(wait) => self.tell_after_read(After::BackOff(wait), rounds),
@@ -248,12 +255,25 @@ fn is_fence(action: &Action) -> bool {
     matches!(action, Action::Fence { .. })
 }
 
-/// The gravest outcome counts, with the color that it is about: one that the app waits for before one that only concerns
-/// its idle color.
-fn gravest(actions: &[Action], outcomes: &[Outcome], idle: Color) -> (Outcome, Option<Color>) {
-    let gravest = outcomes
-        .iter()
-        .zip(actions)
-        .max_by_key(|(outcome, action)| (outcome.gravity(), action.color() != Some(idle)));
-    gravest.map_or((Outcome::Done, None), |(outcome, action)| (outcome.clone(), action.color()))
+fn is_about_job(action: &Action) -> bool {
+    matches!(action, Action::RunCheck { .. } | Action::DropJob { .. })
+}
+
+/// The gravest outcome of several, and the action that it is of.
+struct Gravest<'a> {
+    outcome: Outcome,
+    action: Option<&'a Action>,
+}
+
+/// The gravest outcome counts, with its action: one that the app waits for before one that only concerns its idle color, and
+/// the Job of a check last.
+fn gravest<'a>(actions: &'a [Action], outcomes: &[Outcome], idle: Color) -> Gravest<'a> {
+    let weight = |outcome: &Outcome, action: &Action| {
+        (outcome.gravity(), !is_about_job(action), action.color() != Some(idle))
+    };
+    let gravest = outcomes.iter().zip(actions).max_by_key(|(outcome, action)| weight(outcome, action));
+    gravest.map_or(Gravest { outcome: Outcome::Done, action: None }, |(outcome, action)| Gravest {
+        outcome: outcome.clone(),
+        action: Some(action),
+    })
 }

@@ -5,12 +5,14 @@
 
 use std::time::Duration;
 
+use super::checks::{Checks, aim};
 use bluegreen_api::{ActiveUpdatePolicy, Color, PerColor};
 
 /// What the spec asks for, reduced to what a decision needs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Intent {
-    /// `spec.active`: the color that should be live.
+    /// `spec.active`: the color that should be live. A plan replaces it by its [`aim`], which differs where a check has refused
+    /// what the spec asks for.
     pub active: Color,
     /// Nothing may be changed but the number of the live color's pods.
     pub paused: bool,
@@ -28,6 +30,15 @@ pub struct Intent {
     pub policy: ActiveUpdatePolicy,
     /// For each color, whether its block is in the spec.
     pub wanted: PerColor<bool>,
+}
+
+impl Intent {
+    /// The same intent with its aim, as these facts have it.
+    #[must_use]
+    pub fn aimed(&self, seen: &Observed) -> Self {
+        let live = super::live(&seen.service, &seen.recorded);
+        Self { active: aim(self.active, seen.checks.rejected, live), ..self.clone() }
+    }
 }
 
 /// The size of the idle color.
@@ -281,6 +292,8 @@ pub struct Observed {
     pub recorded: Recorded,
     /// How much time has passed.
     pub elapsed: Elapsed,
+    /// The checks.
+    pub checks: Checks,
 }
 
 impl Observed {

@@ -33,10 +33,12 @@ pub(crate) fn paused_midway(intent: &Intent, seen: &Observed) -> bool {
         | Action::CreateDeployment { .. }
         | Action::Fence { .. }
         | Action::Switch { .. }
+        | Action::RunCheck { .. }
+        | Action::DropJob { .. }
         | Action::DropRevision { .. }
         | Action::RemoveColor(_) => false,
     };
-    plan.live != Live::Selected(unpaused.active) || !plan.actions.iter().all(resizes)
+    plan.live != Live::Selected(unpaused.aimed(&seen).active) || !plan.actions.iter().all(resizes)
 }
 
 fn stamp(fence: &mut Fence) {

@@ -2,7 +2,7 @@
 
 use super::{
     Change, Child, ColorFacts, Fence, Holder, Intent, Live, Missing, Observed, Recorded, Selection,
-    ServiceFacts, Stored, size,
+    ServiceFacts, Stored, checks, size,
 };
 use bluegreen_api::{ActiveUpdatePolicy, Color, PerColor};
 
@@ -57,7 +57,10 @@ pub fn gate(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missin
     // A live color may be behind the spec (a held edit). A target may not, not even while its own drain keeps its new
     // revision waiting.
     let is_newest = |newest: Stored| newest == current && !outdated(newest, facts);
-    let lags = live.color() != Some(color) && !facts.newest.is_some_and(is_newest);
+    // What the operator goes back to by itself is what has served, whatever the spec asks for next.
+    let lags = live.color() != Some(color)
+        && !checks::goes_back(intent, seen, live)
+        && !facts.newest.is_some_and(is_newest);
     if lags || needs_revision(intent, seen, live, color).is_some() {
         return Err(Missing::Revision);
     }
@@ -97,9 +100,10 @@ pub(super) fn left_recently(seen: &Observed, live: Live, color: Color) -> bool {
     color != now && has_served && !drain_recorded
 }
 
-/// Returns true if `color` may still be in its drain, so that only its size may grow.
+/// Returns true if `color` may still be in its drain, or checks may still take the switch away from it back, so that only its
+/// size may grow.
 pub(super) fn drains(intent: &Intent, seen: &Observed, live: Live, color: Color) -> bool {
-    left_recently(seen, live, color) && !drained(intent, seen)
+    left_recently(seen, live, color) && (!drained(intent, seen) || checks::holds_old(seen, live))
 }
 
 /// Returns what `color` is used for now.
@@ -141,11 +145,13 @@ pub(super) fn needs_revision(intent: &Intent, seen: &Observed, live: Live, color
     let allowed = match role(intent, seen, live, color) {
         Role::Live => {
             let edited = newest.change == Change::Block || never_began(facts);
-            intent.policy == ActiveUpdatePolicy::RollingUpdate && edited
+            // What the checks are about stays until they have their verdict.
+            intent.policy == ActiveUpdatePolicy::RollingUpdate && edited && !checks::holds_old(seen, live)
         }
         Role::Draining => false,
         // The target of a switch back may still be in its drain. Its pods change only after that.
-        Role::Target => !drains(intent, seen, live, color),
+        // What the operator goes back to by itself stays as it has served.
+        Role::Target => !drains(intent, seen, live, color) && !checks::goes_back(intent, seen, live),
         Role::Idle => true,
     };
     (outdated(newest, facts) && allowed).then_some(next)

@@ -1,7 +1,7 @@
 //! The next actions, in order of urgency.
 
 use super::rules::{Role, drains, gate, in_place, needs_revision, role, unfenced};
-use super::{Action, Child, ColorFacts, DeploymentFacts, Fence, Intent, Live, Observed, size};
+use super::{Action, Child, ColorFacts, DeploymentFacts, Fence, Intent, Live, Observed, checks, size};
 use bluegreen_api::Color;
 
 /// Returns what to do, in order of urgency. An action on which the next ones depend comes alone.
@@ -26,6 +26,7 @@ pub(super) fn steps(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action>
     {
         actions.push(Action::UpdateService);
     }
+    actions.extend(checks::begin(intent, seen, live));
     // A color whose objects can't be made, because the API server refuses one of them, does not keep the other from its
     // size and its updates.
     let is_made = |color: &Color| !actions.iter().any(|action| makes(action, *color));
@@ -49,9 +50,8 @@ fn makes(action: &Action, color: Color) -> bool {
 fn switch_now(intent: &Intent, seen: &Observed, live: Live) -> Option<Action> {
     let to = intent.active;
     seen.service.ours()?;
-    // The switch must be in the status first. Otherwise, if the user switches to green and back between two reads,
-    // nothing would show that green was live, and its drain would be skipped.
-    if live == Live::Selected(to) || !seen.recorded.switching || gate(intent, seen, to).is_err() {
+    let is_ready = || gate(intent, seen, to).is_ok() && checks::passed(intent, seen, live, to) == Ok(true);
+    if live == Live::Selected(to) || !checks::is_recorded(seen, to) || !is_ready() {
         return None;
     }
     Some(fence(seen).unwrap_or(Action::Switch { from: live.color(), to }))
@@ -105,13 +105,12 @@ fn change(intent: &Intent, seen: &Observed, live: Live, made: &[Color], is_alone
     if !is_alone {
         return Vec::new();
     }
-    Color::ALL
-        .into_iter()
-        .flat_map(|color| {
-            let facts = seen.colors.get(color);
-            facts.obsolete.iter().map(move |&number| Action::DropRevision { color, number })
-        })
-        .collect()
+    let jobs = (0..seen.checks.strays).map(|stray| Action::DropJob { stray });
+    let revisions = Color::ALL.into_iter().flat_map(|color| {
+        let facts = seen.colors.get(color);
+        facts.obsolete.iter().map(move |&number| Action::DropRevision { color, number })
+    });
+    jobs.chain(revisions).collect()
 }
 
 /// Returns the edits of Deployments, or the stamps that are missing before them.

@@ -2,7 +2,7 @@
 
 use super::rules::{failing, holder};
 use super::{Intent, Live, Missing, Observed, Stage, paused_midway};
-use bluegreen_api::Color;
+use bluegreen_api::{CheckTime, Color};
 
 /// Who else holds the app's objects, so that this operator changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +30,8 @@ pub struct Waits {
     pub gate: Option<(Color, Missing)>,
     /// The Service selects this color, and its EndpointSlices do not list exactly this color's ready pods yet.
     pub endpoints: Option<Color>,
+    /// The checks of this time.
+    pub checks: Option<CheckTime>,
     /// The old color, until it has drained.
     pub drain: Option<Color>,
     /// It has waited for longer than the progress deadline.
@@ -64,6 +66,8 @@ pub(super) fn waits(intent: &Intent, seen: &Observed, live: Live, stage: Stage) 
         Stage::Switching { to } if live == Live::Selected(to) => {
             Waits { endpoints: Some(to), late: too_late, ..waits }
         }
+        Stage::Checking { .. } => Waits { checks: Some(CheckTime::Before), ..waits },
+        Stage::Watching { .. } => Waits { checks: Some(CheckTime::After), ..waits },
         Stage::Draining { old } => Waits { drain: Some(old), ..waits },
         Stage::Unready { missing } => {
             Waits { gate: Some((intent.active, missing)), late: missing == Missing::Deadline, ..waits }

@@ -47,6 +47,15 @@ pub enum Write {
     DeleteDeployment(Color),
     /// Delete a color's own Service.
     DeleteColorService(Color),
+    /// Create the Job of a check.
+    Job {
+        /// The check's place in `spec.checks`.
+        check: u8,
+        /// Which Job of it.
+        attempt: u8,
+    },
+    /// Delete a Job that nothing needs any more, by its place in the facts.
+    DeleteJob(u8),
     /// Delete a stored revision.
     DeleteRevision {
         /// The color.
@@ -103,7 +112,9 @@ impl Write {
             | Self::Revision { .. }
             | Self::Deployment { .. }
             | Self::StampService
-            | Self::StampDeployment(_) => false,
+            | Self::StampDeployment(_)
+            | Self::Job { .. }
+            | Self::DeleteJob(_) => false,
         }
     }
 }
@@ -147,6 +158,11 @@ pub fn writes(action: &Action, facts: &Observed, inventory: &Inventory<'_>) -> R
         Action::CreateDeployment { color, replicas } => deployment(facts, color, replicas, true)?,
         Action::EditDeployment { color, replicas } => deployment(facts, color, replicas, false)?,
         Action::DropRevision { color, number } => Write::DeleteRevision { color, number },
+        Action::RunCheck { check, attempt } => {
+            facts.checks.run.ok_or(Mismatch)?;
+            Write::Job { check, attempt }
+        }
+        Action::DropJob { stray } => Write::DeleteJob(stray),
         Action::Fence { service, ref colors } => return Ok(stamps(facts, service, colors)),
         Action::RemoveColor(color) => return Ok(removal(facts, inventory, color)),
     };

@@ -5,17 +5,22 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 
 use super::record::{Failed, Record, Stall, Work, fails, is_degraded, stall, work};
-use super::{Report, live, words};
+use super::{Report, checks, live, words};
 use crate::apply::Failure;
 use crate::harmless::visible;
 use crate::observe::Stranger;
 use crate::plan::{Intent, Missing, Stage, Standby, outdated};
 use crate::text::cut;
-use bluegreen_api::{BlueGreenAppStatus, CONDITION_MESSAGE, READY, RECONCILING, STALLED, STANDBY_READY};
+use bluegreen_api::{
+    BlueGreenAppStatus, CONDITION_MESSAGE, CheckTime, READY, RECONCILING, STALLED, STANDBY_READY,
+};
 
 /// Every reason, for the documentation's test.
 pub const REASONS: &[&str] = &[
     "Absent",
+    "CheckFailed",
+    "CheckInconclusive",
+    "Checking",
     "Collecting",
     CONTESTED,
     "FenceConflict",
@@ -97,7 +102,7 @@ fn condition(
 
 fn ready(report: &Report, old: &Record, intent: &Intent, stalled: Option<&Why>) -> (bool, Why) {
     let Report { app, plan, seen, problems, .. } = report;
-    let target = app.spec.active;
+    let target = intent.active;
     let waits = || words::waits(app, seen, plan, &problems.pods).unwrap_or_default();
     // A pause changes nothing about pods that fail, and the switch that it holds back does not either.
     if plan.stage == Stage::Paused && plan.waits.gate.is_some() && is_degraded(old, intent, seen, plan) {
@@ -106,7 +111,12 @@ fn ready(report: &Report, old: &Record, intent: &Intent, stalled: Option<&Why>) 
     if let Some((reason, message)) = stalled {
         return (false, (reason, message.clone()));
     }
-    let failure = problems.failure(app).filter(|failure| !Failed::from(failure).is_of_idle(intent, plan));
+    let is_told = |failure: &Failure| {
+        let failed = Failed::from(failure);
+        !failed.is_of_idle(intent, plan) && !failed.of_check
+    };
+    let failure = problems.failure(app).filter(is_told);
+    let doubts = || checks::doubts(report, target).map_or_else(String::new, |doubts| format!("; {doubts}"));
     match (fails(old, intent, seen, plan), failure.as_ref().map(words::failed)) {
         (true, Some((reason, words))) => {
             return (false, ("LiveNotReady", format!("{}; {reason}: {words}", waits())));
@@ -115,13 +125,17 @@ fn ready(report: &Report, old: &Record, intent: &Intent, stalled: Option<&Why>) 
         (_, None) => {}
     }
     match plan.stage {
-        Stage::Serving => (true, ("Serving", format!("{target} is live and fully ready"))),
+        Stage::Serving => (true, ("Serving", format!("{target} is live and fully ready{}", doubts()))),
         Stage::Draining { old } => {
-            (true, ("Serving", format!("{target} is live and fully ready; {old} is draining")))
+            (true, ("Serving", format!("{target} is live and fully ready; {old} is draining{}", doubts())))
         }
         Stage::Preparing { .. } => {
             let waits_for_collector = !words::collecting(app, seen).is_empty();
             (false, (if waits_for_collector { "Collecting" } else { "WaitingForTarget" }, waits()))
+        }
+        Stage::Checking { to } => (false, ("Checking", checks::running(report, CheckTime::Before, to))),
+        Stage::Watching { old } => {
+            (false, ("Checking", checks::running(report, CheckTime::After, old.other())))
         }
         Stage::Switching { .. } => (false, ("Switching", waits())),
         Stage::Unready { missing } => live::unready(report, old, intent, missing, waits()),
@@ -143,7 +157,7 @@ fn reconciling(report: &Report, work: Work, (reason, message): &Why) -> Why {
             let failure = report.problems.failure(report.app);
             failure.as_ref().map_or_else(|| (*reason, message.clone()), words::failed)
         }
-        Work::Target | Work::Switching => (reason, message.clone()),
+        Work::Target | Work::Checking | Work::Switching => (reason, message.clone()),
         Work::Fencing if *reason == "Serving" => ("Fencing", format!("The operator is {}", words::fencing())),
         Work::Fencing => (reason, message.clone()),
         Work::Live if *reason == "LiveNotReady" => ("Updating", message.clone()),
@@ -171,6 +185,10 @@ fn stalled(report: &Report, stall: Stall) -> Why {
         }
         Stall::Refused => problems.failure(app).as_ref().map_or(("Refused", String::new()), words::failed),
         Stall::Paused => ("Paused", words::paused()),
+        Stall::Check => app.status.as_ref().and_then(|status| status.rejected.as_ref()).map_or_else(
+            || ("CheckFailed", String::new()),
+            |rejected| (checks::reason(rejected), checks::rejected(report, rejected)),
+        ),
         Stall::Deadline => {
             let words = match plan.waits.gate {
                 Some((color, missing)) => words::lacks_because(&name, seen, color, missing, &problems.pods),

@@ -2,12 +2,18 @@
 
 use super::conditions::CONTESTED;
 use super::words;
-use bluegreen_api::{BlueGreenAppStatus, Color, READY, RECONCILING, STALLED, STANDBY_READY};
+use bluegreen_api::{
+    BlueGreenAppStatus, Cause, CheckResult, CheckStatus, Color, READY, RECONCILING, STALLED, STANDBY_READY,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 /// Every event reason, for the documentation's test.
 pub const EVENTS: &[&str] = &[
     "Activated",
+    "CheckFailed",
+    "CheckInconclusive",
+    "CheckPassed",
+    "CheckStarted",
     "ColorReady",
     CONTESTED,
     "Drained",
@@ -24,6 +30,7 @@ pub const EVENTS: &[&str] = &[
     "SwitchCanceled",
     "SwitchStarted",
     "Switched",
+    "SwitchedBack",
     "TestedPodsReplaced",
     "WriteFailed",
 ];
@@ -33,6 +40,8 @@ pub const EVENTS: &[&str] = &[
 pub enum Verb {
     /// The operator applied an object.
     Apply,
+    /// A check began or ended.
+    Check,
     /// A switch was canceled.
     Cancel,
     /// The old color drained.
@@ -72,7 +81,8 @@ fn warning(reason: &'static str, action: Verb, note: String) -> Note {
 
 /// What changed between two statuses, as Events.
 pub fn events(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Vec<Note> {
-    let mut notes = switch_events(old, new);
+    let mut notes: Vec<Note> = new.checks.iter().filter_map(|check| check_event(old, check)).collect();
+    notes.extend(switch_events(old, new));
     notes.extend(standby_event(old, new));
     notes.extend(contested_event(old, new));
     notes.extend(stalled_event(old, new));
@@ -114,6 +124,28 @@ fn switch_events(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Vec<Note
     notes
 }
 
+/// A check that began or ended.
+fn check_event(old: &BlueGreenAppStatus, check: &CheckStatus) -> Option<Note> {
+    let CheckStatus { name, color, revision, result, message, .. } = check;
+    let is_same = |was: &&CheckStatus| {
+        (&was.name, was.color, was.revision, was.generation) == (name, *color, *revision, check.generation)
+    };
+    let before = old.checks.iter().find(is_same).map(|was| was.result);
+    if before == Some(*result) {
+        return None;
+    }
+    let why = message.as_ref().map_or_else(String::new, |message| format!(": {message}"));
+    let of = format!("Check {name} of {color} (revision {revision})");
+    Some(match result {
+        CheckResult::Running => normal("CheckStarted", Verb::Check, format!("{of} has started")),
+        CheckResult::Passed => normal("CheckPassed", Verb::Check, format!("{of} has passed")),
+        CheckResult::Failed => warning("CheckFailed", Verb::Check, format!("{of} has failed{why}")),
+        CheckResult::Inconclusive => {
+            warning("CheckInconclusive", Verb::Check, format!("{of} can't tell whether {color} is good{why}"))
+        }
+    })
+}
+
 fn moved(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus, to: Color) -> Note {
     let image = new.color(to).map(|color| color.image.clone()).unwrap_or_default();
     let again = old.color(to).is_some_and(|c| c.served_revision.is_some_and(|served| served == c.revision));
@@ -121,6 +153,11 @@ fn moved(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus, to: Color) -> Note 
         None => {
             normal("Activated", Verb::Switch, format!("Switched to {to}, the first live color ({image})"))
         }
+        Some(from) if new.history.first().is_some_and(|last| last.cause == Cause::Check) => warning(
+            "SwitchedBack",
+            Verb::Switch,
+            format!("Switched back from {from} to {to} ({image}), because a check failed after the switch"),
+        ),
         Some(from) if again => {
             normal("RolledBack", Verb::Switch, format!("Switched back from {from} to {to} ({image})"))
         }

@@ -4,12 +4,15 @@ use k8s_openapi::api::apps::v1::Deployment;
 
 use crate::desired;
 use crate::harmless::harmless;
-use crate::observe::{Snapshot, Stranger, foreign_slices, strangers};
-use crate::plan::Observed;
-use bluegreen_api::{APP_CONTAINER, Color, PerColor, ServiceStatus};
+use crate::observe::{Snapshot, Stranger, foreign_slices, job_ended, job_of, strangers};
+use crate::plan::{CheckFacts, CheckJob, Observed, Run};
+use bluegreen_api::{APP_CONTAINER, Check, Color, PerColor, ServiceStatus};
 
 /// How many bytes of an image are told. Whoever may edit a Deployment may have written it.
 const IMAGE: usize = 1024;
+
+/// How many bytes are told of what a Job says.
+const WORDS: usize = 800;
 
 /// How many bytes of the time are told that an annotation names.
 const TIME: usize = 64;
@@ -25,6 +28,10 @@ pub struct Material {
     pub restarted: PerColor<Option<String>>,
     /// EndpointSlices of the live Service that the EndpointSlice controller did not make, each with its manager.
     pub foreign_slices: Vec<String>,
+    /// What the Job of each check of the spec says at its end.
+    pub jobs: Vec<Option<String>>,
+    /// The hash of the block of each color's present revision.
+    pub blocks: PerColor<Option<String>>,
     /// Objects that have a child's name and are not this app's, as `Kind name`.
     pub strangers: Vec<(String, Stranger)>,
 }
@@ -42,9 +49,25 @@ impl Material {
                 Some(harmless(&restarted(own_deployment(seen, facts, color)?, declared)?, TIME))
             }),
             foreign_slices: foreign_slices(&seen.live_slices),
+            jobs: jobs(seen, facts),
+            blocks: PerColor::from_fn(|color| {
+                let number = facts.colors.get(color).current?.number;
+                Some(seen.revision(color, number)?.rendered.block.clone())
+            }),
             strangers: strangers(seen),
         }
     }
+}
+
+/// What the Job controller says of each check's Job.
+fn jobs(seen: &Snapshot, facts: &Observed) -> Vec<Option<String>> {
+    let words = |(check, facts): (&Check, &CheckFacts), run: &Run| {
+        let CheckJob::Ours { attempt, .. } = facts.job else { return None };
+        let end = job_ended(job_of(seen, run, check, attempt)?)?;
+        end.message.as_deref().filter(|it| !it.is_empty()).map(|it| harmless(it, WORDS))
+    };
+    let all = seen.app.spec.checks.iter().zip(&facts.checks.all);
+    all.map(|check| facts.checks.run.as_ref().and_then(|run| words(check, run))).collect()
 }
 
 /// The Deployment of this color, if it is the app's.

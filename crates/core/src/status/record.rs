@@ -29,11 +29,13 @@ pub struct Failed {
     pub color: Option<Color>,
     /// Who has to do something about it.
     pub kind: FailureKind,
+    /// It was about the Job of a check.
+    pub of_check: bool,
 }
 
 impl From<&Failure> for Failed {
     fn from(failure: &Failure) -> Self {
-        Self { color: failure.color, kind: failure.kind }
+        Self { color: failure.color, kind: failure.kind, of_check: failure.check.is_some() }
     }
 }
 
@@ -57,6 +59,8 @@ pub enum Stall {
     Refused,
     /// `spec.paused` holds back a change.
     Paused,
+    /// A check has refused what the spec asks for.
+    Check,
     /// It waited for longer than the progress deadline.
     Deadline,
     /// An edit of the live color's block is held.
@@ -68,7 +72,7 @@ impl Stall {
     pub fn is_settled(self) -> bool {
         match self {
             Self::Holder | Self::InvalidSpec | Self::Paused | Self::Held => true,
-            Self::Conflict | Self::Refused | Self::Deadline => false,
+            Self::Conflict | Self::Refused | Self::Check | Self::Deadline => false,
         }
     }
 }
@@ -78,6 +82,8 @@ impl Stall {
 pub enum Work {
     /// The target is made ready.
     Target,
+    /// Checks run.
+    Checking,
     /// The Service is pointed at the target, or its endpoints follow.
     Switching,
     /// A write did not succeed, and is tried again.
@@ -155,7 +161,8 @@ fn switch(old: &Record, intent: &Intent, plan: &Plan) -> Option<(Option<Color>, 
     let target = intent.active;
     let to_target = old.switch.filter(|(_, to)| *to == target);
     match plan.stage {
-        Stage::Preparing { .. } | Stage::Switching { .. } => match plan.live.color() {
+        Stage::Preparing { .. } | Stage::Checking { .. } | Stage::Switching { .. } => match plan.live.color()
+        {
             // The Service selects the target already: the switch keeps the color that it came from.
             Some(live) if live == target => {
                 to_target.or(Some((old.switch.map(|(_, before)| before), target)))
@@ -163,6 +170,7 @@ fn switch(old: &Record, intent: &Intent, plan: &Plan) -> Option<(Option<Color>, 
             from => Some((from, target)),
         },
         Stage::Draining { old } => Some((Some(old), target)),
+        Stage::Watching { .. } => old.switch,
         // However many pods the new color has: the old one's drain is over.
         Stage::Unready { .. } if plan.switched => None,
         // The Service may have been pointed back before anybody saw that it had left: that drain is still to come.
@@ -170,6 +178,13 @@ fn switch(old: &Record, intent: &Intent, plan: &Plan) -> Option<(Option<Color>, 
         Stage::Paused | Stage::Pausing | Stage::Yielding | Stage::Invalid => old.switch,
         Stage::Serving => None,
     }
+}
+
+/// The generation that is recorded with a switch: that at which it was first recorded. What was found before a pause says
+/// nothing about what is there after it, so a pause renews the number. `kept` is that of the same switch, if it is recorded.
+pub fn generation(kept: Option<i64>, plan: &Plan, now: i64) -> i64 {
+    let is_paused = matches!(plan.stage, Stage::Paused | Stage::Pausing);
+    kept.filter(|_| !is_paused).unwrap_or(now)
 }
 
 /// What was live last is remembered for as long as the color has a block or a Deployment, or a lost Service would make
@@ -199,9 +214,15 @@ pub fn stall(
         return Some(Stall::Conflict);
     }
     let fails = fails(old, intent, facts, plan);
-    let is_refused = |failed: &Failed| failed.kind != FailureKind::Failed && !failed.is_of_idle(intent, plan);
+    // A check's Job that is refused is what that check says; the app waits for its deadline.
+    let is_refused = |failed: &Failed| {
+        failed.kind != FailureKind::Failed && !failed.is_of_idle(intent, plan) && !failed.of_check
+    };
     if failed.as_ref().is_some_and(is_refused) && !fails {
         return Some(Stall::Refused);
+    }
+    if facts.checks.rejected.is_some() && !fails {
+        return Some(Stall::Check);
     }
     if plan.waits.late {
         return Some(Stall::Deadline);
@@ -213,7 +234,9 @@ pub fn stall(
     if plan.waits.paused && !fails {
         return Some(Stall::Paused);
     }
-    let held = plan.held == Some(target) && plan.live.color() == Some(target);
+    // It waits for the checks first.
+    let is_watched = matches!(plan.stage, Stage::Watching { .. });
+    let held = plan.held == Some(target) && plan.live.color() == Some(target) && !is_watched;
     held.then_some(Stall::Held)
 }
 
@@ -237,12 +260,13 @@ pub fn work(
         if fails(old, intent, facts, plan) {
             return None;
         }
-        if failed.kind == FailureKind::Failed {
+        if failed.kind == FailureKind::Failed && !failed.of_check {
             return Some(Work::Retry);
         }
     }
     match plan.stage {
         Stage::Preparing { .. } => Some(Work::Target),
+        Stage::Checking { .. } | Stage::Watching { .. } => Some(Work::Checking),
         Stage::Switching { .. } => Some(Work::Switching),
         Stage::Pausing => Some(Work::Fencing),
         // Pods that fail are no work that the spec asked for.

@@ -2,8 +2,9 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::Report;
+use super::{Report, record};
 use crate::plan::{Live, Stage};
+use bluegreen_api::Cause;
 use bluegreen_api::{BlueGreenAppStatus, Color, ColorStatus, HistoryEntry, SwitchStatus};
 
 /// How many switches the history keeps.
@@ -20,10 +21,18 @@ pub(super) fn switch(
         from,
         to,
         started_at: Time(report.now),
+        generation: generation(report),
         available_replicas: available(report, to),
         progressed_at: None,
     });
+    let known = kept.map(|switch| switch.generation);
+    let switch =
+        SwitchStatus { generation: record::generation(known, report.plan, generation(report)), ..switch };
     if matches!(report.plan.stage, Stage::Preparing { .. }) { progress(report, old, switch) } else { switch }
+}
+
+fn generation(report: &Report) -> i64 {
+    report.app.metadata.generation.unwrap_or(0)
 }
 
 /// Pods of the color's newest revision that are available.
@@ -71,7 +80,8 @@ pub(super) fn history(
             started_at,
             finished_at: Time(report.now),
             drained_at: None,
-            generation: report.app.metadata.generation.unwrap_or(0),
+            generation: generation(report),
+            cause: if to == report.app.spec.active { Cause::Spec } else { Cause::Check },
         };
         history.insert(0, entry);
         history.truncate(HISTORY);

@@ -13,8 +13,8 @@ use crate::apply::FailureKind;
 use crate::observe;
 use crate::plan::tests::fixtures;
 use crate::plan::{
-    self, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Holder, Live, Missing, Recorded,
-    Selection, ServiceFacts, Stored, Waits,
+    self, Change, Checks, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Holder, Live, Missing,
+    Recorded, Selection, ServiceFacts, Stored, Waits,
 };
 
 pub(super) fn app(active: &str) -> BlueGreenApp {
@@ -45,6 +45,7 @@ pub(super) fn seen() -> Observed {
         colors: PerColor { blue: color(true), green: color(false) },
         recorded: Recorded { active: Some(Color::Blue), switching: false, settled: true },
         elapsed: Elapsed { moved: None, cleared: None, switching: None, idle: PerColor::default() },
+        checks: Checks::default(),
     }
 }
 
@@ -61,6 +62,10 @@ fn standing(stage: Stage) -> Plan {
         Stage::Unready { missing } => {
             Waits { gate: Some((Color::Blue, missing)), late: late(missing), ..Waits::default() }
         }
+        Stage::Checking { .. } => {
+            Waits { checks: Some(bluegreen_api::CheckTime::Before), ..Waits::default() }
+        }
+        Stage::Watching { .. } => Waits { checks: Some(bluegreen_api::CheckTime::After), ..Waits::default() },
         Stage::Draining { old } => Waits { drain: Some(old), ..Waits::default() },
         Stage::Invalid | Stage::Paused | Stage::Pausing | Stage::Switching { .. } | Stage::Serving => {
             Waits::default()
@@ -101,7 +106,10 @@ fn told(app: &BlueGreenApp, stage: Stage, problems: &Problems) -> BlueGreenAppSt
 
 /// A write that does not succeed, about an object of this color or about the live Service.
 fn failing(kind: FailureKind, color: Option<Color>) -> Problems {
-    Problems { failure: Some(Failure { color, kind, words: "quota".into() }), ..Problems::default() }
+    Problems {
+        failure: Some(Failure { color, check: None, kind, words: "quota".into() }),
+        ..Problems::default()
+    }
 }
 
 /// What is told of these facts, by the planner's own decision.
@@ -138,6 +146,7 @@ fn every_stage() -> Vec<Stage> {
         Missing::ReplicaSet,
         Missing::Endpoints { have: 1, want: 2 },
         Missing::Nodes { uncovered: 1 },
+        Missing::Unproven,
     ];
     let mut stages = vec![
         Stage::Yielding,
@@ -145,6 +154,8 @@ fn every_stage() -> Vec<Stage> {
         Stage::Paused,
         Stage::Pausing,
         Stage::Switching { to: Color::Green },
+        Stage::Checking { to: Color::Green },
+        Stage::Watching { old: Color::Green },
         Stage::Draining { old: Color::Green },
         Stage::Serving,
     ];

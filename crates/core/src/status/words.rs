@@ -36,6 +36,12 @@ pub fn waits(app: &BlueGreenApp, seen: &Observed, plan: &Plan, because: &Because
             };
             Some(format!("{what}; {live}"))
         }
+        // Which checks run is told from the spec, by the caller that has it.
+        Stage::Checking { to } => Some(format!("{to} is ready and is being checked before the switch")),
+        Stage::Watching { old } => Some(format!(
+            "{} is live and is being checked; {old} stays as it is, to be made live again if a check fails",
+            old.other()
+        )),
         Stage::Switching { to } if plan.live == Live::Selected(to) => {
             Some(format!("Service {name} selects {to}; waiting for its endpoints"))
         }
@@ -45,7 +51,7 @@ pub fn waits(app: &BlueGreenApp, seen: &Observed, plan: &Plan, because: &Because
             app.spec.drain_seconds
         )),
         Stage::Unready { missing } => {
-            let color = app.spec.active;
+            let color = plan.live.color().unwrap_or(app.spec.active);
             let what = live_pods(seen, color, missing).unwrap_or_else(|| lacks(&name, seen, color, missing));
             Some(with_cause(what, because.get(color).as_ref()))
         }
@@ -244,6 +250,9 @@ pub fn lacks(app: &str, seen: &Observed, color: Color, missing: Missing) -> Stri
                 "{color} has no ready pod on {nodes}, where {live} has one (externalTrafficPolicy: Local)"
             )
         }
+        Missing::Unproven => format!(
+            "{color} has not passed its own checks after its last switch, so the operator does not move to it by itself"
+        ),
     }
 }
 
@@ -331,6 +340,9 @@ pub fn objects(app: &str, actions: &[Action]) -> Vec<String> {
             Action::CreateDeployment { color, .. }
             | Action::EditDeployment { color, .. }
             | Action::RemoveColor(color) => vec![deployment(*color)],
+            Action::RunCheck { .. } | Action::DropJob { .. } => {
+                vec![format!("the Jobs of the checks of {app}")]
+            }
             Action::Fence { service: stamped, colors } => {
                 let service = if *stamped { service() } else { Vec::new() };
                 service.into_iter().chain(colors.iter().map(|color| deployment(*color))).collect()

@@ -19,13 +19,14 @@ const BOUNDS: Bounds = Bounds {
     idle: Idle::Reduced,
     prompted: true,
     deposed: crate::Deposed::Sends,
+    checks: crate::Gates::None,
     from_nothing: true,
     narrow: false,
 };
 
 /// What somebody sees who watches.
 fn picture(objects: &Objects) -> Picture {
-    let Objects { app, service, deployments, stored, stored_long_ago: _, slices } = *objects;
+    let Objects { app, service, deployments, stored, stored_long_ago: _, slices, jobs: _ } = *objects;
     Picture {
         app,
         service,
@@ -70,7 +71,7 @@ fn event(before: &World, Next { step, world: after, .. }: &Next) -> Option<Event
         }
         Step::ListPods(_) | Step::MoveEndpoints => Event::Changed(Object::Slices, Writer::Other),
         Step::Edit(_) => Event::Changed(Object::App, Writer::User),
-        Step::Confirm(..) | Step::Deliver(..) | Step::Mishap(_) | Step::Takeover(_) => {
+        Step::Confirm(..) | Step::Deliver(..) | Step::JobEnds(..) | Step::Mishap(_) | Step::Takeover(_) => {
             unreachable!("out of bounds")
         }
         Step::Ready(_)

@@ -101,6 +101,7 @@ pub fn stable() -> World {
                 switching: None,
                 idle: PerColor { blue: Duration::ZERO, green: Duration::from_secs(900) },
             },
+            checks: Checks::default(),
         },
     }
 }

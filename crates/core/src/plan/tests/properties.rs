@@ -171,6 +171,7 @@ prop_compose! {
                 colors: PerColor { blue, green },
                 recorded: Recorded { active, switching, settled },
                 elapsed: Elapsed { moved, cleared, switching: since, idle: PerColor { blue: idle_blue, green: idle_green } },
+                checks: Checks::default(),
             },
         }
     }
@@ -190,6 +191,8 @@ fn touches(action: &Action) -> Option<Color> {
         | Action::CreateDeployment { .. }
         | Action::Fence { .. }
         | Action::Switch { .. }
+        | Action::RunCheck { .. }
+        | Action::DropJob { .. }
         | Action::DropRevision { .. } => None,
     }
 }
@@ -366,6 +369,8 @@ proptest! {
             | Stage::Invalid
             | Stage::Paused
             | Stage::Preparing { .. }
+            | Stage::Checking { .. }
+            | Stage::Watching { .. }
             | Stage::Unready { .. } => {}
             Stage::Pausing => prop_assert!(false, "a pause that never ends"),
             // For the endpoints, for its record in the status, or for a Service that somebody else holds.

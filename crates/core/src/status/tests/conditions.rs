@@ -62,10 +62,11 @@ fn every_phase_is_reported() {
         Phase::Stable => 3,
         Phase::Stalled => 4,
         Phase::Paused => 5,
+        Phase::Checking => 6,
     };
     let told = every_stage().into_iter().map(|stage| told(&app("green"), stage, &Problems::default()));
     let reported: BTreeSet<usize> = told.filter_map(|status| status.phase).map(number).collect();
-    assert_eq!(reported, (0..6).collect());
+    assert_eq!(reported, (0..7).collect());
 }
 
 #[test]

@@ -48,6 +48,7 @@ fn canceling_a_switch_to_a_color_that_served_before_is_told_as_a_cancel() {
         from: Some(from),
         to,
         started_at: Time(Timestamp::UNIX_EPOCH),
+        generation: 1,
         available_replicas: 0,
         progressed_at: None,
     };
@@ -74,6 +75,7 @@ fn a_switch_back_keeps_its_record_while_its_pods_are_unready() {
             from: Some(Color::Blue),
             to: Color::Green,
             started_at: Time(Timestamp::UNIX_EPOCH),
+            generation: 1,
             available_replicas: 0,
             progressed_at: None,
         }),
@@ -92,6 +94,7 @@ fn the_events_of_a_switch_read_as_sentences() {
             from,
             to,
             started_at: Time(Timestamp::UNIX_EPOCH),
+            generation: 1,
             available_replicas: 0,
             progressed_at: None,
         })

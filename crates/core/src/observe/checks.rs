@@ -1,0 +1,183 @@
+//! What the status records of checks, and what their Jobs say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::{Job, JobCondition};
+use kube::{Resource, ResourceExt};
+
+use super::{Snapshot, is_app, since};
+use crate::desired;
+use crate::plan::{CheckFacts, CheckJob, Checks, ColorFacts, Live, Rejected, Run, Verdict};
+use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Check, CheckResult, CheckStatus, CheckTime, PerColor};
+
+/// Why the Job controller gives a Job up as soon as a container has exited with a code that is a verdict
+/// (`JobReasonPodFailurePolicy` of `k8s.io/api/batch/v1`).
+const BY_EXIT_CODE: &str = "PodFailurePolicy";
+
+/// Returns the checks of an app, with the colors as they are observed.
+pub(super) fn checks(
+    seen: &Snapshot,
+    status: &BlueGreenAppStatus,
+    colors: &PerColor<ColorFacts>,
+    live: Live,
+    now: Timestamp,
+) -> Checks {
+    let app = &seen.app;
+    let rejected = rejected(app, status, colors, live);
+    // Without checks there is nothing to be about.
+    let run = run(app, status, colors, live, rejected.is_some()).filter(|_| !app.spec.checks.is_empty());
+    let all: Vec<CheckFacts> =
+        app.spec.checks.iter().map(|check| facts(seen, status, run.as_ref(), check, now)).collect();
+    Checks {
+        rejected,
+        unproven: PerColor::from_fn(|color| status.color(color).and_then(|color| color.unproven_revision)),
+        strays: u8::try_from(strays(seen, run.as_ref(), &all).len()).unwrap_or(u8::MAX),
+        run,
+        all,
+    }
+}
+
+/// What a check has refused, if the spec still asks for exactly that.
+///
+/// By content and not by generation: an autoscaler changes that, and so does a GitOps tool that applies the same again. While
+/// the color that was refused is live, an edit of its block is held, so it is no reason to stay with what was refused. Whoever
+/// takes the other block out leaves nothing to go back to.
+fn rejected(
+    app: &BlueGreenApp,
+    status: &BlueGreenAppStatus,
+    colors: &PerColor<ColorFacts>,
+    live: Live,
+) -> Option<Rejected> {
+    let rejected = status.rejected.as_ref()?;
+    let color = rejected.color;
+    let current = colors.get(color).current.map(|current| current.number);
+    let serves = live.color() == Some(color) && current == Some(rejected.revision);
+    let is_same_block = desired::block_hash(&app.spec, color).as_ref() == Some(&rejected.block);
+    let has_way_back = rejected.when == CheckTime::Before || app.spec.color(color.other()).is_some();
+    let stands = has_way_back
+        && app.spec.active == color
+        && desired::checks_hash(&app.spec) == rejected.checks
+        && (is_same_block || serves);
+    stands.then_some(Rejected { color, when: rejected.when, result: rejected.result })
+}
+
+/// What the checks are about: what was refused, or the switch that is under way, or the last one that was checked.
+fn run(
+    app: &BlueGreenApp,
+    status: &BlueGreenAppStatus,
+    colors: &PerColor<ColorFacts>,
+    live: Live,
+    is_rejected: bool,
+) -> Option<Run> {
+    if let Some(rejected) = status.rejected.as_ref().filter(|_| is_rejected) {
+        let (color, revision, generation) = (rejected.color, rejected.revision, rejected.generation);
+        return Some(Run { color, revision, generation, open: false, guarded: false });
+    }
+    if let Some(switch) = &status.switch {
+        let revision = colors.get(switch.to).current?.number;
+        let goes_back = switch.from.is_some_and(|from| from != switch.to && app.spec.color(from).is_some());
+        let (color, generation) = (switch.to, switch.generation);
+        return Some(Run { color, revision, generation, open: true, guarded: goes_back });
+    }
+    let last = status.checks.first()?;
+    let current = colors.get(last.color).current.map(|current| current.number);
+    let is_live = live.color() == Some(last.color) && current == Some(last.revision);
+    let (color, revision, generation) = (last.color, last.revision, last.generation);
+    is_live.then_some(Run { color, revision, generation, open: false, guarded: false })
+}
+
+fn facts(
+    seen: &Snapshot,
+    status: &BlueGreenAppStatus,
+    run: Option<&Run>,
+    check: &Check,
+    now: Timestamp,
+) -> CheckFacts {
+    let recorded = run.and_then(|run| entry(status, run, check)).map(|entry| Verdict {
+        result: entry.result,
+        attempts: u8::try_from(entry.attempts).unwrap_or(u8::MAX),
+        left: left(check, entry, now),
+    });
+    let job = run.map_or(CheckJob::Absent, |run| job(seen, run, check));
+    CheckFacts { when: check.when, enforced: check.enforce, recorded, job }
+}
+
+/// What the status records of this check for this run.
+pub fn entry<'a>(status: &'a BlueGreenAppStatus, run: &Run, check: &Check) -> Option<&'a CheckStatus> {
+    let hash = desired::check_hash(check);
+    status.checks.iter().find(|entry| {
+        entry.name == check.name
+            && entry.when == check.when
+            && (entry.color, entry.revision, entry.generation) == (run.color, run.revision, run.generation)
+            && entry.hash == hash
+    })
+}
+
+fn left(check: &Check, entry: &CheckStatus, now: Timestamp) -> Duration {
+    let deadline = Duration::from_secs(u64::try_from(check.deadline_seconds).unwrap_or(0));
+    deadline.saturating_sub(since(entry.started_at.0, now))
+}
+
+/// The newest Job of a check.
+fn job(seen: &Snapshot, run: &Run, check: &Check) -> CheckJob {
+    let Some(jobs) = &seen.jobs else { return CheckJob::Unread };
+    let newest = (1..=crate::plan::checks::ATTEMPTS).rev().find_map(|attempt| {
+        let name = desired::job_name(&seen.app, run, check, attempt);
+        jobs.iter().find(|job| job.metadata.name.as_ref() == Some(&name)).map(|job| (attempt, job))
+    });
+    match newest {
+        None => CheckJob::Absent,
+        Some((_, job)) if !is_own(&seen.app, job) => CheckJob::Foreign,
+        Some((attempt, job)) => CheckJob::Ours { attempt, result: result(job) },
+    }
+}
+
+/// Finds the Job of a check, to tell of it.
+pub fn job_of<'a>(seen: &'a Snapshot, run: &Run, check: &Check, attempt: u8) -> Option<&'a Arc<Job>> {
+    let name = desired::job_name(&seen.app, run, check, attempt);
+    seen.jobs.iter().flatten().find(|job| job.metadata.name.as_ref() == Some(&name) && is_own(&seen.app, job))
+}
+
+/// Only what this very app controls is believed: a verdict may move traffic.
+fn is_own(app: &BlueGreenApp, job: &Job) -> bool {
+    let owners = job.owner_references().iter();
+    owners
+        .filter(|owner| owner.controller == Some(true))
+        .any(|owner| is_app(owner) && Some(&owner.uid) == app.meta().uid.as_ref())
+}
+
+/// The condition with which the Job controller ends a Job.
+pub fn ended(job: &Job) -> Option<&JobCondition> {
+    let conditions = job.status.as_ref()?.conditions.as_deref().unwrap_or_default();
+    conditions.iter().find(|it| it.status == "True" && matches!(it.type_.as_str(), "Complete" | "Failed"))
+}
+
+/// What a Job says. A Job that failed for any reason but an exit code says nothing about the color.
+fn result(job: &Job) -> CheckResult {
+    match ended(job) {
+        None => CheckResult::Running,
+        Some(end) if end.type_ == "Complete" => CheckResult::Passed,
+        Some(end) if end.reason.as_deref() == Some(BY_EXIT_CODE) => CheckResult::Failed,
+        Some(_) => CheckResult::Inconclusive,
+    }
+}
+
+/// The Jobs of this app that nothing needs any more: of another run, or still running after their verdict.
+pub fn strays(seen: &Snapshot, run: Option<&Run>, all: &[CheckFacts]) -> Vec<Arc<Job>> {
+    let is_needed = |job: &Job| {
+        seen.app.spec.checks.iter().zip(all).any(|(check, facts)| {
+            let is_over = facts.recorded.is_some_and(|verdict| verdict.result.is_final());
+            let is_kept = ended(job).is_some() || !is_over;
+            let names = |run: &Run| {
+                (1..=crate::plan::checks::ATTEMPTS).any(|attempt| {
+                    job.metadata.name == Some(desired::job_name(&seen.app, run, check, attempt))
+                })
+            };
+            is_kept && run.is_some_and(names)
+        })
+    };
+    let jobs = seen.jobs.iter().flatten().filter(|job| is_own(&seen.app, job));
+    jobs.filter(|job| job.metadata.deletion_timestamp.is_none() && !is_needed(job)).cloned().collect()
+}

@@ -1,0 +1,163 @@
+//! The rules of `spec.checks`.
+//!
+//! None of them keeps the operator from serving an app: a check that can't be carried out can't tell, and a way back waits for
+//! no check.
+
+use bluegreen_api::rules::{self, CHECK_SLACK};
+use bluegreen_api::{
+    CHECKS_MAX, Check, CheckTime, HttpCheck, JobCheck, Pace, PrometheusCheck, TemplateMetadata,
+};
+
+use super::{Found, Problem, at_most};
+
+pub(super) fn check(found: &mut Found, checks: &[Check]) {
+    if checks.len() > CHECKS_MAX {
+        found.others.push(Problem { field: "spec.checks".to_owned(), message: at_most(CHECKS_MAX) });
+    }
+    for (index, check) in checks.iter().enumerate() {
+        let at = format!("spec.checks[{index}]");
+        if checks.iter().take(index).any(|other| other.name == check.name) {
+            found.note(
+                &at,
+                format!("Duplicate value: a check named {} is there already: rename one", check.name),
+            );
+        }
+        one(found, &at, check);
+    }
+}
+
+fn one(found: &mut Found, at: &str, check: &Check) {
+    let Check { name, when, enforce: _, deadline_seconds, job, http, prometheus } = check;
+    let deadline = i64::from(*deadline_seconds);
+    found.check_new(&format!("{at}.name"), rules::CHECK_NAME, is_name(name));
+    found.within(&format!("{at}.deadlineSeconds"), deadline, 1..=3600);
+    let given = [job.is_some(), http.is_some(), prometheus.is_some()];
+    found.check_new(at, rules::CHECK_ONE_KIND, given.into_iter().filter(|given| *given).count() == 1);
+    let paces =
+        [http.as_ref().map(|it| ("http", it.pace)), prometheus.as_ref().map(|it| ("prometheus", it.pace))];
+    for (field, pace) in paces.into_iter().flatten() {
+        pace_of(found, &format!("{at}.{field}"), &pace);
+        let needed = i64::from(pace.delay(*when)) + i64::from(pace.lasts(*when)) + i64::from(CHECK_SLACK);
+        found.check_new(&format!("{at}.deadlineSeconds"), rules::CHECK_IN_TIME, deadline >= needed);
+        let lasts = *when == CheckTime::Before || pace.lasts(*when) >= 10;
+        found.check_new(at, rules::CHECK_AFTER_LASTS, lasts);
+    }
+    if let Some(job) = job {
+        own_job(found, &format!("{at}.job"), job);
+    }
+    if let Some(http) = http {
+        http_get(found, &format!("{at}.http"), http);
+    }
+    if let Some(query) = prometheus {
+        prometheus_query(found, &format!("{at}.prometheus"), query);
+    }
+}
+
+fn own_job(found: &mut Found, at: &str, job: &JobCheck) {
+    let spec = &job.template.spec;
+    let at = format!("{at}.template");
+    if spec.containers.is_empty() {
+        found.note(&format!("{at}.spec.containers"), "should have at least 1 items".to_owned());
+    }
+    if spec.containers.len() > 32 {
+        found.note(&format!("{at}.spec.containers"), at_most(32));
+    }
+    let never = spec.restart_policy.as_deref().is_none_or(|policy| policy == "Never");
+    found.check_new(&at, rules::CHECK_TEMPLATE_RESTART, never);
+    let Some(TemplateMetadata { labels, annotations }) = &job.template.metadata else { return };
+    let is_controllers =
+        |key: &String| key.starts_with(rules::JOB_PREFIX) || key == "job-name" || key == "controller-uid";
+    found.check_new(&at, rules::CHECK_TEMPLATE_LABELS, !labels.keys().any(is_controllers));
+    for (field, keys) in [("labels", labels), ("annotations", annotations)] {
+        let own = keys.keys().all(|key| !key.starts_with(rules::RESERVED_PREFIX));
+        found.check_new(&format!("{at}.metadata.{field}"), rules::RESERVED_KEYS, own);
+    }
+}
+
+fn http_get(found: &mut Found, at: &str, http: &HttpCheck) {
+    let HttpCheck { path, scheme: _, http_headers, status, contains, max_milliseconds, pace: _ } = http;
+    let longest =
+        |text: &Option<String>, most: usize| text.as_deref().is_none_or(|it| it.chars().count() <= most);
+    for (field, text, most) in [("path", path, 2048), ("contains", contains, 256), ("status", status, 7)] {
+        if !longest(text, most) {
+            found.note(&format!("{at}.{field}"), format!("may not be more than {most} characters"));
+        }
+    }
+    if http_headers.len() > 8 {
+        found.note(&format!("{at}.httpHeaders"), at_most(8));
+    }
+    found.check_new(at, rules::CHECK_STATUS_SYNTAX, status.as_deref().is_none_or(is_status));
+    if let Some(most) = max_milliseconds {
+        found.within(&format!("{at}.maxMilliseconds"), i64::from(*most), 1..=i64::from(i32::MAX));
+    }
+}
+
+fn prometheus_query(found: &mut Found, at: &str, query: &PrometheusCheck) {
+    let PrometheusCheck { address, query, min, max, token_secret: _, ca: _, pace: _ } = query;
+    found.check_new(at, rules::CHECK_MIN_OR_MAX, min.is_some() || max.is_some());
+    found.check_new(&format!("{at}.address"), rules::CHECK_ADDRESS, is_address(address));
+    if query.is_empty() || query.chars().count() > 4096 {
+        found.note(&format!("{at}.query"), "must have 1 to 4096 characters".to_owned());
+    }
+    for (field, limit) in [("min", min), ("max", max)] {
+        let is_number = limit.as_deref().is_none_or(is_decimal);
+        found.check_new(&format!("{at}.{field}"), rules::CHECK_DECIMAL, is_number);
+    }
+}
+
+fn pace_of(found: &mut Found, at: &str, pace: &Pace) {
+    let Pace { delay_seconds, period_seconds, timeout_seconds, for_seconds, max_failures } = pace;
+    let all = [
+        ("delaySeconds", delay_seconds, 0..=3600),
+        ("periodSeconds", period_seconds, 1..=600),
+        ("timeoutSeconds", timeout_seconds, 1..=60),
+        ("forSeconds", for_seconds, 0..=3600),
+        ("maxFailures", max_failures, 0..=3600),
+    ];
+    for (field, value, bounds) in all {
+        if let Some(value) = value {
+            found.within(&format!("{at}.{field}"), i64::from(*value), bounds);
+        }
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let is_edge = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = name.as_bytes();
+    bytes.len() <= 20
+        && bytes.first().is_some_and(is_edge)
+        && bytes.last().is_some_and(is_edge)
+        && bytes.iter().all(|byte| is_edge(byte) || *byte == b'-')
+}
+
+fn is_status(text: &str) -> bool {
+    let is_code = |code: &str| {
+        let bytes = code.as_bytes();
+        bytes.len() == 3
+            && bytes.first().is_some_and(|first| (b'1'..=b'5').contains(first))
+            && bytes.iter().all(u8::is_ascii_digit)
+    };
+    text.split_once('-').map_or_else(|| is_code(text), |(from, to)| is_code(from) && is_code(to))
+}
+
+fn is_address(text: &str) -> bool {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let Some(rest) = rest else { return false };
+    let host = rest.split('/').next().unwrap_or_default();
+    !host.is_empty() && !rest.contains(['?', '#', '@', ' '])
+}
+
+fn is_decimal(text: &str) -> bool {
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let (digits, exponent) = match text.split_once(['e', 'E']) {
+        Some((digits, exponent)) => (digits, Some(exponent.strip_prefix(['-', '+']).unwrap_or(exponent))),
+        None => (text, None),
+    };
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    let has_digits = !whole.is_empty() || !part.is_empty();
+    has_digits
+        && all_digits(whole)
+        && all_digits(part)
+        && exponent.is_none_or(|it| (1..=3).contains(&it.len()) && all_digits(it))
+}

@@ -1,0 +1,133 @@
+//! What may happen to a check's Job.
+
+use std::time::Duration;
+
+use bluegreen_api::CheckResult;
+use bluegreen_api::Color::Green;
+use bluegreen_apiserver::{Fault, Kind, Verb};
+use serde_json::json;
+
+use super::{End, end, entry, job, job_of, jobs, says, serving};
+use crate::rig::{APP, Rig};
+
+async fn checking() -> Rig {
+    let mut rig = serving(&[job("smoke", "Before")]).await;
+    rig.activate(Green);
+    rig.settle().await;
+    rig
+}
+
+#[tokio::test]
+async fn a_job_that_is_deleted_before_its_verdict_is_made_again_once() {
+    let mut rig = checking().await;
+    let first = job_of(&rig, "smoke");
+    rig.server.delete(Kind::Job, &first);
+    rig.settle().await;
+    let second = job_of(&rig, "smoke");
+    assert_ne!(first, second);
+    assert_eq!(entry(&rig, "smoke").unwrap().attempts, 2);
+    rig.server.delete(Kind::Job, &second);
+    rig.settle().await;
+    assert_eq!(jobs(&rig), [""; 0]);
+    assert_eq!(says(&rig, "smoke"), Some(CheckResult::Inconclusive));
+    assert!(rig.condition("Stalled").message.contains("deleted twice"), "{:?}", rig.condition("Stalled"));
+    rig.finish();
+}
+
+/// Its name says what it is about, so it is found again, and never made twice.
+#[tokio::test]
+async fn an_operator_that_ends_after_it_created_a_job_finds_it_again() {
+    let mut rig = serving(&[job("smoke", "Before")]).await;
+    rig.activate(Green);
+    // The Job is there, and nothing is written down of it.
+    while rig
+        .server
+        .all(Kind::Job)
+        .iter()
+        .all(|job| job["metadata"]["labels"]["bluegreen.dev/color"] != "green")
+    {
+        rig.server.fault(|request| {
+            let is_report =
+                request.writes_status() && request.body["status"]["checks"][0]["color"] == "green";
+            is_report.then(|| Fault::answer(500, "no"))
+        });
+        rig.pass().await;
+        rig.step();
+    }
+    rig.server.no_faults();
+    rig.restart();
+    rig.settle().await;
+    let created = rig.count(|request| request.is(Verb::Create, Kind::Job, ""));
+    assert_eq!(created, 1);
+    end(&rig, "smoke", End::Passes);
+    rig.restart();
+    rig.settle().await;
+    assert!(rig.world().serves(APP, Green));
+    rig.finish();
+}
+
+#[tokio::test]
+async fn a_finished_job_that_is_deleted_after_its_verdict_changes_nothing() {
+    let mut rig = checking().await;
+    end(&rig, "smoke", End::Fails);
+    rig.settle().await;
+    rig.server.delete(Kind::Job, &job_of(&rig, "smoke"));
+    rig.settle().await;
+    assert_eq!(says(&rig, "smoke"), Some(CheckResult::Failed));
+    assert_eq!(rig.says("Stalled"), "True/CheckFailed");
+    rig.finish();
+}
+
+/// A quota, an admission webhook: tried again until the deadline, and then it can't tell, in the server's words.
+#[tokio::test]
+async fn a_job_that_is_refused_is_told_and_cannot_tell_at_its_deadline() {
+    let mut rig = serving(&[]).await;
+    let mut smoke = job("smoke", "Before");
+    smoke["deadlineSeconds"] = json!(60);
+    rig.edit(|spec| spec["checks"] = json!([smoke]));
+    rig.server.fault(|request| {
+        let creates = request.is(Verb::Create, Kind::Job, "");
+        creates.then(|| Fault::answer(403, "exceeded quota: count/jobs.batch"))
+    });
+    rig.activate(Green);
+    rig.run(Duration::from_secs(20)).await;
+    assert_eq!(says(&rig, "smoke"), Some(CheckResult::Running));
+    assert!(entry(&rig, "smoke").unwrap().message.unwrap().contains("exceeded quota"));
+    assert_eq!(rig.says("Ready"), "False/Checking");
+    assert!(rig.condition("Ready").message.contains("exceeded quota"), "{:?}", rig.condition("Ready"));
+    rig.run(Duration::from_secs(60)).await;
+    assert_eq!(says(&rig, "smoke"), Some(CheckResult::Inconclusive));
+    let message = rig.condition("Stalled").message;
+    assert!(
+        message.contains("no verdict within 60 seconds") && message.contains("exceeded quota"),
+        "{message}"
+    );
+    assert_eq!(rig.world().selects(APP), "blue");
+    rig.finish();
+}
+
+/// Suspended by a queue, or waiting for a node.
+#[tokio::test]
+async fn a_job_without_a_verdict_at_its_deadline_cannot_tell() {
+    let mut rig = checking().await;
+    rig.run(Duration::from_secs(590)).await;
+    assert_eq!(says(&rig, "smoke"), Some(CheckResult::Running));
+    rig.run(Duration::from_secs(30)).await;
+    assert_eq!(says(&rig, "smoke"), Some(CheckResult::Inconclusive));
+    assert_eq!(jobs(&rig), [""; 0], "what still runs is ended");
+    rig.finish();
+}
+
+/// A verdict may move traffic, so only a Job is believed that this very app controls.
+#[tokio::test]
+async fn a_job_of_somebody_else_is_not_believed() {
+    let mut rig = checking().await;
+    rig.server.edit(Kind::Job, &job_of(&rig, "smoke"), |job| {
+        job["metadata"]["ownerReferences"][0]["uid"] = json!("another");
+    });
+    end(&rig, "smoke", End::Passes);
+    rig.settle().await;
+    assert_eq!(rig.world().selects(APP), "blue");
+    assert_eq!(rig.says("Stalled"), "True/CheckInconclusive");
+    rig.finish();
+}
