@@ -11,10 +11,14 @@ use kube::config::KubeConfigOptions;
 
 use crate::leader::LeaseConfig;
 
+/// The first word of the command line that starts the program of a check's Job, which has flags of its own.
+pub const CHECK: &str = "check";
+
 /// `bluegreen-operator [run] [flags]`, `bluegreen-operator crd`, `bluegreen-operator version`.
 #[derive(Debug, Parser)]
 #[command(name = "bluegreen-operator", version = VERSION, about, long_about = None)]
 #[command(args_conflicts_with_subcommands = true)]
+#[command(after_help = "The program of a check's Job has flags of its own: bluegreen-operator check --help")]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,

@@ -48,6 +48,14 @@ fn other_commands() {
     assert!(matches!(parse("version"), Command::Version));
 }
 
+/// `main` starts it before the operator's flags are read, so it is no command of theirs.
+#[test]
+fn the_program_of_a_check_is_named_in_the_help_and_is_no_command_of_the_operator() {
+    let help = Cli::command().render_help().to_string();
+    assert!(help.contains(&format!("bluegreen-operator {CHECK} --help")), "{help}");
+    assert!(refused(&[CHECK]).contains("unrecognized subcommand"));
+}
+
 #[test]
 fn an_empty_namespace_means_all() {
     assert_eq!(run(&["--namespace", ""]).namespace(), None);

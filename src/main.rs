@@ -1,6 +1,9 @@
 //! The entry point: reads the arguments and connects the HTTP server, the leader election and the controller.
+//!
+//! `check` is another program in the same file: it shares nothing with the operator, neither flags nor runtime.
 
 use std::io::Write;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -20,8 +23,24 @@ use kube::Client;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    // Before the operator's own flags are read: what is wrong there ends with 2, which a check's Job takes for a failure of the app.
+    if arguments.next().is_some_and(|word| word == config::CHECK) {
+        return bluegreen_checker::main(arguments);
+    }
+    match operate() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // As Rust prints an error of `main`.
+            let _ = writeln!(std::io::stderr(), "Error: {error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn operate() -> anyhow::Result<()> {
     match Cli::parse().into_command() {
         Command::Run(args) => run(&args).await,
         Command::Crd => {

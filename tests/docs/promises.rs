@@ -63,6 +63,28 @@ fn crates_use_only_the_layers_below_them() {
     assert!(!cli.contains("bluegreen-operator"), "the command line needs no operator");
 }
 
+/// The operator talks to nobody but the API server: only its entry point names the program that talks to others, and that
+/// program knows nothing of the operator.
+#[test]
+fn the_operator_and_the_checker_share_no_code() {
+    let own = dependencies("crates/checker");
+    assert!(own.contains("tokio-rustls") && !own.contains("bluegreen-") && !own.contains("kube"), "{own}");
+    for (name, folder) in LAYERS {
+        let names_it = dependencies(folder).lines().any(|line| line.starts_with("bluegreen-checker"));
+        assert_eq!(names_it, name == "bluegreen-operator", "{name}");
+    }
+    let mut files = vec![root().join("src")];
+    let mut found = Vec::new();
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if std::fs::read_to_string(&path).unwrap().contains("bluegreen_checker") {
+            found.push(path.strip_prefix(root()).unwrap().display().to_string());
+        }
+    }
+    assert_eq!(found, ["src/main.rs"]);
+}
+
 /// What decides has no client, no runtime and no clock.
 #[test]
 fn the_core_needs_neither_a_runtime_nor_a_client() {

@@ -9,8 +9,13 @@ use crate::document;
 /// What the operator's crates name between `[dependencies]` and the next heading, apart from each other.
 fn dependencies() -> BTreeSet<String> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let manifests =
-        ["Cargo.toml", "crates/api/Cargo.toml", "crates/client/Cargo.toml", "crates/core/Cargo.toml"];
+    let manifests = [
+        "Cargo.toml",
+        "crates/api/Cargo.toml",
+        "crates/checker/Cargo.toml",
+        "crates/client/Cargo.toml",
+        "crates/core/Cargo.toml",
+    ];
     let all = manifests.into_iter().flat_map(|manifest| {
         let manifest = std::fs::read_to_string(root.join(manifest)).unwrap();
         let (_, after) = manifest.split_once("\n[dependencies]\n").unwrap();
