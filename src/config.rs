@@ -65,6 +65,12 @@ pub struct RunArgs {
     #[arg(long, env = "BLUEGREEN_CHECK_IMAGE", value_name = "IMAGE", default_value = concat!("bluegreen-operator:", env!("CARGO_PKG_VERSION")))]
     pub check_image: String,
 
+    /// Jobs of checks that run at the same time, in all namespaces together; further ones wait. The operator may exceed it by a
+    /// few
+    #[arg(long, env = "BLUEGREEN_MAX_RUNNING_CHECKS", value_name = "COUNT", default_value_t = 100)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_running_checks: u16,
+
     /// Address for /livez and /readyz; port 0 picks a free one and logs it
     #[arg(long, env = "BLUEGREEN_HEALTH_ADDR", value_name = "IP:PORT", default_value = "0.0.0.0:8081")]
     pub health_addr: SocketAddr,

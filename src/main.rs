@@ -151,7 +151,16 @@ fn context(
     let instance = leader::unique_identity(args.lease.pod_name.as_deref());
     let events = Publisher::new(client.clone(), instance);
     let token = token(&leadership.term);
-    Ok(Context::new(client, writer, watches.cache.clone(), metrics, events, token, args.check_image.clone()))
+    Ok(Context::new(
+        client,
+        writer,
+        watches.cache.clone(),
+        metrics,
+        events,
+        token,
+        args.check_image.clone(),
+        args.max_running_checks.into(),
+    ))
 }
 
 fn token(term: &Term) -> Token {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder, core::Collector,
 };
 
@@ -18,7 +18,7 @@ mod render;
 pub mod table;
 pub mod watches;
 
-use bluegreen_api::BlueGreenApp;
+use bluegreen_api::{BlueGreenApp, CheckResult, CheckTime};
 use table::Series;
 
 /// Value of the label `controller`: this program has one controller.
@@ -73,7 +73,7 @@ pub enum WriteOutcome {
 }
 
 /// What is written: the kinds of [`bluegreen_core::apply::Object::label`], and the status.
-const WRITTEN: [&str; 4] = ["service", "deployment", "controllerrevision", "status"];
+const WRITTEN: [&str; 5] = ["service", "deployment", "controllerrevision", "job", "status"];
 
 impl WriteOutcome {
     const ALL: [Self; 6] =
@@ -125,6 +125,8 @@ struct Inner {
     registry: Registry,
     switches: IntCounterVec,
     switch_duration: Histogram,
+    checks: IntCounterVec,
+    switches_back: IntCounter,
     leader: IntGauge,
     writes: IntCounterVec,
     reconciles: IntCounterVec,
@@ -147,6 +149,8 @@ impl Metrics {
                     HistogramOpts::from(opts(table::SWITCH_DURATION)).buckets(SWITCH_BUCKETS.to_vec()),
                 )?,
             )?,
+            checks: register(&registry, counters(table::CHECKS)?)?,
+            switches_back: register(&registry, IntCounter::with_opts(opts(table::SWITCHES_BACK))?)?,
             leader: register(&registry, IntGauge::with_opts(opts(table::LEADER))?)?,
             writes: register(&registry, counters(table::WRITES)?)?,
             reconciles: register(&registry, counters(table::RECONCILES)?)?,
@@ -201,6 +205,16 @@ impl Metrics {
         }
     }
 
+    /// Counts a check that has its verdict.
+    pub fn record_check(&self, when: CheckTime, result: CheckResult) {
+        self.inner.checks.with_label_values(&[when.as_str(), result.as_str()]).inc();
+    }
+
+    /// Counts a switch that a check has taken back.
+    pub fn record_switch_back(&self) {
+        self.inner.switches_back.inc();
+    }
+
     /// Counts a write request that was answered or was not sent. `kind` is the Kubernetes kind.
     pub fn record_write(&self, kind: &str, outcome: WriteOutcome) {
         self.inner.writes.with_label_values(&[kind, outcome.as_str()]).inc();
@@ -232,6 +246,11 @@ impl Inner {
         for (from, to) in [("blue", "green"), ("green", "blue"), ("none", "blue"), ("none", "green")] {
             for result in SwitchResult::ALL {
                 self.switches.with_label_values(&[from, to, result.as_str()]);
+            }
+        }
+        for when in [CheckTime::Before, CheckTime::After] {
+            for result in [CheckResult::Passed, CheckResult::Failed, CheckResult::Inconclusive] {
+                self.checks.with_label_values(&[when.as_str(), result.as_str()]);
             }
         }
         for kind in WRITTEN {

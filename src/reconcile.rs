@@ -47,6 +47,8 @@ pub struct Context {
     pub token: Token,
     /// The image with the program of the checks' short forms.
     pub checker: String,
+    /// How many Jobs of checks may run at the same time.
+    pub most_checks: usize,
     /// The time.
     pub clock: Clock,
     /// Once it is canceled, a pass ends at its next command.
@@ -91,10 +93,24 @@ impl Context {
         events: Publisher,
         token: Token,
         checker: String,
+        most_checks: usize,
     ) -> Self {
         let read_deadline = writer.deadline;
         let (clock, stop, memories) = (Clock::default(), CancellationToken::new(), Mutex::default());
-        Self { client, writer, cache, metrics, events, read_deadline, token, checker, clock, stop, memories }
+        Self {
+            client,
+            writer,
+            cache,
+            metrics,
+            events,
+            read_deadline,
+            token,
+            checker,
+            most_checks,
+            clock,
+            stop,
+            memories,
+        }
     }
 
     /// The same, with another clock.
@@ -150,7 +166,10 @@ struct Shell<'a> {
 impl Shell<'_> {
     async fn run(&mut self, memory: &mut AppMemory) -> Result<Duration, Error> {
         let context = self.context;
-        let observer = AppObserver { token: &context.token };
+        let is_full =
+            || context.cache.checks_are_full(&self.app.namespace().unwrap_or_default(), context.most_checks);
+        let full = !self.app.spec.checks.is_empty() && is_full();
+        let observer = AppObserver { token: &context.token, full };
         let AppMemory { pass, switch_began } = memory;
         let mut pass = Pass::new(&observer, pass);
         let mut command = pass.woke(context.cache.snapshot(self.app), context.clock.now());

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use bluegreen_api::{BlueGreenApp, PerColor};
 use bluegreen_core::desired::names;
+use bluegreen_core::observe::job_ended;
 use bluegreen_core::observe::snapshot::{Snapshot, of_service};
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use k8s_openapi::api::batch::v1::Job;
@@ -114,6 +115,15 @@ impl<K: Reduce> ByApp<K> {
         names.filter_map(|name| objects.by_name.get(&app.sibling(name))?.object.get()).collect()
     }
 
+    /// Shows every object.
+    fn each(&self, mut see: impl FnMut(&Key, &K)) {
+        for (key, stored) in &self.read().by_name {
+            if let Some(object) = stored.object.get() {
+                see(key, &object);
+            }
+        }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Objects<K>> {
         self.objects.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -189,6 +199,20 @@ pub struct Cache {
 }
 
 impl Cache {
+    /// Returns true if as many Jobs of checks run as may. A namespace that runs fewer than its share is never kept waiting:
+    /// the Jobs of one tenant stop nobody else.
+    pub fn checks_are_full(&self, namespace: &str, most: usize) -> bool {
+        let mut running: HashMap<String, usize> = HashMap::from([(namespace.to_owned(), 0)]);
+        self.jobs.each(|key, job| {
+            if job_ended(job).is_none() {
+                *running.entry(key.namespace.clone()).or_default() += 1;
+            }
+        });
+        let share = (most / running.len().max(1)).max(1);
+        let own = running.get(namespace).copied().unwrap_or(0);
+        running.values().sum::<usize>() >= most && own >= share
+    }
+
     /// One app's objects as the stores hold them (a cached read).
     pub fn snapshot(&self, app: &Arc<BlueGreenApp>) -> Snapshot {
         let (key, name) = (Key::of(app), app.name_any());
@@ -321,6 +345,34 @@ mod tests {
         assert!(names_of(&store, "gone").is_empty());
         assert!(names_of(&store, "moved").is_empty());
         assert_eq!(names_of(&store, "new"), ["b"]);
+    }
+
+    /// One tenant's Jobs, however many, keep nobody else's waiting.
+    #[test]
+    fn a_namespace_that_runs_fewer_checks_than_its_share_never_waits() {
+        let cache = Cache::default();
+        let job = |namespace: &str, number: usize, ended: bool| -> Job {
+            let condition = json!([{"type": "Complete", "status": if ended { "True" } else { "False" }}]);
+            let owner = json!([{"apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "name": "a",
+                "uid": "1", "controller": true}]);
+            serde_json::from_value(json!({
+                "metadata": {"name": number.to_string(), "namespace": namespace, "labels": {(names::APP): "a"},
+                    "ownerReferences": owner},
+                "status": {"conditions": condition},
+            }))
+            .unwrap()
+        };
+        for number in 0..10 {
+            cache.jobs.take(Event::Apply(job("flood", number, false)));
+            cache.jobs.take(Event::Apply(job("done", number, true)));
+        }
+        assert!(cache.checks_are_full("flood", 10));
+        assert!(!cache.checks_are_full("flood", 11), "those that have ended don't count");
+        assert!(!cache.checks_are_full("shop", 10));
+        for number in 0..5 {
+            cache.jobs.take(Event::Apply(job("shop", number, false)));
+        }
+        assert!(cache.checks_are_full("shop", 10), "half of it is its share");
     }
 
     #[test]

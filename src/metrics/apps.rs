@@ -14,19 +14,20 @@ use super::render::{describe, family, gauge};
 use super::table;
 use bluegreen_api::{BlueGreenApp, Color};
 
-/// Renders [`table::APP_INFO`] and [`table::CONDITION`] for every app, on the replica that leads.
+/// Renders [`table::APP_INFO`], [`table::CONDITION`] and [`table::REJECTED`] for every app, on the replica that leads.
 pub(super) struct Apps<F> {
     /// Returns every app in the store.
     source: F,
     leader: IntGauge,
-    descriptions: [Desc; 2],
+    descriptions: [Desc; 3],
 }
 
 impl<F> Apps<F> {
     /// # Errors
     /// When a series has an invalid name: a mistake in the table.
     pub(super) fn new(source: F, leader: IntGauge) -> Result<Self> {
-        let descriptions = [describe(table::APP_INFO)?, describe(table::CONDITION)?];
+        let descriptions =
+            [describe(table::APP_INFO)?, describe(table::CONDITION)?, describe(table::REJECTED)?];
         Ok(Self { source, leader, descriptions })
     }
 }
@@ -44,14 +45,16 @@ where
             // Every replica has the store; each app is exported once.
             return Vec::new();
         }
-        let (mut infos, mut conditions) = (Vec::new(), Vec::new());
+        let (mut infos, mut conditions, mut rejected) = (Vec::new(), Vec::new(), Vec::new());
         // An app that is being deleted needs nobody's attention any more.
         for app in (self.source)().iter().filter(|app| app.metadata.deletion_timestamp.is_none()) {
             collect_app(app, &mut infos, &mut conditions);
+            rejected.extend(refusal(app));
         }
         vec![
             family(table::APP_INFO, MetricType::GAUGE, infos),
             family(table::CONDITION, MetricType::GAUGE, conditions),
+            family(table::REJECTED, MetricType::GAUGE, rejected),
         ]
     }
 }
@@ -60,6 +63,13 @@ impl<F> fmt::Debug for Apps<F> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Apps").finish_non_exhaustive()
     }
+}
+
+/// The series of an app whose spec asks for what a check has refused.
+fn refusal(app: &BlueGreenApp) -> Option<Metric> {
+    let rejected = app.status.as_ref()?.rejected.as_ref()?;
+    let (namespace, name) = (app.namespace().unwrap_or_default(), app.name_any());
+    Some(gauge(table::REJECTED, &[&namespace, &name, rejected.color.as_str(), &rejected.check], 1.0))
 }
 
 /// Adds the series of one app; none before it has a status.

@@ -73,6 +73,30 @@ pub const SWITCH_DURATION: Series = Series {
     help: "Time from the start of a switch to its success.",
 };
 
+/// How checks ended.
+pub const CHECKS: Series = Series {
+    name: "bluegreen_checks_total",
+    kind: Kind::Counter,
+    labels: &["when", "result"],
+    help: "Checks that have a verdict, by when they ran (Before, After) and by what they found: Passed, Failed, Inconclusive.",
+};
+
+/// How many switches checks have taken back.
+pub const SWITCHES_BACK: Series = Series {
+    name: "bluegreen_switches_back_total",
+    kind: Kind::Counter,
+    labels: &[],
+    help: "Switches that were taken back because a check failed after them.",
+};
+
+/// What checks have refused.
+pub const REJECTED: Series = Series {
+    name: "bluegreenapp_rejected",
+    kind: Kind::Gauge,
+    labels: &["namespace", "name", "color", "check"],
+    help: "1 while this check has refused what the spec asks for (status.rejected). Exported by the leader only.",
+};
+
 /// Which build this is.
 pub const BUILD_INFO: Series = Series {
     name: "bluegreenapp_build_info",
@@ -157,11 +181,14 @@ pub const UNOBSERVED: Series = Series {
 };
 
 /// Every series of this file. On Linux the `process_*` series of the Prometheus client library are exported as well.
-pub const ALL: [Series; 14] = [
+pub const ALL: [Series; 17] = [
     APP_INFO,
     CONDITION,
     SWITCHES,
     SWITCH_DURATION,
+    CHECKS,
+    SWITCHES_BACK,
+    REJECTED,
     BUILD_INFO,
     LEADER,
     WRITES,

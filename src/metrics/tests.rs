@@ -29,7 +29,10 @@ fn status(active: &str, conditions: &[(&str, &str)]) -> serde_json::Value {
 }
 
 fn hello() -> Arc<BlueGreenApp> {
-    app("hello", &status("blue", &[("Ready", "True"), ("StandbyReady", "False")]))
+    let mut status = status("blue", &[("Ready", "True"), ("StandbyReady", "False")]);
+    status["rejected"] = json!({"color": "green", "revision": 2, "block": "a", "checks": "b", "check": "smoke",
+        "when": "Before", "result": "Failed", "at": "2026-01-01T00:00:00Z"});
+    app("hello", &status)
 }
 
 /// Metrics whose store of apps the test may change.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Context, Shell};
 use crate::metrics::SwitchResult;
-use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Color};
+use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Cause, CheckStatus, Color};
 use bluegreen_core::AppObserver;
 use bluegreen_core::apply::Outcome;
 use bluegreen_core::pass::Reporting;
@@ -30,6 +30,7 @@ impl Shell<'_> {
                 }
                 let uptime = self.context.clock.now().uptime;
                 record_switch(self.context, switch_began, uptime, &old, new);
+                record_checks(self.context, &old, new);
             }
             // The status can't say it.
             Outcome::Refused(words) | Outcome::Failed(words) | Outcome::Unknown(words) => {
@@ -39,6 +40,22 @@ impl Shell<'_> {
             Outcome::Stale | Outcome::Gone | Outcome::Later(_) | Outcome::NotLeading => {}
         }
         (outcome, version)
+    }
+}
+
+/// Counts the checks that have got their verdict, and a switch that was taken back because of one.
+fn record_checks(context: &Context, old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) {
+    let is_known = |check: &&CheckStatus| {
+        old.checks
+            .iter()
+            .any(|was| (&was.name, &was.job, was.result) == (&check.name, &check.job, check.result))
+    };
+    for check in new.checks.iter().filter(|check| check.result.is_final() && !is_known(check)) {
+        context.metrics.record_check(check.when, check.result);
+    }
+    let last = new.history.first().filter(|_| old.active != new.active);
+    if last.is_some_and(|last| last.cause == Cause::Check) {
+        context.metrics.record_switch_back();
     }
 }
 

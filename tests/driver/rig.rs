@@ -11,7 +11,7 @@ use bluegreen_guard::World;
 use bluegreen_operator::reconcile::Clock;
 use serde_json::{Value, json};
 
-pub use operator::Operator;
+pub use operator::{MOST_CHECKS, Operator};
 
 /// The namespace of every test.
 pub const NAMESPACE: &str = "n";

@@ -165,9 +165,45 @@ pub struct HttpCheck {
     #[schemars(range(min = 1))]
     pub max_milliseconds: Option<i32>,
 
+    /// Seconds before the first measurement, 0 to 3600. Default 0; with `After` 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 3600))]
+    pub delay_seconds: Option<i32>,
+
+    /// Seconds between measurements, 1 to 600. Default 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 600))]
+    pub period_seconds: Option<i32>,
+
+    /// Seconds after which one measurement is over, 1 to 60. Default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 60))]
+    pub timeout_seconds: Option<i32>,
+
+    /// Seconds for which it is measured, 0 to 3600. Default 0, which is one measurement; with `After` at least 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 3600))]
+    pub for_seconds: Option<i32>,
+
+    /// Measurements that may be bad. Default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 3600))]
+    pub max_failures: Option<i32>,
+}
+
+impl HttpCheck {
     /// When and how often it is measured.
-    #[serde(flatten)]
-    pub pace: Pace,
+    #[must_use]
+    pub const fn pace(&self) -> Pace {
+        let Self { delay_seconds, period_seconds, timeout_seconds, for_seconds, max_failures, .. } = self;
+        Pace {
+            delay_seconds: *delay_seconds,
+            period_seconds: *period_seconds,
+            timeout_seconds: *timeout_seconds,
+            for_seconds: *for_seconds,
+            max_failures: *max_failures,
+        }
+    }
 }
 
 /// An instant query of a Prometheus server, which must answer with exactly one sample. No answer, no sample, several
@@ -206,15 +242,6 @@ pub struct PrometheusCheck {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca: Option<ConfigKey>,
 
-    /// When and how often it is measured.
-    #[serde(flatten)]
-    pub pace: Pace,
-}
-
-/// When and how often a short form measures.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Pace {
     /// Seconds before the first measurement, 0 to 3600. Default 0; with `After` 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 3600))]
@@ -238,6 +265,36 @@ pub struct Pace {
     /// Measurements that may be bad. Default 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 3600))]
+    pub max_failures: Option<i32>,
+}
+
+impl PrometheusCheck {
+    /// When and how often it is measured.
+    #[must_use]
+    pub const fn pace(&self) -> Pace {
+        let Self { delay_seconds, period_seconds, timeout_seconds, for_seconds, max_failures, .. } = self;
+        Pace {
+            delay_seconds: *delay_seconds,
+            period_seconds: *period_seconds,
+            timeout_seconds: *timeout_seconds,
+            for_seconds: *for_seconds,
+            max_failures: *max_failures,
+        }
+    }
+}
+
+/// When and how often a short form measures, as the spec says it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// `delaySeconds`.
+    pub delay_seconds: Option<i32>,
+    /// `periodSeconds`.
+    pub period_seconds: Option<i32>,
+    /// `timeoutSeconds`.
+    pub timeout_seconds: Option<i32>,
+    /// `forSeconds`.
+    pub for_seconds: Option<i32>,
+    /// `maxFailures`.
     pub max_failures: Option<i32>,
 }
 

@@ -16,6 +16,8 @@ use kube::ResourceExt;
 pub struct AppObserver<'a> {
     /// This leader's token; its attempt is zero.
     pub token: &'a Token,
+    /// As many Jobs of checks run in the cluster as may: no other one is to begin now.
+    pub full: bool,
 }
 
 impl Observer for AppObserver<'_> {
@@ -49,7 +51,10 @@ impl Observer for AppObserver<'_> {
     }
 
     fn observe(&self, snapshot: &Snapshot, routing: Routing, attempt: u32, held: Held, now: Now) -> Observed {
-        observe::observe(snapshot, routing, &self.token.with_attempt(attempt), held, now.wall)
+        let mut facts =
+            observe::observe(snapshot, routing, &self.token.with_attempt(attempt), held, now.wall);
+        facts.checks.full = self.full;
+        facts
     }
 
     fn report(&self, decision: &Decision<Self>, known: &Known<'_>, now: Now) -> BlueGreenAppStatus {

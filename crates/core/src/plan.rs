@@ -434,5 +434,5 @@ fn wake(intent: &Intent, seen: &Observed, live: Live) -> Option<Duration> {
             .filter_map(|c| left(after, *seen.elapsed.idle.get(c)))
             .min(),
     };
-    [drain, deadline, standby, checks::wake(seen)].into_iter().flatten().min()
+    [drain, deadline, standby, checks::wake(intent, seen)].into_iter().flatten().min()
 }

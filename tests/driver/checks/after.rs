@@ -200,3 +200,25 @@ async fn after_a_first_activation_a_check_only_reports() {
     assert_eq!(rig.says("Ready"), "True/Serving");
     rig.finish();
 }
+
+/// An autoscaler may push in the watch: the app is still not ready, and pods that fail are told before the checks.
+#[tokio::test]
+async fn a_change_of_size_in_the_watch_does_not_call_the_app_ready() {
+    let mut rig = watched().await;
+    rig.controllers.ready("hello-green", 2);
+    rig.edit(|spec| spec["replicas"] = json!(4));
+    rig.settle().await;
+    assert_eq!(
+        (rig.says("Ready"), rig.says("Reconciling")),
+        ("False/Checking".into(), "True/Checking".into())
+    );
+    rig.controllers.ready("hello-green", 1);
+    rig.settle().await;
+    assert_eq!((rig.says("Ready"), rig.says("Reconciling")), ("False/LiveNotReady".into(), "/".into()));
+    rig.controllers.heal("hello-green");
+    rig.settle().await;
+    end(&rig, "errors", End::Fails);
+    rig.settle().await;
+    assert_eq!(rig.world().selects(APP), "blue");
+    rig.finish();
+}

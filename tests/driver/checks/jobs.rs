@@ -8,7 +8,7 @@ use bluegreen_apiserver::{Fault, Kind, Verb};
 use serde_json::json;
 
 use super::{End, end, entry, job, job_of, jobs, says, serving};
-use crate::rig::{APP, Rig};
+use crate::rig::{APP, MOST_CHECKS, Rig};
 
 async fn checking() -> Rig {
     let mut rig = serving(&[job("smoke", "Before")]).await;
@@ -129,5 +129,30 @@ async fn a_job_of_somebody_else_is_not_believed() {
     rig.settle().await;
     assert_eq!(rig.world().selects(APP), "blue");
     assert_eq!(rig.says("Stalled"), "True/CheckInconclusive");
+    rig.finish();
+}
+
+/// Many apps may switch at once: only so many Jobs run at a time, and the wait is told.
+#[tokio::test]
+async fn a_job_waits_until_fewer_jobs_of_others_run() {
+    let mut rig = serving(&[job("smoke", "Before")]).await;
+    let others = |number: usize| format!("other-{number}");
+    let spec = rig.app()["spec"].clone();
+    let another = rig.server.create(Kind::App, json!({ "metadata": { "name": "another" }, "spec": spec }));
+    for number in 0..MOST_CHECKS {
+        let labels = json!({ "bluegreen.dev/app": "another" });
+        let owner = json!({ "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "name": "another",
+            "uid": another["metadata"]["uid"], "controller": true });
+        let metadata = json!({ "name": others(number), "labels": labels, "ownerReferences": [owner] });
+        rig.server.create(Kind::Job, json!({ "metadata": metadata, "spec": {} }));
+    }
+    rig.activate(Green);
+    rig.settle().await;
+    assert_eq!(rig.server.all(Kind::Job).len(), MOST_CHECKS, "no other one");
+    assert!(rig.condition("Ready").message.contains("--max-running-checks"), "{:?}", rig.condition("Ready"));
+    let ended = json!({ "conditions": [{ "type": "Complete", "status": "True" }] });
+    rig.server.edit(Kind::Job, &others(0), |job| job["status"] = ended);
+    rig.run(Duration::from_secs(3)).await;
+    assert_eq!(says(&rig, "smoke"), Some(CheckResult::Running));
     rig.finish();
 }

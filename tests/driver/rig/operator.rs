@@ -37,6 +37,9 @@ pub struct Operator {
     _leadership: Leadership,
 }
 
+/// How many Jobs of checks run at the same time.
+pub const MOST_CHECKS: usize = 3;
+
 /// The Lease of the first installation.
 const LEASE: &str = "system/operator";
 
@@ -73,6 +76,7 @@ impl Operator {
             publisher,
             token,
             "checker".to_owned(),
+            MOST_CHECKS,
         )
         .with_clock(clock.clone());
         Self {

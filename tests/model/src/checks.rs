@@ -233,6 +233,7 @@ pub(crate) fn facts(seen: &Objects, colors: &PerColor<ColorFacts>, live: Live, g
     let all = asked.gates.times().map(|when| check(seen, run, when, guards)).collect();
     let number = |number: u8| (number > 0 && guards.unproven).then(|| i64::from(number));
     Checks {
+        full: false,
         run: run.map(|(run, _)| Run { guarded: run.guarded && guards.watch, ..run }),
         all,
         rejected: refused.map(|Refused { color, when, result, .. }| Rejected { color, when, result }),

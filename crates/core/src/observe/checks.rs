@@ -31,6 +31,7 @@ pub(super) fn checks(
     let all: Vec<CheckFacts> =
         app.spec.checks.iter().map(|check| facts(seen, status, run.as_ref(), check, now)).collect();
     Checks {
+        full: false,
         rejected,
         unproven: PerColor::from_fn(|color| status.color(color).and_then(|color| color.unproven_revision)),
         strays: u8::try_from(strays(seen, run.as_ref(), &all).len()).unwrap_or(u8::MAX),

@@ -23,6 +23,8 @@ pub struct Checks {
     pub rejected: Option<Rejected>,
     /// The revision of each color that has not passed its checks after the switch.
     pub unproven: PerColor<Option<i64>>,
+    /// As many Jobs run in the cluster as may: no other one begins now.
+    pub full: bool,
     /// How many Jobs of the app nothing needs any more.
     pub strays: u8,
 }
@@ -220,6 +222,17 @@ pub(super) fn holds_old(seen: &Observed, live: Live) -> bool {
 
 /// The Jobs that are to be created now.
 pub(super) fn begin(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
+    if seen.checks.full { Vec::new() } else { due(intent, seen, live) }
+}
+
+/// Returns true if a Job waits for others to end.
+pub fn is_queued(intent: &Intent, seen: &Observed) -> bool {
+    let live = super::live(&seen.service, &seen.recorded);
+    seen.checks.full && !due(intent, seen, live).is_empty()
+}
+
+/// The Jobs that are to be created as soon as there is room.
+fn due(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
     let Some(run) = seen.checks.run else { return Vec::new() };
     if run.color != intent.active || !is_about(seen, run.color) || seen.checks.rejected.is_some() {
         return Vec::new();
@@ -244,11 +257,13 @@ pub(super) fn begin(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action>
     seen.checks.all.iter().enumerate().filter_map(job).collect()
 }
 
-/// How long until the first deadline of a check that runs.
-pub(super) fn wake(seen: &Observed) -> Option<Duration> {
+/// How often to look whether there is room for another Job: no watch tells an app of the Jobs of others.
+const QUEUED: Duration = Duration::from_secs(2);
+
+/// How long until the first deadline of a check that runs, or until the next look for room.
+pub(super) fn wake(intent: &Intent, seen: &Observed) -> Option<Duration> {
+    let queued = is_queued(intent, seen).then_some(QUEUED);
     let running = seen.checks.all.iter().filter(|check| check.is(CheckResult::Running));
-    running
-        .filter_map(|check| check.recorded.map(|verdict| verdict.left))
-        .filter(|left| !left.is_zero())
-        .min()
+    let lefts = running.filter_map(|check| check.recorded.map(|verdict| verdict.left));
+    lefts.filter(|left| !left.is_zero()).chain(queued).min()
 }

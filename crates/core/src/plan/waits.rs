@@ -1,5 +1,6 @@
 //! Why a plan goes no further: the report from which conditions, Events and `kubectl bluegreen plan` take their words.
 
+use super::checks::is_watched;
 use super::rules::{failing, holder};
 use super::{Intent, Live, Missing, Observed, Stage, paused_midway};
 use bluegreen_api::{CheckTime, Color};
@@ -70,7 +71,9 @@ pub(super) fn waits(intent: &Intent, seen: &Observed, live: Live, stage: Stage) 
         Stage::Watching { .. } => Waits { checks: Some(CheckTime::After), ..waits },
         Stage::Draining { old } => Waits { drain: Some(old), ..waits },
         Stage::Unready { missing } => {
-            Waits { gate: Some((intent.active, missing)), late: missing == Missing::Deadline, ..waits }
+            let checks = is_watched(seen, live).then_some(CheckTime::After);
+            let late = missing == Missing::Deadline;
+            Waits { gate: Some((intent.active, missing)), checks, late, ..waits }
         }
         Stage::Invalid | Stage::Pausing | Stage::Switching { .. } | Stage::Serving => waits,
     }

@@ -6,6 +6,7 @@ use kube::ResourceExt;
 use super::Report;
 use crate::desired;
 use crate::harmless::visible;
+use crate::plan::checks::is_queued;
 use crate::plan::verdicts::{self, Because, Entry};
 use crate::plan::{Live, Rejected, Run, Stage};
 use crate::text::cut;
@@ -161,7 +162,12 @@ pub(super) fn running(report: &Report, when: CheckTime, color: Color) -> String 
         CheckTime::Before => "before the switch",
         CheckTime::After => "after the switch",
     };
-    format!("{color} is being checked {time}: {}{refused}", names.join(", "))
+    let queued = if is_queued(report.intent, report.seen) {
+        "; a Job waits until fewer checks of other apps run (--max-running-checks)"
+    } else {
+        ""
+    };
+    format!("{color} is being checked {time}: {}{refused}{queued}", names.join(", "))
 }
 
 /// What the checks after the switch say against the live color, although it stays live.

@@ -1,8 +1,8 @@
 //! How is the live color: does it lose pods, or is it being scaled or updated as the spec asks?
 
-use super::Report;
 use super::conditions::Why;
 use super::record::{Record, is_degraded};
+use super::{Report, checks};
 use crate::plan::{DeploymentFacts, Intent, Missing};
 
 /// The condition `Ready` of an app whose live color is selected and not as the spec asks; `words` say what it lacks.
@@ -19,6 +19,10 @@ pub(super) fn unready(
     }
     if report.seen.recorded.switching && report.seen.elapsed.moved.is_none() {
         return (false, ("Switching", words));
+    }
+    // Its pods are as they should be, and the verdict is still to come.
+    if let Some(when) = report.plan.waits.checks {
+        return (false, ("Checking", checks::running(report, when, color)));
     }
     let deployment = report.seen.colors.get(color).deployment.ours();
     let reason = if deployment.is_some_and(|d| is_scaling(d, missing)) { "Scaling" } else { "Updating" };

@@ -270,6 +270,9 @@ pub fn work(
         Stage::Switching { .. } => Some(Work::Switching),
         Stage::Pausing => Some(Work::Fencing),
         // Pods that fail are no work that the spec asked for.
+        Stage::Unready { .. } if plan.waits.checks.is_some() && !is_degraded(old, intent, facts, plan) => {
+            Some(Work::Checking)
+        }
         Stage::Unready { missing } => {
             (missing.is_update() || !is_degraded(old, intent, facts, plan)).then_some(Work::Live)
         }

@@ -33,8 +33,10 @@ fn one(found: &mut Found, at: &str, check: &Check) {
     found.within(&format!("{at}.deadlineSeconds"), deadline, 1..=3600);
     let given = [job.is_some(), http.is_some(), prometheus.is_some()];
     found.check_new(at, rules::CHECK_ONE_KIND, given.into_iter().filter(|given| *given).count() == 1);
-    let paces =
-        [http.as_ref().map(|it| ("http", it.pace)), prometheus.as_ref().map(|it| ("prometheus", it.pace))];
+    let paces = [
+        http.as_ref().map(|it| ("http", it.pace())),
+        prometheus.as_ref().map(|it| ("prometheus", it.pace())),
+    ];
     for (field, pace) in paces.into_iter().flatten() {
         pace_of(found, &format!("{at}.{field}"), &pace);
         let needed = i64::from(pace.delay(*when)) + i64::from(pace.lasts(*when)) + i64::from(CHECK_SLACK);
@@ -75,7 +77,7 @@ fn own_job(found: &mut Found, at: &str, job: &JobCheck) {
 }
 
 fn http_get(found: &mut Found, at: &str, http: &HttpCheck) {
-    let HttpCheck { path, scheme: _, http_headers, status, contains, max_milliseconds, pace: _ } = http;
+    let HttpCheck { path, scheme: _, http_headers, status, contains, max_milliseconds, .. } = http;
     let longest =
         |text: &Option<String>, most: usize| text.as_deref().is_none_or(|it| it.chars().count() <= most);
     for (field, text, most) in [("path", path, 2048), ("contains", contains, 256), ("status", status, 7)] {
@@ -93,7 +95,7 @@ fn http_get(found: &mut Found, at: &str, http: &HttpCheck) {
 }
 
 fn prometheus_query(found: &mut Found, at: &str, query: &PrometheusCheck) {
-    let PrometheusCheck { address, query, min, max, token_secret: _, ca: _, pace: _ } = query;
+    let PrometheusCheck { address, query, min, max, token_secret: _, ca: _, .. } = query;
     found.check_new(at, rules::CHECK_MIN_OR_MAX, min.is_some() || max.is_some());
     found.check_new(&format!("{at}.address"), rules::CHECK_ADDRESS, is_address(address));
     if query.is_empty() || query.chars().count() > 4096 {

@@ -160,7 +160,7 @@ fn pace(pace: &Pace, when: CheckTime) -> [String; 5] {
 }
 
 fn http_args(http: &HttpCheck, when: CheckTime, place: &Place, asked: &Asked<'_>) -> Vec<String> {
-    let HttpCheck { path, scheme, http_headers, status, contains, max_milliseconds, pace: speed } = http;
+    let HttpCheck { path, scheme, http_headers, status, contains, max_milliseconds, .. } = http;
     let scheme = match scheme {
         Some(Scheme::Https) => "https",
         Some(Scheme::Http) | None => "http",
@@ -184,12 +184,13 @@ fn http_args(http: &HttpCheck, when: CheckTime, place: &Place, asked: &Asked<'_>
     args.extend(status.as_deref().map(|status| flag("status", status)));
     args.extend(contains.as_deref().map(|text| flag("contains", text)));
     args.extend(max_milliseconds.map(|limit| flag("max-milliseconds", &limit.to_string())));
-    args.extend(pace(speed, when));
+    args.extend(pace(&http.pace(), when));
     args
 }
 
 fn query_args(query: &PrometheusCheck, when: CheckTime) -> (Vec<String>, Files) {
-    let PrometheusCheck { address, query, min, max, token_secret, ca, pace: speed } = query;
+    let query_pace = query.pace();
+    let PrometheusCheck { address, query, min, max, token_secret, ca, .. } = query;
     let mut files = Files::default();
     let mut args = vec!["check".to_owned(), "prometheus".to_owned()];
     args.push(flag("address", address));
@@ -207,6 +208,6 @@ fn query_args(query: &PrometheusCheck, when: CheckTime) -> (Vec<String>, Files) 
         files.add("ca", CA_FOLDER, ("configMap", json!({ "name": ca.config_map, "items": items })));
         args.push(flag("ca-file", &format!("{CA_FOLDER}/ca.crt")));
     }
-    args.extend(pace(speed, when));
+    args.extend(pace(&query_pace, when));
     (args, files)
 }
