@@ -1,6 +1,5 @@
 //! The commands that only read. Those that edit an app are in [`release`].
 
-use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -18,8 +17,9 @@ use crate::args::{
 use crate::cluster::{Cluster, Doubt, RequestError, within};
 use crate::exit::{End, Failure, Result};
 use crate::line::{Line, Tone};
-use crate::output::{print, say, shown};
+use crate::output::{print, print_whole, say, shown};
 use crate::screen::{Look, Screen};
+use crate::shape::{LintProblem, LintResult, Version, shaped};
 use crate::wait::await_goal;
 use crate::{lint, look, manifest, manual, plan, release, table, tree};
 use bluegreen_view::{Objects, Report};
@@ -50,10 +50,13 @@ pub async fn run(cli: Cli) -> Result {
             manual::man(&args.folder).with_context(|| args.folder.display().to_string())?;
             Ok(End::Reached)
         }
-        Command::Version => {
+        Command::Version(args) => {
             // Only the build of an image knows it.
-            let revision = if REVISION == "unknown" { String::new() } else { format!(" {REVISION}") };
-            writeln!(std::io::stdout(), "{VERSION}{revision}")?;
+            let revision = (REVISION != "unknown").then(|| REVISION.to_owned());
+            let text =
+                [Some(VERSION), revision.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+            let version = Version { version: VERSION.to_owned(), revision };
+            print(&global, args.output, |_| vec![Line::plain(text)], &shaped(&version))?;
             Ok(End::Reached)
         }
     }
@@ -80,8 +83,8 @@ fn show(
 ) -> Result<()> {
     let report = Report::of(objects, Timestamp::now());
     match format {
-        GetFormat::Text => print(global, Format::Text, |look| lines(&report, look), &report),
-        GetFormat::Report => print(global, Format::Json, |_| Vec::new(), &report),
+        GetFormat::Text => print(global, Format::Text, |look| lines(&report, look), &shaped(&report)),
+        GetFormat::Report => print(global, Format::Json, |_| Vec::new(), &shaped(&report)),
         GetFormat::Json => print(global, Format::Json, |_| Vec::new(), &shown(&objects.app)),
         GetFormat::Yaml => print(global, Format::Yaml, |_| Vec::new(), &shown(&objects.app)),
     }
@@ -217,7 +220,7 @@ async fn foresee(global: &Global, args: &PlanArgs) -> Result {
         }
     };
     let foreseen = plan::foresee(start, wanted, Timestamp::now()).map_err(Failure::Usage)?;
-    print(global, args.output, |look| plan::lines(&foreseen, look.width), &foreseen)?;
+    print(global, args.output, |look| plan::lines(&foreseen, look.width), &shaped(&foreseen))?;
     Ok(if foreseen.good { End::Reached } else { End::Failed })
 }
 
@@ -231,39 +234,30 @@ fn check(global: &Global, args: &LintArgs) -> Result {
             apps += 1;
             let name = document.object["metadata"]["name"].as_str().unwrap_or("?").to_owned();
             for problem in lint::check(&document.object) {
-                found.push(json!({
-                    "file": file, "document": document.number, "name": name, "field": problem.field,
-                    "message": problem.message,
-                }));
+                found.push(LintProblem {
+                    file: file.display().to_string(),
+                    document: document.number,
+                    name: name.clone(),
+                    field: problem.field,
+                    message: problem.message,
+                });
             }
         }
     }
     if apps == 0 {
         return Err(Failure::Usage("there is no BlueGreenApp in these files".to_owned()));
     }
-    let text = |key: &str, problem: &serde_json::Value| problem[key].as_str().unwrap_or_default().to_owned();
-    let lines = |_| {
-        let mut lines: Vec<Line> = found
-            .iter()
-            .map(|problem| {
-                Line::new()
-                    .add(format!("{}: {}: ", text("file", problem), text("name", problem)), Tone::Dim)
-                    .add(text("field", problem), Tone::Bad)
-                    .add(format!(": {}", text("message", problem)), Tone::Plain)
-            })
-            .collect();
-        if lines.is_empty() {
-            lines.push(Line::plain(format!("{apps} of {apps} apps are valid")));
-        }
-        lines
+    let result = LintResult { apps, problems: found };
+    let line = |LintProblem { file, name, field, message, .. }: &LintProblem| {
+        Line::new()
+            .add(format!("{file}: {name}: "), Tone::Dim)
+            .add(field, Tone::Bad)
+            .add(format!(": {message}"), Tone::Plain)
     };
-    // Messages are never cut to the width of the terminal.
-    match args.output {
-        Format::Text => {
-            let look = Look { width: usize::MAX, ..Look::stdout(global.color) };
-            write!(std::io::stdout(), "{}", look.text(&lines(look)))?;
-        }
-        format => print(global, format, lines, &found)?,
+    let mut lines: Vec<Line> = result.problems.iter().map(line).collect();
+    if lines.is_empty() {
+        lines.push(Line::plain(format!("{apps} of {apps} apps are valid")));
     }
-    Ok(if found.is_empty() { End::Reached } else { End::Failed })
+    print_whole(global, args.output, lines, &shaped(&result))?;
+    Ok(if result.problems.is_empty() { End::Reached } else { End::Failed })
 }

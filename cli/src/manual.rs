@@ -97,9 +97,30 @@ back even if that stays unknown.
 
 ## Output formats
 
-`-o json` and `-o yaml` print the BlueGreenApp (for `list`, a List), as `kubectl get` does, without `managedFields`. `get -o
-report` prints what the tree shows as JSON; it has no version and may change with each release. `status`, `plan` and `lint` print
-their result.
+`-o json` and `-o yaml` print the BlueGreenApp (for `list`, a List), as `kubectl get` does, without `managedFields`. `get -o report`,
+`status`, `plan`, `lint`, `version`, and edits of a manifest print an object of `cli.bluegreen.dev/v1alpha1`, described in
+[cli-output.md](cli-output.md).
+
+## Edits of a manifest
+
+With `-f FILE`, `deploy`, `switch` and `rollback` edit that file and no cluster. They change the bytes of the field, of that app, and nothing else:
+comments, order, quotes, line breaks and other objects in the file stay. They print the lines that differ and write the file as a whole,
+with its permissions. They never commit. `--dry-run=client` only prints, and `-f -` is a filter. [gitops.md](gitops.md#edit-the-manifest-in-a-pipeline)
+has a job for a pipeline.
+
+| command | takes from the file | can't know without the cluster |
+|---|---|---|
+| `deploy` | the idle color: the one that `spec.active` does not name | whether that color is still live because the last commit has not taken effect. The operator then holds the edit until the color is idle |
+| `switch` | the other color, or the one with `--tag` | whether that color is ready. The Service switches once it is |
+| `rollback` | the other color, if it has the version of `--back-to` | what that color ran when it was live. So `--back-to` is required |
+
+With `--live` they also read the app in the cluster (with the rights to `get` it) and refuse what they refuse there.
+
+YAML in block and flow style, JSON, a `List`, several apps in one file (name one, and its namespace with `-n` if need be) and a Kustomize
+patch that sets `spec.active` can be edited. What can't be edited without a guess is refused, and the file stays as it is: a Helm template, a
+JSON patch, and a field that is, or is repeated by, an alias, a merge key or a block scalar.
+Every result is read again by another parser before it is written: if it differs from the old text in more than the edit, it is not
+written.
 
 ## Permissions
 

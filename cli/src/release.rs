@@ -10,6 +10,7 @@ use crate::change::{Changed, Lost, change};
 use crate::cluster::Cluster;
 use crate::edit::{self, Edit, Refusal};
 use crate::exit::{End, Failure, Result};
+use crate::file_release;
 use crate::gitedit;
 use crate::goal::Goal;
 use crate::line::{Line, Tone};
@@ -27,8 +28,11 @@ const BACK: Duration = Duration::from_secs(60);
 /// # Errors
 /// [`Failure`](crate::exit::Failure) when it can't be carried out.
 pub async fn deploy(global: &Global, args: &DeployArgs) -> Result {
-    let DeployArgs { name, tag, digest, color, edit } = args;
-    let color = color.map(|color| color.0);
+    if let Some(path) = &args.from.file {
+        return file_release::deploy(global, args, path).await;
+    }
+    let DeployArgs { name, tag, digest, color, edit, from: _ } = args;
+    let (name, color) = (named(name.as_deref(), edit)?, color.map(|color| color.0));
     apply(global, name, edit, |app| edit::deploy(app, color, tag.as_deref(), digest.as_deref())).await
 }
 
@@ -37,12 +41,16 @@ pub async fn deploy(global: &Global, args: &DeployArgs) -> Result {
 /// # Errors
 /// [`Failure`](crate::exit::Failure) when it can't be carried out.
 pub async fn switch(global: &Global, args: &SwitchArgs) -> Result {
+    if let Some(path) = &args.from.file {
+        return file_release::switch(global, args, path).await;
+    }
+    let name = named(args.name.as_deref(), &args.edit)?;
     let cluster = Cluster::connect(global).await?;
     let color = args.color.map(|color| color.0);
     let decide = |app: &BlueGreenApp| edit::switch(app, color, args.tag.as_deref());
-    let (changed, ended) = match send(global, &cluster, &args.name, &args.edit, decide).await {
+    let (changed, ended) = match send(global, &cluster, name, &args.edit, decide).await {
         Ok(changed) => {
-            let ended = settle(global, &cluster, &args.name, &args.edit, &changed).await;
+            let ended = settle(global, &cluster, name, &args.edit, &changed).await;
             (changed, ended)
         }
         // The edit may have been stored all the same, so the switch must be taken back all the same.
@@ -59,7 +67,7 @@ pub async fn switch(global: &Global, args: &SwitchArgs) -> Result {
         End::Failed
     });
     // The exit code is that of the switch, whether or not this succeeds.
-    if let Err(failure) = take_back(global, &cluster, &args.name, &args.edit, &changed).await {
+    if let Err(failure) = take_back(global, &cluster, name, &args.edit, &changed).await {
         say(format!("error: the switch could not be taken back: {failure}"));
     }
     Ok(end)
@@ -70,7 +78,20 @@ pub async fn switch(global: &Global, args: &SwitchArgs) -> Result {
 /// # Errors
 /// [`Failure`](crate::exit::Failure) when it can't be carried out.
 pub async fn rollback(global: &Global, args: &RollbackArgs) -> Result {
-    apply(global, &args.name, &args.edit, |app| edit::rollback(app, args.tag.as_deref())).await
+    if let Some(path) = &args.from.file {
+        return file_release::rollback(global, args, path).await;
+    }
+    let (tag, back_to) = (args.tag.as_deref(), args.back_to.as_deref());
+    let name = named(args.name.as_deref(), &args.edit)?;
+    apply(global, name, &args.edit, |app| edit::rollback(app, tag, back_to)).await
+}
+
+/// The name of the app in the cluster.
+fn named<'a>(name: Option<&'a str>, args: &EditArgs) -> Result<&'a str> {
+    if args.dry_run == Some(DryRun::Client) {
+        return Err(Failure::Usage("--dry-run=client is for --filename: use --dry-run=server".to_owned()));
+    }
+    name.ok_or_else(|| Failure::Usage("the name of an app is missing".to_owned()))
 }
 
 /// Sends an edit, prints it, and waits for its effect if asked to.

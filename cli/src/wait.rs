@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use bluegreen_api::BlueGreenApp;
 use bluegreen_core::harmless::harmless;
-use serde_json::json;
 
 use crate::args::{Format, Global, When};
 use crate::cluster::{Cluster, Doubt, RequestError};
@@ -17,6 +16,7 @@ use crate::line::Line;
 use crate::output::{print, say};
 use crate::progress::{self, Clock};
 use crate::screen::{Look, Screen};
+use crate::shape::{WaitResult, shaped};
 use crate::warning::Warnings;
 
 /// Pause between two reads.
@@ -107,17 +107,22 @@ pub async fn await_goal(
             format!("{name} did not reach {goal} within {took}: {}{hint}", waited.why)
         }
     };
-    let data = json!({
-        "name": name, "goal": goal.to_string(), "reached": waited.end == End::Reached,
-        "timedOut": waited.end == End::TimedOut, "why": waited.why, "warning": waited.warning,
-        "seconds": waited.took.as_secs_f64(),
-    });
+    let result = WaitResult {
+        name: name.to_owned(),
+        namespace: cluster.namespace.clone(),
+        goal: goal.to_string(),
+        reached: waited.end == End::Reached,
+        timed_out: waited.end == End::TimedOut,
+        why: waited.why,
+        warning: waited.warning,
+        seconds: waited.took.as_secs_f64(),
+    };
     match (waited.end, format) {
         (End::Failed | End::TimedOut, Format::Text) => {
             say(format!("error: {}", harmless(&text, usize::MAX)));
-            waited.warning.iter().for_each(say);
+            result.warning.iter().for_each(say);
         }
-        _ => print(global, format, |_| vec![Line::plain(text)], &data)?,
+        _ => print(global, format, |_| vec![Line::plain(text)], &shaped(&result))?,
     }
     Ok(waited.end)
 }

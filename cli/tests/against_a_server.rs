@@ -52,7 +52,10 @@ fn the_object_is_printed_as_kubectl_prints_it() {
         assert_eq!(object["metadata"].get("managedFields"), None);
     }
     let report: Value = serde_json::from_str(&printed("report")).unwrap();
-    assert_eq!((&report["live"], report.get("apiVersion")), (&json!("blue"), None));
+    assert_eq!(
+        [&report["live"], &report["apiVersion"], &report["kind"]],
+        ["blue", "cli.bluegreen.dev/v1alpha1", "AppReport"]
+    );
 }
 
 /// With the user's own rights, since the operator may not read Events.

@@ -88,10 +88,10 @@ fn a_switch_is_taken_back_unless_somebody_asked_for_something_else() {
 
 #[test]
 fn a_rollback_with_a_tag_goes_away_from_that_one_only() {
-    assert!(rollback(&app(settled()), Some("v1.0.0")).unwrap().patch.is_some());
-    let words = rollback(&app(settled()), Some("v2.0.0")).unwrap_err().to_string();
+    assert!(rollback(&app(settled()), Some("v1.0.0"), None).unwrap().patch.is_some());
+    let words = rollback(&app(settled()), Some("v2.0.0"), None).unwrap_err().to_string();
     assert!(words.contains("spec.active is blue with v1.0.0, not v2.0.0"), "{words}");
-    assert!(rollback(&app(switching()), Some("v2.0.0")).unwrap().patch.is_some(), "canceled");
+    assert!(rollback(&app(switching()), Some("v2.0.0"), None).unwrap().patch.is_some(), "canceled");
 }
 
 #[test]
@@ -105,19 +105,19 @@ fn a_switch_needs_a_block_to_switch_to() {
 
 #[test]
 fn a_rollback_goes_to_the_color_that_served_before() {
-    assert_eq!(rollback(&app(settled()), None).unwrap().patch, Some(json!({"active": "green"})));
+    assert_eq!(rollback(&app(settled()), None, None).unwrap().patch, Some(json!({"active": "green"})));
 }
 
 #[test]
 fn a_rollback_during_a_switch_cancels_it() {
-    assert_eq!(rollback(&app(switching()), None).unwrap().patch, Some(json!({"active": "blue"})));
+    assert_eq!(rollback(&app(switching()), None, None).unwrap().patch, Some(json!({"active": "blue"})));
 }
 
 #[test]
 fn a_rollback_to_a_color_that_was_deployed_anew_would_be_no_way_back() {
-    let words = rollback(&app(with("/status/green/revision", json!(2))), None).unwrap_err().to_string();
+    let words = rollback(&app(with("/status/green/revision", json!(2))), None, None).unwrap_err().to_string();
     assert!(words.contains("green has been changed since it was live"), "{words}");
-    assert!(rollback(&app(with("/status/history", json!([]))), None).is_err());
+    assert!(rollback(&app(with("/status/history", json!([]))), None, None).is_err());
 }
 
 #[test]
