@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
 use crate::goal::Goal;
+use crate::table::SortBy;
 pub use edit::{DeployArgs, DryRun, EditArgs, FileArgs, RollbackArgs, SwitchArgs};
 
 /// Show blue-green apps, deploy to the idle color, switch, and roll back
@@ -147,6 +148,9 @@ pub struct ListArgs {
     /// List only apps that match this label selector
     #[arg(long, short = 'l', value_name = "SELECTOR")]
     pub selector: Option<String>,
+    /// Order: by namespace and name, by state (stalled apps first), or by age (the youngest first)
+    #[arg(long, value_name = "ORDER", default_value = "name")]
+    pub sort_by: SortBy,
     /// Output format
     #[arg(long, short = 'o', value_name = "FORMAT", default_value = "text")]
     pub output: Format,

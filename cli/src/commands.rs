@@ -3,25 +3,19 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use bluegreen_api::BlueGreenApp;
 use bluegreen_api::version::{REVISION, VERSION};
-use bluegreen_client::careful::Careful;
 use jiff::Timestamp;
-use kube::api::ListParams;
-use kube::{Api, ResourceExt};
-use serde_json::json;
+use kube::ResourceExt;
 
-use crate::args::{
-    Cli, Command, Format, GetArgs, GetFormat, Global, LintArgs, ListArgs, PlanArgs, StatusArgs,
-};
-use crate::cluster::{Cluster, Doubt, RequestError, within};
+use crate::args::{Cli, Command, Format, GetArgs, GetFormat, Global, LintArgs, PlanArgs, StatusArgs};
+use crate::cluster::{Cluster, Doubt, RequestError};
 use crate::exit::{End, Failure, Result};
 use crate::line::{Line, Tone};
 use crate::output::{print, print_whole, say, shown};
 use crate::screen::{Look, Screen};
 use crate::shape::{LintProblem, LintResult, Version, shaped};
 use crate::wait::await_goal;
-use crate::{lint, look, manifest, manual, plan, release, table, tree};
+use crate::{apps, lint, look, manifest, manual, plan, release, tree};
 use bluegreen_view::{Objects, Report};
 
 /// Pause between two reads of `get -w`.
@@ -35,7 +29,7 @@ pub async fn run(cli: Cli) -> Result {
     let Cli { global, command } = cli;
     match command {
         Command::Get(args) => get(&global, &args).await,
-        Command::List(args) => list(&global, &args).await,
+        Command::List(args) => apps::list(&global, &args).await,
         Command::Status(args) => status(&global, &args).await,
         Command::Deploy(args) => release::deploy(&global, &args).await,
         Command::Switch(args) => release::switch(&global, &args).await,
@@ -164,43 +158,6 @@ fn ageless(report: &Report) -> Report {
         set.pods.iter_mut().for_each(|pod| pod.age = 0);
     }
     report
-}
-
-async fn list(global: &Global, args: &ListArgs) -> Result {
-    let cluster = Cluster::connect(global).await?;
-    let api: Api<Careful<BlueGreenApp>> =
-        if args.all_namespaces { Api::all(cluster.client.clone()) } else { cluster.apps() };
-    let mut params = ListParams::default();
-    if let Some(selector) = &args.selector {
-        params = params.labels(selector);
-    }
-    let found = within(api.list(&params)).await;
-    let found = found.map_err(|error| error.in_words("", &cluster.namespace))?.items;
-    let mut apps = Vec::new();
-    for app in found {
-        match app.0 {
-            Ok(app) => apps.push(app),
-            Err(unreadable) => {
-                let meta = &unreadable.metadata;
-                let [namespace, name] =
-                    [&meta.namespace, &meta.name].map(|it| it.as_deref().unwrap_or_default());
-                say(format!("{namespace}/{name} is left out, because it can't be read: {unreadable}"));
-            }
-        }
-    }
-    apps.sort_by_key(|app| (app.namespace(), app.name_any()));
-    if apps.is_empty() && args.output == Format::Text {
-        if args.all_namespaces {
-            say("no apps found in any namespace");
-        } else {
-            say(format!("no apps found in namespace {:?}", cluster.namespace));
-        }
-        return Ok(End::Reached);
-    }
-    let data =
-        json!({ "apiVersion": "v1", "kind": "List", "items": apps.iter().map(shown).collect::<Vec<_>>() });
-    print(global, args.output, |_| table::lines(&apps, args.all_namespaces, Timestamp::now()), &data)?;
-    Ok(End::Reached)
 }
 
 async fn status(global: &Global, args: &StatusArgs) -> Result {

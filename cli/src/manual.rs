@@ -122,9 +122,23 @@ JSON patch, and a field that is, or is repeated by, an alias, a merge key or a b
 Every result is read again by another parser before it is written: if it differs from the old text in more than the edit, it is not
 written.
 
+## Several apps at once
+
+`kubectl bluegreen switch -l release=42 --to green --wait --rollback-on-failure` switches all apps of the namespace that match.
+First it looks at each of them. If one is paused, stalled, being deleted, or has a target that is not ready, nothing is changed, and
+each reason is printed. `--count N` also refuses another number of apps, and `--tag` another version. (A target that is scaled to 0 counts as ready;
+the switch scales it up.) Then it edits the apps one after the other, deciding each once more on what it is at that moment, and waits for all at the same time.
+
+If an edit is refused, or an app fails or does not switch in time, all that were edited go back, whether they had switched or not, and the result says of each
+what became of it. Without `--rollback-on-failure` those that have switched stay. The apps switch at almost the same time, not in one instant: for a
+moment one serves its new version while another one does not.
+
+Run the same command again after a failure: who is at the target stays there. To go back later, name the color: `switch -l release=42 --to
+blue --wait`. There is no `rollback -l`: after a switch that only some of the apps had made, it would send the others to a color that nobody asked for.
+
 ## Permissions
 
-A command that reads an app needs `get` on `bluegreenapps`, `list` needs `list`, and commands that edit an app also need `patch`.
+A command that reads an app needs `get` on `bluegreenapps`, `list` and `switch -l` need `list`, and commands that edit an app also need `patch`.
 Only two commands need more. `get` also lists Services, Deployments, ReplicaSets and pods, and says which of them it is not allowed to read. `plan`
 reads what the operator reads: Services, Deployments, ControllerRevisions and EndpointSlices.
 

@@ -13,6 +13,7 @@ use crate::exit::{End, Failure, Result};
 use crate::file_release;
 use crate::gitedit;
 use crate::goal::Goal;
+use crate::group_release;
 use crate::line::{Line, Tone};
 use crate::output::{print, say, say_lines, shown};
 use crate::wait::{await_goal, wait};
@@ -21,7 +22,7 @@ use crate::wait::{await_goal, wait};
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Taking a switch back gets at least this long, even if `--timeout` is shorter.
-const BACK: Duration = Duration::from_secs(60);
+pub const BACK: Duration = Duration::from_secs(60);
 
 /// Deploys a version to a color.
 ///
@@ -43,6 +44,12 @@ pub async fn deploy(global: &Global, args: &DeployArgs) -> Result {
 pub async fn switch(global: &Global, args: &SwitchArgs) -> Result {
     if let Some(path) = &args.from.file {
         return file_release::switch(global, args, path).await;
+    }
+    if let Some(selector) = &args.selector {
+        return group_release::switch(global, args, selector).await;
+    }
+    if args.count.is_some() {
+        return Err(Failure::Usage("--count is for --selector".to_owned()));
     }
     let name = named(args.name.as_deref(), &args.edit)?;
     let cluster = Cluster::connect(global).await?;
@@ -157,24 +164,37 @@ async fn take_back(
     args: &EditArgs,
     changed: &Changed,
 ) -> Result<()> {
-    let before = changed.before["active"].as_str().and_then(Color::parse);
-    let (Goal::Active(to), Some(before), Some(_)) = (changed.edit.goal, before, &changed.edit.patch) else {
-        // Nothing was edited.
-        return Ok(());
-    };
     let limit = args.patience.timeout.max(BACK);
-    let start = Instant::now();
-    let back = loop {
-        match change(cluster, name, false, |app| Ok(edit::take_back(app, to, before))).await {
-            Ok(back) => break back,
-            Err(error) if start.elapsed() >= limit => return Err(error.into()),
-            Err(_) => tokio::time::sleep(PAUSE).await,
-        }
-    };
+    let Some(back) = ask_back(cluster, name, changed, limit).await? else { return Ok(()) };
     say_lines(&edit_lines(cluster, &back, false), global.color);
     let waited = wait(cluster, name, back.edit.goal, limit, global.color).await?;
     say(format!("{name}: {}", waited.why));
     Ok(())
+}
+
+/// Takes back the edit of a switch; none if it changed nothing. It tries for as long as `limit`, since the cluster may be what failed.
+///
+/// # Errors
+/// When the API server does not take it.
+pub async fn ask_back(
+    cluster: &Cluster,
+    name: &str,
+    changed: &Changed,
+    limit: Duration,
+) -> anyhow::Result<Option<Changed>> {
+    let before = changed.before["active"].as_str().and_then(Color::parse);
+    let (Goal::Active(to), Some(before), Some(_)) = (changed.edit.goal, before, &changed.edit.patch) else {
+        // Nothing was edited.
+        return Ok(None);
+    };
+    let start = Instant::now();
+    loop {
+        match change(cluster, name, false, |app| Ok(edit::take_back(app, to, before))).await {
+            Ok(back) => return Ok(Some(back)),
+            Err(error) if start.elapsed() >= limit => return Err(error),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
 }
 
 /// Waits, and prints the result on standard error: standard output already has the object.

@@ -121,6 +121,79 @@ impl Kind for LintResult {
     const COMMANDS: &'static str = "`lint`";
 }
 
+/// What became of the switch of several apps.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupSwitch {
+    /// The label selector.
+    pub selector: String,
+    /// The namespace.
+    pub namespace: String,
+    /// Every app is at its target.
+    pub switched: bool,
+    /// The apps, by name.
+    pub apps: Vec<GroupMember>,
+}
+
+/// What became of one app of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupMember {
+    /// The app.
+    pub name: String,
+    /// `spec.active` before.
+    pub from: String,
+    /// The color that it was to switch to; null if it can't switch.
+    pub to: Option<String>,
+    /// What became of it.
+    pub state: MemberState,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// What became of one app of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub enum MemberState {
+    /// Nothing was changed: the whole group was refused, or another app failed before its turn came.
+    Untouched,
+    /// It can't switch, so no app of the group was touched.
+    Refused,
+    /// The API server checked the edit and did not store it.
+    DryRun,
+    /// The edit was sent, and nobody waited for its effect.
+    Requested,
+    /// The color is live and ready.
+    Switched,
+    /// It did not switch, and was not taken back.
+    Failed,
+    /// `spec.active` is the color before again, and that color is live and ready.
+    TakenBack,
+    /// `spec.active` could not be set to the color before, or that did not take effect in time.
+    NotTakenBack,
+}
+
+impl MemberState {
+    /// For people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Untouched => "untouched",
+            Self::Refused => "refused",
+            Self::DryRun => "server dry run",
+            Self::Requested => "requested",
+            Self::Switched => "switched",
+            Self::Failed => "failed",
+            Self::TakenBack => "taken back",
+            Self::NotTakenBack => "NOT taken back",
+        }
+    }
+}
+
+impl Kind for GroupSwitch {
+    const KIND: &'static str = "GroupSwitch";
+    const COMMANDS: &'static str = "`switch -l`";
+}
+
 /// The version of the program.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -167,6 +240,7 @@ pub fn all() -> (Vec<Described>, Value) {
         described::<Foreseen>(&mut generator),
         described::<LintResult>(&mut generator),
         described::<ManifestEdit>(&mut generator),
+        described::<GroupSwitch>(&mut generator),
         described::<Version>(&mut generator),
     ];
     (kinds, json!(generator.take_definitions(true)))

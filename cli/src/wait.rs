@@ -48,8 +48,25 @@ pub async fn wait(
     limit: Duration,
     when: When,
 ) -> anyhow::Result<Waited> {
-    let start = Instant::now();
     let mut teller = Teller::new(goal, when);
+    wait_telling(cluster, name, goal, limit, |app, verdict, warning, clock| {
+        teller.tell(app, verdict, warning, clock)
+    })
+    .await
+}
+
+/// Waits, and tells the progress.
+///
+/// # Errors
+/// When the app does not exist or may not be read, or the progress can't be told.
+pub async fn wait_telling(
+    cluster: &Cluster,
+    name: &str,
+    goal: Goal,
+    limit: Duration,
+    mut tell: impl FnMut(Option<&BlueGreenApp>, &Verdict, Option<&str>, Clock) -> std::io::Result<()>,
+) -> anyhow::Result<Waited> {
+    let start = Instant::now();
     let mut app: Option<BlueGreenApp> = None;
     let mut doubt = Doubt::default();
     let mut warnings = Warnings::default();
@@ -74,7 +91,7 @@ pub async fn wait(
             Some(app) if end != Some(End::Reached) => warnings.look(cluster, app, end.is_some()).await,
             Some(_) | None => None,
         };
-        teller.tell(app.as_ref(), &verdict, warning, Clock { passed, limit })?;
+        tell(app.as_ref(), &verdict, warning, Clock { passed, limit })?;
         if let Some(end) = end {
             let (why, warning) = (verdict.why().to_owned(), warning.map(ToOwned::to_owned));
             return Ok(Waited { end, why, warning, app, took: passed });

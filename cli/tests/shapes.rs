@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 
 use bluegreen_view::Report;
 use fixture::{now, objects, settled, switching};
-use kubectl_bluegreen::shape::{WaitResult, schema, shaped};
+use kubectl_bluegreen::group::{self, Wish};
+use kubectl_bluegreen::shape::{GroupSwitch, MemberState, WaitResult, schema, shaped};
 use manifests::BASIC;
 use serde_json::{Value, json};
 
@@ -115,6 +116,14 @@ fn everything_that_is_printed_is_as_the_schema_says() {
         seconds: 1.5,
     };
     values.push(serde_json::to_value(shaped(&waited)).unwrap());
+    let apps = [fixture::app(settled())];
+    let (_, members) = group::edits(&apps, Wish { tag: Some("v9"), ..Wish::default() }).unwrap_err();
+    let edit = group::edit(&apps[0], Wish::default()).unwrap();
+    let switched = group::member(&apps[0], Some(&edit), MemberState::Switched, "w".to_owned());
+    let apps = [members, vec![switched]].concat();
+    let refused =
+        GroupSwitch { selector: "a=b".to_owned(), namespace: "shop".to_owned(), switched: false, apps };
+    values.push(serde_json::to_value(shaped(&refused)).unwrap());
     let mut kinds: Vec<String> = values.iter().map(check).collect();
     kinds.sort();
     kinds.dedup();

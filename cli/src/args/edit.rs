@@ -77,7 +77,7 @@ pub struct DeployArgs {
 #[derive(Debug, Args)]
 pub struct SwitchArgs {
     /// Name of the app
-    #[arg(required_unless_present = "file")]
+    #[arg(required_unless_present_any = ["file", "selector"])]
     pub name: Option<String>,
     /// Color to switch to; by default the color with TAG, or without a tag the color that is not live
     #[arg(id = "to", long = "to", value_name = "COLOR")]
@@ -85,6 +85,13 @@ pub struct SwitchArgs {
     /// Only switch to a color that has TAG (protects against another pipeline that deployed something else meanwhile)
     #[arg(long, value_name = "TAG")]
     pub tag: Option<String>,
+    /// Switch all apps of the namespace that match this label selector: none, unless each of them can; with
+    /// --rollback-on-failure, all go back if one fails
+    #[arg(long, short = 'l', value_name = "SELECTOR", conflicts_with_all = ["name", "file"])]
+    pub selector: Option<String>,
+    /// With --selector, only switch if exactly N apps match (protects against an app that is missing)
+    #[arg(long, value_name = "N", requires = "selector")]
+    pub count: Option<usize>,
     /// If the switch fails or times out, set spec.active back to the color before, and wait for that
     #[arg(long, requires = "wait")]
     pub rollback_on_failure: bool,
