@@ -171,6 +171,14 @@ fn a_tag_that_looks_like_a_number_is_quoted() {
 }
 
 #[test]
+fn a_patch_for_kustomize_is_edited_and_called_one() {
+    const COLORS: &str = include_str!("../../examples/kustomize/test/colors.yaml");
+    let after = edited(COLORS, &Wanted::default(), None, DEPLOY).unwrap();
+    assert_eq!(after.text, COLORS.replace("v1.2.0", "v3.0.0"));
+    assert!(after.is_patch && !edited(SHOP, &Wanted::default(), None, DEPLOY).unwrap().is_patch);
+}
+
+#[test]
 fn a_second_run_changes_nothing() {
     let once = edit(SHOP, DEPLOY).unwrap();
     let again = edited(&once, &Wanted::default(), None, DEPLOY).unwrap();
