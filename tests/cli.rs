@@ -8,6 +8,8 @@ mod e2e {
     pub mod harness;
 }
 
+#[path = "cli/file.rs"]
+mod file;
 #[path = "cli/group.rs"]
 mod group;
 

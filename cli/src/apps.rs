@@ -69,7 +69,7 @@ pub async fn list(global: &Global, args: &ListArgs) -> Result {
     let data =
         json!({ "apiVersion": "v1", "kind": "List", "items": apps.iter().map(shown).collect::<Vec<_>>() });
     let lines = table::lines(&apps, args.all_namespaces, Timestamp::now());
-    // A log is as wide as its lines.
+    // Without a terminal there is no width to cut the lines to.
     if Look::stdout(global.color).height.is_none() {
         print_whole(global, args.output, lines, &data)?;
     } else {

@@ -1,6 +1,6 @@
 //! PURE: which edit of the spec a command makes, or why the edit would be a mistake.
 
-use bluegreen_api::{ActiveUpdatePolicy, BlueGreenApp, BlueGreenAppStatus, Color, ColorSpec};
+use bluegreen_api::{ActiveUpdatePolicy, BlueGreenApp, BlueGreenAppStatus, Color, ColorSpec, ColorStatus};
 use bluegreen_core::status::STANDBY_READY;
 use serde_json::{Value, json};
 
@@ -249,6 +249,14 @@ fn has(app: &BlueGreenApp, color: Color, version: &str) -> Result<(), Refusal> {
     )))
 }
 
+/// The image that a color runs, or will run, if that is not what it ran when it was live. An edit counts at once: the status may be
+/// about the time before it.
+fn changed(app: &BlueGreenApp, color: Color, pods: &ColorStatus) -> Option<String> {
+    let wanted = app.spec.image_of(color).filter(|image| !pods.image.is_empty() && *image != pods.image);
+    let is_new = pods.served_revision != Some(pods.revision) && pods.revision != 0;
+    wanted.or_else(|| is_new.then(|| pods.image.clone()))
+}
+
 /// To the color that was live before, or that is live while a switch is under way.
 fn to_color_before(app: &BlueGreenApp, roles: &Roles) -> Result<Edit, Refusal> {
     if let Some((from, to)) = roles.switching() {
@@ -266,15 +274,13 @@ fn to_color_before(app: &BlueGreenApp, roles: &Roles) -> Result<Edit, Refusal> {
         return Err(Refusal(format!("{from}, which was live before, is gone: spec.{from} is not set")));
     }
     if let Some(pods) = pods
-        && pods.served_revision != Some(pods.revision)
-        && pods.revision != 0
+        && let Some(wanted) = changed(app, from, pods)
     {
         let served = status.history.iter().find(|entry| entry.to == from).map(|entry| entry.image.as_str());
         let ran = served.map(|image| format!(" (it ran {image})")).unwrap_or_default();
         return Err(Refusal(format!(
-            "{from} has been changed since it was live{ran}, so switching to it would not be a rollback; if you want {}, \
-             use `switch --to {from}`",
-            pods.image
+            "{from} has been changed since it was live{ran}, so switching to it would not be a rollback; if you want \
+             {wanted}, use `switch --to {from}`"
         )));
     }
     let edit = activate(app, roles, from);

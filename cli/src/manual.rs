@@ -133,7 +133,7 @@ If an edit is refused, or an app fails or does not switch in time, all that were
 what became of it. Without `--rollback-on-failure` those that have switched stay. The apps switch at almost the same time, not in one instant: for a
 moment one serves its new version while another one does not.
 
-Run the same command again after a failure: who is at the target stays there. To go back later, name the color: `switch -l release=42 --to
+You can run the same command again after a failure: an app that is at the target stays there. To go back later, name the color: `switch -l release=42 --to
 blue --wait`. There is no `rollback -l`: after a switch that only some of the apps had made, it would send the others to a color that nobody asked for.
 
 ## Permissions

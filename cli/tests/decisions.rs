@@ -95,6 +95,18 @@ fn a_rollback_with_a_tag_goes_away_from_that_one_only() {
 }
 
 #[test]
+fn a_rollback_to_a_version_goes_to_that_one_only() {
+    assert!(rollback(&app(settled()), None, Some("v2.0.0")).unwrap().patch.is_some());
+    let words = rollback(&app(settled()), None, Some("v1.9.0")).unwrap_err().to_string();
+    assert!(words.contains("spec.green has v2.0.0, not v1.9.0"), "{words}");
+    assert!(rollback(&app(switching()), None, Some("v1.0.0")).unwrap().patch.is_some(), "canceled");
+    let mut digest = settled();
+    digest["spec"]["green"] = json!({"digest": "sha256:0"});
+    digest["status"]["green"]["image"] = json!("registry.example.com/team/hello@sha256:0");
+    assert!(rollback(&app(digest), None, Some("sha256:0")).is_ok(), "without a tag, by its digest");
+}
+
+#[test]
 fn a_switch_needs_a_block_to_switch_to() {
     let mut alone = settled();
     alone["spec"].as_object_mut().unwrap().remove("green");
@@ -118,6 +130,9 @@ fn a_rollback_to_a_color_that_was_deployed_anew_would_be_no_way_back() {
     let words = rollback(&app(with("/status/green/revision", json!(2))), None, None).unwrap_err().to_string();
     assert!(words.contains("green has been changed since it was live"), "{words}");
     assert!(rollback(&app(with("/status/history", json!([]))), None, None).is_err());
+    // The operator has not observed that edit yet.
+    let words = rollback(&app(with("/spec/green/tag", json!("v9"))), None, None).unwrap_err().to_string();
+    assert!(words.contains("if you want registry.example.com/team/hello:v9, use"), "{words}");
 }
 
 #[test]
