@@ -8,6 +8,11 @@ mod e2e {
     pub mod harness;
 }
 
+#[path = "cli/file.rs"]
+mod file;
+#[path = "cli/group.rs"]
+mod group;
+
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod edit;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +12,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
 use crate::goal::Goal;
+use crate::table::SortBy;
+pub use edit::{DeployArgs, DryRun, EditArgs, FileArgs, RollbackArgs, SwitchArgs};
 
 /// Show blue-green apps, deploy to the idle color, switch, and roll back
 ///
@@ -91,7 +95,7 @@ pub enum GetFormat {
     Json,
     /// The BlueGreenApp as YAML, as kubectl prints it.
     Yaml,
-    /// What the tree shows, as JSON. Not an API: it changes with the program.
+    /// What the tree shows, as JSON.
     Report,
 }
 
@@ -119,7 +123,7 @@ pub enum Command {
     /// Write the man pages to a folder
     Man(ManArgs),
     /// Print the version
-    Version,
+    Version(VersionArgs),
 }
 
 /// `get`.
@@ -144,6 +148,9 @@ pub struct ListArgs {
     /// List only apps that match this label selector
     #[arg(long, short = 'l', value_name = "SELECTOR")]
     pub selector: Option<String>,
+    /// Order: by namespace and name, by state (stalled apps first), or by age (the youngest first)
+    #[arg(long, value_name = "ORDER", default_value = "name")]
+    pub sort_by: SortBy,
     /// Output format
     #[arg(long, short = 'o', value_name = "FORMAT", default_value = "text")]
     pub output: Format,
@@ -174,82 +181,6 @@ pub struct StatusArgs {
     pub output: Format,
 }
 
-/// Flags of every command that edits an app.
-#[derive(Clone, Debug, Args)]
-pub struct EditArgs {
-    /// Wait until the edit has taken effect
-    #[arg(long)]
-    pub wait: bool,
-    /// How long to wait.
-    #[command(flatten)]
-    pub patience: Patience,
-    /// With `server`, the API server checks the edit but does not store it
-    #[arg(long, value_name = "WHERE", conflicts_with = "wait")]
-    pub dry_run: Option<DryRun>,
-    /// Output format
-    #[arg(long, short = 'o', value_name = "FORMAT", default_value = "text")]
-    pub output: Format,
-}
-
-/// Where an edit is only tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DryRun {
-    /// By the API server.
-    Server,
-}
-
-/// `deploy`.
-#[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("version").required(true).multiple(true))]
-pub struct DeployArgs {
-    /// Name of the app
-    pub name: String,
-    /// Image tag to deploy
-    #[arg(long, group = "version", value_name = "TAG")]
-    pub tag: Option<String>,
-    /// Image digest to deploy, such as `sha256:…`; if both are given, the digest determines the image
-    #[arg(long, group = "version", value_name = "DIGEST")]
-    pub digest: Option<String>,
-    /// Color to deploy to; by default the idle color
-    #[arg(id = "to", long = "to", value_name = "COLOR")]
-    pub color: Option<ColorArg>,
-    /// Flags of every command that edits an app.
-    #[command(flatten)]
-    pub edit: EditArgs,
-}
-
-/// `switch`.
-#[derive(Debug, Args)]
-pub struct SwitchArgs {
-    /// Name of the app
-    pub name: String,
-    /// Color to switch to; by default the color with TAG, or without a tag the color that is not live
-    #[arg(id = "to", long = "to", value_name = "COLOR")]
-    pub color: Option<ColorArg>,
-    /// Only switch to a color that has TAG (protects against another pipeline that deployed something else meanwhile)
-    #[arg(long, value_name = "TAG")]
-    pub tag: Option<String>,
-    /// If the switch fails or times out, set spec.active back to the color before, and wait for that
-    #[arg(long, requires = "wait")]
-    pub rollback_on_failure: bool,
-    /// Flags of every command that edits an app.
-    #[command(flatten)]
-    pub edit: EditArgs,
-}
-
-/// `rollback`.
-#[derive(Debug, Args)]
-pub struct RollbackArgs {
-    /// Name of the app
-    pub name: String,
-    /// Only roll back if spec.active has TAG (protects against running rollback twice)
-    #[arg(long, value_name = "TAG")]
-    pub tag: Option<String>,
-    /// Flags of every command that edits an app.
-    #[command(flatten)]
-    pub edit: EditArgs,
-}
-
 /// `plan`.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
@@ -274,6 +205,14 @@ pub struct LintArgs {
     /// Manifest to check; can be repeated; `-` reads standard input
     #[arg(long = "filename", short = 'f', value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
+    /// Output format
+    #[arg(long, short = 'o', value_name = "FORMAT", default_value = "text")]
+    pub output: Format,
+}
+
+/// `version`.
+#[derive(Debug, Args)]
+pub struct VersionArgs {
     /// Output format
     #[arg(long, short = 'o', value_name = "FORMAT", default_value = "text")]
     pub output: Format,

@@ -1,27 +1,21 @@
 //! The commands that only read. Those that edit an app are in [`release`].
 
-use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Context;
-use bluegreen_api::BlueGreenApp;
 use bluegreen_api::version::{REVISION, VERSION};
-use bluegreen_client::careful::Careful;
 use jiff::Timestamp;
-use kube::api::ListParams;
-use kube::{Api, ResourceExt};
-use serde_json::json;
+use kube::ResourceExt;
 
-use crate::args::{
-    Cli, Command, Format, GetArgs, GetFormat, Global, LintArgs, ListArgs, PlanArgs, StatusArgs,
-};
-use crate::cluster::{Cluster, Doubt, RequestError, within};
+use crate::args::{Cli, Command, Format, GetArgs, GetFormat, Global, LintArgs, PlanArgs, StatusArgs};
+use crate::cluster::{Cluster, Doubt, RequestError};
 use crate::exit::{End, Failure, Result};
 use crate::line::{Line, Tone};
-use crate::output::{print, say, shown};
+use crate::output::{print, print_whole, say, shown};
 use crate::screen::{Look, Screen};
+use crate::shape::{LintProblem, LintResult, Version, shaped};
 use crate::wait::await_goal;
-use crate::{lint, look, manifest, manual, plan, release, table, tree};
+use crate::{apps, lint, look, manifest, manual, plan, release, tree};
 use bluegreen_view::{Objects, Report};
 
 /// Pause between two reads of `get -w`.
@@ -35,7 +29,7 @@ pub async fn run(cli: Cli) -> Result {
     let Cli { global, command } = cli;
     match command {
         Command::Get(args) => get(&global, &args).await,
-        Command::List(args) => list(&global, &args).await,
+        Command::List(args) => apps::list(&global, &args).await,
         Command::Status(args) => status(&global, &args).await,
         Command::Deploy(args) => release::deploy(&global, &args).await,
         Command::Switch(args) => release::switch(&global, &args).await,
@@ -50,10 +44,13 @@ pub async fn run(cli: Cli) -> Result {
             manual::man(&args.folder).with_context(|| args.folder.display().to_string())?;
             Ok(End::Reached)
         }
-        Command::Version => {
+        Command::Version(args) => {
             // Only the build of an image knows it.
-            let revision = if REVISION == "unknown" { String::new() } else { format!(" {REVISION}") };
-            writeln!(std::io::stdout(), "{VERSION}{revision}")?;
+            let revision = (REVISION != "unknown").then(|| REVISION.to_owned());
+            let text =
+                [Some(VERSION), revision.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
+            let version = Version { version: VERSION.to_owned(), revision };
+            print(&global, args.output, |_| vec![Line::plain(text)], &shaped(&version))?;
             Ok(End::Reached)
         }
     }
@@ -80,8 +77,8 @@ fn show(
 ) -> Result<()> {
     let report = Report::of(objects, Timestamp::now());
     match format {
-        GetFormat::Text => print(global, Format::Text, |look| lines(&report, look), &report),
-        GetFormat::Report => print(global, Format::Json, |_| Vec::new(), &report),
+        GetFormat::Text => print(global, Format::Text, |look| lines(&report, look), &shaped(&report)),
+        GetFormat::Report => print(global, Format::Json, |_| Vec::new(), &shaped(&report)),
         GetFormat::Json => print(global, Format::Json, |_| Vec::new(), &shown(&objects.app)),
         GetFormat::Yaml => print(global, Format::Yaml, |_| Vec::new(), &shown(&objects.app)),
     }
@@ -163,43 +160,6 @@ fn ageless(report: &Report) -> Report {
     report
 }
 
-async fn list(global: &Global, args: &ListArgs) -> Result {
-    let cluster = Cluster::connect(global).await?;
-    let api: Api<Careful<BlueGreenApp>> =
-        if args.all_namespaces { Api::all(cluster.client.clone()) } else { cluster.apps() };
-    let mut params = ListParams::default();
-    if let Some(selector) = &args.selector {
-        params = params.labels(selector);
-    }
-    let found = within(api.list(&params)).await;
-    let found = found.map_err(|error| error.in_words("", &cluster.namespace))?.items;
-    let mut apps = Vec::new();
-    for app in found {
-        match app.0 {
-            Ok(app) => apps.push(app),
-            Err(unreadable) => {
-                let meta = &unreadable.metadata;
-                let [namespace, name] =
-                    [&meta.namespace, &meta.name].map(|it| it.as_deref().unwrap_or_default());
-                say(format!("{namespace}/{name} is left out, because it can't be read: {unreadable}"));
-            }
-        }
-    }
-    apps.sort_by_key(|app| (app.namespace(), app.name_any()));
-    if apps.is_empty() && args.output == Format::Text {
-        if args.all_namespaces {
-            say("no apps found in any namespace");
-        } else {
-            say(format!("no apps found in namespace {:?}", cluster.namespace));
-        }
-        return Ok(End::Reached);
-    }
-    let data =
-        json!({ "apiVersion": "v1", "kind": "List", "items": apps.iter().map(shown).collect::<Vec<_>>() });
-    print(global, args.output, |_| table::lines(&apps, args.all_namespaces, Timestamp::now()), &data)?;
-    Ok(End::Reached)
-}
-
 async fn status(global: &Global, args: &StatusArgs) -> Result {
     let cluster = Cluster::connect(global).await?;
     await_goal(&cluster, global, &args.name, args.goal, args.patience.timeout, args.output).await
@@ -217,7 +177,7 @@ async fn foresee(global: &Global, args: &PlanArgs) -> Result {
         }
     };
     let foreseen = plan::foresee(start, wanted, Timestamp::now()).map_err(Failure::Usage)?;
-    print(global, args.output, |look| plan::lines(&foreseen, look.width), &foreseen)?;
+    print(global, args.output, |look| plan::lines(&foreseen, look.width), &shaped(&foreseen))?;
     Ok(if foreseen.good { End::Reached } else { End::Failed })
 }
 
@@ -231,39 +191,30 @@ fn check(global: &Global, args: &LintArgs) -> Result {
             apps += 1;
             let name = document.object["metadata"]["name"].as_str().unwrap_or("?").to_owned();
             for problem in lint::check(&document.object) {
-                found.push(json!({
-                    "file": file, "document": document.number, "name": name, "field": problem.field,
-                    "message": problem.message,
-                }));
+                found.push(LintProblem {
+                    file: file.display().to_string(),
+                    document: document.number,
+                    name: name.clone(),
+                    field: problem.field,
+                    message: problem.message,
+                });
             }
         }
     }
     if apps == 0 {
         return Err(Failure::Usage("there is no BlueGreenApp in these files".to_owned()));
     }
-    let text = |key: &str, problem: &serde_json::Value| problem[key].as_str().unwrap_or_default().to_owned();
-    let lines = |_| {
-        let mut lines: Vec<Line> = found
-            .iter()
-            .map(|problem| {
-                Line::new()
-                    .add(format!("{}: {}: ", text("file", problem), text("name", problem)), Tone::Dim)
-                    .add(text("field", problem), Tone::Bad)
-                    .add(format!(": {}", text("message", problem)), Tone::Plain)
-            })
-            .collect();
-        if lines.is_empty() {
-            lines.push(Line::plain(format!("{apps} of {apps} apps are valid")));
-        }
-        lines
+    let result = LintResult { apps, problems: found };
+    let line = |LintProblem { file, name, field, message, .. }: &LintProblem| {
+        Line::new()
+            .add(format!("{file}: {name}: "), Tone::Dim)
+            .add(field, Tone::Bad)
+            .add(format!(": {message}"), Tone::Plain)
     };
-    // Messages are never cut to the width of the terminal.
-    match args.output {
-        Format::Text => {
-            let look = Look { width: usize::MAX, ..Look::stdout(global.color) };
-            write!(std::io::stdout(), "{}", look.text(&lines(look)))?;
-        }
-        format => print(global, format, lines, &found)?,
+    let mut lines: Vec<Line> = result.problems.iter().map(line).collect();
+    if lines.is_empty() {
+        lines.push(Line::plain(format!("{apps} of {apps} apps are valid")));
     }
-    Ok(if found.is_empty() { End::Reached } else { End::Failed })
+    print_whole(global, args.output, lines, &shaped(&result))?;
+    Ok(if result.problems.is_empty() { End::Reached } else { End::Failed })
 }

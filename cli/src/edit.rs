@@ -1,6 +1,6 @@
 //! PURE: which edit of the spec a command makes, or why the edit would be a mistake.
 
-use bluegreen_api::{ActiveUpdatePolicy, BlueGreenApp, BlueGreenAppStatus, Color, ColorSpec};
+use bluegreen_api::{ActiveUpdatePolicy, BlueGreenApp, BlueGreenAppStatus, Color, ColorSpec, ColorStatus};
 use bluegreen_core::status::STANDBY_READY;
 use serde_json::{Value, json};
 
@@ -190,25 +190,77 @@ fn standby_ready(app: &BlueGreenApp) -> bool {
     status(app).condition(STANDBY_READY).is_some_and(|condition| condition.status == "True")
 }
 
-/// Switches back to the color that was live before, or cancels a switch that is under way. With a tag, only if
-/// `spec.active` has that tag.
+/// Switches back to the color that was live before, or cancels a switch that is under way. With `tag`, only if
+/// `spec.active` has that tag; with `back_to`, only if the color to go back to has that one.
 ///
 /// # Errors
-/// When no color was live before, that color does not run what it ran then, or `spec.active` has another tag.
-pub fn rollback(app: &BlueGreenApp, tag: Option<&str>) -> Result<Edit, Refusal> {
+/// When no color was live before, that color does not run what it ran then, or one of the two has another tag.
+pub fn rollback(app: &BlueGreenApp, tag: Option<&str>, back_to: Option<&str>) -> Result<Edit, Refusal> {
     let roles = Roles::of(app);
-    if let Some(tag) = tag {
-        let serves = app.spec.color(roles.active).and_then(|block| block.tag.as_deref());
-        if serves != Some(tag) {
-            let serves = serves.unwrap_or("another version");
-            return Err(Refusal(format!(
-                "spec.active is {} with {serves}, not {tag}, so there is no {tag} to roll back",
-                roles.active
-            )));
-        }
+    leaves(app, &roles, tag)?;
+    let edit = to_color_before(app, &roles)?;
+    if let (Some(back_to), Goal::Active(color)) = (back_to, edit.goal) {
+        has(app, color, back_to)?;
     }
+    Ok(edit)
+}
+
+/// Switches to the other color if that has the tag `back_to`: a rollback by version, where no status tells which color was
+/// live before.
+///
+/// # Errors
+/// When it has another tag, or `spec.active` has another one than `tag`.
+pub fn back_to(app: &BlueGreenApp, tag: Option<&str>, back_to: &str) -> Result<Edit, Refusal> {
+    let roles = Roles::of(app);
+    leaves(app, &roles, tag)?;
+    let color = roles.active.other();
+    has(app, color, back_to)?;
+    Ok(Edit {
+        what: format!("roll back to {color} with {back_to}"),
+        note: None,
+        ..activate(app, &roles, color)
+    })
+}
+
+/// `spec.active` has the tag that is to be left: a rollback must not run twice.
+fn leaves(app: &BlueGreenApp, roles: &Roles, tag: Option<&str>) -> Result<(), Refusal> {
+    let Some(tag) = tag else { return Ok(()) };
+    let serves = app.spec.color(roles.active).and_then(|block| block.tag.as_deref());
+    if serves == Some(tag) {
+        return Ok(());
+    }
+    let serves = serves.unwrap_or("another version");
+    Err(Refusal(format!(
+        "spec.active is {} with {serves}, not {tag}, so there is no {tag} to roll back",
+        roles.active
+    )))
+}
+
+/// The color has that tag or, without a tag, that digest.
+fn has(app: &BlueGreenApp, color: Color, version: &str) -> Result<(), Refusal> {
+    let block = app.spec.color(color);
+    let runs = block.and_then(|block| block.tag.as_deref().or(block.digest.as_deref()));
+    if runs == Some(version) {
+        return Ok(());
+    }
+    let runs = runs.unwrap_or("no version");
+    Err(Refusal(format!(
+        "spec.{color} has {runs}, not {version}, so switching to it would not go back to {version}"
+    )))
+}
+
+/// The image that a color runs, or will run, if that is not what it ran when it was live. An edit counts at once: the status may be
+/// about the time before it.
+fn changed(app: &BlueGreenApp, color: Color, pods: &ColorStatus) -> Option<String> {
+    let wanted = app.spec.image_of(color).filter(|image| !pods.image.is_empty() && *image != pods.image);
+    let is_new = pods.served_revision != Some(pods.revision) && pods.revision != 0;
+    wanted.or_else(|| is_new.then(|| pods.image.clone()))
+}
+
+/// To the color that was live before, or that is live while a switch is under way.
+fn to_color_before(app: &BlueGreenApp, roles: &Roles) -> Result<Edit, Refusal> {
     if let Some((from, to)) = roles.switching() {
-        let edit = activate(app, &roles, from);
+        let edit = activate(app, roles, from);
         return Ok(Edit { what: format!("cancel the switch to {to}; {from} stays live"), ..edit });
     }
     let status = status(app);
@@ -222,17 +274,15 @@ pub fn rollback(app: &BlueGreenApp, tag: Option<&str>) -> Result<Edit, Refusal> 
         return Err(Refusal(format!("{from}, which was live before, is gone: spec.{from} is not set")));
     }
     if let Some(pods) = pods
-        && pods.served_revision != Some(pods.revision)
-        && pods.revision != 0
+        && let Some(wanted) = changed(app, from, pods)
     {
         let served = status.history.iter().find(|entry| entry.to == from).map(|entry| entry.image.as_str());
         let ran = served.map(|image| format!(" (it ran {image})")).unwrap_or_default();
         return Err(Refusal(format!(
-            "{from} has been changed since it was live{ran}, so switching to it would not be a rollback; if you want {}, \
-             use `switch --to {from}`",
-            pods.image
+            "{from} has been changed since it was live{ran}, so switching to it would not be a rollback; if you want \
+             {wanted}, use `switch --to {from}`"
         )));
     }
-    let edit = activate(app, &roles, from);
+    let edit = activate(app, roles, from);
     Ok(Edit { what: format!("roll back to {from}"), ..edit })
 }

@@ -6,6 +6,8 @@
 //! |---|---|
 //! | [`goal`]: is the goal reached? | [`wait`]: reads the app until it is; [`warning`]: reads the Events of late pods |
 //! | [`edit`]: which edit of the spec? | [`change`]: sends the edit |
+//! | [`file`](mod@file): the same edit in the text of a manifest | [`file_release`]: reads and writes the manifest |
+//! | [`group`]: may all apps of a group switch? | [`group_release`]: switches them, or takes them all back |
 //! | `bluegreen-view`, [`tree`], [`table`], [`progress`]: objects → lines | [`look`]: reads the objects |
 //! | [`plan`]: the operator's own planner on a simulated cluster | [`output`], [`screen`]: print lines |
 //! | [`lint`]: the rules of the API server | [`commands`], [`release`]: the commands |
@@ -14,14 +16,19 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod apps;
 pub mod args;
 pub mod change;
 pub mod cluster;
 pub mod commands;
 pub mod edit;
 pub mod exit;
+pub mod file;
+pub mod file_release;
 pub mod gitedit;
 pub mod goal;
+pub mod group;
+pub mod group_release;
 pub mod line;
 pub mod lint;
 pub mod look;
@@ -32,6 +39,8 @@ pub mod plan;
 pub mod progress;
 pub mod release;
 pub mod screen;
+pub mod shape;
+pub mod shape_doc;
 pub mod table;
 pub mod tree;
 pub mod wait;

@@ -47,6 +47,8 @@ pub fn text(path: &Path) -> Result<String> {
 /// When it is not YAML.
 pub fn documents(text: &str) -> Result<Vec<Document>> {
     let mut objects = Vec::new();
+    // Some editors begin a file with a byte order mark; the parser takes it for a key.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for document in serde_yaml_ng::Deserializer::from_str(text) {
         let object = Value::deserialize(document).context("not YAML")?;
         match object.get("items").and_then(Value::as_array) {

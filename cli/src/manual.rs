@@ -97,13 +97,48 @@ back even if that stays unknown.
 
 ## Output formats
 
-`-o json` and `-o yaml` print the BlueGreenApp (for `list`, a List), as `kubectl get` does, without `managedFields`. `get -o
-report` prints what the tree shows as JSON; it has no version and may change with each release. `status`, `plan` and `lint` print
-their result.
+`-o json` and `-o yaml` print the BlueGreenApp (for `list`, a List), as `kubectl get` does, without `managedFields`. `get -o report`,
+`status`, `plan`, `lint`, `version`, and edits of a manifest print an object of `cli.bluegreen.dev/v1alpha1`, described in
+[cli-output.md](cli-output.md).
+
+## Edits of a manifest
+
+With `-f FILE`, `deploy`, `switch` and `rollback` edit that file and no cluster. They change the bytes of the field, of that app, and nothing else:
+comments, order, quotes, line breaks and other objects in the file stay. They print the lines that differ and write the file as a whole,
+with its permissions. They never commit. `--dry-run=client` only prints, and `-f -` is a filter. [gitops.md](gitops.md#edit-the-manifest-in-a-pipeline)
+has a job for a pipeline.
+
+| command | takes from the file | can't know without the cluster |
+|---|---|---|
+| `deploy` | the idle color: the one that `spec.active` does not name | whether that color is still live because the last commit has not taken effect. The operator then holds the edit until the color is idle |
+| `switch` | the other color, or the one with `--tag` | whether that color is ready. The Service switches once it is |
+| `rollback` | the other color, if it has the version of `--back-to` | what that color ran when it was live. So `--back-to` is required |
+
+With `--live` they also read the app in the cluster (with the rights to `get` it) and refuse what they refuse there.
+
+YAML in block and flow style, JSON, a `List`, several apps in one file (name one, and its namespace with `-n` if need be) and a Kustomize
+patch that sets `spec.active` can be edited. What can't be edited without a guess is refused, and the file stays as it is: a Helm template, a
+JSON patch, and a field that is, or is repeated by, an alias, a merge key or a block scalar.
+Every result is read again by another parser before it is written: if it differs from the old text in more than the edit, it is not
+written.
+
+## Several apps at once
+
+`kubectl bluegreen switch -l release=42 --to green --wait --rollback-on-failure` switches all apps of the namespace that match.
+First it looks at each of them. If one is paused, stalled, being deleted, or has a target that is not ready, nothing is changed, and
+each reason is printed. `--count N` also refuses another number of apps, and `--tag` another version. (A target that is scaled to 0 counts as ready;
+the switch scales it up.) Then it edits the apps one after the other, deciding each once more on what it is at that moment, and waits for all at the same time.
+
+If an edit is refused, or an app fails or does not switch in time, all that were edited go back, whether they had switched or not, and the result says of each
+what became of it. Without `--rollback-on-failure` those that have switched stay. The apps switch at almost the same time, not in one instant: for a
+moment one serves its new version while another one does not.
+
+You can run the same command again after a failure: an app that is at the target stays there. To go back later, name the color: `switch -l release=42 --to
+blue --wait`. There is no `rollback -l`: after a switch that only some of the apps had made, it would send the others to a color that nobody asked for.
 
 ## Permissions
 
-A command that reads an app needs `get` on `bluegreenapps`, `list` needs `list`, and commands that edit an app also need `patch`.
+A command that reads an app needs `get` on `bluegreenapps`, `list` and `switch -l` need `list`, and commands that edit an app also need `patch`.
 Only two commands need more. `get` also lists Services, Deployments, ReplicaSets and pods, and says which of them it is not allowed to read. `plan`
 reads what the operator reads: Services, Deployments, ControllerRevisions and EndpointSlices.
 

@@ -43,6 +43,19 @@ pub fn print(
     Ok(())
 }
 
+/// As [`print`], with lines that are never cut to the width of the terminal: a diff, for example, is meant as it is.
+///
+/// # Errors
+/// When standard output can't be written to.
+pub fn print_whole(global: &Global, format: Format, lines: Vec<Line>, data: &impl Serialize) -> Result<()> {
+    if format == Format::Text {
+        let look = Look { width: usize::MAX, ..Look::stdout(global.color) };
+        std::io::stdout().write_all(look.text(&lines).as_bytes())?;
+        return Ok(());
+    }
+    print(global, format, |_| Vec::new(), data)
+}
+
 /// The same data, with characters that a terminal obeys written as `\u001b`, as JSON allows.
 fn json(data: &impl Serialize) -> Result<String> {
     let text = serde_json::to_string_pretty(data).context("JSON")? + "\n";
@@ -73,6 +86,12 @@ pub fn say(text: impl Display) {
 /// Prints lines on standard error.
 pub fn say_lines(lines: &[Line], when: When) {
     let _ = write!(std::io::stderr(), "{}", Look::stderr(when).text(lines));
+}
+
+/// As [`say_lines`], with lines that are never cut.
+pub fn say_whole(lines: &[Line], when: When) {
+    let look = Look { width: usize::MAX, ..Look::stderr(when) };
+    let _ = write!(std::io::stderr(), "{}", look.text(lines));
 }
 
 /// An app as kubectl prints it: without `managedFields`.

@@ -19,6 +19,7 @@ use bluegreen_core::status::{READY, STALLED};
 use bluegreen_core::validate;
 use jiff::Timestamp;
 use kube::ResourceExt;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cluster::{Cluster, within};
@@ -53,7 +54,7 @@ impl Start {
 }
 
 /// Who does something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Who {
     /// The operator writes something.
@@ -67,7 +68,7 @@ pub enum Who {
 }
 
 /// One step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Step {
     /// Who does it.
     pub who: Who,
@@ -76,7 +77,7 @@ pub struct Step {
 }
 
 /// What would happen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Foreseen {
     /// The app.

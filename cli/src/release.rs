@@ -10,8 +10,10 @@ use crate::change::{Changed, Lost, change};
 use crate::cluster::Cluster;
 use crate::edit::{self, Edit, Refusal};
 use crate::exit::{End, Failure, Result};
+use crate::file_release;
 use crate::gitedit;
 use crate::goal::Goal;
+use crate::group_release;
 use crate::line::{Line, Tone};
 use crate::output::{print, say, say_lines, shown};
 use crate::wait::{await_goal, wait};
@@ -20,15 +22,18 @@ use crate::wait::{await_goal, wait};
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Taking a switch back gets at least this long, even if `--timeout` is shorter.
-const BACK: Duration = Duration::from_secs(60);
+pub const BACK: Duration = Duration::from_secs(60);
 
 /// Deploys a version to a color.
 ///
 /// # Errors
 /// [`Failure`](crate::exit::Failure) when it can't be carried out.
 pub async fn deploy(global: &Global, args: &DeployArgs) -> Result {
-    let DeployArgs { name, tag, digest, color, edit } = args;
-    let color = color.map(|color| color.0);
+    if let Some(path) = &args.from.file {
+        return file_release::deploy(global, args, path).await;
+    }
+    let DeployArgs { name, tag, digest, color, edit, from: _ } = args;
+    let (name, color) = (named(name.as_deref(), edit)?, color.map(|color| color.0));
     apply(global, name, edit, |app| edit::deploy(app, color, tag.as_deref(), digest.as_deref())).await
 }
 
@@ -37,12 +42,22 @@ pub async fn deploy(global: &Global, args: &DeployArgs) -> Result {
 /// # Errors
 /// [`Failure`](crate::exit::Failure) when it can't be carried out.
 pub async fn switch(global: &Global, args: &SwitchArgs) -> Result {
+    if let Some(path) = &args.from.file {
+        return file_release::switch(global, args, path).await;
+    }
+    if let Some(selector) = &args.selector {
+        return group_release::switch(global, args, selector).await;
+    }
+    if args.count.is_some() {
+        return Err(Failure::Usage("--count is for --selector".to_owned()));
+    }
+    let name = named(args.name.as_deref(), &args.edit)?;
     let cluster = Cluster::connect(global).await?;
     let color = args.color.map(|color| color.0);
     let decide = |app: &BlueGreenApp| edit::switch(app, color, args.tag.as_deref());
-    let (changed, ended) = match send(global, &cluster, &args.name, &args.edit, decide).await {
+    let (changed, ended) = match send(global, &cluster, name, &args.edit, decide).await {
         Ok(changed) => {
-            let ended = settle(global, &cluster, &args.name, &args.edit, &changed).await;
+            let ended = settle(global, &cluster, name, &args.edit, &changed).await;
             (changed, ended)
         }
         // The edit may have been stored all the same, so the switch must be taken back all the same.
@@ -59,7 +74,7 @@ pub async fn switch(global: &Global, args: &SwitchArgs) -> Result {
         End::Failed
     });
     // The exit code is that of the switch, whether or not this succeeds.
-    if let Err(failure) = take_back(global, &cluster, &args.name, &args.edit, &changed).await {
+    if let Err(failure) = take_back(global, &cluster, name, &args.edit, &changed).await {
         say(format!("error: the switch could not be taken back: {failure}"));
     }
     Ok(end)
@@ -70,7 +85,20 @@ pub async fn switch(global: &Global, args: &SwitchArgs) -> Result {
 /// # Errors
 /// [`Failure`](crate::exit::Failure) when it can't be carried out.
 pub async fn rollback(global: &Global, args: &RollbackArgs) -> Result {
-    apply(global, &args.name, &args.edit, |app| edit::rollback(app, args.tag.as_deref())).await
+    if let Some(path) = &args.from.file {
+        return file_release::rollback(global, args, path).await;
+    }
+    let (tag, back_to) = (args.tag.as_deref(), args.back_to.as_deref());
+    let name = named(args.name.as_deref(), &args.edit)?;
+    apply(global, name, &args.edit, |app| edit::rollback(app, tag, back_to)).await
+}
+
+/// The name of the app in the cluster.
+fn named<'a>(name: Option<&'a str>, args: &EditArgs) -> Result<&'a str> {
+    if args.dry_run == Some(DryRun::Client) {
+        return Err(Failure::Usage("--dry-run=client is for --filename: use --dry-run=server".to_owned()));
+    }
+    name.ok_or_else(|| Failure::Usage("the name of an app is missing".to_owned()))
 }
 
 /// Sends an edit, prints it, and waits for its effect if asked to.
@@ -136,24 +164,37 @@ async fn take_back(
     args: &EditArgs,
     changed: &Changed,
 ) -> Result<()> {
-    let before = changed.before["active"].as_str().and_then(Color::parse);
-    let (Goal::Active(to), Some(before), Some(_)) = (changed.edit.goal, before, &changed.edit.patch) else {
-        // Nothing was edited.
-        return Ok(());
-    };
     let limit = args.patience.timeout.max(BACK);
-    let start = Instant::now();
-    let back = loop {
-        match change(cluster, name, false, |app| Ok(edit::take_back(app, to, before))).await {
-            Ok(back) => break back,
-            Err(error) if start.elapsed() >= limit => return Err(error.into()),
-            Err(_) => tokio::time::sleep(PAUSE).await,
-        }
-    };
+    let Some(back) = ask_back(cluster, name, changed, limit).await? else { return Ok(()) };
     say_lines(&edit_lines(cluster, &back, false), global.color);
     let waited = wait(cluster, name, back.edit.goal, limit, global.color).await?;
     say(format!("{name}: {}", waited.why));
     Ok(())
+}
+
+/// Takes back the edit of a switch; none if it changed nothing. It tries for as long as `limit`, since the cluster may be what failed.
+///
+/// # Errors
+/// When the API server does not take it.
+pub async fn ask_back(
+    cluster: &Cluster,
+    name: &str,
+    changed: &Changed,
+    limit: Duration,
+) -> anyhow::Result<Option<Changed>> {
+    let before = changed.before["active"].as_str().and_then(Color::parse);
+    let (Goal::Active(to), Some(before), Some(_)) = (changed.edit.goal, before, &changed.edit.patch) else {
+        // Nothing was edited.
+        return Ok(None);
+    };
+    let start = Instant::now();
+    loop {
+        match change(cluster, name, false, |app| Ok(edit::take_back(app, to, before))).await {
+            Ok(back) => return Ok(Some(back)),
+            Err(error) if start.elapsed() >= limit => return Err(error),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
 }
 
 /// Waits, and prints the result on standard error: standard output already has the object.

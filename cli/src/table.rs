@@ -1,7 +1,10 @@
 //! PURE: apps as a table, one line each.
 
+use std::cmp::Reverse;
+
 use bluegreen_api::{BlueGreenApp, Color};
 use bluegreen_core::status::{READY, STALLED};
+use clap::ValueEnum;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use unicode_width::UnicodeWidthStr;
@@ -9,34 +12,99 @@ use unicode_width::UnicodeWidthStr;
 use crate::line::{Line, Tone};
 use crate::tree::short_age;
 
-/// The table; with a column of namespaces if asked for.
+/// In which order apps are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum SortBy {
+    /// By namespace and name.
+    #[default]
+    Name,
+    /// Those that are stalled first, then those that are not ready.
+    State,
+    /// The youngest first.
+    Age,
+}
+
+/// Puts apps in order; those that are alike by namespace and name.
+pub fn sort(apps: &mut [BlueGreenApp], by: SortBy) {
+    apps.sort_by_key(|app| (app.namespace(), app.name_any()));
+    match by {
+        SortBy::Name => {}
+        SortBy::State => apps.sort_by_key(|app| State::of(app).rank()),
+        SortBy::Age => apps.sort_by_key(|app| Reverse(app.creation_timestamp())),
+    }
+}
+
+/// What the conditions say of the present generation.
+enum State {
+    /// Nothing: the operator has not observed it yet.
+    Unobserved,
+    /// The reason of `Ready`.
+    Ready(String),
+    /// The reason and the message of `Ready`, while it is False.
+    NotReady(String, String),
+    /// The reason and the message of `Stalled`.
+    Stalled(String, String),
+}
+
+impl State {
+    fn of(app: &BlueGreenApp) -> Self {
+        let status = app.status.clone().unwrap_or_default();
+        if Some(status.observed_generation) != app.metadata.generation {
+            return Self::Unobserved;
+        }
+        let said = |type_: &str| {
+            let condition = status.condition(type_)?;
+            Some((condition.status == "True", condition.reason.clone(), condition.message.clone()))
+        };
+        match (said(STALLED), said(READY)) {
+            (Some((true, reason, message)), _) => Self::Stalled(reason, message),
+            (_, Some((true, reason, _))) => Self::Ready(reason),
+            (_, Some((false, reason, message))) => Self::NotReady(reason, message),
+            (_, None) => Self::Unobserved,
+        }
+    }
+
+    const fn rank(&self) -> u8 {
+        match self {
+            Self::Stalled(..) => 0,
+            Self::NotReady(..) => 1,
+            Self::Unobserved => 2,
+            Self::Ready(..) => 3,
+        }
+    }
+}
+
+/// The table; with a column of namespaces if asked for, and one of reasons if an app is not ready.
 #[must_use]
 pub fn lines(apps: &[BlueGreenApp], namespaces: bool, now: Timestamp) -> Vec<Line> {
-    let mut rows = vec![
-        ["NAMESPACE", "NAME", "LIVE", "DESIRED", "READY", "REASON", "BLUE", "GREEN", "AGE"]
-            .map(|head| (head.to_owned(), Tone::Dim)),
-    ];
+    let heads = ["NAMESPACE", "NAME", "LIVE", "DESIRED", "READY", "REASON", "BLUE", "GREEN", "AGE", "WHY"];
+    let mut rows = vec![heads.map(|head| (head.to_owned(), Tone::Dim))];
     rows.extend(apps.iter().map(|app| row(app, now)));
+    let is_told = rows.iter().skip(1).any(|row| !row[COLUMNS - 1].0.is_empty());
+    let shown = if is_told { COLUMNS } else { COLUMNS - 1 };
     let from = usize::from(!namespaces);
     let widths: Vec<usize> =
-        (0..9).map(|column| rows.iter().map(|row| row[column].0.width()).max().unwrap_or(0)).collect();
-    let line = |row: [(String, Tone); 9]| {
-        row.into_iter().zip(&widths).skip(from).fold(Line::new(), |line, ((text, tone), width)| {
-            line.cell(&text, *width, tone).add("  ", Tone::Plain)
+        (0..COLUMNS).map(|column| rows.iter().map(|row| row[column].0.width()).max().unwrap_or(0)).collect();
+    let line = |row: [(String, Tone); COLUMNS]| {
+        let cells = row.into_iter().zip(&widths).enumerate().take(shown).skip(from);
+        cells.fold(Line::new(), |line, (column, ((text, tone), width))| {
+            // The last one is as long as it is.
+            let width = if column + 1 == COLUMNS { text.width() } else { *width };
+            line.cell(&text, width, tone).add("  ", Tone::Plain)
         })
     };
     rows.into_iter().map(line).collect()
 }
 
-fn row(app: &BlueGreenApp, now: Timestamp) -> [(String, Tone); 9] {
+const COLUMNS: usize = 10;
+
+fn row(app: &BlueGreenApp, now: Timestamp) -> [(String, Tone); COLUMNS] {
     let status = app.status.clone().unwrap_or_default();
-    let observed = Some(status.observed_generation) == app.metadata.generation;
-    let ready = status.condition(READY).filter(|_| observed);
-    let is_ready = ready.is_some_and(|ready| ready.status == "True");
-    let tone = match (is_ready, status.condition(STALLED)) {
-        (true, _) => Tone::Good,
-        (false, Some(_)) => Tone::Bad,
-        (false, None) => Tone::Busy,
+    let (ready, reason, why, tone) = match State::of(app) {
+        State::Unobserved => ("-", "not observed yet".to_owned(), String::new(), Tone::Busy),
+        State::Ready(reason) => ("True", reason, String::new(), Tone::Good),
+        State::NotReady(reason, message) => ("False", reason, message, Tone::Busy),
+        State::Stalled(reason, message) => ("False", reason, format!("stalled: {message}"), Tone::Bad),
     };
     let version = |color: Color| {
         let block = app.spec.color(color);
@@ -54,10 +122,11 @@ fn row(app: &BlueGreenApp, now: Timestamp) -> [(String, Tone); 9] {
         (app.name_any(), Tone::Strong),
         color(status.active),
         color(Some(app.spec.active)),
-        (ready.map_or_else(|| "-".to_owned(), |ready| ready.status.clone()), tone),
-        (ready.map_or_else(|| "not observed yet".to_owned(), |ready| ready.reason.clone()), tone),
+        (ready.to_owned(), tone),
+        (reason, tone),
         version(Color::Blue),
         version(Color::Green),
         (short_age(now.duration_since(created).as_secs().max(0)), Tone::Dim),
+        (why, tone),
     ]
 }

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use bluegreen_api::BlueGreenApp;
 use bluegreen_core::harmless::harmless;
-use serde_json::json;
 
 use crate::args::{Format, Global, When};
 use crate::cluster::{Cluster, Doubt, RequestError};
@@ -17,6 +16,7 @@ use crate::line::Line;
 use crate::output::{print, say};
 use crate::progress::{self, Clock};
 use crate::screen::{Look, Screen};
+use crate::shape::{WaitResult, shaped};
 use crate::warning::Warnings;
 
 /// Pause between two reads.
@@ -48,8 +48,25 @@ pub async fn wait(
     limit: Duration,
     when: When,
 ) -> anyhow::Result<Waited> {
-    let start = Instant::now();
     let mut teller = Teller::new(goal, when);
+    wait_telling(cluster, name, goal, limit, |app, verdict, warning, clock| {
+        teller.tell(app, verdict, warning, clock)
+    })
+    .await
+}
+
+/// Waits, and tells the progress.
+///
+/// # Errors
+/// When the app does not exist or may not be read, or the progress can't be told.
+pub async fn wait_telling(
+    cluster: &Cluster,
+    name: &str,
+    goal: Goal,
+    limit: Duration,
+    mut tell: impl FnMut(Option<&BlueGreenApp>, &Verdict, Option<&str>, Clock) -> std::io::Result<()>,
+) -> anyhow::Result<Waited> {
+    let start = Instant::now();
     let mut app: Option<BlueGreenApp> = None;
     let mut doubt = Doubt::default();
     let mut warnings = Warnings::default();
@@ -74,7 +91,7 @@ pub async fn wait(
             Some(app) if end != Some(End::Reached) => warnings.look(cluster, app, end.is_some()).await,
             Some(_) | None => None,
         };
-        teller.tell(app.as_ref(), &verdict, warning, Clock { passed, limit })?;
+        tell(app.as_ref(), &verdict, warning, Clock { passed, limit })?;
         if let Some(end) = end {
             let (why, warning) = (verdict.why().to_owned(), warning.map(ToOwned::to_owned));
             return Ok(Waited { end, why, warning, app, took: passed });
@@ -107,17 +124,22 @@ pub async fn await_goal(
             format!("{name} did not reach {goal} within {took}: {}{hint}", waited.why)
         }
     };
-    let data = json!({
-        "name": name, "goal": goal.to_string(), "reached": waited.end == End::Reached,
-        "timedOut": waited.end == End::TimedOut, "why": waited.why, "warning": waited.warning,
-        "seconds": waited.took.as_secs_f64(),
-    });
+    let result = WaitResult {
+        name: name.to_owned(),
+        namespace: cluster.namespace.clone(),
+        goal: goal.to_string(),
+        reached: waited.end == End::Reached,
+        timed_out: waited.end == End::TimedOut,
+        why: waited.why,
+        warning: waited.warning,
+        seconds: waited.took.as_secs_f64(),
+    };
     match (waited.end, format) {
         (End::Failed | End::TimedOut, Format::Text) => {
             say(format!("error: {}", harmless(&text, usize::MAX)));
-            waited.warning.iter().for_each(say);
+            result.warning.iter().for_each(say);
         }
-        _ => print(global, format, |_| vec![Line::plain(text)], &data)?,
+        _ => print(global, format, |_| vec![Line::plain(text)], &shaped(&result))?,
     }
     Ok(waited.end)
 }

@@ -30,6 +30,21 @@ fn a_switch_that_was_not_stored_is_sent_again_and_taken_back() {
     assert_eq!((output.status.code(), active, edits), (Some(3), json!("blue"), 3), "{output:?}");
 }
 
+#[test]
+fn a_group_of_unknown_result_is_waited_for_and_taken_back() {
+    let group = [&["switch", "-l", "release=42"][..], &SWITCH[2..]].concat();
+    for (name, answers, edits) in [
+        ("group-lost-after", &[Answer::LostAfter, Answer::Given][..], 2),
+        ("group-lost-before", &[Answer::LostBefore, Answer::Given, Answer::Given], 3),
+        ("group-timeout", &[Answer::Timeout, Answer::Given], 2),
+    ] {
+        let (output, active, sent) = run(name, answers, &group);
+        assert_eq!((output.status.code(), active, sent), (Some(3), json!("blue"), edits), "{output:?}");
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert!(told.contains("blue → green: taken back: "), "{told}");
+    }
+}
+
 /// Decided anew it would be the cancelation of itself.
 #[test]
 fn a_rollback_that_was_stored_is_not_rolled_back() {
@@ -52,7 +67,10 @@ fn the_object_is_printed_as_kubectl_prints_it() {
         assert_eq!(object["metadata"].get("managedFields"), None);
     }
     let report: Value = serde_json::from_str(&printed("report")).unwrap();
-    assert_eq!((&report["live"], report.get("apiVersion")), (&json!("blue"), None));
+    assert_eq!(
+        [&report["live"], &report["apiVersion"], &report["kind"]],
+        ["blue", "cli.bluegreen.dev/v1alpha1", "AppReport"]
+    );
 }
 
 /// With the user's own rights, since the operator may not read Events.

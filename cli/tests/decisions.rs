@@ -88,10 +88,22 @@ fn a_switch_is_taken_back_unless_somebody_asked_for_something_else() {
 
 #[test]
 fn a_rollback_with_a_tag_goes_away_from_that_one_only() {
-    assert!(rollback(&app(settled()), Some("v1.0.0")).unwrap().patch.is_some());
-    let words = rollback(&app(settled()), Some("v2.0.0")).unwrap_err().to_string();
+    assert!(rollback(&app(settled()), Some("v1.0.0"), None).unwrap().patch.is_some());
+    let words = rollback(&app(settled()), Some("v2.0.0"), None).unwrap_err().to_string();
     assert!(words.contains("spec.active is blue with v1.0.0, not v2.0.0"), "{words}");
-    assert!(rollback(&app(switching()), Some("v2.0.0")).unwrap().patch.is_some(), "canceled");
+    assert!(rollback(&app(switching()), Some("v2.0.0"), None).unwrap().patch.is_some(), "canceled");
+}
+
+#[test]
+fn a_rollback_to_a_version_goes_to_that_one_only() {
+    assert!(rollback(&app(settled()), None, Some("v2.0.0")).unwrap().patch.is_some());
+    let words = rollback(&app(settled()), None, Some("v1.9.0")).unwrap_err().to_string();
+    assert!(words.contains("spec.green has v2.0.0, not v1.9.0"), "{words}");
+    assert!(rollback(&app(switching()), None, Some("v1.0.0")).unwrap().patch.is_some(), "canceled");
+    let mut digest = settled();
+    digest["spec"]["green"] = json!({"digest": "sha256:0"});
+    digest["status"]["green"]["image"] = json!("registry.example.com/team/hello@sha256:0");
+    assert!(rollback(&app(digest), None, Some("sha256:0")).is_ok(), "without a tag, by its digest");
 }
 
 #[test]
@@ -105,19 +117,22 @@ fn a_switch_needs_a_block_to_switch_to() {
 
 #[test]
 fn a_rollback_goes_to_the_color_that_served_before() {
-    assert_eq!(rollback(&app(settled()), None).unwrap().patch, Some(json!({"active": "green"})));
+    assert_eq!(rollback(&app(settled()), None, None).unwrap().patch, Some(json!({"active": "green"})));
 }
 
 #[test]
 fn a_rollback_during_a_switch_cancels_it() {
-    assert_eq!(rollback(&app(switching()), None).unwrap().patch, Some(json!({"active": "blue"})));
+    assert_eq!(rollback(&app(switching()), None, None).unwrap().patch, Some(json!({"active": "blue"})));
 }
 
 #[test]
 fn a_rollback_to_a_color_that_was_deployed_anew_would_be_no_way_back() {
-    let words = rollback(&app(with("/status/green/revision", json!(2))), None).unwrap_err().to_string();
+    let words = rollback(&app(with("/status/green/revision", json!(2))), None, None).unwrap_err().to_string();
     assert!(words.contains("green has been changed since it was live"), "{words}");
-    assert!(rollback(&app(with("/status/history", json!([]))), None).is_err());
+    assert!(rollback(&app(with("/status/history", json!([]))), None, None).is_err());
+    // The operator has not observed that edit yet.
+    let words = rollback(&app(with("/spec/green/tag", json!("v9"))), None, None).unwrap_err().to_string();
+    assert!(words.contains("if you want registry.example.com/team/hello:v9, use"), "{words}");
 }
 
 #[test]

@@ -1,21 +1,30 @@
-//! Is `docs/cli.md` that of this code? `UPDATE_DOCS=1 cargo test -p kubectl-bluegreen --test docs` writes it anew.
+//! Are `docs/cli.md` and `docs/cli-output.md` those of this code? `UPDATE_DOCS=1 cargo test -p kubectl-bluegreen --test docs` writes them anew.
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use kubectl_bluegreen::manual;
+use kubectl_bluegreen::{manual, shape_doc};
 
-#[test]
-fn the_command_line_is_documented_as_it_is() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/cli.md");
-    let expected = manual::markdown();
+fn compare(name: &str, expected: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, &expected).unwrap();
+        std::fs::write(&path, expected).unwrap();
     }
     let found = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         found == expected,
-        "docs/cli.md is out of date: UPDATE_DOCS=1 cargo test -p kubectl-bluegreen --test docs"
+        "docs/{name} is out of date: UPDATE_DOCS=1 cargo test -p kubectl-bluegreen --test docs"
     );
+}
+
+#[test]
+fn the_command_line_is_documented_as_it_is() {
+    compare("cli.md", &manual::markdown());
+}
+
+#[test]
+fn what_is_printed_as_data_is_documented_as_it_is() {
+    compare("cli-output.md", &shape_doc::markdown());
+    compare("cli-output.schema.json", &shape_doc::json_schema());
 }
 
 #[test]

@@ -35,6 +35,10 @@ fn wrong_arguments_are_2() {
         &["switch", "hello", "--to=red"],
         &["switch", "hello", "--wait", "--dry-run=server"],
         &["switch", "hello", "--rollback-on-failure"],
+        &["switch", "hello", "-l", "a=b"],
+        &["switch", "hello", "--count=2"],
+        &["switch", "-l", "a=b", "-f", "hello.yaml"],
+        &["switch", "-l", "a=b", "--dry-run=client"],
         &["lint"],
     ] {
         assert_eq!(code(arguments, ""), 2, "{arguments:?}");

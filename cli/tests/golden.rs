@@ -15,6 +15,7 @@ use kubectl_bluegreen::line::{Line, render};
 use kubectl_bluegreen::plan::{self, Start, foresee};
 use kubectl_bluegreen::progress::{self, Clock};
 use kubectl_bluegreen::screen::{Look, Screen};
+use kubectl_bluegreen::table::SortBy;
 use kubectl_bluegreen::{edit, gitedit, table, tree};
 use serde_json::json;
 
@@ -90,6 +91,34 @@ fn apps_as_a_table() {
     let mut other = switching();
     other["metadata"]["name"] = json!("checkout");
     insta::assert_snapshot!(plain(&table::lines(&[app(settled()), app(other)], true, now())));
+}
+
+#[test]
+fn apps_in_order_of_their_state_with_the_reason() {
+    let named = |mut app: serde_json::Value, name: &str, created: &str| {
+        app["metadata"]["name"] = json!(name);
+        app["metadata"]["creationTimestamp"] = json!(created);
+        fixture::app(app)
+    };
+    let mut stalled = settled();
+    stalled["status"]["conditions"] = json!([
+        fixture::condition("Ready", "False", "NameConflict", "Service hello exists"),
+        fixture::condition("Stalled", "True", "NameConflict", "Service hello exists, and belongs to nobody"),
+    ]);
+    let mut unobserved = settled();
+    unobserved["metadata"]["generation"] = json!(5);
+    let mut apps = vec![
+        named(settled(), "a-ready", "2026-01-01T00:00:00Z"),
+        named(unobserved, "b-edited", "2026-01-01T00:30:00Z"),
+        named(switching(), "c-switching", "2025-12-30T00:00:00Z"),
+        named(stalled, "d-stalled", "2025-12-31T00:00:00Z"),
+    ];
+    let mut told = String::new();
+    for order in [SortBy::Name, SortBy::State, SortBy::Age] {
+        table::sort(&mut apps, order);
+        told += &format!("{order:?}\n{}", render(&table::lines(&apps, false, now()), usize::MAX, false));
+    }
+    insta::assert_snapshot!(told);
 }
 
 #[test]

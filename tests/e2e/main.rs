@@ -18,6 +18,7 @@ mod fights;
 mod healing;
 mod hpa;
 mod input;
+mod kustomize;
 mod late;
 mod lists;
 mod pdb;

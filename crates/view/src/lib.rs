@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{Resource, ResourceExt};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One app and what belongs to it, as read.
@@ -27,7 +28,7 @@ pub struct Objects {
 }
 
 /// What is shown of an app.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
     /// Its name.
@@ -57,7 +58,7 @@ pub struct Report {
 }
 
 /// A condition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Mark {
     /// Its type.
@@ -72,7 +73,7 @@ pub struct Mark {
 }
 
 /// A Service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceView {
     /// Its name.
@@ -91,7 +92,7 @@ pub struct ServiceView {
 }
 
 /// One color.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ColorView {
     /// The color.
@@ -118,7 +119,7 @@ pub struct ColorView {
 }
 
 /// A ReplicaSet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SetView {
     /// Its name.
@@ -134,7 +135,7 @@ pub struct SetView {
 }
 
 /// A pod.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PodView {
     /// Its name.
