@@ -16,6 +16,7 @@
 //! | `looks` | what is read to confirm a switch |
 //! | `midway` | what happens while a target rolls |
 //! | `operators` | the operator ends, or there are two, or a result is unknown |
+//! | `ports` | more ports than one |
 //! | `poison` | objects that hold what the operator can't read |
 //! | `published` | Events and metrics |
 //! | `quiet` | an app at rest: no writes |
@@ -43,6 +44,7 @@ mod looks;
 mod midway;
 mod operators;
 mod poison;
+mod ports;
 mod published;
 mod quiet;
 mod reads;

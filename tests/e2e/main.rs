@@ -22,6 +22,7 @@ mod late;
 mod lists;
 mod pdb;
 mod policy;
+mod ports;
 mod processes;
 mod pull;
 mod quiet;

@@ -68,7 +68,8 @@ fn slice(pods: &[Value]) -> Value {
                 "targetRef": {"kind": "Pod", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]} })
     };
     let labels = json!({"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"});
-    json!({ "addressType": "IPv4", "metadata": {"name": "s", "labels": labels}, "endpoints": pods.iter().map(endpoint).collect::<Vec<_>>() })
+    json!({ "addressType": "IPv4", "metadata": {"name": "s", "labels": labels}, "endpoints": pods.iter().map(endpoint).collect::<Vec<_>>(),
+        "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}] })
 }
 
 impl Objects {

@@ -60,6 +60,26 @@ fn what_does_every_field_of_the_service_become() {
 }
 
 #[test]
+fn what_do_extra_ports_become() {
+    let app = app(json!({"service": {"type": "NodePort", "port": 80, "nodePort": 30080, "extraPorts": [
+        {"name": "grpc", "port": 9090, "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"},
+        {"name": "sip", "port": 5060, "protocol": "UDP", "nodePort": 30060},
+    ]}}));
+    insta::assert_yaml_snapshot!("live_service_ports", live_service(&app, &live())["spec"]["ports"]);
+    // No node port: those are the live Service's.
+    insta::assert_yaml_snapshot!(
+        "color_service_ports",
+        color_service(&app, Color::Green, false)["spec"]["ports"]
+    );
+    let extra_node_ports = [("grpc".to_owned(), 31000), ("gone".to_owned(), 31001)].into();
+    let had = ServiceStatus { extra_node_ports, ..had(31234) };
+    let restored = live_service(&app, &LiveService { had, ..live() });
+    let ports = restored["spec"]["ports"].as_array().unwrap();
+    let numbers: Vec<_> = ports.iter().map(|port| port["nodePort"].clone()).collect();
+    assert_eq!(numbers, [30080, 31000, 30060], "the spec wins, and the others ask for what they had");
+}
+
+#[test]
 fn a_service_that_was_lost_asks_for_what_it_had() {
     let restored = |patch| live_service(&app(patch), &LiveService { had: had(31234), ..live() });
     let body = restored(json!({"service": {"nodePort": null}}));
@@ -78,6 +98,7 @@ fn a_field_that_is_taken_out_of_the_spec_is_noticed() {
         json!({"service": {"annotations": {"a": "b"}}}),
         json!({"appProtocol": "http"}),
         json!({"service": {"nodePort": 30008}}),
+        json!({"service": {"extraPorts": [{"name": "grpc", "port": 9090, "appProtocol": "grpc"}]}}),
     ] {
         let before = declared(patch.clone(), &live());
         let after = declared(json!({}), &live());

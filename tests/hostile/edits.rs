@@ -196,6 +196,7 @@ fn service(random: &mut Random) -> Value {
             json!({"annotations": {"bluegreen.dev/active": "green"}}),
             json!({"annotations": null}),
             json!({"extraPorts": [{"name": "x", "port": 1}]}),
+            json!({"extraPorts": [{"name": "http", "port": 1}]}),
             Value::Null,
         ],
     );

@@ -59,6 +59,7 @@ fn missing_words(missing: Missing) -> &'static str {
         Missing::Deadline => "deadline",
         Missing::ReplicaSet => "replica set",
         Missing::Endpoints { .. } => "endpoints",
+        Missing::Ports { .. } => "ports",
         Missing::Nodes { .. } => "nodes",
     }
 }

@@ -4,6 +4,7 @@
 mod bounds;
 mod crd;
 mod lists;
+mod ports;
 mod probe;
 pub mod rules;
 mod service;
@@ -19,8 +20,9 @@ use serde::{Deserialize, Serialize};
 pub use bounds::{SPEC_BYTES, most_items};
 pub use crd::{CONDITION_MESSAGE, CrdError, crd, crd_yaml};
 pub use lists::KeyedList;
+pub use ports::{ExtraPort, Protocol};
 pub use probe::{ExecProbe, GrpcProbe, HttpGetProbe, HttpHeader, ReadinessProbe, Scheme, TcpProbe};
-pub use service::{ExtraPort, ServiceSpec, ServiceType, SessionAffinity, TrafficPolicy};
+pub use service::{ServiceSpec, ServiceType, SessionAffinity, TrafficPolicy};
 pub use spec::{
     ActiveUpdatePolicy, BlueGreenApp, BlueGreenAppSpec, ColorSpec, Standby, Template, TemplateMetadata,
 };

@@ -7,7 +7,11 @@
 //! can still write the status of an object that breaks a rule of a later version: the API server checks only what has
 //! changed.
 
+mod service;
+
 use kube::core::Rule;
+
+pub use service::*;
 
 /// A rule with its CEL expression and its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,12 +220,6 @@ pub const LOAD_BALANCER_CLASS_TYPE: StaticRule = rule_at(
     ".loadBalancerClass",
     "!has(self.loadBalancerClass) || self.type == 'LoadBalancer'",
     "spec.service.loadBalancerClass needs spec.service.type LoadBalancer: change the type or remove loadBalancerClass",
-);
-
-/// Attached to `extraPorts`.
-pub const EXTRA_PORTS_RESERVED: StaticRule = rule(
-    "size(self) == 0",
-    "spec.service.extraPorts is reserved for a later version: remove it; more ports need a Service of your own for now",
 );
 
 /// Attached to every map of labels or annotations.

@@ -6,7 +6,7 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rules;
+use super::{ExtraPort, rules};
 
 /// The Service that clients use; it has the app's name.
 #[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,7 +14,9 @@ use super::rules;
 #[x_kube(
     validation = rules::NODE_PORT_TYPE,
     validation = rules::TRAFFIC_POLICY_TYPE,
-    validation = rules::LOAD_BALANCER_CLASS_TYPE
+    validation = rules::LOAD_BALANCER_CLASS_TYPE,
+    validation = rules::EXTRA_NODE_PORT_TYPE,
+    validation = rules::EXTRA_NODE_PORTS_DIFFER
 )]
 pub struct ServiceSpec {
     /// `NodePort` (default), `ClusterIP` or `LoadBalancer`.
@@ -53,10 +55,11 @@ pub struct ServiceSpec {
     #[schemars(length(max = 317))]
     pub load_balancer_class: Option<String>,
 
-    /// Reserved for a later version: must be absent.
+    /// More ports of the Services, beside the app's own: of the live Service and of each color's. A color is selected only
+    /// if its EndpointSlices list its pods with each of them. At most 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[x_kube(validation = rules::EXTRA_PORTS_RESERVED)]
-    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    #[schemars(length(max = 8))]
     pub extra_ports: Vec<ExtraPort>,
 }
 
@@ -103,16 +106,4 @@ pub enum SessionAffinity {
     None,
     /// Connections of one address reach the same pod for a while.
     ClientIP,
-}
-
-/// Reserved for a later version.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ExtraPort {
-    /// Reserved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Reserved.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub port: Option<i32>,
 }

@@ -81,7 +81,9 @@ use super::{BlueGreenAppStatus, Color, ReadinessProbe, ServiceSpec, rules};
     validation = rules::SERVICE_PORT_STAYS,
     validation = rules::APP_PORT_NOT_IN_TEMPLATE,
     validation = rules::APP_UNDER_ANOTHER_NAME,
-    validation = rules::VARIABLES_BOUNDED
+    validation = rules::VARIABLES_BOUNDED,
+    validation = rules::EXTRA_PORT_NAME_FREE,
+    validation = rules::EXTRA_PORTS_DIFFER
 )]
 pub struct BlueGreenAppSpec {
     /// The color that should be live. The Service selects it only once it is fully ready; until then the other

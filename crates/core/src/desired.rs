@@ -6,6 +6,7 @@ mod env;
 mod metadata;
 pub mod names;
 mod owners;
+mod ports;
 mod quantity;
 mod revision;
 mod service;
@@ -15,6 +16,7 @@ mod workload;
 
 pub use covers::{Difference, covers};
 pub use owners::{Place, RESTARTED_AT, addition, keep_foreign, owner, take_over};
+pub use ports::{Listing, listings};
 pub use quantity::is_quantity;
 pub use revision::{
     Rendered, RevisionError, Stored, block_hash, inputs_hash, recover, render, revision, stored,

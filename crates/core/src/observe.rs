@@ -9,6 +9,7 @@ pub mod exact;
 #[allow(clippy::unwrap_used)]
 mod growth_tests;
 mod owner;
+mod ports;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod revision_tests;
@@ -210,6 +211,7 @@ fn color_facts(
     let running = deployment.ours().map(|d| d.revision);
     let newest_change = newest.map(|revision| as_stored(app, revision, color));
     let keep = [newest.map(|r| r.number), current.map(|r| r.number), running];
+    let listed = listed(seen, current, color);
     ColorFacts {
         service: owned(app, seen.color_services.get(color).as_deref(), |service: &Service| {
             exact::color_service(app, color, seen.service.as_deref(), service).is_none()
@@ -225,6 +227,8 @@ fn color_facts(
         obsolete: stored.iter().map(|r| r.number).filter(|number| !keep.contains(&Some(*number))).collect(),
         deployment,
         endpoints: ready_endpoints(seen, current, color),
+        ported: count(listed.with_all),
+        unlisted: listed.lacking,
         uncovered: uncovered(seen, current, color),
     }
 }
@@ -325,6 +329,13 @@ fn ready_endpoints(seen: &Snapshot, current: Option<&desired::Stored>, color: Co
     let (slices, counts) = (seen.color_slices.get(color), counted(seen, current, color));
     let families = families(seen.color_services.get(color).as_deref());
     count(endpoints::ready_pods(slices, families, counts))
+}
+
+/// As [`ready_endpoints`], by the ports with which the pods are listed.
+fn listed(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> ports::Listed {
+    let (slices, counts) = (seen.color_slices.get(color), counted(seen, current, color));
+    let families = families(seen.color_services.get(color).as_deref());
+    ports::listed(slices, families, &desired::listings(&seen.app.spec), counts)
 }
 
 fn count(pods: usize) -> i32 {

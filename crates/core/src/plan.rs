@@ -178,6 +178,13 @@ pub enum Missing {
         /// Pods needed.
         want: i32,
     },
+    /// Its own EndpointSlices do not list enough ready pods with every port of the Service.
+    Ports {
+        /// Ready pods listed with every port.
+        have: i32,
+        /// Pods needed.
+        want: i32,
+    },
     /// With `externalTrafficPolicy: Local`, the live color serves on nodes on which the target has no ready pod.
     Nodes {
         /// How many.
@@ -199,6 +206,7 @@ impl Missing {
             | Self::Deadline
             | Self::ReplicaSet
             | Self::Endpoints { .. }
+            | Self::Ports { .. }
             | Self::Nodes { .. } => false,
         }
     }

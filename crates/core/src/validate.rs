@@ -4,6 +4,7 @@
 //! missing here compare with the previous version of the object, which only admission has.
 
 mod lists;
+mod ports;
 mod size;
 mod syntax;
 mod template;
@@ -94,6 +95,7 @@ fn found(name: &str, spec: &BlueGreenAppSpec) -> Found {
     }
     probe(&mut found, readiness_probe);
     live_service(&mut found, service);
+    ports::check(&mut found, spec);
     if let Some(template) = template {
         template::check(&mut found, spec, template);
     }
@@ -191,7 +193,7 @@ fn live_service(found: &mut Found, service: &ServiceSpec) {
         external_traffic_policy,
         session_affinity: _,
         load_balancer_class,
-        extra_ports,
+        extra_ports: _, // In `ports`.
     } = service;
     let at = "spec.service";
     let from_outside = match type_ {
@@ -218,7 +220,7 @@ fn live_service(found: &mut Found, service: &ServiceSpec) {
         317,
     );
     found.keys(&format!("{at}.annotations"), annotations);
-    found.check(&format!("{at}.extraPorts"), rules::EXTRA_PORTS_RESERVED, extra_ports.is_empty());
+    ports::check_node_ports(found, service);
 }
 
 /// As the API server says it.

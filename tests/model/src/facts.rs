@@ -166,6 +166,11 @@ fn color_facts(seen: &Objects, mine: Token, live: Live, color: Color, guards: &G
     let proven = current.is_some_and(|number| {
         number == listed.revision && content(seen, color, number) == Some(listed.content)
     });
+    let endpoints = match (guards.endpoints, proven) {
+        (false, _) => i32::MAX,
+        (true, true) => i32::from(listed.pods),
+        (true, false) => 0,
+    };
     // Its own Service comes and goes with it.
     let exists = newest.is_some() || seen.deployments.get(color).is_some();
     ColorFacts {
@@ -180,13 +185,10 @@ fn color_facts(seen: &Objects, mine: Token, live: Live, color: Color, guards: &G
             .deployments
             .get(color)
             .map_or(Child::Absent, |d| Child::Ours(deployment(seen, &d, mine, color, current, guards))),
-        endpoints: if !guards.endpoints {
-            i32::MAX
-        } else if proven {
-            i32::from(listed.pods)
-        } else {
-            0
-        },
+        endpoints,
+        // Its Service has one port, which every pod has.
+        ported: endpoints,
+        unlisted: Vec::new(),
         // Its Service has the policy `Cluster`.
         uncovered: Vec::new(),
     }

@@ -265,7 +265,8 @@ impl Target<'_> {
             (ServiceStatus { guards, ..ServiceStatus::default() }, unchanged(read)?)
         };
         let guards = had.guards.clone();
-        let had_addresses = had.cluster_ip.is_some() || had.node_port.is_some();
+        let had_addresses =
+            had.cluster_ip.is_some() || had.node_port.is_some() || !had.extra_node_ports.is_empty();
         let mut body = self.declared(write, had);
         if write.selects == Selection::Edited {
             desired::keep_targets(&mut body, read.ok_or(Mismatch)?);

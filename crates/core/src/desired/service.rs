@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::canonical::short_hash;
 use super::metadata::metadata;
-use super::{names, owners};
+use super::{names, owners, ports};
 use bluegreen_api::{
-    BlueGreenApp, BlueGreenAppSpec, Color, PerColor, ServiceGuards, ServiceSpec, ServiceStatus, ServiceType,
-    SessionAffinity, TrafficPolicy,
+    BlueGreenApp, Color, PerColor, ServiceGuards, ServiceSpec, ServiceStatus, ServiceType, SessionAffinity,
+    TrafficPolicy,
 };
 
 /// The parts of the live Service that do not come from the spec.
@@ -58,7 +58,7 @@ pub fn color_service(app: &BlueGreenApp, color: Color, dual_stack: bool) -> Valu
     let mut spec = json!({
         "type": "ClusterIP",
         "selector": selector(name, color.as_str()),
-        "ports": [service_port(&app.spec)],
+        "ports": ports::ports(&app.spec),
         "sessionAffinity": "None",
     });
     if dual_stack {
@@ -76,38 +76,39 @@ pub fn live_service(app: &BlueGreenApp, live: &LiveService) -> Value {
     let LiveService { selects, active, served, fence, operator, had } = live;
     let ServiceSpec {
         type_,
-        port: _, // In `service_port`.
-        node_port: wanted_node_port,
+        port: _,        // In `ports`.
+        node_port: _,   // In `ports`.
+        extra_ports: _, // In `ports`.
         annotations,
         external_traffic_policy,
         session_affinity,
         load_balancer_class,
-        extra_ports: _, // Reserved.
     } = &app.spec.service;
     let name = app.metadata.name.as_deref().unwrap_or_default();
 
+    let from_outside = match type_ {
+        ServiceType::ClusterIP => false,
+        ServiceType::NodePort | ServiceType::LoadBalancer => true,
+    };
+    let mut ports = ports::ports(&app.spec);
+    if from_outside {
+        ports::add_node_ports(&mut ports, &app.spec);
+    }
     let mut spec = json!({
         "type": type_.as_str(),
         "selector": selector(name, selects.map_or(names::NO_COLOR, Color::as_str)),
-        "ports": [service_port(&app.spec)],
+        "ports": ports,
         // Declared even if it is Kubernetes' default, so that removing it from the spec resets it.
         "sessionAffinity": match session_affinity.unwrap_or(SessionAffinity::None) {
             SessionAffinity::None => "None",
             SessionAffinity::ClientIP => "ClientIP",
         },
     });
-    let from_outside = match type_ {
-        ServiceType::ClusterIP => false,
-        ServiceType::NodePort | ServiceType::LoadBalancer => true,
-    };
     if from_outside {
         spec["externalTrafficPolicy"] = json!(match external_traffic_policy {
             None | Some(TrafficPolicy::Cluster) => "Cluster",
             Some(TrafficPolicy::Local) => "Local",
         });
-        if let Some(port) = wanted_node_port {
-            spec["ports"][0]["nodePort"] = json!(port);
-        }
     }
     if let Some(class) = load_balancer_class {
         spec["loadBalancerClass"] = json!(class);
@@ -130,11 +131,8 @@ pub fn live_service(app: &BlueGreenApp, live: &LiveService) -> Value {
     }
 
     // The addresses that the lost Service had, so that its clients can keep using them.
-    if from_outside
-        && wanted_node_port.is_none()
-        && let Some(port) = had.node_port
-    {
-        spec["ports"][0]["nodePort"] = json!(port);
+    if from_outside && let Some(ports) = spec["ports"].as_array_mut() {
+        ports::add_lost_node_ports(ports, had.node_port, &had.extra_node_ports);
     }
     if let Some(address) = had.cluster_ip.as_deref().filter(|address| !address.is_empty()) {
         spec["clusterIP"] = json!(address);
@@ -264,19 +262,4 @@ pub fn selects(service: &Service, app_name: &str) -> Selection {
 
 fn selector(app: &str, color: &str) -> Value {
     json!({(names::APP): app, (names::COLOR): color})
-}
-
-/// Returns the port of a Service. It targets the *name* of the pods' port, so that the two colors can listen on
-/// different port numbers.
-fn service_port(spec: &BlueGreenAppSpec) -> Value {
-    let mut port = json!({
-        "name": spec.port_name,
-        "port": spec.service_port(),
-        "protocol": "TCP",
-        "targetPort": spec.port_name,
-    });
-    if let Some(protocol) = &spec.app_protocol {
-        port["appProtocol"] = json!(protocol);
-    }
-    port
 }

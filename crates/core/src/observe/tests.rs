@@ -187,6 +187,46 @@ fn a_clock_that_is_wrong_moves_the_two_timers_and_nothing_else() {
     }
 }
 
+/// A slice with these pods, all ready, and these ports of name, number and protocol.
+fn with_ports(pods: &[&str], ports: &[(&str, i32, &str)]) -> Arc<EndpointSlice> {
+    let mut listed = slice("IPv4", &pods.iter().map(|pod| (*pod, ready())).collect::<Vec<_>>());
+    let ports =
+        ports.iter().map(|(name, port, protocol)| json!({"name": name, "port": port, "protocol": protocol}));
+    Arc::make_mut(&mut listed).ports = serde_json::from_value(ports.collect()).unwrap();
+    listed
+}
+
+#[test]
+fn a_pod_counts_for_a_switch_only_if_it_is_listed_with_every_port() {
+    let mut app = app();
+    let extra = json!([
+        {"name": "grpc", "port": 9090, "targetPort": "grpc"},
+        {"name": "sip", "port": 5060, "targetPort": 15060, "protocol": "UDP"},
+    ]);
+    app.spec.service.extra_ports = serde_json::from_value(extra).unwrap();
+    let mut seen = Snapshot { app: Arc::new(app), ..snapshot() };
+    let mut counted = |slices: Vec<Arc<EndpointSlice>>| {
+        seen.color_slices.green = slices;
+        let listed = listed(&seen, None, Color::Green);
+        (listed.with_all, listed.lacking)
+    };
+    let (http, grpc, sip) = (("http", 8888, "TCP"), ("grpc", 19090, "TCP"), ("sip", 15060, "UDP"));
+    assert_eq!(counted(vec![with_ports(&["a", "b"], &[http, grpc, sip])]), (2, vec![]));
+    // A pod without a port of that name is in a slice of its own.
+    let lacks = vec![with_ports(&["a"], &[http, grpc, sip]), with_ports(&["b"], &[http, sip])];
+    assert_eq!(counted(lacks), (1, vec!["port grpc (targetPort grpc, TCP)".to_owned()]));
+    for wrong in [("sip", 5060, "UDP"), ("sip", 15060, "TCP"), ("x", 15060, "UDP")] {
+        let (with_all, lacking) = counted(vec![with_ports(&["a"], &[http, grpc, wrong])]);
+        assert_eq!(
+            (with_all, lacking),
+            (0, vec!["port sip (targetPort 15060, UDP)".to_owned()]),
+            "{wrong:?}"
+        );
+    }
+    let (with_all, lacking) = counted(vec![with_ports(&["a"], &[])]);
+    assert_eq!((with_all, lacking.len()), (0, 3));
+}
+
 /// Returns slices with two pods, one on each of these nodes.
 fn on_nodes(pods: [(&str, &str); 2]) -> Vec<Arc<EndpointSlice>> {
     let endpoints: Vec<Value> = pods

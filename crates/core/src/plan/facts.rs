@@ -223,6 +223,10 @@ pub struct ColorFacts {
     /// family that has the fewest. If the ReplicaSets were read, only pods of the current revision's ReplicaSets
     /// count.
     pub endpoints: i32,
+    /// As [`endpoints`](Self::endpoints), the pods that are listed with every port of the color's Service.
+    pub ported: i32,
+    /// The ports with which not all of these pods are listed, in words and in the order of the spec.
+    pub unlisted: Vec<String>,
     /// With `externalTrafficPolicy: Local`, the nodes on which the live Service has a ready endpoint and this color
     /// has none, in order. kube-proxy drops what comes to such a node.
     pub uncovered: Vec<String>,

@@ -40,6 +40,7 @@ fn is_scaling(deployment: &DeploymentFacts, missing: Missing) -> bool {
         | Missing::Rollout
         | Missing::Deadline
         | Missing::ReplicaSet
+        | Missing::Ports { .. }
         | Missing::Nodes { .. } => false,
     }
 }

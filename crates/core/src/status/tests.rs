@@ -29,7 +29,11 @@ pub(super) fn app(active: &str) -> BlueGreenApp {
 }
 
 fn color(served: bool) -> ColorFacts {
-    ColorFacts { uncovered: vec!["node-2".into()], ..fixtures::color(served, 2) }
+    ColorFacts {
+        uncovered: vec!["node-2".into()],
+        unlisted: vec!["port x".into()],
+        ..fixtures::color(served, 2)
+    }
 }
 
 pub(super) fn seen() -> Observed {
@@ -137,6 +141,7 @@ fn every_stage() -> Vec<Stage> {
         Missing::Deadline,
         Missing::ReplicaSet,
         Missing::Endpoints { have: 1, want: 2 },
+        Missing::Ports { have: 1, want: 2 },
         Missing::Nodes { uncovered: 1 },
     ];
     let mut stages = vec![

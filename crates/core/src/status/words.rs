@@ -237,6 +237,14 @@ pub fn lacks(app: &str, seen: &Observed, color: Color, missing: Missing) -> Stri
         Missing::Endpoints { have, want } => {
             format!("Service {} has {have} of {want} ready endpoints", names::color_service_name(app, color))
         }
+        Missing::Ports { have, want } => {
+            let ports = some_of(&seen.colors.get(color).unlisted, "ports");
+            format!(
+                "Service {} has {have} of {want} ready endpoints with {ports}: a container of {color} needs a port of that \
+                 name and protocol in spec.template, or the port has to leave spec.service.extraPorts",
+                names::color_service_name(app, color)
+            )
+        }
         Missing::Nodes { .. } => {
             let nodes = some_of(&seen.colors.get(color).uncovered, "nodes");
             let live = color.other();
@@ -275,6 +283,18 @@ pub(super) fn with_cause(what: String, why: Option<&String>) -> String {
         Some(why) => format!("{what}: {why}"),
         None => what,
     }
+}
+
+/// The message of `Ready`, with the ports of the Service with which the live color is not listed: nobody is reached there.
+pub(super) fn with_unlisted(ready: String, app: &str, seen: &Observed, live: Color) -> String {
+    let ports = &seen.colors.get(live).unlisted;
+    if ports.is_empty() {
+        return ready;
+    }
+    format!(
+        "{ready}. Service {app} leads nowhere on {}: the pods of {live} do not have it",
+        some_of(ports, "ports")
+    )
 }
 
 /// What the message of `Ready` says of slices that nobody switches.

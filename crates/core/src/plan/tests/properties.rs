@@ -77,20 +77,24 @@ fn any_deployment() -> impl Strategy<Value = DeploymentFacts> {
 fn any_facts() -> impl Strategy<Value = ColorFacts> {
     let service = child(proptest::bool::weighted(0.9));
     let obsolete = proptest::collection::vec(1..9_i64, 0..2);
-    (service, any_stored(), any_stored(), any::<[bool; 3]>(), obsolete, child(any_deployment()), any_count())
-        .prop_map(|(service, newest, other, [served, same, covers], obsolete, deployment, endpoints)| {
-            ColorFacts {
-                service,
-                newest,
-                current: if same { newest } else { other },
-                served,
-                taken: 0,
-                obsolete,
-                deployment,
-                endpoints,
-                uncovered: if covers { Vec::new() } else { vec!["node-2".to_owned()] },
-            }
-        })
+    (service, any_stored(), any_stored(), any::<[bool; 4]>(), obsolete, child(any_deployment()), any_count())
+        .prop_map(
+            |(service, newest, other, [served, same, covers, lists], obsolete, deployment, endpoints)| {
+                ColorFacts {
+                    service,
+                    newest,
+                    current: if same { newest } else { other },
+                    served,
+                    taken: 0,
+                    obsolete,
+                    deployment,
+                    endpoints,
+                    ported: if lists { endpoints } else { 0 },
+                    unlisted: if lists { Vec::new() } else { vec!["port x".to_owned()] },
+                    uncovered: if covers { Vec::new() } else { vec!["node-2".to_owned()] },
+                }
+            },
+        )
 }
 
 fn any_service() -> impl Strategy<Value = Child<ServiceFacts>> {
@@ -204,6 +208,7 @@ fn as_seen_earlier(mut world: World, color: Color, bits: u8) -> World {
     let facts = world.seen.colors.get_mut(color);
     let is = |bit: u8| bits & bit == 0;
     facts.endpoints = if is(1) { 0 } else { FULL };
+    facts.ported = facts.endpoints;
     facts.service = if is(2) { Child::Absent } else { Child::Ours(false) };
     facts.newest = is(4).then_some(Stored { number: 7, change: Change::Block });
     facts.current = if is(8) { facts.newest } else { None };
@@ -242,7 +247,7 @@ proptest! {
                 // Never more load per pod than before the switch.
                 let enough = carries.min(world.intent.replicas).max(1);
                 prop_assert!(deployment.available >= enough && deployment.total == deployment.updated);
-                prop_assert!(facts.endpoints >= enough);
+                prop_assert!(facts.endpoints >= enough && facts.ported >= enough);
                 let moves = world.plan().live.color().is_some();
                 prop_assert!(!moves || facts.served || facts.uncovered.is_empty());
                 prop_assert!(facts.current.unwrap().change != Change::Block);
