@@ -29,6 +29,7 @@ mod quiet;
 mod ratcheting;
 mod recipes;
 mod rights;
+mod service;
 mod switching;
 mod teeth;
 mod tls;

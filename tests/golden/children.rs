@@ -1,7 +1,7 @@
 //! How does each feature of a spec turn into objects? The snapshots are a promise: a change of one rolls
 //! nobody's pods (revisions are stored), but it is what every *new* revision gets.
 
-use bluegreen_api::{Color, PerColor, ServiceStatus};
+use bluegreen_api::{Color, PerColor, ServiceGuards, ServiceStatus};
 use bluegreen_core::desired::{
     LiveService, RevisionError, Selection, block_hash, color_service, covers, deployment, inputs_hash,
     live_service, recover, render, revision, selects, stored,
@@ -60,6 +60,42 @@ fn what_does_every_field_of_the_service_become() {
 }
 
 #[test]
+fn what_do_the_other_fields_of_the_service_become() {
+    let app = app(json!({"service": {
+        "type": "LoadBalancer", "labels": {"team": "shop", "bluegreen.dev/app": "other"},
+        "sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 60}},
+        "internalTrafficPolicy": "Local", "trafficDistribution": "PreferClose",
+        "ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv6", "IPv4"],
+        "loadBalancerSourceRanges": ["192.0.2.0/24"], "allocateLoadBalancerNodePorts": false,
+    }}));
+    insta::assert_yaml_snapshot!("live_service_other_fields", live_service(&app, &live()));
+    // Of the colors' own Services, only what the proof needs: the families. The clients are the live Service's.
+    insta::assert_yaml_snapshot!("color_service_families", color_service(&app, Color::Green, true));
+}
+
+#[test]
+fn what_is_given_in_the_spec_is_not_taken_from_what_a_lost_service_had() {
+    let guards: ServiceGuards = serde_json::from_value(json!({
+        "loadBalancerSourceRanges": ["198.51.100.0/24"], "allocateLoadBalancerNodePorts": false,
+    }))
+    .unwrap();
+    let had = ServiceStatus { guards, health_check_node_port: Some(31111), ..had(31234) };
+    let restored = |service: Value| {
+        live_service(&app(json!({"service": service})), &LiveService { had: had.clone(), ..live() })["spec"]
+            .take()
+    };
+    let given = restored(json!({"type": "LoadBalancer", "loadBalancerSourceRanges": ["192.0.2.0/24"],
+        "allocateLoadBalancerNodePorts": true, "externalTrafficPolicy": "Local"}));
+    assert_eq!(given["loadBalancerSourceRanges"], json!(["192.0.2.0/24"]));
+    assert_eq!(given["allocateLoadBalancerNodePorts"], true);
+    assert_eq!(given["healthCheckNodePort"], 31111);
+    let had = restored(json!({"type": "LoadBalancer"}));
+    assert_eq!(had["loadBalancerSourceRanges"], json!(["198.51.100.0/24"]));
+    assert_eq!(had["allocateLoadBalancerNodePorts"], false);
+    assert_eq!(had.get("healthCheckNodePort"), None, "Kubernetes refuses it with the policy Cluster");
+}
+
+#[test]
 fn what_do_extra_ports_become() {
     let app = app(json!({"service": {"type": "NodePort", "port": 80, "nodePort": 30080, "extraPorts": [
         {"name": "grpc", "port": 9090, "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"},
@@ -98,6 +134,9 @@ fn a_field_that_is_taken_out_of_the_spec_is_noticed() {
         json!({"service": {"annotations": {"a": "b"}}}),
         json!({"appProtocol": "http"}),
         json!({"service": {"nodePort": 30008}}),
+        json!({"service": {"labels": {"team": "shop"}}}),
+        json!({"service": {"internalTrafficPolicy": "Local"}}),
+        json!({"service": {"ipFamilyPolicy": "PreferDualStack"}}),
         json!({"service": {"extraPorts": [{"name": "grpc", "port": 9090, "appProtocol": "grpc"}]}}),
     ] {
         let before = declared(patch.clone(), &live());

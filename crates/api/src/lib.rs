@@ -22,7 +22,10 @@ pub use crd::{CONDITION_MESSAGE, CrdError, crd, crd_yaml};
 pub use lists::KeyedList;
 pub use ports::{ExtraPort, Protocol};
 pub use probe::{ExecProbe, GrpcProbe, HttpGetProbe, HttpHeader, ReadinessProbe, Scheme, TcpProbe};
-pub use service::{ServiceSpec, ServiceType, SessionAffinity, TrafficPolicy};
+pub use service::{
+    ClientIpConfig, IpFamily, IpFamilyPolicy, ServiceSpec, ServiceType, SessionAffinity,
+    SessionAffinityConfig, TrafficDistribution, TrafficPolicy,
+};
 pub use spec::{
     ActiveUpdatePolicy, BlueGreenApp, BlueGreenAppSpec, ColorSpec, Standby, Template, TemplateMetadata,
 };

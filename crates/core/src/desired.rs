@@ -3,6 +3,7 @@
 mod canonical;
 mod covers;
 mod env;
+mod guards;
 mod metadata;
 pub mod names;
 mod owners;
@@ -15,6 +16,7 @@ mod template;
 mod workload;
 
 pub use covers::{Difference, covers};
+pub use guards::{guards, restored_guards};
 pub use owners::{Place, RESTARTED_AT, addition, keep_foreign, owner, take_over};
 pub use ports::{Listing, listings};
 pub use quantity::is_quantity;
@@ -22,8 +24,7 @@ pub use revision::{
     Rendered, RevisionError, Stored, block_hash, inputs_hash, recover, render, revision, stored,
 };
 pub use service::{
-    LiveService, Selection, color_service, guards, is_dual_stack, keep_targets, live_selector, live_service,
-    restored_guards, selects,
+    LiveService, Selection, color_service, is_dual_stack, keep_targets, live_selector, live_service, selects,
 };
 pub use settings::{rollout, without_rollout};
 pub use workload::{deployment, running_revision};

@@ -363,11 +363,16 @@ fn counted<'a>(
 
 /// Traffic stays on the node that it came to, or is asked to.
 pub fn keeps_to_nodes(seen: &Snapshot) -> bool {
-    let wanted = seen.app.spec.service.external_traffic_policy == Some(TrafficPolicy::Local);
+    let wanted = &seen.app.spec.service;
+    let wanted = [wanted.external_traffic_policy, wanted.internal_traffic_policy];
     let service = seen.service.as_ref().and_then(|service| service.spec.as_ref());
     // The Service as it is counts, too: an edit of the policy is applied only after the switch.
-    let is = service.and_then(|spec| spec.external_traffic_policy.as_deref()) == Some("Local");
-    wanted || is
+    let is = service.is_some_and(|spec| {
+        [&spec.external_traffic_policy, &spec.internal_traffic_policy]
+            .into_iter()
+            .any(|policy| policy.as_deref() == Some("Local"))
+    });
+    wanted.contains(&Some(TrafficPolicy::Local)) || is
 }
 
 /// Returns the nodes on which the live Service has a ready endpoint and this color has none. It is empty unless

@@ -53,3 +53,65 @@ pub const EXTRA_NODE_PORTS_DIFFER: StaticRule = rule_at(
      !(p.protocol == 'TCP' && has(self.nodePort) && self.nodePort == p.nodePort)))",
     "spec.service must not give the same nodePort to two ports of one protocol: give one of them another nodePort, or remove it",
 );
+
+/// Attached to `service`.
+pub const SOURCE_RANGES_TYPE: StaticRule = rule_at(
+    ".loadBalancerSourceRanges",
+    "!has(self.loadBalancerSourceRanges) || size(self.loadBalancerSourceRanges) == 0 || self.type == 'LoadBalancer'",
+    "spec.service.loadBalancerSourceRanges needs spec.service.type LoadBalancer: change the type or remove loadBalancerSourceRanges",
+);
+
+/// Attached to `loadBalancerSourceRanges`. Which numbers an address may have is left to the API server.
+pub const SOURCE_RANGE_SYNTAX: StaticRule = rule(
+    "self.all(r, r.matches('^([0-9]{1,3}([.][0-9]{1,3}){3}/[0-9]{1,2}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*/[0-9]{1,3})$'))",
+    "spec.service.loadBalancerSourceRanges must be address ranges such as `192.0.2.0/24` or `2001:db8::/32`, without blanks",
+);
+
+/// Attached to `service`.
+pub const ALLOCATE_NODE_PORTS_TYPE: StaticRule = rule_at(
+    ".allocateLoadBalancerNodePorts",
+    "!has(self.allocateLoadBalancerNodePorts) || self.type == 'LoadBalancer'",
+    "spec.service.allocateLoadBalancerNodePorts needs spec.service.type LoadBalancer: change the type or remove allocateLoadBalancerNodePorts",
+);
+
+/// Attached to `service`.
+pub const AFFINITY_CONFIG_NEEDS_CLIENT_IP: StaticRule = rule_at(
+    ".sessionAffinityConfig",
+    "!has(self.sessionAffinityConfig) || (has(self.sessionAffinity) && self.sessionAffinity == 'ClientIP')",
+    "spec.service.sessionAffinityConfig needs spec.service.sessionAffinity ClientIP: set it or remove sessionAffinityConfig",
+);
+
+/// Attached to `ipFamilies`.
+pub const IP_FAMILIES_DIFFER: StaticRule = rule(
+    "size(self) < 2 || self[0] != self[1]",
+    "spec.service.ipFamilies must not name the same family twice: remove one of them",
+);
+
+/// Attached to `service`.
+pub const TWO_FAMILIES_NEED_A_POLICY: StaticRule = rule_at(
+    ".ipFamilies",
+    "!has(self.ipFamilies) || size(self.ipFamilies) < 2 || (has(self.ipFamilyPolicy) && self.ipFamilyPolicy != 'SingleStack')",
+    "spec.service.ipFamilies with two families needs spec.service.ipFamilyPolicy PreferDualStack or RequireDualStack: set it or remove one family",
+);
+
+/// Attached to `service`. It is a transition rule, so only admission can check it. Without it, the API server would refuse the
+/// Services, and with them the next switch.
+pub const IP_FAMILIES_STAY: StaticRule = rule_at(
+    ".ipFamilies",
+    "has(self.ipFamilies) == has(oldSelf.ipFamilies) && (!has(self.ipFamilies) || self.ipFamilies[0] == oldSelf.ipFamilies[0])",
+    "spec.service.ipFamilies can be given only when the app is created, and its first family can't be changed, because Kubernetes does not change that of a Service: set it back, or make another app",
+);
+
+/// Attached to maps of labels for objects.
+pub const LABEL_SYNTAX: StaticRule = rule(
+    "self.all(key, size(key) <= 317 && size(key.substring(key.lastIndexOf('/') + 1)) <= 63 && \
+     key.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$') && \
+     self[key].matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$'))",
+    "must have keys and values of at most 63 letters, digits, '-', '_' and '.', each with a letter or digit first and last; a key may have a DNS name and '/' before it",
+);
+
+/// Attached to maps of labels for objects that the operator makes.
+pub const OPERATORS_LABELS: StaticRule = rule(
+    "!('app.kubernetes.io/name' in self) && !('app.kubernetes.io/managed-by' in self)",
+    "must not contain app.kubernetes.io/name or app.kubernetes.io/managed-by: the operator sets those itself; remove them",
+);

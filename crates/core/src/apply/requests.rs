@@ -16,7 +16,7 @@ use crate::desired::{self, LiveService, Place, names};
 use crate::fence::Token;
 use crate::observe::Snapshot;
 use crate::plan::{Action, Inventory, Mismatch, Observed, Selection, ServiceWrite, Source, Write, writes};
-use bluegreen_api::{BlueGreenApp, Color, PerColor, ServiceStatus};
+use bluegreen_api::{BlueGreenApp, Color, PerColor, ServiceGuards, ServiceStatus};
 
 /// A resourceVersion that no stored object has: an apply that carries it can only create.
 pub const NO_SUCH_VERSION: &str = "1";
@@ -266,7 +266,7 @@ impl Target<'_> {
         };
         let guards = had.guards.clone();
         let had_addresses =
-            had.cluster_ip.is_some() || had.node_port.is_some() || !had.extra_node_ports.is_empty();
+            ServiceStatus { guards: ServiceGuards::default(), ..had.clone() } != ServiceStatus::default();
         let mut body = self.declared(write, had);
         if write.selects == Selection::Edited {
             desired::keep_targets(&mut body, read.ok_or(Mismatch)?);

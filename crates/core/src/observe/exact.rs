@@ -70,7 +70,8 @@ pub fn color_service(
     selecting: Option<&Service>,
     live: &Service,
 ) -> Option<Deviation> {
-    let declared = desired::color_service(app, color, desired::is_dual_stack(selecting));
+    let mut declared = desired::color_service(app, color, desired::is_dual_stack(selecting));
+    tolerate_second_family(&mut declared, live);
     deviation(&declared, &Live::of(live), Place::Ports)
 }
 
@@ -96,6 +97,11 @@ pub fn live_service(app: &BlueGreenApp, live: &Service, facts: &ServiceFacts) ->
     ] {
         leave_out(&mut declared, parent, key);
     }
+    tolerate_second_family(&mut declared, live);
+    // A hint that Kubernetes 1.30 drops, unless a feature gate is on: nothing waits for it.
+    if live.spec.as_ref().is_some_and(|spec| spec.traffic_distribution.is_none()) {
+        leave_out(&mut declared, "/spec", "trafficDistribution");
+    }
     deviation(&declared, &Live::of(live), Place::Ports)
 }
 
@@ -103,6 +109,18 @@ pub fn live_service(app: &BlueGreenApp, live: &Service, facts: &ServiceFacts) ->
 pub fn selector(app: &BlueGreenApp, to: Color, live: &Service) -> Option<Deviation> {
     let declared = desired::live_selector(app, to);
     deviation(&serde_json::json!({ "spec": { "selector": declared } }), &Live::of(live), Place::Ports)
+}
+
+/// With `PreferDualStack`, the API server adds the second address family to the one that is declared.
+fn tolerate_second_family(declared: &mut Value, live: &Service) {
+    let families = live.spec.as_ref().and_then(|spec| spec.ip_families.as_deref()).unwrap_or_default();
+    let wanted = declared.pointer("/spec/ipFamilies").and_then(Value::as_array);
+    let begins = wanted.is_some_and(|wanted| {
+        wanted.len() <= families.len() && wanted.iter().zip(families).all(|(wanted, is)| wanted == is)
+    });
+    if begins {
+        leave_out(declared, "/spec", "ipFamilies");
+    }
 }
 
 fn leave_out(declared: &mut Value, parent: &str, key: &str) {

@@ -251,10 +251,55 @@ fn which_nodes_that_serve_does_a_color_leave_out() {
     local.color_slices.green = on_nodes([("g1", "node-2"), ("g2", "node-1")]);
     assert!(uncovered(&local, None, Color::Green).is_empty());
 
+    let mut app = seen.app.as_ref().clone();
+    app.spec.service.internal_traffic_policy = Some(TrafficPolicy::Local);
+    let inside = Snapshot { app: Arc::new(app), ..seen.clone() };
+    assert_eq!(
+        uncovered(&inside, None, Color::Green),
+        ["node-2"],
+        "clients in the cluster stay on their node"
+    );
+
     // The spec says Cluster again, but the Service does not yet.
     let is_local = json!({"metadata": {}, "spec": {"externalTrafficPolicy": "Local"}});
     seen.service = Some(Arc::new(serde_json::from_value(is_local).unwrap()));
     assert_eq!(uncovered(&seen, None, Color::Green), ["node-2"]);
+}
+
+/// What the API server drops or adds by itself must not look like somebody's edit, or it would be written again and again.
+#[test]
+fn a_dropped_hint_and_an_added_family_are_no_deviation() {
+    let mut app = app();
+    let service = json!({"type": "ClusterIP", "trafficDistribution": "PreferClose", "ipFamilyPolicy": "PreferDualStack",
+                         "ipFamilies": ["IPv6"]});
+    app.spec.service = serde_json::from_value(service).unwrap();
+    let declared = desired::LiveService {
+        selects: Some(Color::Blue),
+        active: Some(Color::Blue),
+        served: PerColor::default(),
+        fence: "f",
+        operator: "o",
+        had: bluegreen_api::ServiceStatus::default(),
+    };
+    let body = desired::live_service(&app, &declared);
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut body = body.clone();
+        body["metadata"]["ownerReferences"] = owner("u", "hello");
+        change(&mut body["spec"]);
+        let service: Service = serde_json::from_value(body).unwrap();
+        let seen = Snapshot { service: Some(Arc::new(service)), ..Snapshot::of(app.clone()) };
+        let token = Token { operator: "o".into(), lease: "l".into(), epoch: 1, attempt: 0 };
+        routing(&seen, &token).service.ours().unwrap().current
+    };
+    assert!(with(&|_| {}));
+    assert!(with(&|spec| spec["trafficDistribution"] = Value::Null), "Kubernetes 1.30 drops it");
+    assert!(!with(&|spec| spec["trafficDistribution"] = json!("PreferSameNode")));
+    assert!(with(&|spec| spec["ipFamilies"] = json!(["IPv6", "IPv4"])));
+    assert!(!with(&|spec| spec["ipFamilies"] = json!(["IPv4", "IPv6"])));
+    let own = desired::color_service(&app, Color::Green, true);
+    let mut own: Service = serde_json::from_value(own).unwrap();
+    own.spec.as_mut().unwrap().ip_families = Some(vec!["IPv6".into(), "IPv4".into()]);
+    assert_eq!(exact::color_service(&app, Color::Green, None, &own), None);
 }
 
 #[test]

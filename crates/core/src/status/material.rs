@@ -65,7 +65,13 @@ fn addresses(seen: &Snapshot, facts: &Observed) -> Option<ServiceStatus> {
     // What has left the spec and is not applied yet is none of it.
     let recorded = || seen.app.status.as_ref()?.service.as_ref().map(|service| service.guards.clone());
     let guards = if current { desired::guards(&seen.app, service) } else { recorded().unwrap_or_default() };
-    Some(ServiceStatus { cluster_ip: spec.cluster_ip.clone(), node_port, extra_node_ports, guards })
+    Some(ServiceStatus {
+        cluster_ip: spec.cluster_ip.clone(),
+        node_port,
+        extra_node_ports,
+        health_check_node_port: spec.health_check_node_port.filter(|port| *port > 0),
+        guards,
+    })
 }
 
 /// The ports on every node: that of the app's own port, and those of the extra ports by their names.

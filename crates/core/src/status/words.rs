@@ -249,7 +249,8 @@ pub fn lacks(app: &str, seen: &Observed, color: Color, missing: Missing) -> Stri
             let nodes = some_of(&seen.colors.get(color).uncovered, "nodes");
             let live = color.other();
             format!(
-                "{color} has no ready pod on {nodes}, where {live} has one (externalTrafficPolicy: Local)"
+                "{color} has no ready pod on {nodes}, where {live} has one (externalTrafficPolicy or internalTrafficPolicy is \
+                 Local)"
             )
         }
     }
