@@ -8,6 +8,7 @@
 //! | `rig` | one operator and one app, and what a test does with them |
 //! | `activation` | from nothing to an app that serves |
 //! | `announcement` | the report that comes before a switch |
+//! | `common` | labels and annotations for all children |
 //! | `conflicts` | names that somebody else uses already |
 //! | `drains` | the time after a switch |
 //! | `edits` | what each edit of the spec means |
@@ -33,6 +34,7 @@
 
 mod activation;
 mod announcement;
+mod common;
 mod conflicts;
 mod drains;
 mod edits;

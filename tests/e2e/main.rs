@@ -9,6 +9,7 @@
 #[allow(dead_code)]
 mod harness;
 
+mod common;
 mod conflicts;
 mod contested;
 mod edits;

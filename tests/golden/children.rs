@@ -95,6 +95,28 @@ fn what_is_given_in_the_spec_is_not_taken_from_what_a_lost_service_had() {
     assert_eq!(had.get("healthCheckNodePort"), None, "Kubernetes refuses it with the policy Cluster");
 }
 
+/// All of it but the pods: those change by the rule of their color alone.
+#[test]
+fn what_does_the_common_metadata_become() {
+    let common = json!({"labels": {"team": "shop"}, "annotations": {"example.com/owner": "jane", "example.com/timeout": "1"}});
+    let service = json!({"annotations": {"example.com/timeout": "60"}, "labels": {"team": "edge"}});
+    let (before, after) = (app(json!({})), app(json!({"commonMetadata": common, "service": service})));
+    let stored = stored_of(&after, Color::Blue, 1);
+    assert_eq!(stored, stored_of(&before, Color::Blue, 1), "no pod depends on it");
+    let bodies = [
+        ("Service", live_service(&after, &live())),
+        ("color Service", color_service(&after, Color::Blue, false)),
+        ("Deployment", deployment(&after, Color::Blue, &stored, 3, "7.12")),
+        ("revision", revision(&after, Color::Blue, 1, &stored.rendered)),
+    ];
+    let metadata: Vec<_> = bodies
+        .iter()
+        .map(|(what, body)| json!({(*what): [body["metadata"]["labels"], body["metadata"]["annotations"]]}))
+        .collect();
+    insta::assert_yaml_snapshot!("common_metadata", metadata);
+    assert_eq!(bodies[2].1["spec"], deployment(&before, Color::Blue, &stored, 3, "7.12")["spec"]);
+}
+
 #[test]
 fn what_do_extra_ports_become() {
     let app = app(json!({"service": {"type": "NodePort", "port": 80, "nodePort": 30080, "extraPorts": [
@@ -135,6 +157,8 @@ fn a_field_that_is_taken_out_of_the_spec_is_noticed() {
         json!({"appProtocol": "http"}),
         json!({"service": {"nodePort": 30008}}),
         json!({"service": {"labels": {"team": "shop"}}}),
+        json!({"commonMetadata": {"labels": {"team": "shop"}}}),
+        json!({"commonMetadata": {"annotations": {"a": "b"}}}),
         json!({"service": {"internalTrafficPolicy": "Local"}}),
         json!({"service": {"ipFamilyPolicy": "PreferDualStack"}}),
         json!({"service": {"extraPorts": [{"name": "grpc", "port": 9090, "appProtocol": "grpc"}]}}),
@@ -358,6 +382,7 @@ fn each_edit_renders_the_colors_anew_that_it_should() {
         json!({"green": {"tag": "v9"}}),
         json!({"replicas": 9, "standby": {"replicas": 1}}),
         json!({"service": {"port": 80}, "appProtocol": "http"}),
+        json!({"service": {"extraPorts": [{"name": "a", "port": 1}]}, "commonMetadata": {"labels": {"a": "b"}}}),
         json!({"activeUpdatePolicy": "RollingUpdate", "paused": true}),
         json!({"minReadySeconds": 1, "progressDeadlineSeconds": 601, "drainSeconds": 31, "maxSurge": 1}),
     ] {

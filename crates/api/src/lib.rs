@@ -2,6 +2,7 @@
 //! that admission enforces. It is pure data: nothing here talks to a cluster.
 
 mod bounds;
+mod common;
 mod crd;
 mod lists;
 mod ports;
@@ -18,6 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use bounds::{SPEC_BYTES, most_items};
+pub use common::CommonMetadata;
 pub use crd::{CONDITION_MESSAGE, CrdError, crd, crd_yaml};
 pub use lists::KeyedList;
 pub use ports::{ExtraPort, Protocol};

@@ -7,10 +7,12 @@
 //! can still write the status of an object that breaks a rule of a later version: the API server checks only what has
 //! changed.
 
+mod metadata;
 mod service;
 
 use kube::core::Rule;
 
+pub use metadata::*;
 pub use service::*;
 
 /// A rule with its CEL expression and its message.

@@ -8,7 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BlueGreenAppStatus, Color, ReadinessProbe, ServiceSpec, rules};
+use super::{BlueGreenAppStatus, Color, CommonMetadata, ReadinessProbe, ServiceSpec, rules};
 
 /// What to run on each color, and which color is live.
 ///
@@ -146,6 +146,12 @@ pub struct BlueGreenAppSpec {
     /// affinity, and the container named `app` as a base for the app's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<Template>,
+
+    /// Labels and annotations for everything that the operator makes for the app: Services, Deployments, ControllerRevisions. Not
+    /// for pods, which have those of `template.metadata`. An edit takes effect at once and replaces no pod; stored revisions
+    /// keep what they have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common_metadata: Option<CommonMetadata>,
 
     /// Seconds that a new pod must stay ready before it counts as available. Default 0. Must be less than
     /// `progressDeadlineSeconds`. An edit takes effect on both colors and replaces no pod.

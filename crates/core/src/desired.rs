@@ -1,6 +1,7 @@
 //! What every child object should look like, as bodies of server-side applies. Pure.
 
 mod canonical;
+mod common;
 mod covers;
 mod env;
 mod guards;
@@ -15,6 +16,7 @@ mod settings;
 mod template;
 mod workload;
 
+pub use common::{of_deployment, without_common};
 pub use covers::{Difference, covers};
 pub use guards::{guards, restored_guards};
 pub use owners::{Place, RESTARTED_AT, addition, keep_foreign, owner, take_over};

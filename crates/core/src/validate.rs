@@ -4,6 +4,7 @@
 //! missing here compare with the previous version of the object, which only admission has.
 
 mod lists;
+mod metadata;
 mod ports;
 mod service;
 mod size;
@@ -66,6 +67,7 @@ fn found(name: &str, spec: &BlueGreenAppSpec) -> Found {
         readiness_probe,
         service,
         template,
+        common_metadata,
         min_ready_seconds,
         progress_deadline_seconds,
         drain_seconds,
@@ -99,6 +101,9 @@ fn found(name: &str, spec: &BlueGreenAppSpec) -> Found {
     ports::check(&mut found, spec);
     if let Some(template) = template {
         template::check(&mut found, spec, template);
+    }
+    if let Some(common) = common_metadata {
+        metadata::check(&mut found, common);
     }
     found.at_least("spec.minReadySeconds", *min_ready_seconds, 0);
     found.at_least("spec.progressDeadlineSeconds", *progress_deadline_seconds, 1);
@@ -277,11 +282,11 @@ impl Found {
         self.longest(field, image, 255);
     }
 
-    fn keys(&mut self, field: &str, map: &std::collections::BTreeMap<String, String>) {
+    fn keys(&mut self, field: &str, map: &std::collections::BTreeMap<String, String>, most: usize) {
         let own = map.keys().all(|key| !key.starts_with(rules::RESERVED_PREFIX));
         self.check(field, rules::RESERVED_KEYS, own);
-        if map.len() > 64 {
-            self.add(field, "must have at most 64 properties");
+        if map.len() > most {
+            self.add(field, format!("must have at most {most} properties"));
         }
     }
 }

@@ -101,17 +101,3 @@ pub const IP_FAMILIES_STAY: StaticRule = rule_at(
     "has(self.ipFamilies) == has(oldSelf.ipFamilies) && (!has(self.ipFamilies) || self.ipFamilies[0] == oldSelf.ipFamilies[0])",
     "spec.service.ipFamilies can be given only when the app is created, and its first family can't be changed, because Kubernetes does not change that of a Service: set it back, or make another app",
 );
-
-/// Attached to maps of labels for objects.
-pub const LABEL_SYNTAX: StaticRule = rule(
-    "self.all(key, size(key) <= 317 && size(key.substring(key.lastIndexOf('/') + 1)) <= 63 && \
-     key.matches('^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$') && \
-     self[key].matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$'))",
-    "must have keys and values of at most 63 letters, digits, '-', '_' and '.', each with a letter or digit first and last; a key may have a DNS name and '/' before it",
-);
-
-/// Attached to maps of labels for objects that the operator makes.
-pub const OPERATORS_LABELS: StaticRule = rule(
-    "!('app.kubernetes.io/name' in self) && !('app.kubernetes.io/managed-by' in self)",
-    "must not contain app.kubernetes.io/name or app.kubernetes.io/managed-by: the operator sets those itself; remove them",
-);

@@ -19,6 +19,8 @@ pub const REVISION: &str = "bluegreen.dev/revision";
 pub const BLOCK: &str = "bluegreen.dev/block";
 /// Label of a Deployment: the hash of every field of the spec that the rendering used. See [`BLOCK`].
 pub const INPUTS: &str = "bluegreen.dev/inputs";
+/// Label of a Deployment: the hash of `spec.commonMetadata`, if there is any.
+pub const COMMON: &str = "bluegreen.dev/common";
 /// Label: the fencing token of the leader that stamped the object last. It is a label because an annotation would
 /// change a Deployment's `metadata.generation`.
 pub const FENCE: &str = "bluegreen.dev/fence";

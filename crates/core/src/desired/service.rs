@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::canonical::short_hash;
 use super::metadata::metadata;
-use super::{guards, names, ports};
+use super::{common, guards, names, ports};
 use bluegreen_api::{
     BlueGreenApp, Color, PerColor, ServiceSpec, ServiceStatus, ServiceType, SessionAffinity, TrafficPolicy,
 };
@@ -66,7 +66,12 @@ pub fn color_service(app: &BlueGreenApp, color: Color, dual_stack: bool) -> Valu
     }
     let mut metadata =
         metadata(app, &names::color_service_name(name, color), &[(names::COLOR, color.as_str())]);
-    metadata["annotations"] = json!({(names::DECLARED): short_hash(&spec)});
+    let declared = match common::hash(app) {
+        None => short_hash(&spec),
+        Some(common) => short_hash(&json!({"spec": spec, "common": common})),
+    };
+    metadata["annotations"] = json!({(names::DECLARED): declared});
+    common::add(&mut metadata, app);
     json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
 }
 
@@ -150,6 +155,9 @@ pub fn live_service(app: &BlueGreenApp, live: &LiveService) -> Value {
     if !labels.is_empty() {
         declared["labels"] = json!(labels);
     }
+    if let Some(common) = common::hash(app) {
+        declared["common"] = json!(common);
+    }
     all.insert(names::DECLARED, short_hash(&declared));
     all.insert(names::OPERATOR, (*operator).to_owned());
     if let Some(color) = active {
@@ -181,6 +189,7 @@ pub fn live_service(app: &BlueGreenApp, live: &LiveService) -> Value {
     let mut metadata = metadata(app, &names::live_service_name(name), &[(names::FENCE, *fence)]);
     super::metadata::add_labels(&mut metadata, labels);
     metadata["annotations"] = json!(all);
+    common::add(&mut metadata, app);
     json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
 }
 

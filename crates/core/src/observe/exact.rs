@@ -52,14 +52,17 @@ pub fn deployment(
     for bookkeeping in [names::FENCE, names::BLOCK, names::INPUTS] {
         leave_out(&mut declared, "/metadata/labels", bookkeeping);
     }
-    // How it is rolled out follows the spec without a revision.
-    deviation(&desired::without_rollout(declared, &app.spec), live, Place::Template)
+    // How it is rolled out, and the common metadata, follow the spec without a revision.
+    let declared = desired::without_common(desired::without_rollout(declared, &app.spec), app);
+    deviation(&declared, live, Place::Template)
 }
 
-/// Returns true if the Deployment is rolled out as the spec says.
+/// Returns true if the Deployment is rolled out as the spec says, and has the common metadata.
 pub fn settings(app: &BlueGreenApp, live: &Live<'_>) -> bool {
-    let declared = serde_json::json!({ "spec": desired::rollout(&app.spec) });
-    desired::covers(&declared, &live.fields).is_ok()
+    let metadata = desired::of_deployment(app);
+    let hash = |metadata: &Value| metadata["labels"][names::COMMON].clone();
+    let declared = serde_json::json!({ "metadata": metadata, "spec": desired::rollout(&app.spec) });
+    hash(&metadata) == hash(&live.fields["metadata"]) && desired::covers(&declared, &live.fields).is_ok()
 }
 
 /// How a color's own Service differs from its declaration. `selecting` is the live Service, whose address families it

@@ -157,8 +157,8 @@ pub struct DeploymentFacts {
     /// Every declared field but the [settings](Self::settings) has its value. The fields are compared with the stored
     /// revision, not only a hash of it.
     pub matches: bool,
-    /// `minReadySeconds`, `progressDeadlineSeconds` and the strategy are as the spec has them. They follow the spec
-    /// without a new revision, because they change no pod.
+    /// `minReadySeconds`, `progressDeadlineSeconds`, the strategy and the common metadata are as the spec has them. They
+    /// follow the spec without a new revision, because they change no pod.
     pub settings: bool,
     /// Whose token it carries.
     pub fence: Fence,

@@ -1,8 +1,6 @@
 //! The rules about `spec.service`.
 
-use std::collections::BTreeMap;
-
-use super::{Found, ports, syntax};
+use super::{Found, metadata, ports, syntax};
 use bluegreen_api::{
     ClientIpConfig, IpFamilyPolicy, ServiceSpec, ServiceType, SessionAffinity, SessionAffinityConfig, rules,
 };
@@ -77,16 +75,7 @@ pub(super) fn check(found: &mut Found, service: &ServiceSpec) {
     let has_policy = ip_family_policy.is_some_and(|policy| policy != IpFamilyPolicy::SingleStack);
     found.check(&families, rules::TWO_FAMILIES_NEED_A_POLICY, !two || has_policy);
 
-    found.keys(&at("annotations"), annotations);
-    found.keys(&at("labels"), labels);
-    label_map(found, &at("labels"), labels);
+    found.keys(&at("annotations"), annotations, 64);
+    metadata::labels(found, &at("labels"), labels, 64);
     ports::check_node_ports(found, service);
-}
-
-/// Checks labels that go on objects which the operator makes.
-pub(super) fn label_map(found: &mut Found, field: &str, labels: &BTreeMap<String, String>) {
-    let valid = labels.iter().all(|(key, value)| syntax::is_label_key(key) && syntax::is_label_value(value));
-    found.check(field, rules::LABEL_SYNTAX, valid);
-    let own = ["app.kubernetes.io/name", "app.kubernetes.io/managed-by"];
-    found.check(field, rules::OPERATORS_LABELS, own.iter().all(|key| !labels.contains_key(*key)));
 }

@@ -10,8 +10,8 @@ use bluegreen_api::{APP_CONTAINER, BlueGreenAppSpec, Template, TemplateMetadata,
 pub(super) fn check(found: &mut Found, spec: &BlueGreenAppSpec, template: &Template) {
     let Template { metadata, spec: pods } = template;
     if let Some(TemplateMetadata { labels, annotations }) = metadata {
-        found.keys("spec.template.metadata.labels", labels);
-        found.keys("spec.template.metadata.annotations", annotations);
+        found.keys("spec.template.metadata.labels", labels, 64);
+        found.keys("spec.template.metadata.annotations", annotations, 64);
     }
     if let Some(pods) = pods {
         pod_spec(found, spec, pods);
