@@ -19,6 +19,7 @@
 //! | `operators` | the operator ends, or there are two, or a result is unknown |
 //! | `ports` | more ports than one |
 //! | `poison` | objects that hold what the operator can't read |
+//! | `preview` | the Service of the idle color |
 //! | `published` | Events and metrics |
 //! | `quiet` | an app at rest: no writes |
 //! | `reads` | what is read, and how often |
@@ -47,6 +48,7 @@ mod midway;
 mod operators;
 mod poison;
 mod ports;
+mod preview;
 mod published;
 mod quiet;
 mod reads;

@@ -24,6 +24,7 @@ mod lists;
 mod pdb;
 mod policy;
 mod ports;
+mod preview;
 mod processes;
 mod pull;
 mod quiet;

@@ -159,6 +159,7 @@ impl Objects {
         Some(Snapshot {
             stored: Snapshot::sort_revisions(&app, revisions),
             service: from(&self.service).map(Arc::new),
+            preview: None,
             color_services: PerColor::from_fn(|color| from(self.color_services.get(color)).map(Arc::new)),
             deployments: PerColor::from_fn(|color| from(self.deployments.get(color)).map(Arc::new)),
             live_slices: some(&self.live_slice),

@@ -43,6 +43,8 @@ fn action_words(action: &Action, name: &impl Fn(Color) -> &'static str) -> Strin
         }
         Action::Switch { to, .. } => format!("switch {}", name(*to)),
         Action::DropRevision { color, number } => format!("drop {} {number}", name(*color)),
+        Action::ApplyPreview(color) => format!("preview {}", name(*color)),
+        Action::RemovePreview => "remove preview".to_owned(),
         Action::RemoveColor(color) => format!("remove {}", name(*color)),
     }
 }

@@ -66,6 +66,13 @@ pub fn action(seen: &Snapshot, facts: &Observed, action: &Action) -> String {
         Action::DropRevision { color, number } => {
             format!("deletes revision {number} of {color}, which is no longer needed")
         }
+        Action::ApplyPreview(color) => {
+            let service = names::preview_service_name(&app);
+            format!("points Service {service} to {color}, the idle color")
+        }
+        Action::RemovePreview => {
+            format!("deletes Service {}: spec.service.preview is not true", names::preview_service_name(&app))
+        }
         Action::RemoveColor(color) => format!("deletes all objects of {color}: spec.{color} is not set"),
     }
 }

@@ -102,6 +102,11 @@ pub struct ServiceSpec {
     #[schemars(length(max = 317))]
     pub load_balancer_class: Option<String>,
 
+    /// Keeps a Service `NAME-preview` that selects the color that is not live, and follows each switch. No switch waits for it.
+    /// Default false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub preview: bool,
+
     /// More ports of the Services, beside the app's own: of the live Service and of each color's. A color is selected only
     /// if its EndpointSlices list its pods with each of them. At most 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

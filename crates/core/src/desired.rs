@@ -26,7 +26,8 @@ pub use revision::{
     Rendered, RevisionError, Stored, block_hash, inputs_hash, recover, render, revision, stored,
 };
 pub use service::{
-    LiveService, Selection, color_service, is_dual_stack, keep_targets, live_selector, live_service, selects,
+    LiveService, Selection, color_service, is_dual_stack, keep_targets, live_selector, live_service,
+    preview_service, selects,
 };
 pub use settings::{rollout, without_rollout};
 pub use workload::{deployment, running_revision};

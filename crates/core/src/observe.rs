@@ -53,6 +53,7 @@ pub fn intent(app: &BlueGreenApp) -> Intent {
         deadline: seconds(spec.progress_deadline_seconds),
         policy: spec.active_update_policy,
         wanted: PerColor::from_fn(|color| spec.color(color).is_some()),
+        preview: spec.service.preview,
     }
 }
 
@@ -112,7 +113,19 @@ pub fn observe(seen: &Snapshot, routing: Routing, token: &Token, held: Held, now
             }),
         idle: PerColor::from_fn(|color| idle(seen, &status, &colors, color, now)),
     };
-    Observed { service, colors, recorded, elapsed }
+    Observed { service, preview: preview(seen), colors, recorded, elapsed }
+}
+
+/// Returns which color the preview shows.
+fn preview(seen: &Snapshot) -> Child<Option<Color>> {
+    let app = &seen.app;
+    let found = owned(app, seen.preview.as_deref(), |service: &Service| {
+        Color::ALL.into_iter().find(|&color| exact::preview(app, color, service).is_none())
+    });
+    match found {
+        Child::Collecting | Child::Foreign if !app.spec.service.preview => Child::Absent,
+        found => found,
+    }
 }
 
 /// Returns what the EndpointSlices of the live Service show, for the color that the Service selects.
@@ -173,6 +186,7 @@ pub fn deviation(seen: &Snapshot, facts: &Observed, action: &Action) -> Option<D
         Action::ApplyColorService(color) => {
             exact::color_service(app, color, service, seen.color_services.get(color).as_deref()?)
         }
+        Action::ApplyPreview(color) => exact::preview(app, color, seen.preview.as_deref()?),
         Action::UpdateService => exact::live_service(app, service?, facts.service.ours()?),
         Action::Restore { to } | Action::Switch { from: _, to } => exact::selector(app, to, service?),
         Action::CreateService
@@ -182,7 +196,8 @@ pub fn deviation(seen: &Snapshot, facts: &Observed, action: &Action) -> Option<D
         | Action::CreateDeployment { .. }
         | Action::Fence { .. }
         | Action::DropRevision { .. }
-        | Action::RemoveColor(_) => None,
+        | Action::RemoveColor(_)
+        | Action::RemovePreview => None,
     }
 }
 

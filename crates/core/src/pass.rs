@@ -234,7 +234,9 @@ impl<'a, O: Observer> Pass<'a, O> {
             | Action::Fence { .. }
             | Action::Switch { .. }
             | Action::DropRevision { .. }
-            | Action::RemoveColor(_) => false,
+            | Action::RemoveColor(_)
+            | Action::ApplyPreview(_)
+            | Action::RemovePreview => false,
         }
     }
 

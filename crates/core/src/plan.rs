@@ -19,6 +19,7 @@
 
 mod facts;
 mod pause;
+mod preview;
 mod rules;
 mod size;
 mod steps;
@@ -118,6 +119,10 @@ pub enum Action {
     },
     /// Delete everything of an idle color whose block left the spec.
     RemoveColor(Color),
+    /// Create or correct the Service that shows this color, which is idle.
+    ApplyPreview(Color),
+    /// Delete that Service.
+    RemovePreview,
 }
 
 impl Action {
@@ -129,8 +134,11 @@ impl Action {
             | Self::UpdateService
             | Self::Fence { .. }
             | Self::Switch { .. }
-            | Self::Promote { .. } => None,
-            Self::ApplyColorService(color) | Self::RemoveColor(color) => Some(*color),
+            | Self::Promote { .. }
+            | Self::RemovePreview => None,
+            Self::ApplyColorService(color) | Self::RemoveColor(color) | Self::ApplyPreview(color) => {
+                Some(*color)
+            }
             Self::StoreRevision { color, .. }
             | Self::RecoverRevision { color, .. }
             | Self::CreateDeployment { color, .. }

@@ -191,6 +191,7 @@ fn snapshot(objects: &Objects) -> Snapshot {
     let live = (0..live).map(|number| format!("live-{number}"));
     Snapshot {
         service,
+        preview: None,
         color_services: PerColor::default(),
         deployments,
         stored: Snapshot::sort_revisions(&real, revisions),

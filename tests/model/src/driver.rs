@@ -407,7 +407,10 @@ fn ask(write: &Write, action: &Action, seen: &Objects, token: Token) -> Option<A
         Write::StampDeployment(color) => Ask::StampDeployment(color, token),
         Write::DeleteDeployment(color) => Ask::DeleteDeployment(color),
         Write::DeleteRevision { color, number } => Ask::Drop(color, small(number)),
-        Write::ColorService { .. } | Write::DeleteColorService(_) => return None,
+        Write::ColorService { .. }
+        | Write::DeleteColorService(_)
+        | Write::Preview { .. }
+        | Write::DeletePreview => return None,
     })
 }
 

@@ -47,6 +47,8 @@ pub(crate) fn intent(app: &App, idle: Idle) -> Intent {
         deadline: Duration::from_secs(600),
         policy: if app.rolling { ActiveUpdatePolicy::RollingUpdate } else { ActiveUpdatePolicy::Freeze },
         wanted: app.present,
+        // Nothing depends on a preview.
+        preview: false,
     }
 }
 
@@ -144,7 +146,7 @@ pub(crate) fn observe(
         switching: None,
         idle: PerColor::from_fn(|color| idle_for(seen, color)),
     };
-    Observed { service, colors, recorded, elapsed }
+    Observed { service, preview: Child::Absent, colors, recorded, elapsed }
 }
 
 /// Since the color was last edited or its drain ended: a time that is long over, or has just begun.

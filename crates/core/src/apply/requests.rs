@@ -38,6 +38,8 @@ pub enum Object {
     Service,
     /// A color's own Service.
     ColorService(Color),
+    /// The Service of the idle color.
+    Preview,
     /// A color's Deployment.
     Deployment(Color),
     /// A stored revision.
@@ -110,7 +112,7 @@ impl Object {
     /// The kind, as Kubernetes writes it.
     pub const fn kind(self) -> &'static str {
         match self {
-            Self::Service | Self::ColorService(_) => "Service",
+            Self::Service | Self::ColorService(_) | Self::Preview => "Service",
             Self::Deployment(_) => "Deployment",
             Self::Revision { .. } => "ControllerRevision",
         }
@@ -119,7 +121,7 @@ impl Object {
     /// The kind as a metric's label.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Service | Self::ColorService(_) => "service",
+            Self::Service | Self::ColorService(_) | Self::Preview => "service",
             Self::Deployment(_) => "deployment",
             Self::Revision { .. } => "controllerrevision",
         }
@@ -128,7 +130,7 @@ impl Object {
     /// Where the API server serves it.
     pub fn resource(self) -> ApiResource {
         match self {
-            Self::Service | Self::ColorService(_) => ApiResource::erase::<Service>(&()),
+            Self::Service | Self::ColorService(_) | Self::Preview => ApiResource::erase::<Service>(&()),
             Self::Deployment(_) => ApiResource::erase::<Deployment>(&()),
             Self::Revision { .. } => ApiResource::erase::<ControllerRevision>(&()),
         }
@@ -139,6 +141,7 @@ impl Object {
         match self {
             Self::Service => names::live_service_name(app),
             Self::ColorService(color) => names::color_service_name(app, color),
+            Self::Preview => names::preview_service_name(app),
             Self::Deployment(color) => names::deployment_name(app, color),
             Self::Revision { color, number } => names::revision_name(app, color, number),
         }
@@ -200,6 +203,13 @@ impl Target<'_> {
                 let only = if create { Only::Absent } else { unchanged(read)? };
                 (Object::ColorService(color), take_over_ports(read, &body).unwrap_or(apply(body)), only)
             }
+            Write::Preview { color, create } => {
+                let body = desired::preview_service(&self.seen.app, color);
+                let read = self.seen.preview.as_deref();
+                let only = if create { Only::Absent } else { unchanged(read)? };
+                (Object::Preview, take_over_ports(read, &body).unwrap_or(apply(body)), only)
+            }
+            Write::DeletePreview => (Object::Preview, Verb::Delete, unchanged(self.seen.preview.as_deref())?),
             Write::Revision { color, number, from } => {
                 let rendered = match from {
                     Source::Spec => desired::render(&self.seen.app, color),

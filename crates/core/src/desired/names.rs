@@ -99,6 +99,12 @@ pub fn live_service_name(app: &str) -> String {
     app.to_owned()
 }
 
+/// `NAME-preview`, the Service of whichever color is idle. No app can have such a name.
+#[must_use]
+pub fn preview_service_name(app: &str) -> String {
+    format!("{app}-preview")
+}
+
 /// `NAME-COLOR-NUMBER`, the ControllerRevision that keeps what a color runs.
 #[must_use]
 pub fn revision_name(app: &str, color: Color, number: i64) -> String {

@@ -75,6 +75,26 @@ pub fn color_service(app: &BlueGreenApp, color: Color, dual_stack: bool) -> Valu
     json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
 }
 
+/// Returns the server-side apply body of the ClusterIP Service `NAME-preview`, which selects this color.
+#[must_use]
+pub fn preview_service(app: &BlueGreenApp, color: Color) -> Value {
+    let name = app.metadata.name.as_deref().unwrap_or_default();
+    let mut spec = json!({
+        "type": "ClusterIP",
+        "selector": selector(name, color.as_str()),
+        "ports": ports::ports(&app.spec),
+        "sessionAffinity": "None",
+    });
+    families(&mut spec, &app.spec.service);
+    let mut metadata = metadata(app, &names::preview_service_name(name), &[]);
+    // The selector is compared by itself.
+    let mut declared = json!({"spec": spec, "common": common::hash(app)});
+    declared["spec"]["selector"] = Value::Null;
+    metadata["annotations"] = json!({(names::DECLARED): short_hash(&declared)});
+    common::add(&mut metadata, app);
+    json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
+}
+
 /// Returns the server-side apply body of the live Service `NAME`.
 #[must_use]
 pub fn live_service(app: &BlueGreenApp, live: &LiveService) -> Value {
@@ -84,6 +104,7 @@ pub fn live_service(app: &BlueGreenApp, live: &LiveService) -> Value {
         port: _,        // In `ports`.
         node_port: _,   // In `ports`.
         extra_ports: _, // In `ports`.
+        preview: _,     // In `preview_service`.
         annotations,
         labels,
         external_traffic_policy,

@@ -78,6 +78,13 @@ pub fn color_service(
     deviation(&declared, &Live::of(live), Place::Ports)
 }
 
+/// How the Service of the idle color differs from its declaration, if it is to select this color.
+pub fn preview(app: &BlueGreenApp, color: Color, live: &Service) -> Option<Deviation> {
+    let mut declared = desired::preview_service(app, color);
+    tolerate_second_family(&mut declared, live);
+    deviation(&declared, &Live::of(live), Place::Ports)
+}
+
 /// How the live Service differs from its declaration. The selector and the token are left out, because they have rules of
 /// their own.
 pub fn live_service(app: &BlueGreenApp, live: &Service, facts: &ServiceFacts) -> Option<Deviation> {

@@ -28,6 +28,8 @@ pub struct Intent {
     pub policy: ActiveUpdatePolicy,
     /// For each color, whether its block is in the spec.
     pub wanted: PerColor<bool>,
+    /// `spec.service.preview`: there should be a Service of the idle color.
+    pub preview: bool,
 }
 
 /// The size of the idle color.
@@ -279,6 +281,9 @@ pub struct Elapsed {
 pub struct Observed {
     /// The live Service.
     pub service: Child<ServiceFacts>,
+    /// The Service of the idle color: the color that it selects, if all else is as declared. What is not ours counts only if
+    /// the spec asks for such a Service.
+    pub preview: Child<Option<Color>>,
     /// Both colors.
     pub colors: PerColor<ColorFacts>,
     /// What the status says.
@@ -295,6 +300,7 @@ impl Observed {
             facts.service == Child::Foreign || facts.deployment == Child::Foreign
         };
         self.service == Child::Foreign
+            || self.preview == Child::Foreign
             || Color::ALL.into_iter().any(|color| *wanted.get(color) && of_color(color))
     }
 }

@@ -34,7 +34,9 @@ pub(crate) fn paused_midway(intent: &Intent, seen: &Observed) -> bool {
         | Action::Fence { .. }
         | Action::Switch { .. }
         | Action::DropRevision { .. }
-        | Action::RemoveColor(_) => false,
+        | Action::RemoveColor(_)
+        | Action::ApplyPreview(_)
+        | Action::RemovePreview => false,
     };
     plan.live != Live::Selected(unpaused.active) || !plan.actions.iter().all(resizes)
 }

@@ -46,6 +46,7 @@ pub(super) fn seen() -> Observed {
             current: true,
             endpoints: 2,
         }),
+        preview: Child::Absent,
         colors: PerColor { blue: color(true), green: color(false) },
         recorded: Recorded { active: Some(Color::Blue), switching: false, settled: true },
         elapsed: Elapsed { moved: None, cleared: None, switching: None, idle: PerColor::default() },

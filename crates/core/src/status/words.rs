@@ -148,7 +148,9 @@ pub(super) fn held_by(app: &str, holder: &Holder) -> String {
 pub(super) fn conflicts(app: &BlueGreenApp, facts: &Observed, strangers: &[(String, Stranger)]) -> String {
     let (name, annotation) = (app.name_any(), names::ADOPT);
     let (mut left_behind, mut nobodys, mut controlled) = (Vec::new(), Vec::new(), Vec::new());
-    for what in children(app, facts, |is| is.0) {
+    let preview =
+        (facts.preview == Child::Foreign).then(|| format!("Service {}", names::preview_service_name(&name)));
+    for what in children(app, facts, |is| is.0).into_iter().chain(preview) {
         match strangers.iter().find(|(object, _)| *object == what).map(|(_, stranger)| stranger) {
             Some(Stranger::LeftBehind) => left_behind.push(what),
             Some(Stranger::Controlled(by)) => controlled.push(format!(
@@ -345,6 +347,9 @@ pub fn objects(app: &str, actions: &[Action]) -> Vec<String> {
             | Action::Switch { .. } => service(),
             Action::ApplyColorService(color) => {
                 vec![format!("Service {}", names::color_service_name(app, *color))]
+            }
+            Action::ApplyPreview(_) | Action::RemovePreview => {
+                vec![format!("Service {}", names::preview_service_name(app))]
             }
             Action::StoreRevision { color, number }
             | Action::RecoverRevision { color, number }

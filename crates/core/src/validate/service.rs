@@ -23,6 +23,7 @@ pub(super) fn check(found: &mut Found, service: &ServiceSpec) {
         allocate_load_balancer_node_ports,
         load_balancer_class,
         extra_ports: _, // In `ports`.
+        preview: _,
     } = service;
     let at = |field: &str| format!("spec.service.{field}");
     let from_outside = match type_ {

@@ -87,6 +87,7 @@ pub fn stable() -> World {
             deadline: Duration::from_secs(600),
             policy: ActiveUpdatePolicy::Freeze,
             wanted: PerColor { blue: true, green: true },
+            preview: false,
         },
         seen: Observed {
             service: Child::Ours(ServiceFacts {
@@ -97,6 +98,7 @@ pub fn stable() -> World {
                 current: true,
                 endpoints: FULL,
             }),
+            preview: Child::Absent,
             colors: PerColor { blue: color(true, FULL), green: color(false, FULL) },
             recorded: Recorded { active: Some(Blue), switching: false, settled: true },
             elapsed: Elapsed {

@@ -153,6 +153,7 @@ fn any_intent() -> impl Strategy<Value = Intent> {
             deadline: Duration::from_secs(600),
             policy,
             wanted: PerColor { blue, green },
+            preview: false,
         })
 }
 
@@ -166,12 +167,14 @@ prop_compose! {
         [switching, settled] in any::<[bool; 2]>(),
         [moved, cleared, since] in [(); 3].map(|()| proptest::option::of(any_time())),
         idle in [any_time(), any_time()],
+        (wants_preview, preview) in (any::<bool>(), child(proptest::option::of(any_color()))),
     ) -> World {
         let [idle_blue, idle_green] = idle;
         World {
-            intent,
+            intent: Intent { preview: wants_preview, ..intent },
             seen: Observed {
                 service,
+                preview,
                 colors: PerColor { blue, green },
                 recorded: Recorded { active, switching, settled },
                 elapsed: Elapsed { moved, cleared, switching: since, idle: PerColor { blue: idle_blue, green: idle_green } },
@@ -194,7 +197,9 @@ fn touches(action: &Action) -> Option<Color> {
         | Action::CreateDeployment { .. }
         | Action::Fence { .. }
         | Action::Switch { .. }
-        | Action::DropRevision { .. } => None,
+        | Action::DropRevision { .. }
+        | Action::ApplyPreview(_)
+        | Action::RemovePreview => None,
     }
 }
 
@@ -253,6 +258,19 @@ proptest! {
                 prop_assert!(facts.current.unwrap().change != Change::Block);
             }
         }
+    }
+
+    /// Nothing depends on a preview, whatever became of it, but the word that somebody else has its name.
+    #[test]
+    fn a_preview_changes_nothing_else_that_is_planned(world in any_world()) {
+        let mut without = world.clone();
+        (without.intent.preview, without.seen.preview) = (false, Child::Absent);
+        let is_preview = |action: &Action| matches!(action, Action::ApplyPreview(_) | Action::RemovePreview);
+        let mut plan = world.plan();
+        let before = plan.actions.len();
+        plan.actions.retain(|action| !is_preview(action));
+        prop_assert!(before <= plan.actions.len() + 1);
+        prop_assert_eq!(plan, without.plan());
     }
 
     #[test]
