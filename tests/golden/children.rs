@@ -218,6 +218,28 @@ fn what_does_an_overlay_become() {
 }
 
 #[test]
+fn what_has_a_container_of_its_color_without_saying_it_in_full() {
+    let app = app(json!({
+        "template": {"spec": {
+            "initContainers": [{"name": "migrate", "args": ["migrate"]}],
+            "containers": [
+                {"name": "app", "env": [{"name": "DD_VERSION", "value": "$(BLUEGREEN_TAG)"}]},
+                {"name": "worker", "args": ["worker", "--queue=$(BLUEGREEN_COLOR)"]},
+                {"name": "proxy", "image": "envoy:1"},
+            ],
+        }},
+        "green": {"env": [{"name": "SLOT", "value": "$(BLUEGREEN_COLOR)"}]},
+    }));
+    let pods = template_of(&app, Color::Green)["spec"].take();
+    let parts: Vec<_> = ["initContainers", "containers"]
+        .iter()
+        .flat_map(|list| pods[*list].as_array().unwrap())
+        .map(|container| json!({"name": container["name"], "image": container["image"], "env": container["env"]}))
+        .collect();
+    insta::assert_yaml_snapshot!("own_of_the_color", parts);
+}
+
+#[test]
 fn which_image_runs() {
     let digest = format!("sha256:{}", "0a".repeat(32));
     for (patch, image) in [

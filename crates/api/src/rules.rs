@@ -270,11 +270,12 @@ pub const APP_NOT_AN_INIT_CONTAINER: StaticRule = rule_at(
     "spec.template.spec.initContainers must not contain the name `app`, which is the application's own container: rename it",
 );
 
-/// Attached to `template.spec`.
+/// Attached to `template.spec`. A container without an image runs that of the color. That this is meant is said by a container
+/// `app` beside it: a pasted Deployment has none.
 pub const SIDECAR_IMAGE: StaticRule = rule_at(
     ".containers",
-    "!has(self.containers) || self.containers.all(c, c.name == 'app' || (has(c.image) && c.image != ''))",
-    "spec.template.spec.containers: a sidecar must set image; if the container is the application itself, name it `app`",
+    "!has(self.containers) || self.containers.exists(c, c.name == 'app') || self.containers.all(c, has(c.image) && c.image != '')",
+    "spec.template.spec.containers: a sidecar must set image; if the container is the application itself, name it `app`; if it is to run the image of the color beside the application, add a container named `app`",
 );
 
 /// Attached to `template.spec`.

@@ -299,7 +299,9 @@ pub struct Template {
     pub metadata: Option<TemplateMetadata>,
 
     /// As in core/v1 PodSpec, with `containers` optional. The container named `app` is the base for
-    /// the app's own: its `image`, `readinessProbe` and the app's port are set by the operator.
+    /// the app's own: its `image`, `readinessProbe` and the app's port are set by the operator. Another container or an init
+    /// container without `image` runs the image of the color. Each can refer to `$(BLUEGREEN_APP)`, `$(BLUEGREEN_COLOR)`,
+    /// `$(BLUEGREEN_IMAGE)` and `$(BLUEGREEN_TAG)` in `env`, `args` and `command`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(
         validation = rules::RESTART_POLICY,

@@ -7,6 +7,7 @@ mod env;
 mod guards;
 mod metadata;
 pub mod names;
+mod own;
 mod owners;
 mod ports;
 mod quantity;

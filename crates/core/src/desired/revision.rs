@@ -163,11 +163,13 @@ fn hash(spec: &BlueGreenAppSpec, color: Color, timing: &Timing) -> Option<String
 #[must_use]
 pub fn render(app: &BlueGreenApp, color: Color) -> Option<Rendered> {
     let spec = &app.spec;
+    let block = spec.color(color)?;
     let template = pod_template(Inputs {
         app: app.metadata.name.as_deref().unwrap_or_default(),
         color,
         image: spec.image_of(color)?,
-        env: &spec.color(color)?.env,
+        tag: block.tag.as_deref().or(block.digest.as_deref()).unwrap_or_default(),
+        env: &block.env,
         port: spec.port,
         port_name: &spec.port_name,
         probe: &spec.readiness_probe,
