@@ -9,6 +9,7 @@
 #[allow(dead_code)]
 mod harness;
 
+mod apps;
 mod common;
 mod conflicts;
 mod contested;
