@@ -197,6 +197,13 @@ fn service(random: &mut Random) -> Value {
             json!({"annotations": null}),
             json!({"extraPorts": [{"name": "x", "port": 1}]}),
             json!({"extraPorts": [{"name": "http", "port": 1}]}),
+            json!({"extraPorts": [{"name": "x", "port": 1, "targetPort": "nowhere"}]}),
+            json!({"extraPorts": null}),
+            json!({"preview": true}),
+            json!({"preview": null}),
+            json!({"labels": {"team": "a"}, "trafficDistribution": "PreferClose"}),
+            json!({"ipFamilyPolicy": "RequireDualStack"}),
+            json!({"type": "LoadBalancer", "loadBalancerSourceRanges": ["999.0.2.0/24"]}),
             Value::Null,
         ],
     );

@@ -168,6 +168,13 @@ fn a_preview_follows_the_idle_color_after_the_switch() {
         let announced = with(to_green(), is).with(|w| w.seen.recorded.switching = false);
         assert!(announced.actions().is_empty(), "the record of the switch waits for no preview");
     }
+    // A stamp comes alone: what follows rests on it.
+    let unstamped = with(stable().replicas(FULL + 1), Child::Absent).with(|w| {
+        if let Child::Ours(service) = &mut w.seen.service {
+            service.fence = Fence::Stale
+        }
+    });
+    assert_eq!(unstamped.actions(), [Action::Fence { service: true, colors: vec![] }]);
     // Turned off.
     let off = with(stable(), shows(Green)).with(|w| w.intent.preview = false);
     assert_eq!(off.actions(), [Action::RemovePreview]);
