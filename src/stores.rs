@@ -220,6 +220,7 @@ impl Cache {
         Snapshot {
             app: app.clone(),
             service: self.services.get(&key, &name),
+            preview: self.services.get(&key, &names::preview_service_name(&name)),
             color_services: PerColor::from_fn(|c| {
                 self.services.get(&key, &names::color_service_name(&name, c))
             }),

@@ -177,7 +177,8 @@ fn color_lines(report: &Report, view: &ColorView, columns: &Columns) -> Vec<Line
         lines.push(Line::new().add("│       ", tone).add(words, Tone::Busy));
     }
     let live_service = report.service.as_ref().filter(|service| service.selects == Some(view.color));
-    let services: Vec<&ServiceView> = live_service.into_iter().chain(&view.service).collect();
+    let preview = report.preview.as_ref().filter(|preview| preview.selects == Some(view.color));
+    let services: Vec<&ServiceView> = live_service.into_iter().chain(&view.service).chain(preview).collect();
     let count = services.len() + view.replica_sets.len();
     let branch = |index: usize| if index + 1 == count { "└─ " } else { "├─ " };
     for (index, service) in services.iter().enumerate() {

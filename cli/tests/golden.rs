@@ -38,6 +38,13 @@ fn a_settled_app_as_a_tree() {
 }
 
 #[test]
+fn a_preview_is_shown_with_the_color_that_it_selects() {
+    let mut app = settled();
+    app["spec"]["service"] = serde_json::json!({"preview": true});
+    insta::assert_snapshot!(plain(&tree(app)));
+}
+
+#[test]
 fn a_switch_that_waits_as_a_tree() {
     insta::assert_snapshot!(plain(&tree(switching())));
 }

@@ -92,6 +92,7 @@ fn snapshot() -> Snapshot {
     });
     Snapshot {
         service: Some(Arc::new(service)),
+        preview: None,
         color_services: PerColor::from_fn(|color| {
             Some(Arc::new(object(desired::color_service(&app, color, false), "color-service")))
         }),

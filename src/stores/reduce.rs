@@ -60,7 +60,8 @@ fn is_of_color(name: &str, app: &str) -> bool {
 impl Reduce for Service {
     fn is_needed(&self, app: &str) -> bool {
         let name = self.name_any();
-        is_child(self) && (name == names::live_service_name(app) || is_of_color(&name, app))
+        let of_app = [names::live_service_name(app), names::preview_service_name(app)];
+        is_child(self) && (of_app.contains(&name) || is_of_color(&name, app))
     }
 
     fn drop_content(&mut self) {

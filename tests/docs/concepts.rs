@@ -11,6 +11,10 @@ const SHOWN: &[(&str, &[&str])] = &[
         "deploy a new version to the idle color",
         &["driver::edits::an_edit_of_the_idle_color_changes_its_pods_alone_and_shows_on_its_own_service"],
     ),
+    (
+        "show what is not live under one name",
+        &["preview::does_the_preview_lead_to_the_idle_color_before_and_after_each_switch"],
+    ),
     ("make it live", &["switching::does_a_switch_move_the_service_and_keep_the_old_color_warm"]),
     (
         "do both in one commit",

@@ -310,3 +310,29 @@ async fn a_load_balancer_that_was_deleted_comes_back_as_guarded_as_it_was() {
     rig.settle().await;
     assert_eq!(rig.server.get(Kind::Service, APP).unwrap()["spec"]["loadBalancerSourceRanges"], Value::Null);
 }
+
+/// What the spec says is declared, and comes back from there; only what somebody else has set is recorded.
+#[tokio::test]
+async fn what_the_spec_says_of_a_load_balancer_is_declared_and_not_recorded() {
+    let mut rig = Rig::serving(spec()).await;
+    rig.edit(|spec| {
+        spec["service"] = json!({ "type": "LoadBalancer", "loadBalancerSourceRanges": ["192.0.2.0/24"],
+            "allocateLoadBalancerNodePorts": false });
+    });
+    rig.settle().await;
+    let guards = rig.status().service.unwrap().guards;
+    assert_eq!(guards, bluegreen_api::ServiceGuards::default());
+    let ranges =
+        |rig: &Rig| rig.server.get(Kind::Service, APP).unwrap()["spec"]["loadBalancerSourceRanges"].take();
+    rig.server.delete(Kind::Service, APP);
+    rig.settle().await;
+    assert_eq!(ranges(&rig), json!(["192.0.2.0/24"]));
+    // So an edit that lifts the limit is not undone by a record.
+    rig.edit(|spec| spec["service"] = json!({ "type": "LoadBalancer" }));
+    rig.settle().await;
+    assert_eq!(ranges(&rig), Value::Null);
+    rig.server.delete(Kind::Service, APP);
+    rig.settle().await;
+    assert_eq!(ranges(&rig), Value::Null);
+    rig.finish();
+}

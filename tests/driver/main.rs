@@ -9,6 +9,7 @@
 //! | `activation` | from nothing to an app that serves |
 //! | `announcement` | the report that comes before a switch |
 //! | `checks` | tests that gate a switch, and a switch that takes itself back |
+//! | `common` | labels and annotations for all children |
 //! | `conflicts` | names that somebody else uses already |
 //! | `drains` | the time after a switch |
 //! | `edits` | what each edit of the spec means |
@@ -17,7 +18,9 @@
 //! | `looks` | what is read to confirm a switch |
 //! | `midway` | what happens while a target rolls |
 //! | `operators` | the operator ends, or there are two, or a result is unknown |
+//! | `ports` | more ports than one |
 //! | `poison` | objects that hold what the operator can't read |
+//! | `preview` | the Service of the idle color |
 //! | `published` | Events and metrics |
 //! | `quiet` | an app at rest: no writes |
 //! | `reads` | what is read, and how often |
@@ -34,6 +37,7 @@
 mod activation;
 mod announcement;
 mod checks;
+mod common;
 mod conflicts;
 mod drains;
 mod edits;
@@ -45,6 +49,8 @@ mod looks;
 mod midway;
 mod operators;
 mod poison;
+mod ports;
+mod preview;
 mod published;
 mod quiet;
 mod reads;

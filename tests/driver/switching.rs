@@ -5,7 +5,7 @@ use std::time::Duration;
 use bluegreen_api::Color::{Blue, Green};
 use bluegreen_api::Phase;
 use bluegreen_apiserver::Kind;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::rig::{APP, Rig, spec, spec_with};
 
@@ -138,8 +138,17 @@ async fn a_service_that_became_dual_stack_does_not_keep_a_color_waiting() {
 /// With `externalTrafficPolicy: Local`, a node without a pod of the live color drops what comes to it.
 #[tokio::test]
 async fn a_switch_waits_until_the_target_covers_the_nodes_that_serve() {
-    let local = json!({ "service": { "type": "NodePort", "externalTrafficPolicy": "Local" } });
-    let mut rig = Rig::serving(spec_with(local)).await;
+    covers_the_nodes(json!({ "type": "NodePort", "externalTrafficPolicy": "Local" })).await;
+}
+
+/// As with traffic from outside: a client in the cluster reaches only the pods of its own node.
+#[tokio::test]
+async fn a_switch_waits_for_the_nodes_also_if_only_traffic_in_the_cluster_stays_on_its_node() {
+    covers_the_nodes(json!({ "type": "ClusterIP", "internalTrafficPolicy": "Local" })).await;
+}
+
+async fn covers_the_nodes(service: Value) {
+    let mut rig = Rig::serving(spec_with(json!({ "service": service }))).await;
     let on = |rig: &Rig, node: &str| {
         for pod in rig.server.all(Kind::Pod) {
             let name = pod["metadata"]["name"].as_str().unwrap();

@@ -9,6 +9,8 @@
 #[allow(dead_code)]
 mod harness;
 
+mod apps;
+mod common;
 mod conflicts;
 mod contested;
 mod edits;
@@ -23,12 +25,15 @@ mod late;
 mod lists;
 mod pdb;
 mod policy;
+mod ports;
+mod preview;
 mod processes;
 mod pull;
 mod quiet;
 mod ratcheting;
 mod recipes;
 mod rights;
+mod service;
 mod switching;
 mod teeth;
 mod tls;

@@ -15,7 +15,7 @@ use crate::harness::{Kind, Sandbox, app};
 async fn is_every_recipe_of_the_documents_accepted_with_the_deployments_that_come_out_of_it() -> Result<()> {
     let sandbox = Sandbox::new("recipes").await?;
     let mut tried = 0;
-    for document in ["troubleshooting.md", "operations.md"] {
+    for document in ["concepts.md", "troubleshooting.md", "operations.md"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(document);
         let text = std::fs::read_to_string(path)?;
         for block in text.split("```yaml\n").skip(1) {

@@ -68,7 +68,8 @@ fn slice(pods: &[Value]) -> Value {
                 "targetRef": {"kind": "Pod", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]} })
     };
     let labels = json!({"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"});
-    json!({ "addressType": "IPv4", "metadata": {"name": "s", "labels": labels}, "endpoints": pods.iter().map(endpoint).collect::<Vec<_>>() })
+    json!({ "addressType": "IPv4", "metadata": {"name": "s", "labels": labels}, "endpoints": pods.iter().map(endpoint).collect::<Vec<_>>(),
+        "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}] })
 }
 
 impl Objects {
@@ -158,6 +159,7 @@ impl Objects {
         Some(Snapshot {
             stored: Snapshot::sort_revisions(&app, revisions),
             service: from(&self.service).map(Arc::new),
+            preview: None,
             color_services: PerColor::from_fn(|color| from(self.color_services.get(color)).map(Arc::new)),
             deployments: PerColor::from_fn(|color| from(self.deployments.get(color)).map(Arc::new)),
             live_slices: some(&self.live_slice),

@@ -1,7 +1,7 @@
 //! How does each feature of a spec turn into objects? The snapshots are a promise: a change of one rolls
 //! nobody's pods (revisions are stored), but it is what every *new* revision gets.
 
-use bluegreen_api::{Color, PerColor, ServiceStatus};
+use bluegreen_api::{Color, PerColor, ServiceGuards, ServiceStatus};
 use bluegreen_core::desired::{
     LiveService, RevisionError, Selection, block_hash, color_service, covers, deployment, inputs_hash,
     live_service, recover, render, revision, selects, stored,
@@ -60,6 +60,84 @@ fn what_does_every_field_of_the_service_become() {
 }
 
 #[test]
+fn what_do_the_other_fields_of_the_service_become() {
+    let app = app(json!({"service": {
+        "type": "LoadBalancer", "labels": {"team": "shop", "bluegreen.dev/app": "other"},
+        "sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 60}},
+        "internalTrafficPolicy": "Local", "trafficDistribution": "PreferClose",
+        "ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv6", "IPv4"],
+        "loadBalancerSourceRanges": ["192.0.2.0/24"], "allocateLoadBalancerNodePorts": false,
+    }}));
+    insta::assert_yaml_snapshot!("live_service_other_fields", live_service(&app, &live()));
+    // Of the colors' own Services, only what the proof needs: the families. The clients are the live Service's.
+    insta::assert_yaml_snapshot!("color_service_families", color_service(&app, Color::Green, true));
+}
+
+#[test]
+fn what_is_given_in_the_spec_is_not_taken_from_what_a_lost_service_had() {
+    let guards: ServiceGuards = serde_json::from_value(json!({
+        "loadBalancerSourceRanges": ["198.51.100.0/24"], "allocateLoadBalancerNodePorts": false,
+    }))
+    .unwrap();
+    let had = ServiceStatus { guards, health_check_node_port: Some(31111), ..had(31234) };
+    let restored = |service: Value| {
+        live_service(&app(json!({"service": service})), &LiveService { had: had.clone(), ..live() })["spec"]
+            .take()
+    };
+    let given = restored(json!({"type": "LoadBalancer", "loadBalancerSourceRanges": ["192.0.2.0/24"],
+        "allocateLoadBalancerNodePorts": true, "externalTrafficPolicy": "Local"}));
+    assert_eq!(given["loadBalancerSourceRanges"], json!(["192.0.2.0/24"]));
+    assert_eq!(given["allocateLoadBalancerNodePorts"], true);
+    assert_eq!(given["healthCheckNodePort"], 31111);
+    let had = restored(json!({"type": "LoadBalancer"}));
+    assert_eq!(had["loadBalancerSourceRanges"], json!(["198.51.100.0/24"]));
+    assert_eq!(had["allocateLoadBalancerNodePorts"], false);
+    assert_eq!(had.get("healthCheckNodePort"), None, "Kubernetes refuses it with the policy Cluster");
+}
+
+/// All of it but the pods: those change by the rule of their color alone.
+#[test]
+fn what_does_the_common_metadata_become() {
+    let common = json!({"labels": {"team": "shop"}, "annotations": {"example.com/owner": "jane", "example.com/timeout": "1"}});
+    let service = json!({"annotations": {"example.com/timeout": "60"}, "labels": {"team": "edge"}});
+    let (before, after) = (app(json!({})), app(json!({"commonMetadata": common, "service": service})));
+    let stored = stored_of(&after, Color::Blue, 1);
+    assert_eq!(stored, stored_of(&before, Color::Blue, 1), "no pod depends on it");
+    let bodies = [
+        ("Service", live_service(&after, &live())),
+        ("color Service", color_service(&after, Color::Blue, false)),
+        ("Deployment", deployment(&after, Color::Blue, &stored, 3, "7.12")),
+        ("revision", revision(&after, Color::Blue, 1, &stored.rendered)),
+    ];
+    let metadata: Vec<_> = bodies
+        .iter()
+        .map(|(what, body)| json!({(*what): [body["metadata"]["labels"], body["metadata"]["annotations"]]}))
+        .collect();
+    insta::assert_yaml_snapshot!("common_metadata", metadata);
+    assert_eq!(bodies[2].1["spec"], deployment(&before, Color::Blue, &stored, 3, "7.12")["spec"]);
+}
+
+#[test]
+fn what_do_extra_ports_become() {
+    let app = app(json!({"service": {"type": "NodePort", "port": 80, "nodePort": 30080, "extraPorts": [
+        {"name": "grpc", "port": 9090, "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"},
+        {"name": "sip", "port": 5060, "protocol": "UDP", "nodePort": 30060},
+    ]}}));
+    insta::assert_yaml_snapshot!("live_service_ports", live_service(&app, &live())["spec"]["ports"]);
+    // No node port: those are the live Service's.
+    insta::assert_yaml_snapshot!(
+        "color_service_ports",
+        color_service(&app, Color::Green, false)["spec"]["ports"]
+    );
+    let extra_node_ports = [("grpc".to_owned(), 31000), ("gone".to_owned(), 31001)].into();
+    let had = ServiceStatus { extra_node_ports, ..had(31234) };
+    let restored = live_service(&app, &LiveService { had, ..live() });
+    let ports = restored["spec"]["ports"].as_array().unwrap();
+    let numbers: Vec<_> = ports.iter().map(|port| port["nodePort"].clone()).collect();
+    assert_eq!(numbers, [30080, 31000, 30060], "the spec wins, and the others ask for what they had");
+}
+
+#[test]
 fn a_service_that_was_lost_asks_for_what_it_had() {
     let restored = |patch| live_service(&app(patch), &LiveService { had: had(31234), ..live() });
     let body = restored(json!({"service": {"nodePort": null}}));
@@ -78,6 +156,12 @@ fn a_field_that_is_taken_out_of_the_spec_is_noticed() {
         json!({"service": {"annotations": {"a": "b"}}}),
         json!({"appProtocol": "http"}),
         json!({"service": {"nodePort": 30008}}),
+        json!({"service": {"labels": {"team": "shop"}}}),
+        json!({"commonMetadata": {"labels": {"team": "shop"}}}),
+        json!({"commonMetadata": {"annotations": {"a": "b"}}}),
+        json!({"service": {"internalTrafficPolicy": "Local"}}),
+        json!({"service": {"ipFamilyPolicy": "PreferDualStack"}}),
+        json!({"service": {"extraPorts": [{"name": "grpc", "port": 9090, "appProtocol": "grpc"}]}}),
     ] {
         let before = declared(patch.clone(), &live());
         let after = declared(json!({}), &live());
@@ -131,6 +215,28 @@ fn what_does_an_overlay_become() {
         },
     }));
     insta::assert_yaml_snapshot!("overlay", render(&app, Color::Green).unwrap().deployment);
+}
+
+#[test]
+fn what_has_a_container_of_its_color_without_saying_it_in_full() {
+    let app = app(json!({
+        "template": {"spec": {
+            "initContainers": [{"name": "migrate", "args": ["migrate"]}],
+            "containers": [
+                {"name": "app", "env": [{"name": "DD_VERSION", "value": "$(BLUEGREEN_TAG)"}]},
+                {"name": "worker", "args": ["worker", "--queue=$(BLUEGREEN_COLOR)"]},
+                {"name": "proxy", "image": "envoy:1"},
+            ],
+        }},
+        "green": {"env": [{"name": "SLOT", "value": "$(BLUEGREEN_COLOR)"}]},
+    }));
+    let pods = template_of(&app, Color::Green)["spec"].take();
+    let parts: Vec<_> = ["initContainers", "containers"]
+        .iter()
+        .flat_map(|list| pods[*list].as_array().unwrap())
+        .map(|container| json!({"name": container["name"], "image": container["image"], "env": container["env"]}))
+        .collect();
+    insta::assert_yaml_snapshot!("own_of_the_color", parts);
 }
 
 #[test]
@@ -298,6 +404,7 @@ fn each_edit_renders_the_colors_anew_that_it_should() {
         json!({"green": {"tag": "v9"}}),
         json!({"replicas": 9, "standby": {"replicas": 1}}),
         json!({"service": {"port": 80}, "appProtocol": "http"}),
+        json!({"service": {"extraPorts": [{"name": "a", "port": 1}]}, "commonMetadata": {"labels": {"a": "b"}}}),
         json!({"activeUpdatePolicy": "RollingUpdate", "paused": true}),
         json!({"minReadySeconds": 1, "progressDeadlineSeconds": 601, "drainSeconds": 31, "maxSurge": 1}),
     ] {

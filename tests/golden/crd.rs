@@ -16,7 +16,7 @@ fn the_crd_is_up_to_date() {
 #[test]
 fn a_client_side_apply_keeps_the_crd_in_an_annotation() {
     let yaml = crd_yaml().unwrap();
-    assert!(yaml.len() < 120_000, "{} bytes", yaml.len());
+    assert!(yaml.len() < 160_000, "{} bytes", yaml.len());
     let value: serde_json::Value = serde_yaml_ng::from_str(&yaml).unwrap();
     assert!(value.to_string().len() < 262_144 / 2);
 }
@@ -31,7 +31,11 @@ fn the_yaml_says_what_the_types_say() {
 #[test]
 fn nothing_unknown_is_preserved_and_nothing_is_nullable() {
     let yaml = crd_yaml().unwrap();
-    for unwanted in ["preserve-unknown-fields", "nullable", "anyOf", "oneOf"] {
+    // Only the pods of a check's Job: their whole schema would be larger than all the rest, and the API server checks them when
+    // the Job is created.
+    let preserved = yaml.matches("preserve-unknown-fields").count();
+    assert_eq!(preserved, 2, "a pod of a check, and a container of it");
+    for unwanted in ["nullable", "anyOf", "oneOf"] {
         assert!(!yaml.contains(unwanted), "{unwanted}");
     }
     assert!(!yaml.contains("{{"), "a Helm template would take it for its own");

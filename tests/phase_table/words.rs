@@ -47,6 +47,8 @@ fn action_words(action: &Action, name: &impl Fn(Color) -> &'static str) -> Strin
         Action::RunCheck { check, attempt } => format!("check {check} {attempt}"),
         Action::DropJob { .. } => "drop-job".to_owned(),
         Action::DropRevision { color, number } => format!("drop {} {number}", name(*color)),
+        Action::ApplyPreview(color) => format!("preview {}", name(*color)),
+        Action::RemovePreview => "remove preview".to_owned(),
         Action::RemoveColor(color) => format!("remove {}", name(*color)),
     }
 }
@@ -63,6 +65,7 @@ fn missing_words(missing: Missing) -> &'static str {
         Missing::Deadline => "deadline",
         Missing::ReplicaSet => "replica set",
         Missing::Endpoints { .. } => "endpoints",
+        Missing::Ports { .. } => "ports",
         Missing::Nodes { .. } => "nodes",
         Missing::Unproven => "unproven",
     }

@@ -30,6 +30,7 @@ pub fn merge(seen: &mut Snapshot, request: &Request, now: Timestamp) {
 fn apply(seen: &mut Snapshot, object: Object, body: &Value, now: Timestamp) {
     match object {
         Object::Service => put(&mut seen.service, body),
+        Object::Preview => put(&mut seen.preview, body),
         Object::ColorService(color) => put(seen.color_services.get_mut(color), body),
         Object::Deployment(color) => {
             let slot = seen.deployments.get_mut(color);
@@ -71,6 +72,7 @@ fn delete(seen: &mut Snapshot, object: Object) {
             seen.service = None;
             seen.live_slices.clear();
         }
+        Object::Preview => seen.preview = None,
         Object::ColorService(color) => {
             *seen.color_services.get_mut(color) = None;
             seen.color_slices.get_mut(color).clear();

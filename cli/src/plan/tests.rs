@@ -58,6 +58,22 @@ fn a_plan_for_two_billion_pods_makes_no_object_for_each() {
     assert!(foreseen.steps.iter().any(|step| step.what == ready), "{foreseen:#?}");
 }
 
+/// The port that the pods lack is foreseen, and not only met at the switch.
+#[test]
+fn a_port_that_no_container_of_the_target_has_is_foreseen() {
+    let mut wanted = app("v2");
+    wanted.spec.active = Color::Green;
+    let extra = json!([{"name": "grpc", "port": 9090, "targetPort": "grpc"}, {"name": "dns", "port": 53, "protocol": "UDP"}]);
+    wanted.spec.service.extra_ports = serde_json::from_value(extra).unwrap();
+    let foreseen = foresee(Start::Seen(Box::new(settled())), wanted.clone(), Timestamp::UNIX_EPOCH).unwrap();
+    assert!(!foreseen.good, "{foreseen:#?}");
+    assert!(foreseen.end.contains("with port grpc (targetPort grpc, TCP)"), "{foreseen:#?}");
+    let template = json!({"spec": {"containers": [{"name": "app", "ports": [{"name": "grpc", "containerPort": 9090}]}]}});
+    wanted.spec.template = serde_json::from_value(template).unwrap();
+    let foreseen = foresee(Start::Seen(Box::new(settled())), wanted, Timestamp::UNIX_EPOCH).unwrap();
+    assert!(foreseen.good, "{foreseen:#?}");
+}
+
 /// What was tested on green is replaced by what was not: the plan says so before it happens.
 #[test]
 fn a_shared_edit_that_comes_with_the_switch_is_pointed_out() {

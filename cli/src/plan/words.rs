@@ -71,6 +71,13 @@ pub fn action(seen: &Snapshot, facts: &Observed, action: &Action) -> String {
             format!("creates the Job of check {name}")
         }
         Action::DropJob { stray: _ } => "deletes the Job of a check, which is no longer needed".to_owned(),
+        Action::ApplyPreview(color) => {
+            let service = names::preview_service_name(&app);
+            format!("points Service {service} to {color}, the idle color")
+        }
+        Action::RemovePreview => {
+            format!("deletes Service {}: spec.service.preview is not true", names::preview_service_name(&app))
+        }
         Action::RemoveColor(color) => format!("deletes all objects of {color}: spec.{color} is not set"),
     }
 }

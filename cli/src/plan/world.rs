@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use bluegreen_api::{BlueGreenApp, BlueGreenAppSpec, BlueGreenAppStatus, Color, PerColor};
 use bluegreen_core::apply::{Request, Target, Verb, requests};
-use bluegreen_core::desired::names;
+use bluegreen_core::desired::{self, Listing, names};
 use bluegreen_core::fence::Token;
 use bluegreen_core::observe::{self, Held, Proof, Snapshot};
 use bluegreen_core::plan::{self, Action, Child, Live, Observed, Plan};
 use bluegreen_core::status::{self, Material, Problems, Report};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{PodSpec, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
@@ -102,7 +103,12 @@ impl World {
     fn count(&self, facts: &mut Observed) {
         for color in Color::ALL {
             let Some(pods) = *self.pods.get(color) else { continue };
-            facts.colors.get_mut(color).endpoints = pods;
+            let facts_of = facts.colors.get_mut(color);
+            facts_of.endpoints = pods;
+            // Simulated pods of one template have the same ports.
+            if facts_of.unlisted.is_empty() {
+                facts_of.ported = pods;
+            }
             let mut same = self.seen.live_slices.iter().zip(self.seen.color_slices.get(color));
             if let Child::Ours(service) = &mut facts.service
                 && same.any(|(live, own)| Arc::ptr_eq(live, own))
@@ -208,7 +214,10 @@ impl World {
             "conditions": [{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}],
         }))
         .ok();
-        let slice = slice(&format!("{app}-{color}"), &number, replicas.min(LISTED));
+        let template =
+            deployment.spec.as_ref().and_then(|spec| spec.template.spec.clone()).unwrap_or_default();
+        let ports = listed_ports(&desired::listings(&self.seen.app.spec), &template);
+        let slice = slice(&format!("{app}-{color}"), &number, replicas.min(LISTED), &ports);
         *self.pods.get_mut(color) = (replicas > LISTED).then_some(replicas);
         *self.seen.color_slices.get_mut(color) = slice.into_iter().map(Arc::new).collect();
         if self.status().active == Some(color) && !self.seen.live_slices.is_empty() {
@@ -222,7 +231,26 @@ impl World {
     }
 }
 
-fn slice(service: &str, revision: &str, count: i32) -> Option<EndpointSlice> {
+/// The ports with which the EndpointSlice controller would list these pods.
+fn listed_ports(ports: &[Listing], pods: &PodSpec) -> Vec<Value> {
+    let named = |name: &String, protocol: &str| {
+        let mut all = pods.containers.iter().flat_map(|container| container.ports.iter().flatten());
+        let found = all.find(|port| {
+            port.name.as_ref() == Some(name) && port.protocol.as_deref().unwrap_or("TCP") == protocol
+        });
+        found.map(|port| port.container_port)
+    };
+    let listed = ports.iter().filter_map(|port| {
+        let number = match &port.target {
+            IntOrString::Int(number) => *number,
+            IntOrString::String(name) => named(name, port.protocol)?,
+        };
+        Some(json!({"name": port.name, "port": number, "protocol": port.protocol}))
+    });
+    listed.collect()
+}
+
+fn slice(service: &str, revision: &str, count: i32, ports: &[Value]) -> Option<EndpointSlice> {
     let endpoint = |index: i32| {
         json!({
             "addresses": [format!("192.0.2.{index}")], "conditions": {"ready": true},
@@ -233,6 +261,7 @@ fn slice(service: &str, revision: &str, count: i32) -> Option<EndpointSlice> {
     let labels = json!({"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"});
     serde_json::from_value(json!({
         "metadata": {"name": service, "labels": labels}, "addressType": "IPv4", "endpoints": endpoints,
+        "ports": ports,
     }))
     .ok()
 }

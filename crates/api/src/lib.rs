@@ -3,8 +3,10 @@
 
 mod bounds;
 mod checks;
+mod common;
 mod crd;
 mod lists;
+mod ports;
 mod probe;
 pub mod rules;
 mod service;
@@ -23,10 +25,15 @@ pub use checks::{
     CHECKS_MAX, Check, CheckTime, ConfigKey, HttpCheck, JobCheck, JobContainer, JobPodSpec, JobTemplate,
     Pace, PrometheusCheck, SecretKey,
 };
+pub use common::CommonMetadata;
 pub use crd::{CONDITION_MESSAGE, CrdError, crd, crd_yaml};
 pub use lists::KeyedList;
+pub use ports::{ExtraPort, Protocol};
 pub use probe::{ExecProbe, GrpcProbe, HttpGetProbe, HttpHeader, ReadinessProbe, Scheme, TcpProbe};
-pub use service::{ExtraPort, ServiceSpec, ServiceType, SessionAffinity, TrafficPolicy};
+pub use service::{
+    ClientIpConfig, IpFamily, IpFamilyPolicy, ServiceSpec, ServiceType, SessionAffinity,
+    SessionAffinityConfig, TrafficDistribution, TrafficPolicy,
+};
 pub use spec::{
     ActiveUpdatePolicy, BlueGreenApp, BlueGreenAppSpec, ColorSpec, Standby, Template, TemplateMetadata,
 };

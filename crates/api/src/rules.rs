@@ -7,7 +7,13 @@
 //! can still write the status of an object that breaks a rule of a later version: the API server checks only what has
 //! changed.
 
+mod metadata;
+mod service;
+
 use kube::core::Rule;
+
+pub use metadata::*;
+pub use service::*;
 
 /// A rule with its CEL expression and its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,12 +224,6 @@ pub const LOAD_BALANCER_CLASS_TYPE: StaticRule = rule_at(
     "spec.service.loadBalancerClass needs spec.service.type LoadBalancer: change the type or remove loadBalancerClass",
 );
 
-/// Attached to `extraPorts`.
-pub const EXTRA_PORTS_RESERVED: StaticRule = rule(
-    "size(self) == 0",
-    "spec.service.extraPorts is reserved for a later version: remove it; more ports need a Service of your own for now",
-);
-
 /// Attached to every map of labels or annotations.
 pub const RESERVED_KEYS: StaticRule = rule(
     "self.all(key, !key.startsWith('bluegreen.dev/'))",
@@ -270,11 +270,12 @@ pub const APP_NOT_AN_INIT_CONTAINER: StaticRule = rule_at(
     "spec.template.spec.initContainers must not contain the name `app`, which is the application's own container: rename it",
 );
 
-/// Attached to `template.spec`.
+/// Attached to `template.spec`. A container without an image runs that of the color. That this is meant is said by a container
+/// `app` beside it: a pasted Deployment has none.
 pub const SIDECAR_IMAGE: StaticRule = rule_at(
     ".containers",
-    "!has(self.containers) || self.containers.all(c, c.name == 'app' || (has(c.image) && c.image != ''))",
-    "spec.template.spec.containers: a sidecar must set image; if the container is the application itself, name it `app`",
+    "!has(self.containers) || self.containers.exists(c, c.name == 'app') || self.containers.all(c, has(c.image) && c.image != '')",
+    "spec.template.spec.containers: a sidecar must set image; if the container is the application itself, name it `app`; if it is to run the image of the color beside the application, add a container named `app`",
 );
 
 /// Attached to `template.spec`.

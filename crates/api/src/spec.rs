@@ -8,7 +8,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{BlueGreenAppStatus, Check, Color, ReadinessProbe, ServiceSpec, rules};
+use super::{BlueGreenAppStatus, Check, Color, CommonMetadata, ReadinessProbe, ServiceSpec, rules};
 
 /// What to run on each color, and which color is live.
 ///
@@ -81,7 +81,9 @@ use super::{BlueGreenAppStatus, Check, Color, ReadinessProbe, ServiceSpec, rules
     validation = rules::SERVICE_PORT_STAYS,
     validation = rules::APP_PORT_NOT_IN_TEMPLATE,
     validation = rules::APP_UNDER_ANOTHER_NAME,
-    validation = rules::VARIABLES_BOUNDED
+    validation = rules::VARIABLES_BOUNDED,
+    validation = rules::EXTRA_PORT_NAME_FREE,
+    validation = rules::EXTRA_PORTS_DIFFER
 )]
 pub struct BlueGreenAppSpec {
     /// The color that should be live. The Service selects it only once it is fully ready; until then the other
@@ -144,6 +146,12 @@ pub struct BlueGreenAppSpec {
     /// affinity, and the container named `app` as a base for the app's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template: Option<Template>,
+
+    /// Labels and annotations for everything that the operator makes for the app: Services, Deployments, ControllerRevisions. Not
+    /// for pods, which have those of `template.metadata`. An edit takes effect at once and replaces no pod; stored revisions
+    /// keep what they have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub common_metadata: Option<CommonMetadata>,
 
     /// Seconds that a new pod must stay ready before it counts as available. Default 0. Must be less than
     /// `progressDeadlineSeconds`. An edit takes effect on both colors and replaces no pod.
@@ -298,7 +306,9 @@ pub struct Template {
     pub metadata: Option<TemplateMetadata>,
 
     /// As in core/v1 PodSpec, with `containers` optional. The container named `app` is the base for
-    /// the app's own: its `image`, `readinessProbe` and the app's port are set by the operator.
+    /// the app's own: its `image`, `readinessProbe` and the app's port are set by the operator. Another container or an init
+    /// container without `image` runs the image of the color. Each can refer to `$(BLUEGREEN_APP)`, `$(BLUEGREEN_COLOR)`,
+    /// `$(BLUEGREEN_IMAGE)` and `$(BLUEGREEN_TAG)` in `env`, `args` and `command`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[x_kube(
         validation = rules::RESTART_POLICY,

@@ -212,6 +212,12 @@ pub struct ServiceStatus {
     /// Its port on every node, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_port: Option<i32>,
+    /// The ports on every node of `spec.service.extraPorts`, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extra_node_ports: BTreeMap<String, i32>,
+    /// The port on every node where a load balancer asks whether the node has pods, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check_node_port: Option<i32>,
     /// The fields of a Service of type LoadBalancer that limit who can reach it, as somebody else set them.
     #[serde(flatten)]
     pub guards: ServiceGuards,

@@ -29,12 +29,14 @@ pub async fn live(
         (names::color_service_name(name, Color::Blue), names::color_service_name(name, Color::Green));
     let (blue_pods, green_pods) =
         (names::deployment_name(name, Color::Blue), names::deployment_name(name, Color::Green));
+    let preview_name = names::preview_service_name(name);
     let ours = ListParams::default().labels(&format!("{}={name}", names::APP));
     let of_services = ListParams::default().labels(&format!("{SERVICE_NAME} in ({name},{blue},{green})"));
 
     let (
         app,
         service,
+        preview,
         blue_service,
         green_service,
         blue_deployment,
@@ -45,6 +47,7 @@ pub async fn live(
     ) = futures::try_join!(
         objects::get::<BlueGreenApp>(client, namespace, name),
         objects::child(client, namespace, name),
+        objects::child(client, namespace, &preview_name),
         objects::child(client, namespace, &blue),
         objects::child(client, namespace, &green),
         objects::child(client, namespace, &blue_pods),
@@ -60,6 +63,7 @@ pub async fn live(
     Ok(Some(Snapshot {
         app: Arc::new(app),
         service,
+        preview,
         color_services: PerColor { blue: blue_service, green: green_service },
         deployments: PerColor { blue: blue_deployment, green: green_deployment },
         stored,

@@ -10,6 +10,7 @@ pub mod exact;
 #[allow(clippy::unwrap_used)]
 mod growth_tests;
 mod owner;
+mod ports;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod revision_tests;
@@ -54,6 +55,7 @@ pub fn intent(app: &BlueGreenApp) -> Intent {
         deadline: seconds(spec.progress_deadline_seconds),
         policy: spec.active_update_policy,
         wanted: PerColor::from_fn(|color| spec.color(color).is_some()),
+        preview: spec.service.preview,
     }
 }
 
@@ -114,7 +116,19 @@ pub fn observe(seen: &Snapshot, routing: Routing, token: &Token, held: Held, now
             }),
         idle: PerColor::from_fn(|color| idle(seen, &status, &colors, color, now)),
     };
-    Observed { service, colors, recorded, elapsed, checks }
+    Observed { service, preview: preview(seen), colors, recorded, elapsed, checks }
+}
+
+/// Returns which color the preview shows.
+fn preview(seen: &Snapshot) -> Child<Option<Color>> {
+    let app = &seen.app;
+    let found = owned(app, seen.preview.as_deref(), |service: &Service| {
+        Color::ALL.into_iter().find(|&color| exact::preview(app, color, service).is_none())
+    });
+    match found {
+        Child::Collecting | Child::Foreign if !app.spec.service.preview => Child::Absent,
+        found => found,
+    }
 }
 
 /// Returns what the EndpointSlices of the live Service show, for the color that the Service selects.
@@ -175,6 +189,7 @@ pub fn deviation(seen: &Snapshot, facts: &Observed, action: &Action) -> Option<D
         Action::ApplyColorService(color) => {
             exact::color_service(app, color, service, seen.color_services.get(color).as_deref()?)
         }
+        Action::ApplyPreview(color) => exact::preview(app, color, seen.preview.as_deref()?),
         Action::UpdateService => exact::live_service(app, service?, facts.service.ours()?),
         Action::Restore { to } | Action::Switch { from: _, to } => exact::selector(app, to, service?),
         Action::CreateService
@@ -186,7 +201,8 @@ pub fn deviation(seen: &Snapshot, facts: &Observed, action: &Action) -> Option<D
         | Action::RunCheck { .. }
         | Action::DropJob { .. }
         | Action::DropRevision { .. }
-        | Action::RemoveColor(_) => None,
+        | Action::RemoveColor(_)
+        | Action::RemovePreview => None,
     }
 }
 
@@ -215,6 +231,7 @@ fn color_facts(
     let running = deployment.ours().map(|d| d.revision);
     let newest_change = newest.map(|revision| as_stored(app, revision, color));
     let keep = [newest.map(|r| r.number), current.map(|r| r.number), running];
+    let listed = listed(seen, current, color);
     ColorFacts {
         service: owned(app, seen.color_services.get(color).as_deref(), |service: &Service| {
             exact::color_service(app, color, seen.service.as_deref(), service).is_none()
@@ -230,6 +247,8 @@ fn color_facts(
         obsolete: stored.iter().map(|r| r.number).filter(|number| !keep.contains(&Some(*number))).collect(),
         deployment,
         endpoints: ready_endpoints(seen, current, color),
+        ported: count(listed.with_all),
+        unlisted: listed.lacking,
         uncovered: uncovered(seen, current, color),
     }
 }
@@ -332,6 +351,13 @@ fn ready_endpoints(seen: &Snapshot, current: Option<&desired::Stored>, color: Co
     count(endpoints::ready_pods(slices, families, counts))
 }
 
+/// As [`ready_endpoints`], by the ports with which the pods are listed.
+fn listed(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> ports::Listed {
+    let (slices, counts) = (seen.color_slices.get(color), counted(seen, current, color));
+    let families = families(seen.color_services.get(color).as_deref());
+    ports::listed(slices, families, &desired::listings(&seen.app.spec), counts)
+}
+
 fn count(pods: usize) -> i32 {
     i32::try_from(pods).unwrap_or(i32::MAX)
 }
@@ -357,11 +383,16 @@ fn counted<'a>(
 
 /// Traffic stays on the node that it came to, or is asked to.
 pub fn keeps_to_nodes(seen: &Snapshot) -> bool {
-    let wanted = seen.app.spec.service.external_traffic_policy == Some(TrafficPolicy::Local);
+    let wanted = &seen.app.spec.service;
+    let wanted = [wanted.external_traffic_policy, wanted.internal_traffic_policy];
     let service = seen.service.as_ref().and_then(|service| service.spec.as_ref());
     // The Service as it is counts, too: an edit of the policy is applied only after the switch.
-    let is = service.and_then(|spec| spec.external_traffic_policy.as_deref()) == Some("Local");
-    wanted || is
+    let is = service.is_some_and(|spec| {
+        [&spec.external_traffic_policy, &spec.internal_traffic_policy]
+            .into_iter()
+            .any(|policy| policy.as_deref() == Some("Local"))
+    });
+    wanted.contains(&Some(TrafficPolicy::Local)) || is
 }
 
 /// Returns the nodes on which the live Service has a ready endpoint and this color has none. It is empty unless

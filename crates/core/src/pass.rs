@@ -236,7 +236,9 @@ impl<'a, O: Observer> Pass<'a, O> {
             | Action::RunCheck { .. }
             | Action::DropJob { .. }
             | Action::DropRevision { .. }
-            | Action::RemoveColor(_) => false,
+            | Action::RemoveColor(_)
+            | Action::ApplyPreview(_)
+            | Action::RemovePreview => false,
         }
     }
 

@@ -22,6 +22,7 @@
 pub mod checks;
 mod facts;
 mod pause;
+mod preview;
 mod rules;
 mod size;
 mod steps;
@@ -135,6 +136,10 @@ pub enum Action {
     },
     /// Delete everything of an idle color whose block left the spec.
     RemoveColor(Color),
+    /// Create or correct the Service that shows this color, which is idle.
+    ApplyPreview(Color),
+    /// Delete that Service.
+    RemovePreview,
 }
 
 impl Action {
@@ -148,8 +153,11 @@ impl Action {
             | Self::Switch { .. }
             | Self::RunCheck { .. }
             | Self::DropJob { .. }
-            | Self::Promote { .. } => None,
-            Self::ApplyColorService(color) | Self::RemoveColor(color) => Some(*color),
+            | Self::Promote { .. }
+            | Self::RemovePreview => None,
+            Self::ApplyColorService(color) | Self::RemoveColor(color) | Self::ApplyPreview(color) => {
+                Some(*color)
+            }
             Self::StoreRevision { color, .. }
             | Self::RecoverRevision { color, .. }
             | Self::CreateDeployment { color, .. }
@@ -197,6 +205,13 @@ pub enum Missing {
         /// Pods needed.
         want: i32,
     },
+    /// Its own EndpointSlices do not list enough ready pods with every port of the Service.
+    Ports {
+        /// Ready pods listed with every port.
+        have: i32,
+        /// Pods needed.
+        want: i32,
+    },
     /// With `externalTrafficPolicy: Local`, the live color serves on nodes on which the target has no ready pod.
     Nodes {
         /// How many.
@@ -221,6 +236,7 @@ impl Missing {
             | Self::Deadline
             | Self::ReplicaSet
             | Self::Endpoints { .. }
+            | Self::Ports { .. }
             | Self::Nodes { .. }
             | Self::Unproven => false,
         }

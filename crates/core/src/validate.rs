@@ -5,14 +5,17 @@
 
 mod checks;
 mod lists;
+mod metadata;
+mod ports;
+mod service;
 mod size;
 mod syntax;
 mod template;
 
 use bluegreen_api::rules::{self, StaticRule};
 use bluegreen_api::{
-    BlueGreenAppSpec, Color, ColorSpec, ExecProbe, GrpcProbe, HttpGetProbe, ReadinessProbe, ServiceSpec,
-    ServiceType, Standby, TcpProbe, most_items,
+    BlueGreenAppSpec, Color, ColorSpec, ExecProbe, GrpcProbe, HttpGetProbe, ReadinessProbe, Standby,
+    TcpProbe, most_items,
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
@@ -65,6 +68,7 @@ fn found(name: &str, spec: &BlueGreenAppSpec) -> Found {
         readiness_probe,
         service,
         template,
+        common_metadata,
         min_ready_seconds,
         progress_deadline_seconds,
         drain_seconds,
@@ -95,9 +99,13 @@ fn found(name: &str, spec: &BlueGreenAppSpec) -> Found {
         found.check("spec.appProtocol", rules::APP_PROTOCOL_SYNTAX, syntax::is_app_protocol(protocol));
     }
     probe(&mut found, readiness_probe);
-    live_service(&mut found, service);
+    service::check(&mut found, service);
+    ports::check(&mut found, spec);
     if let Some(template) = template {
         template::check(&mut found, spec, template);
+    }
+    if let Some(common) = common_metadata {
+        metadata::check(&mut found, common);
     }
     found.at_least("spec.minReadySeconds", *min_ready_seconds, 0);
     found.at_least("spec.progressDeadlineSeconds", *progress_deadline_seconds, 1);
@@ -183,45 +191,6 @@ fn probe(found: &mut Found, probe: &ReadinessProbe) {
     found.at_least_if(&format!("{at}.timeoutSeconds"), *timeout_seconds, 1);
     found.at_least_if(&format!("{at}.successThreshold"), *success_threshold, 1);
     found.at_least_if(&format!("{at}.failureThreshold"), *failure_threshold, 1);
-}
-
-fn live_service(found: &mut Found, service: &ServiceSpec) {
-    let ServiceSpec {
-        type_,
-        port,
-        node_port,
-        annotations,
-        external_traffic_policy,
-        session_affinity: _,
-        load_balancer_class,
-        extra_ports,
-    } = service;
-    let at = "spec.service";
-    let from_outside = match type_ {
-        ServiceType::ClusterIP => false,
-        ServiceType::NodePort | ServiceType::LoadBalancer => true,
-    };
-    let balanced = *type_ == ServiceType::LoadBalancer;
-    found.port(&format!("{at}.port"), *port);
-    found.port(&format!("{at}.nodePort"), *node_port);
-    found.check(&format!("{at}.nodePort"), rules::NODE_PORT_TYPE, node_port.is_none() || from_outside);
-    found.check(
-        &format!("{at}.externalTrafficPolicy"),
-        rules::TRAFFIC_POLICY_TYPE,
-        external_traffic_policy.is_none() || from_outside,
-    );
-    found.check(
-        &format!("{at}.loadBalancerClass"),
-        rules::LOAD_BALANCER_CLASS_TYPE,
-        load_balancer_class.is_none() || balanced,
-    );
-    found.longest(
-        &format!("{at}.loadBalancerClass"),
-        load_balancer_class.as_deref().unwrap_or_default(),
-        317,
-    );
-    found.keys(&format!("{at}.annotations"), annotations);
-    found.check(&format!("{at}.extraPorts"), rules::EXTRA_PORTS_RESERVED, extra_ports.is_empty());
 }
 
 /// As the API server says it.
@@ -329,11 +298,11 @@ impl Found {
         self.longest(field, image, 255);
     }
 
-    fn keys(&mut self, field: &str, map: &std::collections::BTreeMap<String, String>) {
+    fn keys(&mut self, field: &str, map: &std::collections::BTreeMap<String, String>, most: usize) {
         let own = map.keys().all(|key| !key.starts_with(rules::RESERVED_PREFIX));
         self.check(field, rules::RESERVED_KEYS, own);
-        if map.len() > 64 {
-            self.add(field, "must have at most 64 properties");
+        if map.len() > most {
+            self.add(field, format!("must have at most {most} properties"));
         }
     }
 }

@@ -51,6 +51,9 @@ pub struct Report {
     pub last: Option<HistoryEntry>,
     /// The live Service.
     pub service: Option<ServiceView>,
+    /// The Service that shows the idle color, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preview: Option<ServiceView>,
     /// The colors that are in use.
     pub colors: Vec<ColorView>,
     /// What could not be read, and why.
@@ -177,6 +180,7 @@ impl Report {
             switch: status.switch.clone(),
             last: status.history.first().cloned(),
             service: service(objects, &names::live_service_name(&app.name_any()), now),
+            preview: service(objects, &names::preview_service_name(&app.name_any()), now),
             colors: Color::ALL.into_iter().filter_map(|color| color_view(objects, color, now)).collect(),
             unreadable: objects.unreadable.clone(),
         }

@@ -139,6 +139,12 @@ fn rows() -> Vec<Row> {
         // What the operator does.
         row("create a Deployment", Deployment, Create(deployment("new-blue", controlled("new"))), free),
         row("create the live Service", Service, Create(of("new")), free),
+        row(
+            "create the preview",
+            Service,
+            Create(service("new-preview", controlled("new"), selects("new"))),
+            free,
+        ),
         row("create a revision", Revision, Create(revision("new-green-3", controlled("new"))), free),
         row("stamp a child", Deployment, Merge("hello-blue", note()), free),
         row("delete a child", Deployment, Delete("hello-green"), free),
@@ -203,6 +209,12 @@ fn rows() -> Vec<Row> {
             "create one for a Service's name",
             Deployment,
             Create(deployment("new", controlled("new"))),
+            CHILD,
+        ),
+        row(
+            "create one for the preview's name",
+            Deployment,
+            Create(deployment("new-preview", controlled("new"))),
             CHILD,
         ),
         row(

@@ -67,6 +67,9 @@ pub fn of_the_spec() -> Vec<(Value, &'static str)> {
         (json!({"spec": {"blue": {"revision": "2"}}}), "spec.blue"),
         (json!({"spec": {"green": null}}), "spec.green"),
         (json!({"spec": {"service": {"type": "LoadBalancer"}}}), "spec.service"),
+        (json!({"spec": {"service": {"extraPorts": [{"name": "debug", "port": 9999}]}}}), "spec.service"),
+        // Other controllers act on labels and annotations of the children.
+        (json!({"spec": {"commonMetadata": {"labels": {"example.com/x": "y"}}}}), "spec.commonMetadata"),
         (json!({"spec": {"service": {"annotations": {"external-dns": "bank.example.com"}}}}), "spec.service"),
         (json!({"spec": {"port": 22, "service": {"port": 8888}}}), "spec.port"),
         (json!({"spec": {"readinessProbe": {"exec": {"command": ["sh"]}}}}), "spec.readinessProbe"),

@@ -107,7 +107,8 @@ fn slice(pods: impl Iterator<Item = String>) -> Value {
         json!({ "addresses": ["10.0.0.1"], "conditions": { "ready": true },
                 "targetRef": { "kind": "Pod", "name": uid, "uid": uid } })
     };
-    json!({ "addressType": "IPv4", "metadata": {"labels": {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}}, "endpoints": pods.map(endpoint).collect::<Vec<_>>() })
+    json!({ "addressType": "IPv4", "metadata": {"labels": {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}}, "endpoints": pods.map(endpoint).collect::<Vec<_>>(),
+            "ports": [{ "name": "http", "port": 8080, "protocol": "TCP" }] })
 }
 
 /// The pods of one template.
@@ -190,6 +191,7 @@ fn snapshot(objects: &Objects) -> Snapshot {
     let live = (0..live).map(|number| format!("live-{number}"));
     Snapshot {
         service,
+        preview: None,
         color_services: PerColor::default(),
         deployments,
         stored: Snapshot::sort_revisions(&real, revisions),
@@ -215,7 +217,7 @@ fn comparable(mut facts: Observed, objects: &Objects) -> Observed {
         one.service = Child::Absent;
         one.obsolete.clear();
         if facts::content(objects, color, listed.revision) != Some(listed.content) {
-            one.endpoints = 0;
+            (one.endpoints, one.ported) = (0, 0);
         }
         if let Child::Ours(deployment) = &mut one.deployment {
             deployment.proven = true;

@@ -411,7 +411,10 @@ fn ask(write: &Write, action: &Action, facts: &Observed, seen: &Objects, token: 
         Write::StampDeployment(color) => Ask::StampDeployment(color, token),
         Write::DeleteDeployment(color) => Ask::DeleteDeployment(color),
         Write::DeleteRevision { color, number } => Ask::Drop(color, small(number)),
-        Write::ColorService { .. } | Write::DeleteColorService(_) => return None,
+        Write::ColorService { .. }
+        | Write::DeleteColorService(_)
+        | Write::Preview { .. }
+        | Write::DeletePreview => return None,
         Write::Job { check, attempt } => Ask::RunJob(checks::created(seen, facts, check, attempt)?),
         Write::DeleteJob(stray) => Ask::DropJob(checks::dropped(seen, facts, stray)?),
     })

@@ -47,6 +47,8 @@ pub(crate) fn intent(app: &App, idle: Idle) -> Intent {
         deadline: Duration::from_secs(600),
         policy: if app.rolling { ActiveUpdatePolicy::RollingUpdate } else { ActiveUpdatePolicy::Freeze },
         wanted: app.present,
+        // Nothing depends on a preview.
+        preview: false,
     }
 }
 
@@ -145,7 +147,7 @@ pub(crate) fn observe(
         idle: PerColor::from_fn(|color| idle_for(seen, color)),
     };
     let checks = crate::checks::facts(seen, &colors, live, guards);
-    Observed { service, colors, recorded, elapsed, checks }
+    Observed { service, preview: Child::Absent, colors, recorded, elapsed, checks }
 }
 
 /// Since the color was last edited or its drain ended: a time that is long over, or has just begun.
@@ -167,6 +169,11 @@ fn color_facts(seen: &Objects, mine: Token, live: Live, color: Color, guards: &G
     let proven = current.is_some_and(|number| {
         number == listed.revision && content(seen, color, number) == Some(listed.content)
     });
+    let endpoints = match (guards.endpoints, proven) {
+        (false, _) => i32::MAX,
+        (true, true) => i32::from(listed.pods),
+        (true, false) => 0,
+    };
     // Its own Service comes and goes with it.
     let exists = newest.is_some() || seen.deployments.get(color).is_some();
     ColorFacts {
@@ -181,13 +188,10 @@ fn color_facts(seen: &Objects, mine: Token, live: Live, color: Color, guards: &G
             .deployments
             .get(color)
             .map_or(Child::Absent, |d| Child::Ours(deployment(seen, &d, mine, color, current, guards))),
-        endpoints: if !guards.endpoints {
-            i32::MAX
-        } else if proven {
-            i32::from(listed.pods)
-        } else {
-            0
-        },
+        endpoints,
+        // Its Service has one port, which every pod has.
+        ported: endpoints,
+        unlisted: Vec::new(),
         // Its Service has the policy `Cluster`.
         uncovered: Vec::new(),
     }

@@ -18,7 +18,7 @@ use crate::desired::{self, LiveService, Place, names};
 use crate::fence::Token;
 use crate::observe::{self, Snapshot};
 use crate::plan::{Action, Inventory, Mismatch, Observed, Selection, ServiceWrite, Source, Write, writes};
-use bluegreen_api::{BlueGreenApp, CheckTime, Color, PerColor, ServiceStatus};
+use bluegreen_api::{BlueGreenApp, CheckTime, Color, PerColor, ServiceGuards, ServiceStatus};
 
 /// A resourceVersion that no stored object has: an apply that carries it can only create.
 pub const NO_SUCH_VERSION: &str = "1";
@@ -42,6 +42,8 @@ pub enum Object {
     Service,
     /// A color's own Service.
     ColorService(Color),
+    /// The Service of the idle color.
+    Preview,
     /// A color's Deployment.
     Deployment(Color),
     /// A stored revision.
@@ -121,7 +123,7 @@ impl Object {
     /// The kind, as Kubernetes writes it.
     pub const fn kind(self) -> &'static str {
         match self {
-            Self::Service | Self::ColorService(_) => "Service",
+            Self::Service | Self::ColorService(_) | Self::Preview => "Service",
             Self::Deployment(_) => "Deployment",
             Self::Revision { .. } => "ControllerRevision",
             Self::Job => "Job",
@@ -131,7 +133,7 @@ impl Object {
     /// The kind as a metric's label.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Service | Self::ColorService(_) => "service",
+            Self::Service | Self::ColorService(_) | Self::Preview => "service",
             Self::Deployment(_) => "deployment",
             Self::Revision { .. } => "controllerrevision",
             Self::Job => "job",
@@ -141,7 +143,7 @@ impl Object {
     /// Where the API server serves it.
     pub fn resource(self) -> ApiResource {
         match self {
-            Self::Service | Self::ColorService(_) => ApiResource::erase::<Service>(&()),
+            Self::Service | Self::ColorService(_) | Self::Preview => ApiResource::erase::<Service>(&()),
             Self::Deployment(_) => ApiResource::erase::<Deployment>(&()),
             Self::Revision { .. } => ApiResource::erase::<ControllerRevision>(&()),
             Self::Job => ApiResource::erase::<Job>(&()),
@@ -153,6 +155,7 @@ impl Object {
         match self {
             Self::Service => names::live_service_name(app),
             Self::ColorService(color) => names::color_service_name(app, color),
+            Self::Preview => names::preview_service_name(app),
             Self::Deployment(color) => names::deployment_name(app, color),
             Self::Revision { color, number } => names::revision_name(app, color, number),
             // It has a name of its own, which the caller knows.
@@ -217,6 +220,13 @@ impl Target<'_> {
                 let only = if create { Only::Absent } else { unchanged(read)? };
                 (Object::ColorService(color), take_over_ports(read, &body).unwrap_or(apply(body)), only)
             }
+            Write::Preview { color, create } => {
+                let body = desired::preview_service(&self.seen.app, color);
+                let read = self.seen.preview.as_deref();
+                let only = if create { Only::Absent } else { unchanged(read)? };
+                (Object::Preview, take_over_ports(read, &body).unwrap_or(apply(body)), only)
+            }
+            Write::DeletePreview => (Object::Preview, Verb::Delete, unchanged(self.seen.preview.as_deref())?),
             Write::Revision { color, number, from } => {
                 let rendered = match from {
                     Source::Spec => desired::render(&self.seen.app, color),
@@ -311,7 +321,8 @@ impl Target<'_> {
             (ServiceStatus { guards, ..ServiceStatus::default() }, unchanged(read)?)
         };
         let guards = had.guards.clone();
-        let had_addresses = had.cluster_ip.is_some() || had.node_port.is_some();
+        let had_addresses =
+            ServiceStatus { guards: ServiceGuards::default(), ..had.clone() } != ServiceStatus::default();
         let mut body = self.declared(write, had);
         if write.selects == Selection::Edited {
             desired::keep_targets(&mut body, read.ok_or(Mismatch)?);

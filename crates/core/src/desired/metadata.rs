@@ -1,5 +1,7 @@
 //! The `metadata` of every child.
 
+use std::collections::BTreeMap;
+
 use kube::Resource;
 use serde_json::{Map, Value, json};
 
@@ -39,4 +41,13 @@ pub(super) fn metadata(app: &BlueGreenApp, name: &str, labels: &[(&str, &str)]) 
         }]);
     }
     metadata
+}
+
+/// Adds labels of the spec. Those of the operator stay as they are.
+pub(super) fn add_labels(metadata: &mut Value, labels: &BTreeMap<String, String>) {
+    if let Some(all) = metadata.get_mut("labels").and_then(Value::as_object_mut) {
+        for (key, value) in labels {
+            all.entry(key).or_insert_with(|| json!(value));
+        }
+    }
 }

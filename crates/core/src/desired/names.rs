@@ -19,6 +19,8 @@ pub const REVISION: &str = "bluegreen.dev/revision";
 pub const BLOCK: &str = "bluegreen.dev/block";
 /// Label of a Deployment: the hash of every field of the spec that the rendering used. See [`BLOCK`].
 pub const INPUTS: &str = "bluegreen.dev/inputs";
+/// Label of a Deployment: the hash of `spec.commonMetadata`, if there is any.
+pub const COMMON: &str = "bluegreen.dev/common";
 /// Label: the fencing token of the leader that stamped the object last. It is a label because an annotation would
 /// change a Deployment's `metadata.generation`.
 pub const FENCE: &str = "bluegreen.dev/fence";
@@ -95,6 +97,12 @@ pub fn color_service_name(app: &str, color: Color) -> String {
 #[must_use]
 pub fn live_service_name(app: &str) -> String {
     app.to_owned()
+}
+
+/// `NAME-preview`, the Service of whichever color is idle. No app can have such a name.
+#[must_use]
+pub fn preview_service_name(app: &str) -> String {
+    format!("{app}-preview")
 }
 
 /// `NAME-COLOR-NUMBER`, the ControllerRevision that keeps what a color runs.

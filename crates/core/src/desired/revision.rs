@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use super::canonical::short_hash;
 use super::covers::covers;
 use super::metadata::metadata;
-use super::names;
 use super::settings::{Timing, rollout};
 use super::template::{Inputs, pod_template};
+use super::{common, names};
 use bluegreen_api::{BlueGreenApp, BlueGreenAppSpec, Color};
 
 /// The number of old ReplicaSets that a Deployment keeps. The operator needs none, because the revisions hold
@@ -138,6 +138,7 @@ fn hash(spec: &BlueGreenAppSpec, color: Color, timing: &Timing) -> Option<String
         standby: _,
         app_protocol: _,
         service: _,
+        common_metadata: _,
         active_update_policy: _,
         checks: _,
         paused: _,
@@ -163,11 +164,13 @@ fn hash(spec: &BlueGreenAppSpec, color: Color, timing: &Timing) -> Option<String
 #[must_use]
 pub fn render(app: &BlueGreenApp, color: Color) -> Option<Rendered> {
     let spec = &app.spec;
+    let block = spec.color(color)?;
     let template = pod_template(Inputs {
         app: app.metadata.name.as_deref().unwrap_or_default(),
         color,
         image: spec.image_of(color)?,
-        env: &spec.color(color)?.env,
+        tag: block.tag.as_deref().or(block.digest.as_deref()).unwrap_or_default(),
+        env: &block.env,
         port: spec.port,
         port_name: &spec.port_name,
         probe: &spec.readiness_probe,
@@ -211,6 +214,9 @@ pub fn recover(app: &BlueGreenApp, color: Color, running: &Deployment) -> Option
 pub fn revision(app: &BlueGreenApp, color: Color, number: i64, rendered: &Rendered) -> Value {
     let Rendered { block, inputs, drain_seconds, deployment } = rendered;
     let name = app.metadata.name.as_deref().unwrap_or_default();
+    let mut metadata =
+        metadata(app, &names::revision_name(name, color, number), &[(names::COLOR, color.as_str())]);
+    common::add(&mut metadata, app);
     let mut data = json!({"block": block, "inputs": inputs, "deployment": deployment});
     if let Some(seconds) = drain_seconds {
         data["drainSeconds"] = json!(seconds);
@@ -218,9 +224,7 @@ pub fn revision(app: &BlueGreenApp, color: Color, number: i64, rendered: &Render
     json!({
         "apiVersion": "apps/v1",
         "kind": "ControllerRevision",
-        "metadata": metadata(app, &names::revision_name(name, color, number), &[
-            (names::COLOR, color.as_str()),
-        ]),
+        "metadata": metadata,
         "revision": number,
         "data": data,
     })

@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Service, ServicePort};
-use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::canonical::short_hash;
 use super::metadata::metadata;
-use super::{names, owners};
+use super::{common, guards, names, ports};
 use bluegreen_api::{
-    BlueGreenApp, BlueGreenAppSpec, Color, PerColor, ServiceGuards, ServiceSpec, ServiceStatus, ServiceType,
-    SessionAffinity, TrafficPolicy,
+    BlueGreenApp, Color, PerColor, ServiceSpec, ServiceStatus, ServiceType, SessionAffinity, TrafficPolicy,
 };
 
 /// The parts of the live Service that do not come from the spec.
@@ -51,22 +49,49 @@ pub fn is_dual_stack(service: Option<&Service>) -> bool {
 /// Returns the server-side apply body of the ClusterIP Service `NAME-COLOR`, which exists as long as the color does.
 ///
 /// With `dual_stack` it asks for both address families, as the live Service has them: a pod that is not reached by one of them
-/// must not pass the gate. The families are not named, because the first one that a Service has can't be changed.
+/// must not pass the gate. The families are named only if the spec names them, which it does from the app's creation on: the
+/// first one that a Service has can't be changed.
 #[must_use]
 pub fn color_service(app: &BlueGreenApp, color: Color, dual_stack: bool) -> Value {
     let name = app.metadata.name.as_deref().unwrap_or_default();
     let mut spec = json!({
         "type": "ClusterIP",
         "selector": selector(name, color.as_str()),
-        "ports": [service_port(&app.spec)],
+        "ports": ports::ports(&app.spec),
         "sessionAffinity": "None",
     });
-    if dual_stack {
+    families(&mut spec, &app.spec.service);
+    if dual_stack && spec["ipFamilyPolicy"].is_null() {
         spec["ipFamilyPolicy"] = json!("PreferDualStack");
     }
     let mut metadata =
         metadata(app, &names::color_service_name(name, color), &[(names::COLOR, color.as_str())]);
-    metadata["annotations"] = json!({(names::DECLARED): short_hash(&spec)});
+    let declared = match common::hash(app) {
+        None => short_hash(&spec),
+        Some(common) => short_hash(&json!({"spec": spec, "common": common})),
+    };
+    metadata["annotations"] = json!({(names::DECLARED): declared});
+    common::add(&mut metadata, app);
+    json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
+}
+
+/// Returns the server-side apply body of the ClusterIP Service `NAME-preview`, which selects this color.
+#[must_use]
+pub fn preview_service(app: &BlueGreenApp, color: Color) -> Value {
+    let name = app.metadata.name.as_deref().unwrap_or_default();
+    let mut spec = json!({
+        "type": "ClusterIP",
+        "selector": selector(name, color.as_str()),
+        "ports": ports::ports(&app.spec),
+        "sessionAffinity": "None",
+    });
+    families(&mut spec, &app.spec.service);
+    let mut metadata = metadata(app, &names::preview_service_name(name), &[]);
+    // The selector is compared by itself.
+    let mut declared = json!({"spec": spec, "common": common::hash(app)});
+    declared["spec"]["selector"] = Value::Null;
+    metadata["annotations"] = json!({(names::DECLARED): short_hash(&declared)});
+    common::add(&mut metadata, app);
     json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
 }
 
@@ -76,41 +101,71 @@ pub fn live_service(app: &BlueGreenApp, live: &LiveService) -> Value {
     let LiveService { selects, active, served, fence, operator, had } = live;
     let ServiceSpec {
         type_,
-        port: _, // In `service_port`.
-        node_port: wanted_node_port,
+        port: _,        // In `ports`.
+        node_port: _,   // In `ports`.
+        extra_ports: _, // In `ports`.
+        preview: _,     // In `preview_service`.
         annotations,
+        labels,
         external_traffic_policy,
+        internal_traffic_policy,
+        traffic_distribution,
         session_affinity,
+        session_affinity_config,
+        ip_family_policy: _, // In `families`.
+        ip_families: _,      // In `families`.
+        load_balancer_source_ranges,
+        allocate_load_balancer_node_ports,
         load_balancer_class,
-        extra_ports: _, // Reserved.
     } = &app.spec.service;
     let name = app.metadata.name.as_deref().unwrap_or_default();
 
+    let from_outside = match type_ {
+        ServiceType::ClusterIP => false,
+        ServiceType::NodePort | ServiceType::LoadBalancer => true,
+    };
+    let mut ports = ports::ports(&app.spec);
+    if from_outside {
+        ports::add_node_ports(&mut ports, &app.spec);
+    }
     let mut spec = json!({
         "type": type_.as_str(),
         "selector": selector(name, selects.map_or(names::NO_COLOR, Color::as_str)),
-        "ports": [service_port(&app.spec)],
+        "ports": ports,
         // Declared even if it is Kubernetes' default, so that removing it from the spec resets it.
         "sessionAffinity": match session_affinity.unwrap_or(SessionAffinity::None) {
             SessionAffinity::None => "None",
             SessionAffinity::ClientIP => "ClientIP",
         },
     });
-    let from_outside = match type_ {
-        ServiceType::ClusterIP => false,
-        ServiceType::NodePort | ServiceType::LoadBalancer => true,
-    };
     if from_outside {
         spec["externalTrafficPolicy"] = json!(match external_traffic_policy {
             None | Some(TrafficPolicy::Cluster) => "Cluster",
             Some(TrafficPolicy::Local) => "Local",
         });
-        if let Some(port) = wanted_node_port {
-            spec["ports"][0]["nodePort"] = json!(port);
-        }
     }
-    if let Some(class) = load_balancer_class {
-        spec["loadBalancerClass"] = json!(class);
+    // What follows is declared only if the spec has it: Kubernetes' default comes back when it is removed.
+    families(&mut spec, &app.spec.service);
+    let affinity =
+        session_affinity_config.as_ref().filter(|_| *session_affinity == Some(SessionAffinity::ClientIP));
+    let optional = [
+        ("internalTrafficPolicy", internal_traffic_policy.map(|policy| json!(policy))),
+        ("trafficDistribution", traffic_distribution.map(|distribution| json!(distribution))),
+        ("sessionAffinityConfig", affinity.map(|config| json!(config))),
+    ];
+    let of_balancer = [
+        (
+            "loadBalancerSourceRanges",
+            (!load_balancer_source_ranges.is_empty()).then(|| json!(load_balancer_source_ranges)),
+        ),
+        ("allocateLoadBalancerNodePorts", allocate_load_balancer_node_ports.map(|allocate| json!(allocate))),
+        ("loadBalancerClass", load_balancer_class.as_ref().map(|class| json!(class))),
+    ];
+    let is_balanced = *type_ == ServiceType::LoadBalancer;
+    for (field, value) in optional.into_iter().chain(of_balancer.into_iter().filter(|_| is_balanced)) {
+        if let Some(value) = value {
+            spec[field] = value;
+        }
     }
 
     let mut all: BTreeMap<&str, String> =
@@ -118,6 +173,12 @@ pub fn live_service(app: &BlueGreenApp, live: &LiveService) -> Value {
     // The hash leaves out what changes with a switch or a term: that is compared by itself.
     let mut declared = json!({"spec": spec, "annotations": all});
     declared["spec"]["selector"] = Value::Null;
+    if !labels.is_empty() {
+        declared["labels"] = json!(labels);
+    }
+    if let Some(common) = common::hash(app) {
+        declared["common"] = json!(common);
+    }
     all.insert(names::DECLARED, short_hash(&declared));
     all.insert(names::OPERATOR, (*operator).to_owned());
     if let Some(color) = active {
@@ -130,91 +191,27 @@ pub fn live_service(app: &BlueGreenApp, live: &LiveService) -> Value {
     }
 
     // The addresses that the lost Service had, so that its clients can keep using them.
-    if from_outside
-        && wanted_node_port.is_none()
-        && let Some(port) = had.node_port
-    {
-        spec["ports"][0]["nodePort"] = json!(port);
+    if from_outside && let Some(ports) = spec["ports"].as_array_mut() {
+        ports::add_lost_node_ports(ports, had.node_port, &had.extra_node_ports);
     }
     if let Some(address) = had.cluster_ip.as_deref().filter(|address| !address.is_empty()) {
         spec["clusterIP"] = json!(address);
     }
-    if *type_ == ServiceType::LoadBalancer {
-        guard(&mut spec, &mut all, &had.guards);
+    if is_balanced
+        && *external_traffic_policy == Some(TrafficPolicy::Local)
+        && let Some(port) = had.health_check_node_port
+    {
+        spec["healthCheckNodePort"] = json!(port);
+    }
+    if is_balanced {
+        guards::guard(&mut spec, &mut all, &had.guards);
     }
 
     let mut metadata = metadata(app, &names::live_service_name(name), &[(names::FENCE, *fence)]);
+    super::metadata::add_labels(&mut metadata, labels);
     metadata["annotations"] = json!(all);
+    common::add(&mut metadata, app);
     json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
-}
-
-/// Adds what limited who could reach the load balancer.
-fn guard<'a>(spec: &mut Value, annotations: &mut BTreeMap<&'a str, String>, guards: &'a ServiceGuards) {
-    let ServiceGuards {
-        load_balancer_source_ranges,
-        allocate_load_balancer_node_ports,
-        load_balancer_class,
-        load_balancer_annotations,
-    } = guards;
-    if !load_balancer_source_ranges.is_empty() {
-        spec["loadBalancerSourceRanges"] = json!(load_balancer_source_ranges);
-    }
-    if let Some(allocate) = allocate_load_balancer_node_ports {
-        spec["allocateLoadBalancerNodePorts"] = json!(allocate);
-    }
-    if let (Some(class), true) = (load_balancer_class, spec["loadBalancerClass"].is_null()) {
-        spec["loadBalancerClass"] = json!(class);
-    }
-    for (key, value) in load_balancer_annotations {
-        annotations.entry(key).or_insert_with(|| value.clone());
-    }
-}
-
-/// Returns what limits who can reach this Service's load balancer and does not come from the spec.
-#[must_use]
-pub fn guards(app: &BlueGreenApp, live: &Service) -> ServiceGuards {
-    let Some(spec) = live.spec.as_ref().filter(|spec| spec.type_.as_deref() == Some("LoadBalancer")) else {
-        return ServiceGuards::default();
-    };
-    let wanted = &app.spec.service;
-    let is_one = |key: &str| {
-        (key.contains("load-balancer") || key.contains("loadbalancer"))
-            && !wanted.annotations.contains_key(key)
-    };
-    let annotations = live.annotations().iter().filter(|(key, _)| is_one(key));
-    let class = spec.load_balancer_class.clone();
-    ServiceGuards {
-        load_balancer_source_ranges: spec.load_balancer_source_ranges.clone().unwrap_or_default(),
-        allocate_load_balancer_node_ports: spec
-            .allocate_load_balancer_node_ports
-            .filter(|allocates| !allocates),
-        load_balancer_class: class.filter(|_| wanted.load_balancer_class.is_none()),
-        load_balancer_annotations: annotations.map(|(key, value)| (key.clone(), value.clone())).collect(),
-    }
-}
-
-/// Returns the guards that the operator gave this Service when it was created again, as they are now. It has to declare
-/// them for as long as they are there, or its next apply would remove them. They are recorded, since nothing but the record
-/// tells them from a field that has left the spec.
-#[must_use]
-pub fn restored_guards(app: &BlueGreenApp, live: &Service) -> ServiceGuards {
-    let recorded = app.status.as_ref().and_then(|status| status.service.as_ref());
-    let recorded = recorded.map(|service| service.guards.clone()).unwrap_or_default();
-    let owns = |path: &str| owners::owns(live.managed_fields(), path);
-    let mut guards = guards(app, live);
-    if recorded.load_balancer_source_ranges.is_empty() || !owns("spec.loadBalancerSourceRanges") {
-        guards.load_balancer_source_ranges.clear();
-    }
-    if recorded.allocate_load_balancer_node_ports.is_none() || !owns("spec.allocateLoadBalancerNodePorts") {
-        guards.allocate_load_balancer_node_ports = None;
-    }
-    if recorded.load_balancer_class.is_none() || !owns("spec.loadBalancerClass") {
-        guards.load_balancer_class = None;
-    }
-    guards.load_balancer_annotations.retain(|key, _| {
-        recorded.load_balancer_annotations.contains_key(key) && owns(&format!("metadata.annotations.{key}"))
-    });
-    guards
 }
 
 /// Returns the selector of a live Service that selects this color.
@@ -266,17 +263,12 @@ fn selector(app: &str, color: &str) -> Value {
     json!({(names::APP): app, (names::COLOR): color})
 }
 
-/// Returns the port of a Service. It targets the *name* of the pods' port, so that the two colors can listen on
-/// different port numbers.
-fn service_port(spec: &BlueGreenAppSpec) -> Value {
-    let mut port = json!({
-        "name": spec.port_name,
-        "port": spec.service_port(),
-        "protocol": "TCP",
-        "targetPort": spec.port_name,
-    });
-    if let Some(protocol) = &spec.app_protocol {
-        port["appProtocol"] = json!(protocol);
+/// Adds the address families that the spec asks for.
+fn families(spec: &mut Value, service: &ServiceSpec) {
+    if let Some(policy) = service.ip_family_policy {
+        spec["ipFamilyPolicy"] = json!(policy);
     }
-    port
+    if !service.ip_families.is_empty() {
+        spec["ipFamilies"] = json!(service.ip_families);
+    }
 }

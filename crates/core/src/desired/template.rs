@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::own::{self, Values};
 use super::{env, names};
 use bluegreen_api::{
     APP_CONTAINER, Color, ExecProbe, GrpcProbe, HttpGetProbe, HttpHeader, ReadinessProbe, Scheme, TcpProbe,
@@ -30,6 +31,7 @@ pub(super) struct Inputs<'a> {
     pub app: &'a str,
     pub color: Color,
     pub image: String,
+    pub tag: &'a str,
     pub env: &'a [EnvVar],
     pub port: i32,
     pub port_name: &'a str,
@@ -43,7 +45,7 @@ pub(super) struct Inputs<'a> {
 /// The overlay's container `app` is the base for the app's own container. Nothing else is merged, so nothing else can
 /// be merged wrongly.
 pub(super) fn pod_template(inputs: Inputs<'_>) -> PodTemplateSpec {
-    let Inputs { app, color, image, env, port, port_name, probe, overlay, drain_seconds } = inputs;
+    let Inputs { app, color, image, tag, env, port, port_name, probe, overlay, drain_seconds } = inputs;
     let Template { metadata, spec } = overlay.cloned().unwrap_or_default();
 
     let mut pods = spec.unwrap_or_default();
@@ -54,6 +56,8 @@ pub(super) fn pod_template(inputs: Inputs<'_>) -> PodTemplateSpec {
     add_port(container, port, port_name);
     env::add(container, env);
     let sleep = pre_stop_sleep(container, grace, drain_seconds);
+    let image = container.image.clone().unwrap_or_default();
+    own::complete(&mut pods, &Values { app, color: color.as_str(), image: &image, tag });
     // The API server stores the value under both names. So both are declared: a name that is not declared would bring
     // the value back after it was removed from the overlay.
     let account = pods.service_account_name.take().or(pods.service_account.take());

@@ -4,7 +4,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::{Map, Value, json};
 
 use super::metadata::metadata;
-use super::{Stored, names, rollout};
+use super::{Stored, common, names, rollout};
 use bluegreen_api::{BlueGreenApp, Color};
 
 /// Returns the server-side apply body of the Deployment `NAME-COLOR`, built from the stored revision.
@@ -34,17 +34,19 @@ pub fn deployment(app: &BlueGreenApp, color: Color, stored: &Stored, replicas: i
     // A Deployment that somebody has paused would never be rolled out. Pausing is for `spec.paused` of the app.
     set(&mut spec, &["paused"], json!(false));
     set(&mut spec, &["selector"], json!({"matchLabels": {(names::APP): name, (names::COLOR): color}}));
-    let mut body = json!({
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": metadata(app, &names::deployment_name(name, color), &[
+    let mut metadata = metadata(
+        app,
+        &names::deployment_name(name, color),
+        &[
             (names::COLOR, color.as_str()),
             (names::REVISION, &number),
             (names::BLOCK, &stored.rendered.block),
             (names::INPUTS, &stored.rendered.inputs),
             (names::FENCE, fence),
-        ]),
-    });
+        ],
+    );
+    common::add_to_deployment(&mut metadata, app);
+    let mut body = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata });
     // In `json!`, it would be copied once more.
     set(&mut body, &["spec"], spec);
     body

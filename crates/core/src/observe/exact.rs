@@ -52,14 +52,17 @@ pub fn deployment(
     for bookkeeping in [names::FENCE, names::BLOCK, names::INPUTS] {
         leave_out(&mut declared, "/metadata/labels", bookkeeping);
     }
-    // How it is rolled out follows the spec without a revision.
-    deviation(&desired::without_rollout(declared, &app.spec), live, Place::Template)
+    // How it is rolled out, and the common metadata, follow the spec without a revision.
+    let declared = desired::without_common(desired::without_rollout(declared, &app.spec), app);
+    deviation(&declared, live, Place::Template)
 }
 
-/// Returns true if the Deployment is rolled out as the spec says.
+/// Returns true if the Deployment is rolled out as the spec says, and has the common metadata.
 pub fn settings(app: &BlueGreenApp, live: &Live<'_>) -> bool {
-    let declared = serde_json::json!({ "spec": desired::rollout(&app.spec) });
-    desired::covers(&declared, &live.fields).is_ok()
+    let metadata = desired::of_deployment(app);
+    let hash = |metadata: &Value| metadata["labels"][names::COMMON].clone();
+    let declared = serde_json::json!({ "metadata": metadata, "spec": desired::rollout(&app.spec) });
+    hash(&metadata) == hash(&live.fields["metadata"]) && desired::covers(&declared, &live.fields).is_ok()
 }
 
 /// How a color's own Service differs from its declaration. `selecting` is the live Service, whose address families it
@@ -70,7 +73,15 @@ pub fn color_service(
     selecting: Option<&Service>,
     live: &Service,
 ) -> Option<Deviation> {
-    let declared = desired::color_service(app, color, desired::is_dual_stack(selecting));
+    let mut declared = desired::color_service(app, color, desired::is_dual_stack(selecting));
+    tolerate_second_family(&mut declared, live);
+    deviation(&declared, &Live::of(live), Place::Ports)
+}
+
+/// How the Service of the idle color differs from its declaration, if it is to select this color.
+pub fn preview(app: &BlueGreenApp, color: Color, live: &Service) -> Option<Deviation> {
+    let mut declared = desired::preview_service(app, color);
+    tolerate_second_family(&mut declared, live);
     deviation(&declared, &Live::of(live), Place::Ports)
 }
 
@@ -96,6 +107,11 @@ pub fn live_service(app: &BlueGreenApp, live: &Service, facts: &ServiceFacts) ->
     ] {
         leave_out(&mut declared, parent, key);
     }
+    tolerate_second_family(&mut declared, live);
+    // A hint that Kubernetes 1.30 drops, unless a feature gate is on: nothing waits for it.
+    if live.spec.as_ref().is_some_and(|spec| spec.traffic_distribution.is_none()) {
+        leave_out(&mut declared, "/spec", "trafficDistribution");
+    }
     deviation(&declared, &Live::of(live), Place::Ports)
 }
 
@@ -103,6 +119,18 @@ pub fn live_service(app: &BlueGreenApp, live: &Service, facts: &ServiceFacts) ->
 pub fn selector(app: &BlueGreenApp, to: Color, live: &Service) -> Option<Deviation> {
     let declared = desired::live_selector(app, to);
     deviation(&serde_json::json!({ "spec": { "selector": declared } }), &Live::of(live), Place::Ports)
+}
+
+/// With `PreferDualStack`, the API server adds the second address family to the one that is declared.
+fn tolerate_second_family(declared: &mut Value, live: &Service) {
+    let families = live.spec.as_ref().and_then(|spec| spec.ip_families.as_deref()).unwrap_or_default();
+    let wanted = declared.pointer("/spec/ipFamilies").and_then(Value::as_array);
+    let begins = wanted.is_some_and(|wanted| {
+        wanted.len() <= families.len() && wanted.iter().zip(families).all(|(wanted, is)| wanted == is)
+    });
+    if begins {
+        leave_out(declared, "/spec", "ipFamilies");
+    }
 }
 
 fn leave_out(declared: &mut Value, parent: &str, key: &str) {

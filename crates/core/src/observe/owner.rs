@@ -63,7 +63,9 @@ pub fn strangers(seen: &Snapshot) -> Vec<(String, Stranger)> {
         ]
     };
     let live = strange(app, "Service", seen.service.as_deref());
-    live.into_iter().chain(Color::ALL.into_iter().flat_map(of_color).flatten()).collect()
+    let preview = seen.preview.as_deref().filter(|_| app.spec.service.preview);
+    let preview = strange(app, "Service", preview);
+    live.into_iter().chain(preview).chain(Color::ALL.into_iter().flat_map(of_color).flatten()).collect()
 }
 
 /// Ownership is by uid: the garbage collector will delete an object of an earlier app of the same name.

@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub app: Arc<BlueGreenApp>,
     /// The live Service, whoever owns it.
     pub service: Option<Arc<Service>>,
+    /// The Service of the idle color, whoever owns it.
+    pub preview: Option<Arc<Service>>,
     /// Each color's own Service.
     pub color_services: PerColor<Option<Arc<Service>>>,
     /// Each color's Deployment.
@@ -146,6 +148,7 @@ impl Snapshot {
         Self {
             app: Arc::new(app),
             service: None,
+            preview: None,
             color_services: PerColor::default(),
             deployments: PerColor::default(),
             stored: PerColor::default(),

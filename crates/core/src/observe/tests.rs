@@ -187,6 +187,46 @@ fn a_clock_that_is_wrong_moves_the_two_timers_and_nothing_else() {
     }
 }
 
+/// A slice with these pods, all ready, and these ports of name, number and protocol.
+fn with_ports(pods: &[&str], ports: &[(&str, i32, &str)]) -> Arc<EndpointSlice> {
+    let mut listed = slice("IPv4", &pods.iter().map(|pod| (*pod, ready())).collect::<Vec<_>>());
+    let ports =
+        ports.iter().map(|(name, port, protocol)| json!({"name": name, "port": port, "protocol": protocol}));
+    Arc::make_mut(&mut listed).ports = serde_json::from_value(ports.collect()).unwrap();
+    listed
+}
+
+#[test]
+fn a_pod_counts_for_a_switch_only_if_it_is_listed_with_every_port() {
+    let mut app = app();
+    let extra = json!([
+        {"name": "grpc", "port": 9090, "targetPort": "grpc"},
+        {"name": "sip", "port": 5060, "targetPort": 15060, "protocol": "UDP"},
+    ]);
+    app.spec.service.extra_ports = serde_json::from_value(extra).unwrap();
+    let mut seen = Snapshot { app: Arc::new(app), ..snapshot() };
+    let mut counted = |slices: Vec<Arc<EndpointSlice>>| {
+        seen.color_slices.green = slices;
+        let listed = listed(&seen, None, Color::Green);
+        (listed.with_all, listed.lacking)
+    };
+    let (http, grpc, sip) = (("http", 8888, "TCP"), ("grpc", 19090, "TCP"), ("sip", 15060, "UDP"));
+    assert_eq!(counted(vec![with_ports(&["a", "b"], &[http, grpc, sip])]), (2, vec![]));
+    // A pod without a port of that name is in a slice of its own.
+    let lacks = vec![with_ports(&["a"], &[http, grpc, sip]), with_ports(&["b"], &[http, sip])];
+    assert_eq!(counted(lacks), (1, vec!["port grpc (targetPort grpc, TCP)".to_owned()]));
+    for wrong in [("sip", 5060, "UDP"), ("sip", 15060, "TCP"), ("x", 15060, "UDP")] {
+        let (with_all, lacking) = counted(vec![with_ports(&["a"], &[http, grpc, wrong])]);
+        assert_eq!(
+            (with_all, lacking),
+            (0, vec!["port sip (targetPort 15060, UDP)".to_owned()]),
+            "{wrong:?}"
+        );
+    }
+    let (with_all, lacking) = counted(vec![with_ports(&["a"], &[])]);
+    assert_eq!((with_all, lacking.len()), (0, 3));
+}
+
 /// Returns slices with two pods, one on each of these nodes.
 fn on_nodes(pods: [(&str, &str); 2]) -> Vec<Arc<EndpointSlice>> {
     let endpoints: Vec<Value> = pods
@@ -211,10 +251,55 @@ fn which_nodes_that_serve_does_a_color_leave_out() {
     local.color_slices.green = on_nodes([("g1", "node-2"), ("g2", "node-1")]);
     assert!(uncovered(&local, None, Color::Green).is_empty());
 
+    let mut app = seen.app.as_ref().clone();
+    app.spec.service.internal_traffic_policy = Some(TrafficPolicy::Local);
+    let inside = Snapshot { app: Arc::new(app), ..seen.clone() };
+    assert_eq!(
+        uncovered(&inside, None, Color::Green),
+        ["node-2"],
+        "clients in the cluster stay on their node"
+    );
+
     // The spec says Cluster again, but the Service does not yet.
     let is_local = json!({"metadata": {}, "spec": {"externalTrafficPolicy": "Local"}});
     seen.service = Some(Arc::new(serde_json::from_value(is_local).unwrap()));
     assert_eq!(uncovered(&seen, None, Color::Green), ["node-2"]);
+}
+
+/// What the API server drops or adds by itself must not look like somebody's edit, or it would be written again and again.
+#[test]
+fn a_dropped_hint_and_an_added_family_are_no_deviation() {
+    let mut app = app();
+    let service = json!({"type": "ClusterIP", "trafficDistribution": "PreferClose", "ipFamilyPolicy": "PreferDualStack",
+                         "ipFamilies": ["IPv6"]});
+    app.spec.service = serde_json::from_value(service).unwrap();
+    let declared = desired::LiveService {
+        selects: Some(Color::Blue),
+        active: Some(Color::Blue),
+        served: PerColor::default(),
+        fence: "f",
+        operator: "o",
+        had: bluegreen_api::ServiceStatus::default(),
+    };
+    let body = desired::live_service(&app, &declared);
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut body = body.clone();
+        body["metadata"]["ownerReferences"] = owner("u", "hello");
+        change(&mut body["spec"]);
+        let service: Service = serde_json::from_value(body).unwrap();
+        let seen = Snapshot { service: Some(Arc::new(service)), ..Snapshot::of(app.clone()) };
+        let token = Token { operator: "o".into(), lease: "l".into(), epoch: 1, attempt: 0 };
+        routing(&seen, &token).service.ours().unwrap().current
+    };
+    assert!(with(&|_| {}));
+    assert!(with(&|spec| spec["trafficDistribution"] = Value::Null), "Kubernetes 1.30 drops it");
+    assert!(!with(&|spec| spec["trafficDistribution"] = json!("PreferSameNode")));
+    assert!(with(&|spec| spec["ipFamilies"] = json!(["IPv6", "IPv4"])));
+    assert!(!with(&|spec| spec["ipFamilies"] = json!(["IPv4", "IPv6"])));
+    let own = desired::color_service(&app, Color::Green, true);
+    let mut own: Service = serde_json::from_value(own).unwrap();
+    own.spec.as_mut().unwrap().ip_families = Some(vec!["IPv6".into(), "IPv4".into()]);
+    assert_eq!(exact::color_service(&app, Color::Green, None, &own), None);
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub struct Intent {
     pub policy: ActiveUpdatePolicy,
     /// For each color, whether its block is in the spec.
     pub wanted: PerColor<bool>,
+    /// `spec.service.preview`: there should be a Service of the idle color.
+    pub preview: bool,
 }
 
 impl Intent {
@@ -168,8 +170,8 @@ pub struct DeploymentFacts {
     /// Every declared field but the [settings](Self::settings) has its value. The fields are compared with the stored
     /// revision, not only a hash of it.
     pub matches: bool,
-    /// `minReadySeconds`, `progressDeadlineSeconds` and the strategy are as the spec has them. They follow the spec
-    /// without a new revision, because they change no pod.
+    /// `minReadySeconds`, `progressDeadlineSeconds`, the strategy and the common metadata are as the spec has them. They
+    /// follow the spec without a new revision, because they change no pod.
     pub settings: bool,
     /// Whose token it carries.
     pub fence: Fence,
@@ -234,6 +236,10 @@ pub struct ColorFacts {
     /// family that has the fewest. If the ReplicaSets were read, only pods of the current revision's ReplicaSets
     /// count.
     pub endpoints: i32,
+    /// As [`endpoints`](Self::endpoints), the pods that are listed with every port of the color's Service.
+    pub ported: i32,
+    /// The ports with which not all of these pods are listed, in words and in the order of the spec.
+    pub unlisted: Vec<String>,
     /// With `externalTrafficPolicy: Local`, the nodes on which the live Service has a ready endpoint and this color
     /// has none, in order. kube-proxy drops what comes to such a node.
     pub uncovered: Vec<String>,
@@ -286,6 +292,9 @@ pub struct Elapsed {
 pub struct Observed {
     /// The live Service.
     pub service: Child<ServiceFacts>,
+    /// The Service of the idle color: the color that it selects, if all else is as declared. What is not ours counts only if
+    /// the spec asks for such a Service.
+    pub preview: Child<Option<Color>>,
     /// Both colors.
     pub colors: PerColor<ColorFacts>,
     /// What the status says.
@@ -304,6 +313,7 @@ impl Observed {
             facts.service == Child::Foreign || facts.deployment == Child::Foreign
         };
         self.service == Child::Foreign
+            || self.preview == Child::Foreign
             || Color::ALL.into_iter().any(|color| *wanted.get(color) && of_color(color))
     }
 }

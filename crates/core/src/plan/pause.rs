@@ -36,7 +36,9 @@ pub(crate) fn paused_midway(intent: &Intent, seen: &Observed) -> bool {
         | Action::RunCheck { .. }
         | Action::DropJob { .. }
         | Action::DropRevision { .. }
-        | Action::RemoveColor(_) => false,
+        | Action::RemoveColor(_)
+        | Action::ApplyPreview(_)
+        | Action::RemovePreview => false,
     };
     plan.live != Live::Selected(unpaused.aimed(&seen).active) || !plan.actions.iter().all(resizes)
 }

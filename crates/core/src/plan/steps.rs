@@ -1,5 +1,6 @@
 //! The next actions, in order of urgency.
 
+use super::preview::preview;
 use super::rules::{Role, drains, gate, in_place, needs_revision, role, unfenced};
 use super::{Action, Child, ColorFacts, DeploymentFacts, Fence, Intent, Live, Observed, checks, size};
 use bluegreen_api::Color;
@@ -33,6 +34,10 @@ pub(super) fn steps(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action>
     let made: Vec<Color> = Color::ALL.into_iter().filter(is_made).collect();
     let is_alone = actions.is_empty();
     actions.extend(change(intent, seen, live, &made, is_alone));
+    // Stamps come alone: what depends on them is planned when they are there.
+    if !actions.iter().any(|action| matches!(action, Action::Fence { .. })) {
+        actions.extend(preview(intent, seen, live));
+    }
     actions
 }
 

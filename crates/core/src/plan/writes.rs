@@ -19,6 +19,15 @@ pub enum Write {
         /// The Service must not exist yet.
         create: bool,
     },
+    /// Declare the Service of the idle color.
+    Preview {
+        /// The color.
+        color: Color,
+        /// The Service must not exist yet.
+        create: bool,
+    },
+    /// Delete the Service of the idle color.
+    DeletePreview,
     /// Store a revision that does not exist yet.
     Revision {
         /// The color.
@@ -109,6 +118,8 @@ impl Write {
             Self::DeleteDeployment(_) | Self::DeleteColorService(_) | Self::DeleteRevision { .. } => true,
             Self::Service(_)
             | Self::ColorService { .. }
+            | Self::Preview { .. }
+            | Self::DeletePreview
             | Self::Revision { .. }
             | Self::Deployment { .. }
             | Self::StampService
@@ -149,6 +160,11 @@ pub fn writes(action: &Action, facts: &Observed, inventory: &Inventory<'_>) -> R
         Action::ApplyColorService(color) => {
             let create = facts.colors.get(color).service == Child::Absent;
             Write::ColorService { color, create }
+        }
+        Action::ApplyPreview(color) => Write::Preview { color, create: facts.preview == Child::Absent },
+        Action::RemovePreview => {
+            facts.preview.ours().ok_or(Mismatch)?;
+            Write::DeletePreview
         }
         Action::StoreRevision { color, number } => Write::Revision { color, number, from: Source::Spec },
         Action::RecoverRevision { color, number } => {

@@ -104,6 +104,7 @@ fn ready(report: &Report, old: &Record, intent: &Intent, stalled: Option<&Why>) 
     let Report { app, plan, seen, problems, .. } = report;
     let target = intent.active;
     let waits = || words::waits(app, seen, plan, &problems.pods).unwrap_or_default();
+    let serves = |words| words::with_unlisted(words, &app.name_any(), seen, target);
     // A pause changes nothing about pods that fail, and the switch that it holds back does not either.
     if plan.stage == Stage::Paused && plan.waits.gate.is_some() && is_degraded(old, intent, seen, plan) {
         return (false, ("LiveNotReady", waits()));
@@ -125,9 +126,12 @@ fn ready(report: &Report, old: &Record, intent: &Intent, stalled: Option<&Why>) 
         (_, None) => {}
     }
     match plan.stage {
-        Stage::Serving => (true, ("Serving", format!("{target} is live and fully ready{}", doubts()))),
+        Stage::Serving => {
+            (true, ("Serving", serves(format!("{target} is live and fully ready{}", doubts()))))
+        }
         Stage::Draining { old } => {
-            (true, ("Serving", format!("{target} is live and fully ready; {old} is draining{}", doubts())))
+            let words = format!("{target} is live and fully ready; {old} is draining{}", doubts());
+            (true, ("Serving", serves(words)))
         }
         Stage::Preparing { .. } => {
             let waits_for_collector = !words::collecting(app, seen).is_empty();
@@ -257,6 +261,9 @@ fn standby(report: &Report, intent: &Intent) -> (bool, Why) {
         }
         let old = if leaving && have >= want { ", and still pods of its previous revision" } else { "" };
         return not_ready(format!("{idle} has {have} of {want} pods ready{old}"));
+    }
+    if facts.ported < want {
+        return not_ready(lacks(Missing::Ports { have: facts.ported, want }));
     }
     let reduced = want < app.spec.replicas && intent.standby != Standby::Warm;
     if reduced {

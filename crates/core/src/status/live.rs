@@ -45,6 +45,7 @@ fn is_scaling(deployment: &DeploymentFacts, missing: Missing) -> bool {
         | Missing::Deadline
         | Missing::ReplicaSet
         | Missing::Unproven
+        | Missing::Ports { .. }
         | Missing::Nodes { .. } => false,
     }
 }

@@ -1,12 +1,15 @@
 //! PURE: what the status shows of the objects beyond the planner's facts: addresses, images, foreign endpoints.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::ServicePort;
 
 use crate::desired;
 use crate::harmless::harmless;
 use crate::observe::{Snapshot, Stranger, foreign_slices, job_ended, job_of, strangers};
 use crate::plan::{CheckFacts, CheckJob, Observed, Run};
-use bluegreen_api::{APP_CONTAINER, Check, Color, PerColor, ServiceStatus};
+use bluegreen_api::{APP_CONTAINER, BlueGreenAppSpec, Check, Color, PerColor, ServiceStatus};
 
 /// How many bytes of an image are told. Whoever may edit a Deployment may have written it.
 const IMAGE: usize = 1024;
@@ -81,11 +84,27 @@ fn addresses(seen: &Snapshot, facts: &Observed) -> Option<ServiceStatus> {
     let current = facts.service.ours()?.current;
     let service = seen.service.as_ref()?;
     let spec = service.spec.as_ref()?;
-    let node_port = spec.ports.iter().flatten().find_map(|port| port.node_port);
+    let (node_port, extra_node_ports) = node_ports(spec.ports.as_deref().unwrap_or_default(), &seen.app.spec);
     // What has left the spec and is not applied yet is none of it.
     let recorded = || seen.app.status.as_ref()?.service.as_ref().map(|service| service.guards.clone());
     let guards = if current { desired::guards(&seen.app, service) } else { recorded().unwrap_or_default() };
-    Some(ServiceStatus { cluster_ip: spec.cluster_ip.clone(), node_port, guards })
+    Some(ServiceStatus {
+        cluster_ip: spec.cluster_ip.clone(),
+        node_port,
+        extra_node_ports,
+        health_check_node_port: spec.health_check_node_port.filter(|port| *port > 0),
+        guards,
+    })
+}
+
+/// The ports on every node: that of the app's own port, and those of the extra ports by their names.
+fn node_ports(ports: &[ServicePort], spec: &BlueGreenAppSpec) -> (Option<i32>, BTreeMap<String, i32>) {
+    let named = ports.iter().filter_map(|port| Some((port.name.clone()?, port.node_port?)));
+    let mut extra: BTreeMap<String, i32> = named.collect();
+    // A Service that was adopted may have given its port another name.
+    let own = extra.remove(&spec.port_name).or_else(|| ports.iter().find_map(|port| port.node_port));
+    extra.retain(|name, _| spec.service.extra_ports.iter().any(|port| port.name == *name));
+    (own, extra)
 }
 
 /// The image that the app's container runs.

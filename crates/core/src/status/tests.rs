@@ -29,7 +29,11 @@ pub(super) fn app(active: &str) -> BlueGreenApp {
 }
 
 fn color(served: bool) -> ColorFacts {
-    ColorFacts { uncovered: vec!["node-2".into()], ..fixtures::color(served, 2) }
+    ColorFacts {
+        uncovered: vec!["node-2".into()],
+        unlisted: vec!["port x".into()],
+        ..fixtures::color(served, 2)
+    }
 }
 
 pub(super) fn seen() -> Observed {
@@ -42,6 +46,7 @@ pub(super) fn seen() -> Observed {
             current: true,
             endpoints: 2,
         }),
+        preview: Child::Absent,
         colors: PerColor { blue: color(true), green: color(false) },
         recorded: Recorded { active: Some(Color::Blue), switching: false, settled: true },
         elapsed: Elapsed { moved: None, cleared: None, switching: None, idle: PerColor::default() },
@@ -145,6 +150,7 @@ fn every_stage() -> Vec<Stage> {
         Missing::Deadline,
         Missing::ReplicaSet,
         Missing::Endpoints { have: 1, want: 2 },
+        Missing::Ports { have: 1, want: 2 },
         Missing::Nodes { uncovered: 1 },
         Missing::Unproven,
     ];

@@ -154,7 +154,9 @@ pub(super) fn held_by(app: &str, holder: &Holder) -> String {
 pub(super) fn conflicts(app: &BlueGreenApp, facts: &Observed, strangers: &[(String, Stranger)]) -> String {
     let (name, annotation) = (app.name_any(), names::ADOPT);
     let (mut left_behind, mut nobodys, mut controlled) = (Vec::new(), Vec::new(), Vec::new());
-    for what in children(app, facts, |is| is.0) {
+    let preview =
+        (facts.preview == Child::Foreign).then(|| format!("Service {}", names::preview_service_name(&name)));
+    for what in children(app, facts, |is| is.0).into_iter().chain(preview) {
         match strangers.iter().find(|(object, _)| *object == what).map(|(_, stranger)| stranger) {
             Some(Stranger::LeftBehind) => left_behind.push(what),
             Some(Stranger::Controlled(by)) => controlled.push(format!(
@@ -243,11 +245,20 @@ pub fn lacks(app: &str, seen: &Observed, color: Color, missing: Missing) -> Stri
         Missing::Endpoints { have, want } => {
             format!("Service {} has {have} of {want} ready endpoints", names::color_service_name(app, color))
         }
+        Missing::Ports { have, want } => {
+            let ports = some_of(&seen.colors.get(color).unlisted, "ports");
+            format!(
+                "Service {} has {have} of {want} ready endpoints with {ports}: a container of {color} needs a port of that \
+                 name and protocol in spec.template, or the port has to leave spec.service.extraPorts",
+                names::color_service_name(app, color)
+            )
+        }
         Missing::Nodes { .. } => {
             let nodes = some_of(&seen.colors.get(color).uncovered, "nodes");
             let live = color.other();
             format!(
-                "{color} has no ready pod on {nodes}, where {live} has one (externalTrafficPolicy: Local)"
+                "{color} has no ready pod on {nodes}, where {live} has one (externalTrafficPolicy or internalTrafficPolicy is \
+                 Local)"
             )
         }
         Missing::Unproven => format!(
@@ -284,6 +295,18 @@ pub(super) fn with_cause(what: String, why: Option<&String>) -> String {
         Some(why) => format!("{what}: {why}"),
         None => what,
     }
+}
+
+/// The message of `Ready`, with the ports of the Service with which the live color is not listed: nobody is reached there.
+pub(super) fn with_unlisted(ready: String, app: &str, seen: &Observed, live: Color) -> String {
+    let ports = &seen.colors.get(live).unlisted;
+    if ports.is_empty() {
+        return ready;
+    }
+    format!(
+        "{ready}. Service {app} leads nowhere on {}: the pods of {live} do not have it",
+        some_of(ports, "ports")
+    )
 }
 
 /// What the message of `Ready` says of slices that nobody switches.
@@ -333,6 +356,9 @@ pub fn objects(app: &str, actions: &[Action]) -> Vec<String> {
             | Action::Switch { .. } => service(),
             Action::ApplyColorService(color) => {
                 vec![format!("Service {}", names::color_service_name(app, *color))]
+            }
+            Action::ApplyPreview(_) | Action::RemovePreview => {
+                vec![format!("Service {}", names::preview_service_name(app))]
             }
             Action::StoreRevision { color, number }
             | Action::RecoverRevision { color, number }

@@ -52,6 +52,34 @@ pub(super) fn is_app_protocol(protocol: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
 }
 
+/// Returns true for what looks like a range of addresses. Which numbers an address may have is left to the API server.
+pub(super) fn is_source_range(range: &str) -> bool {
+    let Some((address, prefix)) = range.split_once('/') else { return false };
+    let is_number = |text: &str, most: usize| {
+        (1..=most).contains(&text.len()) && text.chars().all(|c| c.is_ascii_digit())
+    };
+    if address.contains(':') {
+        // Before the first colon comes no dot.
+        let first = address.split(':').next().unwrap_or_default();
+        let fits = address.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '.'));
+        return fits && !first.contains('.') && is_number(prefix, 3);
+    }
+    is_number(prefix, 2)
+        && address.split('.').count() == 4
+        && address.split('.').all(|number| is_number(number, 3))
+}
+
+/// Returns true for the key of a label or, in lower case, of an annotation.
+pub(super) fn is_label_key(key: &str) -> bool {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    key.len() <= 317 && (1..=63).contains(&name.len()) && is_app_protocol(key)
+}
+
+/// Returns true for the value of a label.
+pub(super) fn is_label_value(value: &str) -> bool {
+    value.is_empty() || (value.len() <= 63 && !value.contains('/') && is_app_protocol(value))
+}
+
 /// Returns true for a percentage of at least `1%`.
 pub(super) fn is_positive_percentage(text: &str) -> bool {
     text.strip_suffix('%').is_some_and(|digits| {
@@ -151,6 +179,11 @@ mod tests {
         check(rules::IMAGE_SYNTAX, 1, is_repository);
         check(rules::APP_PROTOCOL_SYNTAX, 0, is_app_protocol);
         check(rules::MAX_SURGE, 0, is_positive_percentage);
+        check(rules::SOURCE_RANGE_SYNTAX, 0, is_source_range);
+        let is_long =
+            |text: &str| text.len() > 317 || text.rsplit('/').next().is_some_and(|name| name.len() > 63);
+        check(rules::LABEL_SYNTAX, 0, |text| is_long(text) || is_label_key(text));
+        check(rules::LABEL_SYNTAX, 1, |text| text.len() > 63 || is_label_value(text));
         check(rules::PROBE_PORT, 0, is_probe_port_name);
         check(rules::PORT_NAME_SYNTAX, 0, |text| {
             text.len() > 15

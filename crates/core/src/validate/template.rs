@@ -10,8 +10,8 @@ use bluegreen_api::{APP_CONTAINER, BlueGreenAppSpec, Template, TemplateMetadata,
 pub(super) fn check(found: &mut Found, spec: &BlueGreenAppSpec, template: &Template) {
     let Template { metadata, spec: pods } = template;
     if let Some(TemplateMetadata { labels, annotations }) = metadata {
-        found.keys("spec.template.metadata.labels", labels);
-        found.keys("spec.template.metadata.annotations", annotations);
+        found.keys("spec.template.metadata.labels", labels, 64);
+        found.keys("spec.template.metadata.annotations", annotations, 64);
     }
     if let Some(pods) = pods {
         pod_spec(found, spec, pods);
@@ -49,7 +49,8 @@ fn pod_spec(found: &mut Found, spec: &BlueGreenAppSpec, pods: &PodSpec) {
         pods.containers.iter().chain(init.iter().copied()).map(|c| c.env.iter().flatten().count()).sum();
     found.check_new("spec.template", rules::VARIABLES_BOUNDED, variables <= rules::VARIABLES_MAX);
     let has_image = |container: &Container| container.image.as_ref().is_some_and(|image| !image.is_empty());
-    let complete = pods.containers.iter().all(|c| c.name == APP_CONTAINER || has_image(c));
+    let named = pods.containers.iter().any(|container| container.name == APP_CONTAINER);
+    let complete = named || pods.containers.iter().all(has_image);
     found.check(&format!("{at}.containers"), rules::SIDECAR_IMAGE, complete);
 
     images(found, &format!("{at}.containers"), &pods.containers.iter().collect::<Vec<_>>());

@@ -134,6 +134,8 @@ fn which_color_is_an_action_about() {
         (Action::Fence { service: true, colors: vec![Green] }, service),
         (Action::Switch { from: None, to: Green }, service),
         (Action::ApplyColorService(Green), color),
+        (Action::ApplyPreview(Green), color),
+        (Action::RemovePreview, service),
         (Action::RemoveColor(Green), color),
         (Action::StoreRevision { color: Green, number: 2 }, color),
         (Action::RecoverRevision { color: Green, number: 1 }, color),
@@ -143,4 +145,37 @@ fn which_color_is_an_action_about() {
     ] {
         assert_eq!(action.color(), about, "{action:?}");
     }
+}
+
+#[test]
+fn a_preview_follows_the_idle_color_after_the_switch() {
+    let with = |world: World, is: Child<Option<Color>>| {
+        world.with(|w| (w.intent.preview, w.seen.preview) = (true, is.clone()))
+    };
+    let shows = |color| Child::Ours(Some(color));
+    assert_eq!(with(stable(), Child::Absent).actions(), [Action::ApplyPreview(Green)]);
+    assert!(with(stable(), shows(Green)).actions().is_empty());
+    for wrong in [shows(Blue), Child::Ours(None)] {
+        assert_eq!(with(stable(), wrong).actions(), [Action::ApplyPreview(Green)]);
+    }
+    for others in [Child::Foreign, Child::Collecting] {
+        assert!(with(stable(), others).actions().is_empty());
+    }
+    let to_green = || stable().active(Green).with(|w| w.seen.recorded.switching = true);
+    // Before the switch it shows the target, and the switch comes first; what is wrong with it holds up nothing.
+    for is in [shows(Green), shows(Blue), Child::Absent, Child::Foreign, Child::Collecting] {
+        assert_eq!(with(to_green(), is.clone()).actions(), [Action::Switch { from: Some(Blue), to: Green }]);
+        let announced = with(to_green(), is).with(|w| w.seen.recorded.switching = false);
+        assert!(announced.actions().is_empty(), "the record of the switch waits for no preview");
+    }
+    // A stamp comes alone: what follows rests on it.
+    let unstamped = with(stable().replicas(FULL + 1), Child::Absent).with(|w| {
+        if let Child::Ours(service) = &mut w.seen.service {
+            service.fence = Fence::Stale
+        }
+    });
+    assert_eq!(unstamped.actions(), [Action::Fence { service: true, colors: vec![] }]);
+    // Turned off.
+    let off = with(stable(), shows(Green)).with(|w| w.intent.preview = false);
+    assert_eq!(off.actions(), [Action::RemovePreview]);
 }

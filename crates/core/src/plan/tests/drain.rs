@@ -119,7 +119,7 @@ fn a_broken_new_color_keeps_no_edit_of_the_old_one_waiting_and_the_way_back_warm
 #[test]
 fn a_drain_ends_though_the_new_color_is_short_of_pods() {
     let short = |world: World| {
-        world.color(Green, |c| c.endpoints = FULL - 1).deployment(Green, |d| {
+        world.color(Green, |c| (c.endpoints, c.ported) = (FULL - 1, FULL - 1)).deployment(Green, |d| {
             (d.ready, d.available) = (FULL - 1, FULL - 1);
         })
     };

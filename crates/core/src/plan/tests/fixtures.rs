@@ -51,6 +51,8 @@ pub fn color(served: bool, replicas: i32) -> ColorFacts {
         obsolete: Vec::new(),
         deployment: Child::Ours(ready(1, replicas)),
         endpoints: replicas,
+        ported: replicas,
+        unlisted: Vec::new(),
         uncovered: Vec::new(),
     }
 }
@@ -66,6 +68,8 @@ pub fn absent() -> ColorFacts {
         obsolete: Vec::new(),
         deployment: Child::Absent,
         endpoints: 0,
+        ported: 0,
+        unlisted: Vec::new(),
         uncovered: Vec::new(),
     }
 }
@@ -83,6 +87,7 @@ pub fn stable() -> World {
             deadline: Duration::from_secs(600),
             policy: ActiveUpdatePolicy::Freeze,
             wanted: PerColor { blue: true, green: true },
+            preview: false,
         },
         seen: Observed {
             service: Child::Ours(ServiceFacts {
@@ -93,6 +98,7 @@ pub fn stable() -> World {
                 current: true,
                 endpoints: FULL,
             }),
+            preview: Child::Absent,
             colors: PerColor { blue: color(true, FULL), green: color(false, FULL) },
             recorded: Recorded { active: Some(Blue), switching: false, settled: true },
             elapsed: Elapsed {
@@ -268,13 +274,14 @@ impl World {
     }
 
     pub fn sized(self, color: Color, replicas: i32) -> Self {
-        self.color(color, |facts| facts.endpoints = replicas).deployment(color, |d| {
-            *d = DeploymentFacts { fence: d.fence.clone(), ..ready(d.revision, replicas) }
-        })
+        self.color(color, |facts| (facts.endpoints, facts.ported) = (replicas, replicas))
+            .deployment(color, |d| {
+                *d = DeploymentFacts { fence: d.fence.clone(), ..ready(d.revision, replicas) }
+            })
     }
 
     pub fn unready(self, color: Color) -> Self {
-        self.color(color, |facts| facts.endpoints = 0).deployment(color, |d| {
+        self.color(color, |facts| (facts.endpoints, facts.ported) = (0, 0)).deployment(color, |d| {
             d.ready = 0;
             d.available = 0;
         })

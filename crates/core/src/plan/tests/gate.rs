@@ -85,6 +85,25 @@ fn each_other_proof_is_asked_for_by_name() {
     }
 }
 
+/// A port on which the target's pods are not listed would lead nowhere.
+#[test]
+fn a_color_without_one_of_the_ports_is_never_selected() {
+    let lacks = |world: World| {
+        world.color(Green, |c| {
+            (c.ported, c.unlisted) = (2, vec!["port grpc (targetPort grpc, TCP)".to_owned()])
+        })
+    };
+    let world = lacks(to_green());
+    assert_eq!(missing(&world), Missing::Ports { have: 2, want: FULL });
+    assert!(world.actions().is_empty());
+    // Not even as a way back: it would lead nowhere just the same.
+    let back = lacks(to_green()).color(Green, |c| c.served = true);
+    assert_eq!(missing(&back), Missing::Ports { have: 2, want: FULL });
+    // A port that is added takes nothing from a color that is live.
+    let serving = stable().color(Blue, |c| c.ported = 0);
+    assert_eq!(serving.stage(), Stage::Serving);
+}
+
 /// With `externalTrafficPolicy: Local`, what comes to a node without a pod of the target is dropped.
 #[test]
 fn a_new_target_waits_until_it_covers_the_nodes_that_serve() {

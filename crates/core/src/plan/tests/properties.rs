@@ -77,20 +77,24 @@ fn any_deployment() -> impl Strategy<Value = DeploymentFacts> {
 fn any_facts() -> impl Strategy<Value = ColorFacts> {
     let service = child(proptest::bool::weighted(0.9));
     let obsolete = proptest::collection::vec(1..9_i64, 0..2);
-    (service, any_stored(), any_stored(), any::<[bool; 3]>(), obsolete, child(any_deployment()), any_count())
-        .prop_map(|(service, newest, other, [served, same, covers], obsolete, deployment, endpoints)| {
-            ColorFacts {
-                service,
-                newest,
-                current: if same { newest } else { other },
-                served,
-                taken: 0,
-                obsolete,
-                deployment,
-                endpoints,
-                uncovered: if covers { Vec::new() } else { vec!["node-2".to_owned()] },
-            }
-        })
+    (service, any_stored(), any_stored(), any::<[bool; 4]>(), obsolete, child(any_deployment()), any_count())
+        .prop_map(
+            |(service, newest, other, [served, same, covers, lists], obsolete, deployment, endpoints)| {
+                ColorFacts {
+                    service,
+                    newest,
+                    current: if same { newest } else { other },
+                    served,
+                    taken: 0,
+                    obsolete,
+                    deployment,
+                    endpoints,
+                    ported: if lists { endpoints } else { 0 },
+                    unlisted: if lists { Vec::new() } else { vec!["port x".to_owned()] },
+                    uncovered: if covers { Vec::new() } else { vec!["node-2".to_owned()] },
+                }
+            },
+        )
 }
 
 fn any_service() -> impl Strategy<Value = Child<ServiceFacts>> {
@@ -149,6 +153,7 @@ fn any_intent() -> impl Strategy<Value = Intent> {
             deadline: Duration::from_secs(600),
             policy,
             wanted: PerColor { blue, green },
+            preview: false,
         })
 }
 
@@ -162,12 +167,14 @@ prop_compose! {
         [switching, settled] in any::<[bool; 2]>(),
         [moved, cleared, since] in [(); 3].map(|()| proptest::option::of(any_time())),
         idle in [any_time(), any_time()],
+        (wants_preview, preview) in (any::<bool>(), child(proptest::option::of(any_color()))),
     ) -> World {
         let [idle_blue, idle_green] = idle;
         World {
-            intent,
+            intent: Intent { preview: wants_preview, ..intent },
             seen: Observed {
                 service,
+                preview,
                 colors: PerColor { blue, green },
                 recorded: Recorded { active, switching, settled },
                 elapsed: Elapsed { moved, cleared, switching: since, idle: PerColor { blue: idle_blue, green: idle_green } },
@@ -193,7 +200,9 @@ fn touches(action: &Action) -> Option<Color> {
         | Action::Switch { .. }
         | Action::RunCheck { .. }
         | Action::DropJob { .. }
-        | Action::DropRevision { .. } => None,
+        | Action::DropRevision { .. }
+        | Action::ApplyPreview(_)
+        | Action::RemovePreview => None,
     }
 }
 
@@ -207,6 +216,7 @@ fn as_seen_earlier(mut world: World, color: Color, bits: u8) -> World {
     let facts = world.seen.colors.get_mut(color);
     let is = |bit: u8| bits & bit == 0;
     facts.endpoints = if is(1) { 0 } else { FULL };
+    facts.ported = facts.endpoints;
     facts.service = if is(2) { Child::Absent } else { Child::Ours(false) };
     facts.newest = is(4).then_some(Stored { number: 7, change: Change::Block });
     facts.current = if is(8) { facts.newest } else { None };
@@ -245,12 +255,25 @@ proptest! {
                 // Never more load per pod than before the switch.
                 let enough = carries.min(world.intent.replicas).max(1);
                 prop_assert!(deployment.available >= enough && deployment.total == deployment.updated);
-                prop_assert!(facts.endpoints >= enough);
+                prop_assert!(facts.endpoints >= enough && facts.ported >= enough);
                 let moves = world.plan().live.color().is_some();
                 prop_assert!(!moves || facts.served || facts.uncovered.is_empty());
                 prop_assert!(facts.current.unwrap().change != Change::Block);
             }
         }
+    }
+
+    /// Nothing depends on a preview, whatever became of it, but the word that somebody else has its name.
+    #[test]
+    fn a_preview_changes_nothing_else_that_is_planned(world in any_world()) {
+        let mut without = world.clone();
+        (without.intent.preview, without.seen.preview) = (false, Child::Absent);
+        let is_preview = |action: &Action| matches!(action, Action::ApplyPreview(_) | Action::RemovePreview);
+        let mut plan = world.plan();
+        let before = plan.actions.len();
+        plan.actions.retain(|action| !is_preview(action));
+        prop_assert!(before <= plan.actions.len() + 1);
+        prop_assert_eq!(plan, without.plan());
     }
 
     #[test]

@@ -10,7 +10,7 @@ fn to_green() -> World {
 /// Of `size` pods, so many are ready, all of the newest revision.
 fn partly(world: World, color: Color, size: i32, have: i32) -> World {
     world
-        .color(color, |c| c.endpoints = have)
+        .color(color, |c| (c.endpoints, c.ported) = (have, have))
         .deployment(color, |d| *d = DeploymentFacts { total: have, updated: have, ..ready(d.revision, size) })
         .deployment(color, |d| (d.ready, d.available) = (have, have))
 }

@@ -44,6 +44,7 @@ fn what_does_each_action_write() {
             vec![Write::Service(ServiceWrite { served: served(Some(2), None), ..service() })],
         ),
         (Action::ApplyColorService(Blue), vec![Write::ColorService { color: Blue, create: false }]),
+        (Action::ApplyPreview(Green), vec![Write::Preview { color: Green, create: true }]),
         (Action::StoreRevision { color: Green, number: 3 }, vec![revision(Source::Spec)]),
         (Action::RecoverRevision { color: Green, number: 3 }, vec![revision(Source::Running)]),
         (Action::CreateDeployment { color: Green, replicas: 2 }, vec![deployment(2, true)]),
