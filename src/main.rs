@@ -15,7 +15,7 @@ use bluegreen_operator::events::Publisher;
 use bluegreen_operator::http::{self, Health, HealthLimits, Limits, Pages};
 use bluegreen_operator::leader::{self, Leadership, Term};
 use bluegreen_operator::metrics::Metrics;
-use bluegreen_operator::reconcile::Context;
+use bluegreen_operator::reconcile::{Checks, Context};
 use bluegreen_operator::send::Writer;
 use bluegreen_operator::{shutdown, telemetry};
 use clap::Parser;
@@ -151,16 +151,8 @@ fn context(
     let instance = leader::unique_identity(args.lease.pod_name.as_deref());
     let events = Publisher::new(client.clone(), instance);
     let token = token(&leadership.term);
-    Ok(Context::new(
-        client,
-        writer,
-        watches.cache.clone(),
-        metrics,
-        events,
-        token,
-        args.check_image.clone(),
-        args.max_running_checks.into(),
-    ))
+    let checks = Checks { image: args.check_image.clone(), most: args.max_running_checks.into() };
+    Ok(Context::new(client, writer, watches.cache.clone(), metrics, events, token, checks))
 }
 
 fn token(term: &Term) -> Token {

@@ -45,15 +45,22 @@ pub struct Context {
     pub read_deadline: Duration,
     /// This leader's token; its attempt is zero.
     pub token: Token,
-    /// The image with the program of the checks' short forms.
-    pub checker: String,
-    /// How many Jobs of checks may run at the same time.
-    pub most_checks: usize,
+    /// How checks are carried out.
+    pub checks: Checks,
     /// The time.
     pub clock: Clock,
     /// Once it is canceled, a pass ends at its next command.
     pub stop: CancellationToken,
     memories: Mutex<HashMap<String, Shared>>,
+}
+
+/// How checks are carried out.
+#[derive(Clone, Debug)]
+pub struct Checks {
+    /// The image with the program of their short forms.
+    pub image: String,
+    /// How many of their Jobs may run at the same time.
+    pub most: usize,
 }
 
 type Shared = Arc<tokio::sync::Mutex<AppMemory>>;
@@ -92,25 +99,11 @@ impl Context {
         metrics: Metrics,
         events: Publisher,
         token: Token,
-        checker: String,
-        most_checks: usize,
+        checks: Checks,
     ) -> Self {
         let read_deadline = writer.deadline;
         let (clock, stop, memories) = (Clock::default(), CancellationToken::new(), Mutex::default());
-        Self {
-            client,
-            writer,
-            cache,
-            metrics,
-            events,
-            read_deadline,
-            token,
-            checker,
-            most_checks,
-            clock,
-            stop,
-            memories,
-        }
+        Self { client, writer, cache, metrics, events, read_deadline, token, checks, clock, stop, memories }
     }
 
     /// The same, with another clock.
@@ -167,7 +160,7 @@ impl Shell<'_> {
     async fn run(&mut self, memory: &mut AppMemory) -> Result<Duration, Error> {
         let context = self.context;
         let is_full =
-            || context.cache.checks_are_full(&self.app.namespace().unwrap_or_default(), context.most_checks);
+            || context.cache.checks_are_full(&self.app.namespace().unwrap_or_default(), context.checks.most);
         let full = !self.app.spec.checks.is_empty() && is_full();
         let observer = AppObserver { token: &context.token, full };
         let AppMemory { pass, switch_began } = memory;
@@ -252,7 +245,7 @@ impl Shell<'_> {
             seen: &decision.snapshot,
             facts: &decision.facts,
             token: &token,
-            checker: &self.context.checker,
+            checker: &self.context.checks.image,
         };
         let outcomes = sending.actions().iter().map(async |action| {
             let outcome = self.context.writer.apply(&target, action).await;

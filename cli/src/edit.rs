@@ -1,6 +1,8 @@
 //! PURE: which edit of the spec a command makes, or why the edit would be a mistake.
 
-use bluegreen_api::{ActiveUpdatePolicy, BlueGreenApp, BlueGreenAppStatus, Color, ColorSpec, ColorStatus};
+use bluegreen_api::{
+    ActiveUpdatePolicy, BlueGreenApp, BlueGreenAppStatus, Color, ColorSpec, ColorStatus, Rejection,
+};
 use bluegreen_core::status::STANDBY_READY;
 use serde_json::{Value, json};
 
@@ -30,16 +32,21 @@ struct Roles {
     live: Option<Color>,
     /// `spec.active`.
     active: Color,
+    /// What a check has refused, while `spec.active` asks for it.
+    refused: Option<Rejection>,
 }
 
 impl Roles {
     fn of(app: &BlueGreenApp) -> Self {
-        Self { live: status(app).active, active: app.spec.active }
+        let BlueGreenAppStatus { active: live, rejected, .. } = status(app);
+        let active = app.spec.active;
+        Self { live, active, refused: rejected.filter(|rejected| rejected.color == active) }
     }
 
-    /// The switch that is under way: from, to.
+    /// The switch that is under way: from, to. What a check has refused is not under way any more.
     fn switching(&self) -> Option<(Color, Color)> {
-        self.live.filter(|live| *live != self.active).map(|live| (live, self.active))
+        let switching = self.live.filter(|live| *live != self.active).map(|live| (live, self.active));
+        switching.filter(|_| self.refused.is_none())
     }
 }
 
@@ -60,7 +67,8 @@ pub fn deploy(
     let roles = Roles::of(app);
     let color = match (explicit, roles.switching()) {
         (Some(color), _) => color,
-        (None, None) => roles.active.other(),
+        // What was refused is idle, whatever spec.active says.
+        (None, None) => roles.live.filter(|_| roles.refused.is_some()).unwrap_or(roles.active).other(),
         (None, Some((from, to))) => {
             return Err(Refusal(format!(
                 "a switch from {from} to {to} is under way, so no color is idle; wait for it (`status \
@@ -87,15 +95,29 @@ pub fn deploy(
         )));
     }
     // A digest that stayed would override the new tag.
-    let patch = json!({ color.as_str(): { "tag": tag, "digest": digest } });
+    let mut patch = json!({ color.as_str(): { "tag": tag, "digest": digest } });
+    // Otherwise, the new version would go live without anybody asking for it: the spec still asks for that color.
+    let refused = roles.refused.as_ref().filter(|refused| refused.color == color);
+    let keeps = refused.zip(roles.live.filter(|live| *live != color));
+    if let Some((_, live)) = keeps {
+        patch["active"] = json!(live);
+    }
     let drains = roles.live.is_some_and(|live| live != color)
         && status(app).switch.is_some_and(|switch| switch.from == Some(color));
     Ok(Edit {
         what: format!("deploy {version} to {color}"),
         patch: (!block.is_some_and(is)).then_some(patch),
-        note: drains
-            .then(|| format!("{color} was live until just now; its pods are updated after the drain")),
-        goal: if color == roles.active { Goal::Active(color) } else { Goal::Standby },
+        note: keeps.map_or_else(
+            || drains.then(|| format!("{color} was live until just now; its pods are updated after the drain")),
+            |(refused, live)| {
+                Some(format!(
+                    "check {} has refused {color}, so spec.active is set to {live}, which is live; switch to {color} when \
+                     you have tested it",
+                    refused.check
+                ))
+            },
+        ),
+        goal: if color == roles.active && keeps.is_none() { Goal::Active(color) } else { Goal::Standby },
     })
 }
 
@@ -133,6 +155,13 @@ pub fn switch(app: &BlueGreenApp, color: Option<Color>, tag: Option<&str>) -> Re
             )));
         }
     };
+    if let Some(refused) = roles.refused.as_ref().filter(|refused| refused.color == to) {
+        return Err(Refusal(format!(
+            "check {} has refused {to}, and spec.active is {to} already: deploy another version, or set a new text in \
+             spec.{to}.revision to try the same again",
+            refused.check
+        )));
+    }
     if app.spec.color(to).is_none() {
         return Err(Refusal(format!("spec.{to} is not set; deploy a version to {to} first")));
     }

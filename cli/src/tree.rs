@@ -1,6 +1,6 @@
 //! PURE: one app as a tree.
 
-use bluegreen_api::{Color, HistoryEntry};
+use bluegreen_api::{CheckResult, CheckStatus, Color, HistoryEntry};
 use bluegreen_core::status::{READY, RECONCILING, STALLED, STANDBY_READY};
 use jiff::Timestamp;
 
@@ -69,6 +69,34 @@ fn head(report: &Report, width: usize, now: Timestamp) -> Vec<Line> {
         if let Some(mark) = report.mark(type_).filter(|_| !told) {
             lines.extend(condition(name, mark, tone(report, mark), width));
         }
+    }
+    lines
+        .extend(report.checks.iter().enumerate().flat_map(|(index, check)| check_lines(index, check, width)));
+    lines
+}
+
+/// One check, with the Job whose log says more.
+fn check_lines(index: usize, check: &CheckStatus, width: usize) -> Vec<Line> {
+    let tone = match check.result {
+        CheckResult::Running => Tone::Busy,
+        CheckResult::Passed => Tone::Good,
+        CheckResult::Failed | CheckResult::Inconclusive => Tone::Bad,
+    };
+    let told = check.message.as_ref().filter(|_| check.result != CheckResult::Passed);
+    let why = told.map_or_else(String::new, |message| format!(": {message}"));
+    let job = check.job.as_ref().map_or_else(String::new, |job| format!(" (job/{job})"));
+    let when = check.when.as_str().to_lowercase();
+    let words = format!(" {}, {when} the switch to {}{job}{why}", check.name, check.color);
+    let label = if index == 0 { "checks" } else { "" };
+    let result = check.result.as_str();
+    let room = width.saturating_sub(HEAD + result.len()).max(20);
+    let mut lines = Vec::new();
+    for (index, part) in wrap(&words, room).into_iter().enumerate() {
+        lines.push(if index == 0 {
+            Line::new().cell(label, HEAD, Tone::Dim).add(result, tone).add(format!(" {part}"), Tone::Plain)
+        } else {
+            Line::new().cell("", HEAD, Tone::Dim).add(part, Tone::Plain)
+        });
     }
     lines
 }

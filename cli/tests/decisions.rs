@@ -210,3 +210,36 @@ fn goals_are_read_as_they_are_written() {
     }
     assert_eq!(Goal::parse("active=red"), None);
 }
+
+/// Blue is live, and a check has refused green, which the spec still asks for.
+fn refused() -> Value {
+    let mut app = settled();
+    app["spec"]["active"] = json!("green");
+    app["status"]["rejected"] = json!({"color": "green", "revision": 2, "block": "a", "checks": "b", "check": "smoke",
+        "when": "Before", "result": "Failed", "message": "exit code 1", "at": "2026-01-01T00:00:00Z"});
+    app
+}
+
+/// Otherwise, the new version would go live at once, and nobody has asked for that.
+#[test]
+fn a_deploy_onto_a_color_that_was_refused_asks_for_the_live_color_in_the_same_edit() {
+    for explicit in [None, Some(Green)] {
+        let edit = deploy(&app(refused()), explicit, Some("v3"), None).unwrap();
+        let patch = json!({"active": "blue", "green": {"tag": "v3", "digest": null}});
+        assert_eq!((edit.patch, edit.goal), (Some(patch), Goal::Standby));
+        let note = edit.note.unwrap();
+        assert!(note.contains("check smoke has refused green"), "{note}");
+    }
+}
+
+#[test]
+fn a_switch_to_what_was_refused_says_what_would_try_it_again() {
+    for color in [None, Some(Green)] {
+        let words = switch(&app(refused()), color, None).unwrap_err().to_string();
+        assert!(
+            words.contains("check smoke has refused green") && words.contains("spec.green.revision"),
+            "{words}"
+        );
+    }
+    assert_eq!(switch(&app(refused()), Some(Blue), None).unwrap().patch, Some(json!({"active": "blue"})));
+}

@@ -253,3 +253,19 @@ fn a_redraw_goes_back_over_its_own_lines_in_one_write_and_never_clears_the_scree
     assert!(second.starts_with("\x1b[?2026h\x1b[2F"), "{second:?}");
     assert!(second.contains("… 7 more lines") && !second.contains("line 2"), "{second:?}");
 }
+
+#[test]
+fn a_check_that_has_refused_the_target_as_a_tree() {
+    let mut app = switching();
+    let check = |name: &str, result: &str, message: &str| {
+        json!({"name": name, "when": "Before", "color": "green", "revision": 2, "generation": 3, "hash": "a",
+            "job": format!("hello-{name}-0a1b2c"), "attempts": 1, "result": result, "message": message,
+            "startedAt": "2026-01-01T00:00:00Z"})
+    };
+    app["status"]["checks"] = json!([
+        check("smoke", "Failed", "Container c for pod shop/hello-smoke-0a1b2c-x failed with exit code 1"),
+        check("load", "Inconclusive", "It was ended, because another check has failed"),
+        check("lint", "Passed", "Reached expected number of succeeded pods"),
+    ]);
+    insta::assert_snapshot!(plain(&tree(app)));
+}

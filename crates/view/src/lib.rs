@@ -1,6 +1,6 @@
 //! PURE: the objects of one app → what the tree shows of them. `get -o report` prints this.
 
-use bluegreen_api::{BlueGreenApp, Color, HistoryEntry, Phase, SwitchStatus};
+use bluegreen_api::{BlueGreenApp, CheckStatus, Color, HistoryEntry, Phase, Rejection, SwitchStatus};
 use bluegreen_core::desired::{self, Selection, names};
 use bluegreen_core::status::{READY, RECONCILING, STALLED, STANDBY_READY};
 use jiff::Timestamp;
@@ -49,6 +49,11 @@ pub struct Report {
     pub switch: Option<SwitchStatus>,
     /// The last switch.
     pub last: Option<HistoryEntry>,
+    /// The checks of the newest switch that was checked.
+    pub checks: Vec<CheckStatus>,
+    /// What a check has refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<Rejection>,
     /// The live Service.
     pub service: Option<ServiceView>,
     /// The Service that shows the idle color, if there is one.
@@ -179,6 +184,8 @@ impl Report {
             conditions: [READY, STANDBY_READY, RECONCILING, STALLED].into_iter().filter_map(mark).collect(),
             switch: status.switch.clone(),
             last: status.history.first().cloned(),
+            checks: status.checks.clone(),
+            rejected: status.rejected.clone(),
             service: service(objects, &names::live_service_name(&app.name_any()), now),
             preview: service(objects, &names::preview_service_name(&app.name_any()), now),
             colors: Color::ALL.into_iter().filter_map(|color| color_view(objects, color, now)).collect(),

@@ -12,7 +12,7 @@ use bluegreen_core::fence::Token;
 use bluegreen_operator::events::Publisher;
 use bluegreen_operator::leader::Leadership;
 use bluegreen_operator::metrics::Metrics;
-use bluegreen_operator::reconcile::{Clock, Context, reconcile};
+use bluegreen_operator::reconcile::{Checks, Clock, Context, reconcile};
 use bluegreen_operator::send::Writer;
 use bluegreen_operator::stores::{ByApp, Cache, Reduce};
 use kube::runtime::watcher::Event;
@@ -75,8 +75,7 @@ impl Operator {
             metrics.clone(),
             publisher,
             token,
-            "checker".to_owned(),
-            MOST_CHECKS,
+            Checks { image: "checker".to_owned(), most: MOST_CHECKS },
         )
         .with_clock(clock.clone());
         Self {
