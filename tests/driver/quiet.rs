@@ -24,6 +24,13 @@ async fn an_app_at_rest_causes_no_request() {
         spec(),
         spec_with(json!({ "standby": { "replicas": 0 } })),
         spec_with(json!({ "service": { "type": "NodePort" } })),
+        spec_with(
+            json!({ "service": { "type": "ClusterIP", "preview": true, "internalTrafficPolicy": "Cluster",
+            "extraPorts": [{ "name": "dns", "port": 53, "protocol": "UDP" }] } }),
+        ),
+        spec_with(
+            json!({ "commonMetadata": { "labels": { "team": "a" }, "annotations": { "example.com/x": "y" } } }),
+        ),
         spec_with(json!({ "template": { "spec": { "serviceAccountName": "hello" } } })),
     ] {
         let mut rig = Rig::serving(spec).await;

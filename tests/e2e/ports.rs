@@ -1,5 +1,7 @@
 //! More ports than one (`spec.service.extraPorts`): what Kubernetes makes of them.
 
+mod traffic;
+
 use anyhow::{Context, Result, ensure};
 use bluegreen_api::Color::{Blue, Green};
 use serde_json::{Value, json};

@@ -1,0 +1,108 @@
+//! Several ports under traffic, on a real node.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use bluegreen_api::Color::{Blue, Green};
+use bluegreen_cluster::{Cluster, answer_image};
+use bluegreen_load::{Client, Load, Plan};
+use serde_json::{Value, json};
+use tokio::net::UdpSocket;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use crate::harness::{App, Kind, Sandbox, app, setup};
+
+/// Real pods start in their own time.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long a datagram and its answer may take.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// HTTP in the container `app`, with UDP beside it, and a second port of another container that runs the color's image.
+fn answering() -> App {
+    let env = |name: &str, value: &str| json!({"name": name, "value": value});
+    app("hello").with(json!({
+        "image": "localhost/answer",
+        "port": 8080,
+        "readinessProbe": {"httpGet": {"path": "/"}, "periodSeconds": 1},
+        "service": {"type": "NodePort", "extraPorts": [
+            {"name": "grpc", "port": 9090, "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"},
+            {"name": "echo", "port": 7, "targetPort": "echo", "protocol": "UDP"},
+        ]},
+        "template": {"spec": {"terminationGracePeriodSeconds": 5, "containers": [
+            {"name": "app", "env": [env("UDP_PORT", "7007")], "ports": [{"name": "echo", "containerPort": 7007, "protocol": "UDP"}]},
+            {"name": "second", "env": [env("PORT", "8081")], "ports": [{"name": "grpc", "containerPort": 8081}],
+                "readinessProbe": {"tcpSocket": {"port": "grpc"}, "periodSeconds": 1}},
+        ]}},
+    }))
+}
+
+/// A hundred datagrams a second, each from a port of its own, until it is told to stop: how many were sent, and how many came
+/// back.
+fn datagrams(target: SocketAddr, stop: Arc<AtomicBool>) -> JoinHandle<Result<(u64, u64)>> {
+    tokio::spawn(async move {
+        let (mut sent, mut answered) = (0_u64, 0);
+        while !stop.load(Ordering::Relaxed) {
+            let socket = UdpSocket::bind("0.0.0.0:0").await?;
+            socket.connect(target).await?;
+            let said = sent.to_be_bytes();
+            socket.send(&said).await?;
+            let mut heard = [0; 8];
+            let came = timeout(ANSWER, socket.recv(&mut heard)).await;
+            sent += 1;
+            answered += u64::from(matches!(came, Ok(Ok(_))) && heard == said);
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok((sent, answered))
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn is_nothing_lost_on_any_port_while_an_app_is_switched() -> Result<()> {
+    if !Cluster::real_node_wanted()? {
+        return Ok(());
+    }
+    let cluster = setup::real_node().await?;
+    for tag in ["v1", "v2"] {
+        cluster.load_image(&answer_image(cluster.dir()?, "answer", tag)?).await?;
+    }
+    let sandbox = Sandbox::on(cluster, "ports-traffic").await?;
+    let _operator = sandbox.operator()?;
+    sandbox.apply(&answering()).await?;
+    sandbox.within(PATIENCE, "blue serves", |world| world.serves("hello", Blue)).await?;
+    sandbox.within(PATIENCE, "green is warm", |world| world.says("hello", "StandbyReady").is_some()).await?;
+
+    let node = cluster.node_address().context("a node")?;
+    let service = sandbox.world().raw(Kind::Service, "hello").cloned().unwrap_or(Value::Null);
+    let addresses: Vec<SocketAddr> = service["spec"]["ports"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|port| Some(SocketAddr::new(node, port["nodePort"].as_u64()?.try_into().ok()?)))
+        .collect();
+    let [http, grpc, echo] = addresses.as_slice() else { anyhow::bail!("{service}") };
+    let plan = |target| Plan { clients: vec![Client::fresh(50.0)], ..Plan::mixed(target) };
+    let loads = [Load::once_answered(plan(*http)).await?, Load::once_answered(plan(*grpc)).await?];
+    let stop = Arc::new(AtomicBool::new(false));
+    let echoes = datagrams(*echo, stop.clone());
+    for color in [Green, Blue, Green, Blue] {
+        sleep(Duration::from_secs(1)).await;
+        sandbox.activate("hello", color).await?;
+        sandbox.within(PATIENCE, "it serves", |world| world.serves("hello", color)).await?;
+    }
+    sleep(Duration::from_secs(1)).await;
+    stop.store(true, Ordering::Relaxed);
+    for (load, what) in loads.into_iter().zip(["http", "grpc"]) {
+        let report = load.stop().await?;
+        println!("{what}: {report}");
+        ensure!(report.total.failed() == 0, "{what}: {} requests were lost", report.total.failed());
+    }
+    let (sent, answered) = echoes.await??;
+    println!("echo: {answered} of {sent} datagrams answered");
+    ensure!(sent > 0 && answered == sent, "{} datagrams were lost", sent - answered);
+    sandbox.finish().await
+}
