@@ -10,6 +10,7 @@
 mod harness;
 
 mod apps;
+mod checks;
 mod common;
 mod conflicts;
 mod contested;

@@ -64,6 +64,8 @@ pub struct Entry {
     pub name: String,
     /// HTTP status code.
     pub code: u16,
+    /// Whether the user had a right to it; what was refused then, admission refused.
+    pub authorized: bool,
     /// Path and query.
     pub uri: String,
     /// When the request came in.
@@ -140,6 +142,8 @@ fn parse(line: &str) -> Result<Entry> {
         #[serde(default)]
         response_status: Status,
         request_received_timestamp: String,
+        #[serde(default)]
+        annotations: std::collections::BTreeMap<String, String>,
     }
     #[derive(Deserialize)]
     struct User {
@@ -173,7 +177,9 @@ fn parse(line: &str) -> Result<Entry> {
         object_ref,
         response_status,
         request_received_timestamp,
+        annotations,
     } = event;
+    let decision = annotations.get("authorization.k8s.io/decision");
     Ok(Entry {
         stage,
         user: user.username,
@@ -186,6 +192,7 @@ fn parse(line: &str) -> Result<Entry> {
         namespace: object_ref.namespace,
         name: object_ref.name,
         code: response_status.code,
+        authorized: decision.is_some_and(|decision| decision == "allow"),
         uri: request_uri,
         received: request_received_timestamp.parse()?,
     })

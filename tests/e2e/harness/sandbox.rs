@@ -299,6 +299,15 @@ impl Sandbox {
 
     /// As [`Sandbox::finish`], but these are part of the test.
     pub async fn finish_allowing(self, allowed: &[guard::Rule]) -> Result<()> {
+        self.end(allowed, None).await
+    }
+
+    /// As [`Sandbox::finish`], where admission refuses this resource to the operator as a part of the test.
+    pub async fn finish_refused(self, resource: &str) -> Result<()> {
+        self.end(&[], Some(resource)).await
+    }
+
+    async fn end(self, allowed: &[guard::Rule], refused: Option<&str>) -> Result<()> {
         // What was written until now must have been heard of.
         tokio::time::sleep(Duration::from_millis(200)).await;
         let broken: Vec<String> =
@@ -306,7 +315,7 @@ impl Sandbox {
         ensure!(broken.is_empty(), "the guard saw:\n{}\n{}", broken.join("\n"), self.describe()?);
         let unknown = phases::strange_steps(&self.record.events());
         ensure!(unknown.is_empty(), "not in the diagram of docs/concepts.md: {}", unknown.join(", "));
-        let forbidden = self.forbidden()?;
+        let forbidden = self.forbidden(refused)?;
         ensure!(forbidden.is_empty(), "the operator has no right to\n{}", forbidden.join("\n"));
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         namespaces.delete(&self.namespace, &DeleteParams::background()).await?;
@@ -314,9 +323,10 @@ impl Sandbox {
     }
 
     /// What the operator asked for in vain.
-    fn forbidden(&self) -> Result<Vec<String>> {
+    fn forbidden(&self, refused: Option<&str>) -> Result<Vec<String>> {
         let Some(began) = self.began else { return Ok(Vec::new()) };
-        let forbidden = |entry: &Entry| entry.user == self.user.name && entry.code == 403;
+        let is_part = |entry: &Entry| entry.authorized && Some(entry.resource.as_str()) == refused;
+        let forbidden = |entry: &Entry| entry.user == self.user.name && entry.code == 403 && !is_part(entry);
         let entries = self.cluster.audit()?.matching(began, forbidden)?;
         Ok(entries.into_iter().map(|e| format!("{} {} {}", e.verb, e.resource, e.subresource)).collect())
     }
