@@ -61,9 +61,9 @@ pub struct RunArgs {
     #[arg(value_parser = parse_duration)]
     pub write_timeout: Duration,
 
-    /// Image whose program carries out the checks of type `http` and `prometheus`: the operator's own
-    #[arg(long, env = "BLUEGREEN_CHECK_IMAGE", value_name = "IMAGE", default_value = concat!("bluegreen-operator:", env!("CARGO_PKG_VERSION")))]
-    pub check_image: String,
+    /// Image whose program carries out the checks of type `http` and `prometheus`; by default the image of this pod
+    #[arg(long, env = "BLUEGREEN_CHECK_IMAGE", value_name = "IMAGE")]
+    pub check_image: Option<String>,
 
     /// Jobs of checks that run at the same time, in all namespaces together; further ones wait. The operator may exceed it by a
     /// few

@@ -17,7 +17,7 @@ use bluegreen_operator::leader::{self, Leadership, Term};
 use bluegreen_operator::metrics::Metrics;
 use bluegreen_operator::reconcile::{Checks, Context};
 use bluegreen_operator::send::Writer;
-use bluegreen_operator::{shutdown, telemetry};
+use bluegreen_operator::{own_image, shutdown, telemetry};
 use clap::Parser;
 use kube::Client;
 use tokio::task::JoinSet;
@@ -94,11 +94,16 @@ async fn act(
     watches: &Watches,
     metrics: &Metrics,
 ) -> anyhow::Result<()> {
+    let image = match &args.check_image {
+        Some(image) => image.clone(),
+        None => own_image::find(kube, args.lease.pod_name.as_deref()).await,
+    };
+    let checks = Checks { image, most: args.max_running_checks.into() };
     let Some(leadership) = lead(args, kube, shutdown).await? else { return Ok(()) };
     metrics.set_leader(true);
     tracing::info!(epoch = leadership.term.epoch, lease = leadership.term.lease_name, "leading");
     let stop = shutdown.child_token();
-    let context = context(args, kube, &leadership, watches, metrics.clone())?.with_stop(stop.clone());
+    let context = context(args, kube, &leadership, watches, metrics.clone(), checks)?.with_stop(stop.clone());
     let context = Arc::new(context);
 
     let working = async {
@@ -140,6 +145,7 @@ fn context(
     leadership: &Leadership,
     watches: &Watches,
     metrics: Metrics,
+    checks: Checks,
 ) -> anyhow::Result<Context> {
     let client = connection::low_latency_client(connection::for_decisions(kube.clone(), args.write_timeout))?;
     let writer = Writer {
@@ -151,7 +157,6 @@ fn context(
     let instance = leader::unique_identity(args.lease.pod_name.as_deref());
     let events = Publisher::new(client.clone(), instance);
     let token = token(&leadership.term);
-    let checks = Checks { image: args.check_image.clone(), most: args.max_running_checks.into() };
     Ok(Context::new(client, writer, watches.cache.clone(), metrics, events, token, checks))
 }
 
