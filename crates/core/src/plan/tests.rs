@@ -2,6 +2,7 @@
 
 pub(crate) mod fixtures;
 
+mod checks;
 mod children;
 mod drain;
 mod edits;
