@@ -13,7 +13,7 @@ use crate::harness::{World, app};
 #[tokio::test]
 async fn does_nothing_but_another_wish_try_again_what_was_refused() -> Result<()> {
     let check = job("smoke", "Before", &json!({"exit": "1"}));
-    let (sandbox, _operator) = asked("latch", &[check.clone()]).await?;
+    let (sandbox, _operator) = asked("latch", std::slice::from_ref(&check)).await?;
     is_refused(&sandbox, "CheckFailed").await?;
     let jobs = Jobs::of(&sandbox);
     let name = jobs.only("smoke").await?;
