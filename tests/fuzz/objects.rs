@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use arbitrary::{Result, Unstructured};
 use bluegreen_api::{BlueGreenApp, Color, PerColor};
-use bluegreen_core::desired::{self, LiveService, Stored, names};
+use bluegreen_core::desired::{self, Asked, LiveService, Stored, names};
 use bluegreen_core::observe::{Proof, Snapshot};
+use bluegreen_core::plan::Run;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
@@ -14,6 +15,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 const TOKEN: &str = "0a1b2c3d.3.0";
+
+/// When everything began.
+const START: &str = "2026-01-01T00:00:00Z";
 
 /// All objects of one app.
 #[derive(Clone, Debug)]
@@ -27,12 +31,13 @@ pub struct Objects {
     slices: PerColor<Value>,
     replica_sets: PerColor<Value>,
     pods: PerColor<Vec<Value>>,
+    jobs: Vec<Value>,
 }
 
 fn app(u: &mut Unstructured<'_>) -> Result<Value> {
     let replicas = u.int_in_range(1..=3)?;
     let policy = if u.ratio(1, 4)? { "RollingUpdate" } else { "Freeze" };
-    Ok(json!({
+    let mut app = json!({
         "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp",
         "metadata": {"name": "hello", "namespace": "n", "uid": "app", "generation": 4, "resourceVersion": "9"},
         "spec": {
@@ -52,7 +57,52 @@ fn app(u: &mut Unstructured<'_>) -> Result<Value> {
             "conditions": [{"type": "Ready", "status": "True", "reason": "Serving", "message": "serves",
                             "lastTransitionTime": "2026-01-01T00:00:00Z", "observedGeneration": 4}],
         },
-    }))
+    });
+    if u.ratio(1, 2)? {
+        check(u, &mut app)?;
+    }
+    Ok(app)
+}
+
+/// A switch to green is under way, with a check of each kind.
+fn check(u: &mut Unstructured<'_>, app: &mut Value) -> Result<()> {
+    app["spec"]["active"] = json!("green");
+    app["spec"]["checks"] = json!([
+        {"name": "smoke", "when": "Before", "job": {"template": {"metadata": {"labels": {"a": "b"}}, "spec": {
+            "containers": [{"name": "c", "image": "x", "env": [{"name": "A", "value": "$(BLUEGREEN_URL)"}]}]}}}},
+        {"name": "answers", "when": "Before", "http": {"path": "/x", "status": "200-299", "httpHeaders": [
+            {"name": "A", "value": "b"}]}},
+        {"name": "errors", "when": "After", "prometheus": {"address": "http://prom:9090", "query": "up", "max": "1",
+            "tokenSecret": {"name": "s", "key": "k"}}},
+    ]);
+    app["status"]["switch"] = json!({"from": "blue", "to": "green", "startedAt": START, "generation": 4});
+    let of = |name: &str, when: &str, result: &str| {
+        json!({"name": name, "when": when, "color": "green", "revision": 1, "generation": 4, "hash": "h",
+            "attempts": 1, "result": result, "startedAt": START, "message": "m"})
+    };
+    let result = *u.choose(&["Running", "Passed", "Failed", "Inconclusive"])?;
+    app["status"]["checks"] = json!([of("smoke", "Before", result), of("errors", "After", "Running")]);
+    if u.ratio(1, 3)? {
+        app["status"]["rejected"] = json!({"color": "green", "revision": 1, "block": "b", "checks": "c",
+            "check": "smoke", "when": "Before", "result": "Failed", "message": "m", "at": START});
+    }
+    Ok(())
+}
+
+/// The first Job of each check, which has ended in one way or another.
+fn jobs(u: &mut Unstructured<'_>, app: &BlueGreenApp) -> Result<Vec<Value>> {
+    let run = Run { color: Color::Green, revision: 1, generation: 4, open: true, guarded: true };
+    let asked = Asked { image: "team/hello:v2", address: Some("10.0.0.9"), checker: "operator" };
+    let mut jobs = Vec::new();
+    for check in &app.spec.checks {
+        let mut job = desired::job(app, &run, check, 1, &asked);
+        let type_ = *u.choose(&["Complete", "Failed", "Suspended"])?;
+        let reason = *u.choose(&["PodFailurePolicy", "BackoffLimitExceeded"])?;
+        let condition = json!({"type": type_, "status": "True", "reason": reason, "message": "m"});
+        job["status"] = json!({"conditions": [condition]});
+        jobs.push(job);
+    }
+    Ok(jobs)
 }
 
 fn owned(name: &str, uid: &str, by: &str) -> Value {
@@ -78,6 +128,7 @@ impl Objects {
         let app = app(u)?;
         let real: BlueGreenApp = serde_json::from_value(app.clone()).unwrap();
         let count = real.spec.replicas;
+        let jobs = jobs(u, &real)?;
         let live = LiveService {
             selects: Some(Color::Blue),
             active: Some(Color::Blue),
@@ -114,6 +165,7 @@ impl Objects {
                 owned(&format!("{color}-set"), &format!("{color}-set"), color.as_str())
             }),
             pods,
+            jobs,
             app,
         })
     }
@@ -123,6 +175,7 @@ impl Objects {
         for _ in 0..u.int_in_range(1..=6)? {
             let mut all: Vec<&mut Value> = vec![&mut self.app, &mut self.service, &mut self.live_slice];
             all.extend(&mut self.revisions);
+            all.extend(&mut self.jobs);
             for part in
                 [&mut self.color_services, &mut self.deployments, &mut self.slices, &mut self.replica_sets]
             {
@@ -163,7 +216,7 @@ impl Objects {
             color_services: PerColor::from_fn(|color| from(self.color_services.get(color)).map(Arc::new)),
             deployments: PerColor::from_fn(|color| from(self.deployments.get(color)).map(Arc::new)),
             live_slices: some(&self.live_slice),
-            jobs: None,
+            jobs: Some(self.jobs.iter().filter_map(from).map(Arc::new).collect()),
             color_slices: PerColor::from_fn(|color| some(self.slices.get(color))),
             proof: PerColor::from_fn(|color| Some(proof(color))),
             app: Arc::new(app),
