@@ -292,6 +292,8 @@ fn of_color(app: &str, slice: &str) -> Option<Color> {
 fn is_about(app: &str, record: &Record) -> bool {
     let request = &record.request;
     if request.is_watch()
+        // The model knows no preview, on which nothing depends.
+        || request.name.ends_with("-preview")
         || !matches!(
             request.resource.as_str(),
             "bluegreenapps"

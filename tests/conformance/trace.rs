@@ -93,7 +93,7 @@ impl Builder<'_> {
                 let service = write.object["metadata"]["labels"]["kubernetes.io/service-name"].as_str()?;
                 service.starts_with(self.reader.name.as_str()).then_some(Object::Slices)
             }
-            Kind::Pod => None,
+            Kind::Pod | Kind::Job => None,
         }
     }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::contested::webhook::{Webhook, register};
-use crate::harness::{Kind, Sandbox, app, cluster};
+use crate::harness::{Kind, Sandbox, World, app, cluster};
 use crate::tls::Tls;
 
 const RIGHTS: &str = include_str!("../../config/rbac/role.yaml");
@@ -49,6 +49,19 @@ async fn is_every_right_used_and_none_missing() -> Result<()> {
         sandbox.edit("hello", tag).await?;
         sandbox.until("it serves", |world| world.serves("hello", color)).await?;
     }
+    // A check whose Job passes, and whose Job nothing needs once its switch is canceled.
+    let template = json!({
+        "metadata": {"annotations": {"test.bluegreen.dev/exit": "0"}},
+        "spec": {"containers": [{"name": "c", "image": "team/check"}]},
+    });
+    let check = json!([{"name": "smoke", "when": "Before", "job": {"template": template}}]);
+    sandbox.edit("hello", json!({"checks": check, "active": "blue", "blue": {"tag": "v20"}})).await?;
+    sandbox.until("blue serves", |world| world.serves("hello", Blue)).await?;
+    sandbox.edit("hello", json!({"active": "green", "green": {"tag": "v21"}})).await?;
+    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
+    sandbox.edit("hello", json!({"checks": null})).await?;
+    let no_jobs = |world: &World| world.all(Kind::Job).next().is_none();
+    sandbox.until("the Jobs are gone", no_jobs).await?;
     // An Event that repeats another is a patch of it.
     for _ in 0..2 {
         sandbox

@@ -161,7 +161,7 @@ impl Replay<'_> {
             Kind::Service => self.service(event, before, foreign),
             Kind::Deployment => self.deployment(event, before, foreign),
             Kind::Slice => self.slices(event),
-            Kind::Pod | Kind::Revision => {}
+            Kind::Pod | Kind::Revision | Kind::Job => {}
         }
         if foreign && event.kind != Kind::App {
             self.note(event, format!("the test edits {:?} {}", event.kind, event.name));

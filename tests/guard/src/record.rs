@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use bluegreen_api::BlueGreenApp;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{Api, ApiResource, DynamicObject, ListParams, WatchEvent, WatchParams};
@@ -36,11 +37,13 @@ pub enum Kind {
     Revision,
     /// `Pod`.
     Pod,
+    /// `Job`.
+    Job,
 }
 
 impl Kind {
-    const ALL: [Self; 6] =
-        [Self::App, Self::Service, Self::Deployment, Self::Slice, Self::Revision, Self::Pod];
+    const ALL: [Self; 7] =
+        [Self::App, Self::Service, Self::Deployment, Self::Slice, Self::Revision, Self::Pod, Self::Job];
 
     fn resource(self) -> ApiResource {
         match self {
@@ -50,6 +53,7 @@ impl Kind {
             Self::Slice => ApiResource::erase::<EndpointSlice>(&()),
             Self::Revision => ApiResource::erase::<ControllerRevision>(&()),
             Self::Pod => ApiResource::erase::<Pod>(&()),
+            Self::Job => ApiResource::erase::<Job>(&()),
         }
     }
 
