@@ -159,10 +159,9 @@ struct Shell<'a> {
 impl Shell<'_> {
     async fn run(&mut self, memory: &mut AppMemory) -> Result<Duration, Error> {
         let context = self.context;
-        let is_full =
-            || context.cache.checks_are_full(&self.app.namespace().unwrap_or_default(), context.checks.most);
-        let full = !self.app.spec.checks.is_empty() && is_full();
-        let observer = AppObserver { token: &context.token, full };
+        let namespace = self.app.namespace().unwrap_or_default();
+        let is_full = || context.cache.checks_are_full(&namespace, context.checks.most);
+        let observer = AppObserver { token: &context.token, is_full: &is_full };
         let AppMemory { pass, switch_began } = memory;
         let mut pass = Pass::new(&observer, pass);
         let mut command = pass.woke(context.cache.snapshot(self.app), context.clock.now());

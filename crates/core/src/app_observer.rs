@@ -1,5 +1,6 @@
 //! A pass on Kubernetes objects.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::drain::{Endpoints, Held};
@@ -12,12 +13,19 @@ use bluegreen_api::{BlueGreenAppStatus, Color, PerColor};
 use kube::ResourceExt;
 
 /// Observes snapshots for one leader.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct AppObserver<'a> {
     /// This leader's token; its attempt is zero.
     pub token: &'a Token,
-    /// As many Jobs of checks run in the cluster as may: no other one is to begin now.
-    pub full: bool,
+    /// Returns true if as many Jobs of checks run in the cluster as may: no other one is to begin now. It looks at all of them,
+    /// so it is asked only where one may have to begin.
+    pub is_full: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl fmt::Debug for AppObserver<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("AppObserver").field("token", self.token).finish_non_exhaustive()
+    }
 }
 
 impl Observer for AppObserver<'_> {
@@ -53,7 +61,7 @@ impl Observer for AppObserver<'_> {
     fn observe(&self, snapshot: &Snapshot, routing: Routing, attempt: u32, held: Held, now: Now) -> Observed {
         let mut facts =
             observe::observe(snapshot, routing, &self.token.with_attempt(attempt), held, now.wall);
-        facts.checks.full = self.full;
+        facts.checks.full = facts.checks.may_begin() && (self.is_full)();
         facts
     }
 

@@ -333,9 +333,8 @@ pub struct Plan {
 impl Plan {
     /// The switch has everything but its record in the status, which comes first: see `checks::is_recorded`.
     pub fn announces(&self, seen: &Observed) -> bool {
-        let ready = matches!(self.stage, Stage::Switching { to } if self.live != Live::Selected(to));
-        let is_recorded = |to| checks::is_recorded(seen, to);
-        self.actions.is_empty() && ready && !self.stage.target().is_some_and(is_recorded)
+        let Stage::Switching { to } = self.stage else { return false };
+        self.actions.is_empty() && self.live != Live::Selected(to) && !checks::is_recorded(seen, to)
     }
 
     /// The color that the Service is about to move to from the other one, if this is a step of that and nothing else: its
@@ -353,11 +352,17 @@ impl Plan {
 }
 
 impl Stage {
-    /// The target of the switch that is ready to be made.
-    fn target(self) -> Option<Color> {
+    /// Nothing is changed but, while paused, the size of the live color; so nothing is found out of it either.
+    fn stands_still(self) -> bool {
         match self {
-            Self::Switching { to } => Some(to),
-            _ => None,
+            Self::Yielding | Self::Invalid | Self::Paused | Self::Pausing => true,
+            Self::Preparing { .. }
+            | Self::Checking { .. }
+            | Self::Switching { .. }
+            | Self::Watching { .. }
+            | Self::Draining { .. }
+            | Self::Serving
+            | Self::Unready { .. } => false,
         }
     }
 }

@@ -39,10 +39,7 @@ impl Failure {
             }
             Outcome::Done | Outcome::Stale | Outcome::Gone | Outcome::NotLeading => return None,
         };
-        let check = action.and_then(|action| match action {
-            Action::RunCheck { check, .. } => Some(*check),
-            _ => None,
-        });
+        let check = if let Some(Action::RunCheck { check, .. }) = action { Some(*check) } else { None };
         Some(Self { color: action.and_then(Action::color), check, kind, words })
     }
 }

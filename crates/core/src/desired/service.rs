@@ -54,13 +54,7 @@ pub fn is_dual_stack(service: Option<&Service>) -> bool {
 #[must_use]
 pub fn color_service(app: &BlueGreenApp, color: Color, dual_stack: bool) -> Value {
     let name = app.metadata.name.as_deref().unwrap_or_default();
-    let mut spec = json!({
-        "type": "ClusterIP",
-        "selector": selector(name, color.as_str()),
-        "ports": ports::ports(&app.spec),
-        "sessionAffinity": "None",
-    });
-    families(&mut spec, &app.spec.service);
+    let mut spec = inside_spec(app, color);
     if dual_stack && spec["ipFamilyPolicy"].is_null() {
         spec["ipFamilyPolicy"] = json!("PreferDualStack");
     }
@@ -75,9 +69,8 @@ pub fn color_service(app: &BlueGreenApp, color: Color, dual_stack: bool) -> Valu
     json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
 }
 
-/// Returns the server-side apply body of the ClusterIP Service `NAME-preview`, which selects this color.
-#[must_use]
-pub fn preview_service(app: &BlueGreenApp, color: Color) -> Value {
+/// The spec of a Service of one color that is reached from inside the cluster.
+fn inside_spec(app: &BlueGreenApp, color: Color) -> Value {
     let name = app.metadata.name.as_deref().unwrap_or_default();
     let mut spec = json!({
         "type": "ClusterIP",
@@ -86,6 +79,14 @@ pub fn preview_service(app: &BlueGreenApp, color: Color) -> Value {
         "sessionAffinity": "None",
     });
     families(&mut spec, &app.spec.service);
+    spec
+}
+
+/// Returns the server-side apply body of the ClusterIP Service `NAME-preview`, which selects this color.
+#[must_use]
+pub fn preview_service(app: &BlueGreenApp, color: Color) -> Value {
+    let name = app.metadata.name.as_deref().unwrap_or_default();
+    let spec = inside_spec(app, color);
     let mut metadata = metadata(app, &names::preview_service_name(name), &[]);
     // The selector is compared by itself.
     let mut declared = json!({"spec": spec, "common": common::hash(app)});

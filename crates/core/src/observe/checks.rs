@@ -1,14 +1,16 @@
 //! What the status records of checks, and what their Jobs say.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
-use kube::{Resource, ResourceExt};
 
-use super::{Snapshot, is_app, since};
+use super::owner::is_controlled;
+use super::{Snapshot, since};
 use crate::desired;
+use crate::plan::checks::ATTEMPTS;
 use crate::plan::{CheckFacts, CheckJob, Checks, ColorFacts, Live, Rejected, Run, Verdict};
 use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Check, CheckResult, CheckStatus, CheckTime, PerColor};
 
@@ -55,12 +57,12 @@ fn rejected(
     let color = rejected.color;
     let current = colors.get(color).current.map(|current| current.number);
     let serves = live.color() == Some(color) && current == Some(rejected.revision);
-    let is_same_block = desired::block_hash(&app.spec, color).as_ref() == Some(&rejected.block);
+    let is_same_block = || desired::block_hash(&app.spec, color).as_ref() == Some(&rejected.block);
     let has_way_back = rejected.when == CheckTime::Before || app.spec.color(color.other()).is_some();
     let stands = has_way_back
         && app.spec.active == color
         && desired::checks_hash(&app.spec) == rejected.checks
-        && (is_same_block || serves);
+        && (serves || is_same_block());
     stands.then_some(Rejected { color, when: rejected.when, result: rejected.result })
 }
 
@@ -124,29 +126,28 @@ fn left(check: &Check, entry: &CheckStatus, now: Timestamp) -> Duration {
 /// The newest Job of a check.
 fn job(seen: &Snapshot, run: &Run, check: &Check) -> CheckJob {
     let Some(jobs) = &seen.jobs else { return CheckJob::Unread };
-    let newest = (1..=crate::plan::checks::ATTEMPTS).rev().find_map(|attempt| {
-        let name = desired::job_name(&seen.app, run, check, attempt);
-        jobs.iter().find(|job| job.metadata.name.as_ref() == Some(&name)).map(|job| (attempt, job))
+    if jobs.is_empty() {
+        return CheckJob::Absent;
+    }
+    let newest = (1..=ATTEMPTS).rev().find_map(|attempt| {
+        named(jobs, &desired::job_name(&seen.app, run, check, attempt)).map(|job| (attempt, job))
     });
     match newest {
         None => CheckJob::Absent,
-        Some((_, job)) if !is_own(&seen.app, job) => CheckJob::Foreign,
+        // Only what this very app controls is believed: a verdict may move traffic.
+        Some((_, job)) if !is_controlled(&seen.app, job.as_ref()) => CheckJob::Foreign,
         Some((attempt, job)) => CheckJob::Ours { attempt, result: result(job) },
     }
 }
 
 /// Finds the Job of a check, to tell of it.
 pub fn job_of<'a>(seen: &'a Snapshot, run: &Run, check: &Check, attempt: u8) -> Option<&'a Arc<Job>> {
-    let name = desired::job_name(&seen.app, run, check, attempt);
-    seen.jobs.iter().flatten().find(|job| job.metadata.name.as_ref() == Some(&name) && is_own(&seen.app, job))
+    let job = named(seen.jobs.as_deref()?, &desired::job_name(&seen.app, run, check, attempt))?;
+    is_controlled(&seen.app, job.as_ref()).then_some(job)
 }
 
-/// Only what this very app controls is believed: a verdict may move traffic.
-fn is_own(app: &BlueGreenApp, job: &Job) -> bool {
-    let owners = job.owner_references().iter();
-    owners
-        .filter(|owner| owner.controller == Some(true))
-        .any(|owner| is_app(owner) && Some(&owner.uid) == app.meta().uid.as_ref())
+fn named<'a>(jobs: &'a [Arc<Job>], name: &str) -> Option<&'a Arc<Job>> {
+    jobs.iter().find(|job| job.metadata.name.as_deref() == Some(name))
 }
 
 /// The condition with which the Job controller ends a Job.
@@ -167,18 +168,19 @@ fn result(job: &Job) -> CheckResult {
 
 /// The Jobs of this app that nothing needs any more: of another run, or still running after their verdict.
 pub fn strays(seen: &Snapshot, run: Option<&Run>, all: &[CheckFacts]) -> Vec<Arc<Job>> {
+    let Some(jobs) = seen.jobs.as_ref().filter(|jobs| !jobs.is_empty()) else { return Vec::new() };
+    // The Jobs that a check may have, and whether it is over. A name is a hash, so each is made once.
+    let mut known: HashMap<String, bool> = HashMap::new();
+    if let Some(run) = run {
+        for (check, facts) in seen.app.spec.checks.iter().zip(all) {
+            let names = (1..=ATTEMPTS).map(|attempt| desired::job_name(&seen.app, run, check, attempt));
+            known.extend(names.map(|name| (name, facts.is_final())));
+        }
+    }
     let is_needed = |job: &Job| {
-        seen.app.spec.checks.iter().zip(all).any(|(check, facts)| {
-            let is_over = facts.recorded.is_some_and(|verdict| verdict.result.is_final());
-            let is_kept = ended(job).is_some() || !is_over;
-            let names = |run: &Run| {
-                (1..=crate::plan::checks::ATTEMPTS).any(|attempt| {
-                    job.metadata.name == Some(desired::job_name(&seen.app, run, check, attempt))
-                })
-            };
-            is_kept && run.is_some_and(names)
-        })
+        let is_over = job.metadata.name.as_ref().and_then(|name| known.get(name));
+        is_over.is_some_and(|is_over| !is_over || ended(job).is_some())
     };
-    let jobs = seen.jobs.iter().flatten().filter(|job| is_own(&seen.app, job));
-    jobs.filter(|job| job.metadata.deletion_timestamp.is_none() && !is_needed(job)).cloned().collect()
+    let own = jobs.iter().filter(|job| is_controlled(&seen.app, job.as_ref()));
+    own.filter(|job| job.metadata.deletion_timestamp.is_none() && !is_needed(job)).cloned().collect()
 }

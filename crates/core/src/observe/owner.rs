@@ -80,7 +80,7 @@ fn whose<K: Resource>(app: &BlueGreenApp, object: &K) -> Whose {
         return unowned(app, object);
     };
     let same_kind = is_app(owner);
-    if same_kind && Some(&owner.uid) == app.meta().uid.as_ref() {
+    if is_this(app, owner) {
         Whose::Ours
     } else if same_kind && owner.name == app.name_any() {
         Whose::Collecting
@@ -88,6 +88,16 @@ fn whose<K: Resource>(app: &BlueGreenApp, object: &K) -> Whose {
         let OwnerReference { kind, name, .. } = owner;
         Whose::Strange(Stranger::Controlled(format!("{kind} {name}")))
     }
+}
+
+/// Returns true if this very app controls the object.
+pub(super) fn is_controlled<K: Resource>(app: &BlueGreenApp, object: &K) -> bool {
+    let mut owners = object.owner_references().iter().filter(|owner| owner.controller == Some(true));
+    owners.any(|owner| is_this(app, owner))
+}
+
+fn is_this(app: &BlueGreenApp, owner: &OwnerReference) -> bool {
+    is_app(owner) && Some(&owner.uid) == app.meta().uid.as_ref()
 }
 
 /// Returns true if this owner is a BlueGreenApp, whichever it is.

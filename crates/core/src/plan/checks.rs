@@ -99,8 +99,18 @@ pub struct Rejected {
 
 impl CheckFacts {
     /// The check is over, as the status has it.
-    pub(super) fn is_final(&self) -> bool {
+    pub fn is_final(&self) -> bool {
         self.recorded.is_some_and(|verdict| verdict.result.is_final())
+    }
+
+    /// Its deadline has passed without a verdict.
+    pub(super) fn is_late(&self) -> bool {
+        self.recorded.is_some_and(|verdict| verdict.left.is_zero())
+    }
+
+    /// There is no Job of it, and no verdict either.
+    fn lacks_job(&self) -> bool {
+        !self.is_final() && self.job == CheckJob::Absent
     }
 
     fn has_begun(&self) -> bool {
@@ -118,9 +128,9 @@ impl Checks {
         self.all.iter().filter(move |check| check.when == when)
     }
 
-    /// Those of them that decide something.
-    fn enforced(&self, when: CheckTime) -> impl Iterator<Item = &CheckFacts> {
-        self.at(when).filter(|check| check.enforced)
+    /// Returns true if a Job may have to be created. Only then it matters whether there is [room](Self::full).
+    pub fn may_begin(&self) -> bool {
+        self.run.is_some() && self.all.iter().any(CheckFacts::lacks_job)
     }
 }
 
@@ -145,16 +155,30 @@ pub(super) fn goes_back(intent: &Intent, seen: &Observed, live: Live) -> bool {
 /// Returns true if a switch to `color` waits for no check: its revision has served before, and was not left before the checks
 /// after that switch had passed.
 pub fn is_exempt(seen: &Observed, color: Color) -> bool {
-    let facts = seen.colors.get(color);
-    let number = facts.current.map(|current| current.number);
-    let is_suspect = number.is_some() && *seen.checks.unproven.get(color) == number;
-    facts.served && !(is_suspect && seen.checks.enforced(CheckTime::After).next().is_some())
+    let is_enforced = seen.checks.at(CheckTime::After).any(|check| check.enforced);
+    seen.colors.get(color).served && !(is_enforced && is_suspect(seen, color))
 }
 
-/// Returns true if the run is about the present revision of `color`.
-fn is_about(seen: &Observed, color: Color) -> bool {
-    let current = seen.colors.get(color).current.map(|current| current.number);
-    seen.checks.run.is_some_and(|run| run.color == color && Some(run.revision) == current)
+/// The number of the present revision of `color`.
+fn current(seen: &Observed, color: Color) -> Option<i64> {
+    seen.colors.get(color).current.map(|current| current.number)
+}
+
+/// Returns true if the present revision of `color` is recorded as unproven.
+fn is_suspect(seen: &Observed, color: Color) -> bool {
+    let current = current(seen, color);
+    current.is_some() && *seen.checks.unproven.get(color) == current
+}
+
+/// The run that is about the present revision of `color`.
+fn run_of(seen: &Observed, color: Color) -> Option<Run> {
+    let current = current(seen, color);
+    seen.checks.run.filter(|run| run.color == color && Some(run.revision) == current)
+}
+
+/// Returns true if that run is about a switch that is under way.
+fn is_open(seen: &Observed, color: Color) -> bool {
+    run_of(seen, color).is_some_and(|run| run.open)
 }
 
 /// Checks whether the checks let the Service be pointed at `color`, which passes the gate.
@@ -168,14 +192,13 @@ pub(super) fn passed(intent: &Intent, seen: &Observed, live: Live, color: Color)
     if goes_back(intent, seen, live) {
         return Err(Missing::Unproven);
     }
-    let is_open = is_about(seen, color) && seen.checks.run.is_some_and(|run| run.open);
     let passed = |check: &CheckFacts| match check.enforced {
         true => check.is(CheckResult::Passed),
         // What only reports has begun, so that it is not left out.
         false => check.has_begun(),
     };
     let mut before = seen.checks.at(CheckTime::Before).peekable();
-    Ok(before.peek().is_none() || (is_open && before.all(passed)))
+    Ok(before.peek().is_none() || (is_open(seen, color) && before.all(passed)))
 }
 
 /// Returns true if the status records what it must before `to` is selected: that a switch is under way, and, where checks
@@ -184,8 +207,7 @@ pub(super) fn passed(intent: &Intent, seen: &Observed, live: Live, color: Color)
 /// Without the first, if the user switches to green and back between two reads, nothing would show that green was live, and
 /// its drain would be skipped. Without the second, a color that is left in the middle of its checks would count as proven.
 pub(super) fn is_recorded(seen: &Observed, to: Color) -> bool {
-    let is_this = is_about(seen, to) && seen.checks.run.is_some_and(|run| run.open);
-    seen.recorded.switching && ((is_this && is_suspect(seen, to)) || !is_guarded(seen, to))
+    seen.recorded.switching && ((is_open(seen, to) && is_suspect(seen, to)) || !is_guarded(seen, to))
 }
 
 /// Returns true if checks follow a switch to `to`.
@@ -196,28 +218,21 @@ pub(crate) fn is_guarded(seen: &Observed, to: Color) -> bool {
 /// Returns true if the checks after the switch to the live color are not over yet.
 pub(super) fn is_watched(seen: &Observed, live: Live) -> bool {
     let Live::Selected(color) = live else { return false };
-    let is_open = is_about(seen, color) && seen.checks.run.is_some_and(|run| run.open);
-    let waits = |check: &CheckFacts| !check.has_begun() || (holds_color(seen, check) && !check.is_final());
-    is_open
+    let waits = |check: &CheckFacts| !check.has_begun() || may_take_back(seen, check);
+    is_open(seen, color)
         && seen.checks.rejected.is_none()
         && is_suspect(seen, color)
         && seen.checks.at(CheckTime::After).any(waits)
 }
 
-/// Returns true if what this check finds may take the switch back, so that the old color is kept for it.
-fn holds_color(seen: &Observed, check: &CheckFacts) -> bool {
-    check.enforced && seen.checks.run.is_some_and(|run| run.guarded)
-}
-
-fn is_suspect(seen: &Observed, color: Color) -> bool {
-    let number = seen.colors.get(color).current.map(|it| it.number);
-    number.is_some() && *seen.checks.unproven.get(color) == number
+/// Returns true if what this check finds may still take the switch back, so that the old color is kept for it.
+fn may_take_back(seen: &Observed, check: &CheckFacts) -> bool {
+    check.enforced && seen.checks.run.is_some_and(|run| run.guarded) && !check.is_final()
 }
 
 /// Returns true if the checks after the switch may still take it back, so that the old color must stay as it is.
 pub(super) fn holds_old(seen: &Observed, live: Live) -> bool {
-    let may = |check: &CheckFacts| holds_color(seen, check) && !check.is_final();
-    is_watched(seen, live) && seen.checks.at(CheckTime::After).any(may)
+    is_watched(seen, live) && seen.checks.at(CheckTime::After).any(|check| may_take_back(seen, check))
 }
 
 /// The Jobs that are to be created now.
@@ -233,25 +248,24 @@ pub fn is_queued(intent: &Intent, seen: &Observed) -> bool {
 
 /// The Jobs that are to be created as soon as there is room.
 fn due(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
-    let Some(run) = seen.checks.run else { return Vec::new() };
-    if run.color != intent.active || !is_about(seen, run.color) || seen.checks.rejected.is_some() {
+    let color = intent.active;
+    let Some(run) = run_of(seen, color).filter(|_| seen.checks.rejected.is_none()) else {
         return Vec::new();
-    }
-    let is_live = live == Live::Selected(run.color);
+    };
+    let is_live = live == Live::Selected(color);
     let is_due = |check: &CheckFacts| match check.when {
         CheckTime::Before => {
-            !is_live && run.open && !is_exempt(seen, run.color) && gate(intent, seen, run.color).is_ok()
+            !is_live && run.open && !is_exempt(seen, color) && gate(intent, seen, color).is_ok()
         }
         // The first answers are those of the new color alone.
         CheckTime::After => {
             let begins = run.open && seen.elapsed.cleared.is_some() && seen.elapsed.moved.is_some();
-            is_live && is_suspect(seen, run.color) && (begins || check.has_begun())
+            is_live && is_suspect(seen, color) && (begins || check.has_begun())
         }
     };
     let job = |(index, check): (usize, &CheckFacts)| {
         let attempt = check.recorded.map_or(0, |verdict| verdict.attempts).saturating_add(1);
-        let is_late = check.recorded.is_some_and(|verdict| verdict.left.is_zero());
-        let wanted = !check.is_final() && !is_late && check.job == CheckJob::Absent && attempt <= ATTEMPTS;
+        let wanted = check.lacks_job() && !check.is_late() && attempt <= ATTEMPTS;
         (wanted && is_due(check)).then_some(Action::RunCheck { check: u8::try_from(index).ok()?, attempt })
     };
     seen.checks.all.iter().enumerate().filter_map(job).collect()

@@ -32,11 +32,11 @@ pub enum Because {
 /// the check with this index, or does not answer.
 pub fn entries(seen: &Observed, plan: &Plan, refused: Option<u8>) -> Vec<Option<Entry>> {
     let checks = &seen.checks;
-    let is_paused = matches!(plan.stage, Stage::Paused | Stage::Pausing | Stage::Yielding | Stage::Invalid);
+    let stands_still = plan.stage.stands_still();
     let now = |(index, check): (usize, &CheckFacts)| {
         let recorded =
             check.recorded.map(|it| Entry { result: it.result, attempts: it.attempts, because: None });
-        if is_paused { recorded } else { entry(check, recorded, refused.map(usize::from) == Some(index)) }
+        if stands_still { recorded } else { entry(check, recorded, refused.map(usize::from) == Some(index)) }
     };
     let mut entries: Vec<Option<Entry>> = checks.all.iter().enumerate().map(now).collect();
     for when in [CheckTime::Before, CheckTime::After] {
@@ -50,7 +50,7 @@ fn entry(check: &CheckFacts, recorded: Option<Entry>, is_refused: bool) -> Optio
     if recorded.is_some_and(|entry| entry.result.is_final()) {
         return recorded;
     }
-    let is_late = check.recorded.is_some_and(|verdict| verdict.left.is_zero());
+    let is_late = check.is_late();
     let attempts = recorded.map_or(0, |entry| entry.attempts);
     let cannot_tell =
         |because| Some(Entry { result: CheckResult::Inconclusive, attempts, because: Some(because) });
@@ -78,8 +78,8 @@ fn end_others(checks: &Checks, when: CheckTime, entries: &mut [Option<Entry>]) {
     if !checks.all.iter().zip(entries.iter()).any(failed) {
         return;
     }
-    for (check, entry) in checks.all.iter().zip(entries.iter_mut()).filter(|(check, _)| check.when == when) {
-        if let Some(entry) = entry.as_mut().filter(|entry| check.when == when && !entry.result.is_final()) {
+    for (_, entry) in checks.all.iter().zip(entries.iter_mut()).filter(|(check, _)| check.when == when) {
+        if let Some(entry) = entry.as_mut().filter(|entry| !entry.result.is_final()) {
             *entry = Entry { result: CheckResult::Inconclusive, because: Some(Because::Ended), ..*entry };
         }
     }
@@ -90,12 +90,11 @@ fn end_others(checks: &Checks, when: CheckTime, entries: &mut [Option<Entry>]) {
 pub fn refusal(seen: &Observed, plan: &Plan, entries: &[Option<Entry>]) -> Option<(u8, Rejected)> {
     let checks = &seen.checks;
     let run = checks.run.filter(|run| run.open && checks.rejected.is_none())?;
-    let is_paused = matches!(plan.stage, Stage::Paused | Stage::Pausing | Stage::Yielding | Stage::Invalid);
     let when = match plan.live {
         Live::Selected(live) if live == run.color => CheckTime::After,
         Live::Selected(_) | Live::Lost(_) | Live::Never => CheckTime::Before,
     };
-    if is_paused || (when == CheckTime::After && !run.guarded) {
+    if plan.stage.stands_still() || (when == CheckTime::After && !run.guarded) {
         return None;
     }
     // A switch is taken back by a verdict that comes in now, or never: one that was recorded while there was nothing to go back

@@ -151,9 +151,7 @@ pub(super) fn rejected(report: &Report, rejection: &Rejection) -> String {
 
 /// Which checks run.
 pub(super) fn running(report: &Report, when: CheckTime, color: Color) -> String {
-    let waits = |(check, facts): &(&Check, &crate::plan::CheckFacts)| {
-        check.when == when && !facts.recorded.is_some_and(|verdict| verdict.result.is_final())
-    };
+    let waits = |(check, facts): &(&Check, &crate::plan::CheckFacts)| check.when == when && !facts.is_final();
     let all = report.app.spec.checks.iter().zip(&report.seen.checks.all);
     let names: Vec<&str> = all.filter(waits).map(|(check, _)| check.name.as_str()).collect();
     let refused = report.problems.failure.as_ref().filter(|failure| failure.check.is_some());
@@ -175,8 +173,7 @@ pub(super) fn doubts(report: &Report, live: Color) -> Option<String> {
     let run = report.seen.checks.run.filter(|run| run.color == live)?;
     let old = report.app.status.as_ref()?;
     let doubt = |check: &Check| {
-        let entry = crate::observe::check_entry(old, &run, check)
-            .filter(|_| check.enforce && check.when == CheckTime::After)?;
+        let entry = crate::observe::check_entry(old, &run, check)?;
         let says = match entry.result {
             CheckResult::Failed => "failed",
             CheckResult::Inconclusive => "can't tell",
@@ -185,6 +182,7 @@ pub(super) fn doubts(report: &Report, live: Color) -> Option<String> {
         let why = entry.message.as_ref().map_or_else(String::new, |message| format!(": {message}"));
         Some(format!("check {} {says}{why}", check.name))
     };
-    let doubts: Vec<String> = report.app.spec.checks.iter().filter_map(doubt).collect();
+    let after = report.app.spec.checks.iter().filter(|check| check.enforce && check.when == CheckTime::After);
+    let doubts: Vec<String> = after.filter_map(doubt).collect();
     (!doubts.is_empty()).then(|| doubts.join(", "))
 }

@@ -4,8 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Report, record};
 use crate::plan::{Live, Stage};
-use bluegreen_api::Cause;
-use bluegreen_api::{BlueGreenAppStatus, Color, ColorStatus, HistoryEntry, SwitchStatus};
+use bluegreen_api::{BlueGreenAppStatus, Cause, Color, ColorStatus, HistoryEntry, SwitchStatus};
 
 /// How many switches the history keeps.
 const HISTORY: usize = 10;
@@ -17,17 +16,19 @@ pub(super) fn switch(
     (from, to): (Option<Color>, Color),
 ) -> SwitchStatus {
     let kept = old.switch.as_ref().filter(|switch| (switch.from, switch.to) == (from, to));
-    let switch = kept.cloned().unwrap_or_else(|| SwitchStatus {
-        from,
-        to,
-        started_at: Time(report.now),
-        generation: generation(report),
-        available_replicas: available(report, to),
-        progressed_at: None,
-    });
     let known = kept.map(|switch| switch.generation);
-    let switch =
-        SwitchStatus { generation: record::generation(known, report.plan, generation(report)), ..switch };
+    let generation = record::generation(known, report.plan, generation(report));
+    let switch = match kept {
+        Some(kept) => SwitchStatus { generation, ..kept.clone() },
+        None => SwitchStatus {
+            from,
+            to,
+            started_at: Time(report.now),
+            generation,
+            available_replicas: available(report, to),
+            progressed_at: None,
+        },
+    };
     if matches!(report.plan.stage, Stage::Preparing { .. }) { progress(report, old, switch) } else { switch }
 }
 
