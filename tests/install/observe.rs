@@ -89,20 +89,7 @@ pub async fn does_prometheus_see_everything(place: &Place) -> Result<()> {
     let all = dashboard()?.into_iter().chain(alerts()?);
     for expression in all {
         // Of a healthy cluster some comparisons select nothing: what they compare must be there.
-        let unfiltered = expression
-            .replace(" == 1", " >= 0")
-            .replace(" > 5", " >= 0")
-            .replace(" > 120", " >= 0")
-            .replace(" > 10", " >= 0")
-            .replace(" > 0", " >= 0")
-            .replace(" == 0", " >= 0");
-        let unfiltered = unfiltered
-            .split(" unless ")
-            .next()
-            .unwrap_or_default()
-            .split("\nunless ")
-            .next()
-            .unwrap_or_default();
+        let unfiltered = unfiltered(&expression);
         let mut empty: Vec<_> = Vec::new();
         for name in series(&expression) {
             if ask(&format!("count({name})"))?.trim().is_empty() {
@@ -112,7 +99,7 @@ pub async fn does_prometheus_see_everything(place: &Place) -> Result<()> {
         let answered = ask(&expression).is_ok();
         // An alert about a switch or a stalled app has nothing to select while there is none.
         let about_trouble = expression.contains("active!=") || expression.contains("\"Stalled\"");
-        if empty.is_empty() && answered && (about_trouble || !ask(unfiltered)?.trim().is_empty()) {
+        if empty.is_empty() && answered && (about_trouble || !ask(&unfiltered)?.trim().is_empty()) {
             right += 1;
         } else {
             wrong.push(format!("{expression}: no series {empty:?}"));
@@ -123,4 +110,16 @@ pub async fn does_prometheus_see_everything(place: &Place) -> Result<()> {
     println!("{}", ask("bluegreenapp_build_info")?);
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
+}
+
+/// The same expression without the thresholds of its comparisons, and without what it leaves out.
+fn unfiltered(expression: &str) -> String {
+    let mut words: Vec<&str> = expression.split_whitespace().take_while(|word| *word != "unless").collect();
+    for at in 1..words.len() {
+        let is_threshold = words[at].chars().all(|letter| letter.is_ascii_digit());
+        if is_threshold && matches!(words[at - 1], "==" | ">") {
+            (words[at - 1], words[at]) = (">=", "0");
+        }
+    }
+    words.join(" ")
 }
