@@ -3,9 +3,11 @@
 //! None of them keeps the operator from serving an app: a check that can't be carried out can't tell, and a way back waits for
 //! no check.
 
+use std::ops::RangeInclusive;
+
 use bluegreen_api::rules::{self, CHECK_SLACK};
 use bluegreen_api::{
-    CHECKS_MAX, Check, CheckTime, HttpCheck, JobCheck, Pace, PrometheusCheck, TemplateMetadata,
+    CHECKS_MAX, Check, CheckTime, HttpCheck, JobCheck, JobContainer, Pace, PrometheusCheck, TemplateMetadata,
 };
 
 use super::{Found, Problem, at_most};
@@ -64,6 +66,11 @@ fn own_job(found: &mut Found, at: &str, job: &JobCheck) {
     if spec.containers.len() > 32 {
         found.note(&format!("{at}.spec.containers"), at_most(32));
     }
+    for (number, JobContainer { name, image, others: _ }) in spec.containers.iter().enumerate() {
+        let at = format!("{at}.spec.containers[{number}]");
+        long(found, &format!("{at}.name"), name, 1..=63);
+        long(found, &format!("{at}.image"), image.as_deref().unwrap_or_default(), 0..=1024);
+    }
     let never = spec.restart_policy.as_deref().is_none_or(|policy| policy == "Never");
     found.check_new(&at, rules::CHECK_TEMPLATE_RESTART, never);
     let Some(TemplateMetadata { labels, annotations }) = &job.template.metadata else { return };
@@ -95,15 +102,30 @@ fn http_get(found: &mut Found, at: &str, http: &HttpCheck) {
 }
 
 fn prometheus_query(found: &mut Found, at: &str, query: &PrometheusCheck) {
-    let PrometheusCheck { address, query, min, max, token_secret: _, ca: _, .. } = query;
+    let PrometheusCheck { address, query, min, max, token_secret, ca, .. } = query;
     found.check_new(at, rules::CHECK_MIN_OR_MAX, min.is_some() || max.is_some());
     found.check_new(&format!("{at}.address"), rules::CHECK_ADDRESS, is_address(address));
-    if query.is_empty() || query.chars().count() > 4096 {
-        found.note(&format!("{at}.query"), "must have 1 to 4096 characters".to_owned());
+    long(found, &format!("{at}.address"), address, 0..=512);
+    long(found, &format!("{at}.query"), query, 1..=4096);
+    let keys = [
+        token_secret.as_ref().map(|it| ("tokenSecret.name", &it.name, "tokenSecret.key", &it.key)),
+        ca.as_ref().map(|it| ("ca.configMap", &it.config_map, "ca.key", &it.key)),
+    ];
+    for (object, name, field, key) in keys.into_iter().flatten() {
+        long(found, &format!("{at}.{object}"), name, 1..=253);
+        long(found, &format!("{at}.{field}"), key, 1..=253);
     }
     for (field, limit) in [("min", min), ("max", max)] {
+        long(found, &format!("{at}.{field}"), limit.as_deref().unwrap_or_default(), 0..=32);
         let is_number = limit.as_deref().is_none_or(is_decimal);
         found.check_new(&format!("{at}.{field}"), rules::CHECK_DECIMAL, is_number);
+    }
+}
+
+/// Checks how many characters a text has.
+fn long(found: &mut Found, field: &str, text: &str, bounds: RangeInclusive<usize>) {
+    if !bounds.contains(&text.chars().count()) {
+        found.note(field, format!("must have {} to {} characters", bounds.start(), bounds.end()));
     }
 }
 
