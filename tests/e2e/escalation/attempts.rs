@@ -77,7 +77,22 @@ pub fn of_the_spec() -> Vec<(Value, &'static str)> {
         (json!({"spec": {"activeUpdatePolicy": "RollingUpdate"}}), "spec.activeUpdatePolicy"),
         (json!({"spec": {"standby": {"replicas": 0}}}), "spec.standby"),
         (json!({"spec": {"paused": true}}), "spec.paused"),
+        (json!({"spec": {"checks": null}}), "spec.checks"),
+        (json!({"spec": {"checks": []}}), "spec.checks"),
+        (json!({"spec": {"checks": checks("team/check", false)}}), "spec.checks"),
+        (json!({"spec": {"checks": checks("evil/image", true)}}), "spec.checks"),
+        (json!({"spec": {"checks": [http()]}}), "spec.checks"),
     ]
+}
+
+/// The check that the app has before all this, enforced, or as it must not become.
+pub fn checks(image: &str, enforce: bool) -> Value {
+    let template = json!({"spec": {"containers": [{"name": "c", "image": image}]}});
+    json!([{"name": "smoke", "when": "Before", "enforce": enforce, "job": {"template": template}}])
+}
+
+fn http() -> Value {
+    json!({"name": "answers", "when": "Before", "http": {"path": "/"}})
 }
 
 /// The label and the annotation that the app has before all this; both are another tool's.
@@ -196,7 +211,8 @@ pub async fn attempt(
 
 /// Server-side apply declares: it can't say that something shall go, and the API server refuses `managedFields` in it.
 fn applied(patch: &Value) -> Option<Value> {
-    if patch.to_string().contains(":null") || !patch["metadata"]["managedFields"].is_null() {
+    let words = patch.to_string();
+    if words.contains(":null") || words.contains(":[]") || !patch["metadata"]["managedFields"].is_null() {
         return None;
     }
     let mut body = json!({"apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp"});

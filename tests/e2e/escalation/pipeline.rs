@@ -16,7 +16,9 @@ use kube::discovery::ApiResource;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::attempts::{OWNERS, Way, attempt, noted, of_the_metadata, of_the_owners, of_the_spec, releases};
+use super::attempts::{
+    OWNERS, Way, attempt, checks, noted, of_the_metadata, of_the_owners, of_the_spec, releases,
+};
 use crate::harness::{Kind, Sandbox, World, app, cluster, setup};
 
 const POLICY: &str = include_str!("../../../config/rbac/limited_edits.yaml");
@@ -116,6 +118,9 @@ async fn may_a_pipeline_release_and_little_more() -> Result<()> {
     in_effect(&api).await?;
     in_effect(&by_updater).await?;
     sandbox.patch(Kind::App, "hello", noted()).await?;
+    sandbox.edit("hello", json!({"checks": checks("team/check", true)})).await?;
+    // An update must name the version that is there, and the status tells of that edit.
+    sandbox.until("it is told", |world| world.serves("hello", Blue)).await?;
     let object = live(&sandbox).await?;
     let owners = object["metadata"]["managedFields"].as_array().context("owners")?;
 
