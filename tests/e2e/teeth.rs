@@ -1,9 +1,12 @@
 //! Does the guard notice what it is there for? Histories made by hand, each with one promise broken.
 
+mod checks;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use k8s_openapi::DeepMerge;
 use serde_json::{Value, json};
 
 use crate::harness::Kind;
@@ -15,12 +18,19 @@ struct History {
     start: Instant,
     events: Vec<Event>,
     foreign: BTreeSet<u64>,
+    spec: Value,
+    status: Value,
 }
 
 impl History {
     /// The app exists, and both colors run with two pods, ready.
     fn new() -> Self {
-        let mut history = Self { start: Instant::now(), events: Vec::new(), foreign: BTreeSet::new() };
+        let spec = json!({
+            "active": "blue", "image": "hello", "blue": {"tag": "v1"}, "green": {"tag": "v2"},
+            "port": 8888, "drainSeconds": 5,
+        });
+        let (start, status) = (Instant::now(), json!({"observedGeneration": 1}));
+        let mut history = Self { start, events: Vec::new(), foreign: BTreeSet::new(), spec, status };
         history.app(0, 2, "Freeze");
         for color in ["blue", "green"] {
             history.add(0, Kind::Deployment, &format!("hello-{color}"), deployment(2, 2, "v1"));
@@ -66,14 +76,33 @@ impl History {
     }
 
     fn app(&mut self, second: u64, replicas: i32, policy: &str) {
+        self.edit(second, json!({"replicas": replicas, "activeUpdatePolicy": policy}));
+    }
+
+    /// The spec with this from then on.
+    fn edit(&mut self, second: u64, change: Value) {
+        self.spec.merge_from(change);
+        self.write_app(second);
+    }
+
+    /// The status from then on.
+    fn report(&mut self, second: u64, status: Value) {
+        self.status = status;
+        self.write_app(second);
+    }
+
+    fn write_app(&mut self, second: u64) {
         let app = json!({
             "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "metadata": {"name": "hello"},
-            "spec": {
-                "active": "blue", "image": "hello", "blue": {"tag": "v1"}, "green": {"tag": "v2"},
-                "replicas": replicas, "port": 8888, "drainSeconds": 5, "activeUpdatePolicy": policy,
-            },
+            "spec": self.spec, "status": self.status,
         });
         self.add(second, Kind::App, "hello", app);
+    }
+
+    /// Green is asked for, and selected.
+    fn switch(&mut self, second: u64) {
+        self.edit(second, json!({"active": "green"}));
+        self.select(second, "green");
     }
 
     /// The live Service selects blue and records this revision of it.
@@ -153,7 +182,7 @@ fn deployment(size: i32, ready: i32, tag: &str) -> Value {
 #[test]
 fn is_nothing_said_about_a_history_that_is_as_it_should_be() {
     let mut history = History::serving();
-    history.select(2, "green");
+    history.switch(2);
     history.slice(2, "hello", "green", 2);
     history.add(8, Kind::Deployment, "hello-blue", deployment(0, 0, "v1"));
     assert_eq!(history.broken(), []);
@@ -163,7 +192,7 @@ fn is_nothing_said_about_a_history_that_is_as_it_should_be() {
 fn is_a_color_noticed_that_was_selected_with_a_pod_missing() {
     let mut history = History::serving();
     history.add(2, Kind::Deployment, "hello-green", deployment(2, 1, "v1"));
-    history.select(3, "green");
+    history.switch(3);
     assert_eq!(history.broken(), [Rule::ReadyBeforeSelected]);
 }
 
@@ -172,7 +201,7 @@ fn selected_beside(served: i32) -> Vec<Rule> {
     let mut history = History::serving();
     history.app(1, 4, "Freeze");
     history.add(2, Kind::Deployment, "hello-blue", deployment(4, served, "v1"));
-    history.select(6, "green");
+    history.switch(6);
     history.broken()
 }
 
@@ -197,7 +226,7 @@ fn is_a_color_noticed_that_was_selected_at_a_generation_nobody_observed() {
 fn is_a_color_noticed_that_was_selected_without_endpoints() {
     let mut history = History::serving();
     history.slice(2, "hello-green", "green", 1);
-    history.select(3, "green");
+    history.switch(3);
     assert_eq!(history.broken(), [Rule::ReadyBeforeSelected]);
 }
 
@@ -290,7 +319,7 @@ fn is_a_record_that_moves_noticed_unless_the_pods_are_what_it_names() {
 fn is_an_old_color_noticed_that_was_touched_in_its_drain() {
     for (second, broken) in [(3, vec![Rule::OldIsDrained]), (8, vec![Rule::OldIsDrained]), (10, vec![])] {
         let mut history = History::serving();
-        history.select(2, "green");
+        history.switch(2);
         if second > 4 {
             history.slice(4, "hello", "green", 2);
         }

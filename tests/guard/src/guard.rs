@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use bluegreen_api::{ActiveUpdatePolicy, Color};
 use serde_json::Value;
 
+use crate::checks::Fault;
 use crate::enough::{Carried, enough};
 use crate::record::{Event, Kind};
+use crate::track::{Asked, Draining, Shape, Track, difference, ready_pods, revision, served};
 use crate::world::{World, selection};
 
 /// What is promised at every instant.
@@ -26,6 +28,13 @@ pub enum Rule {
     OldIsDrained,
     /// Once an app serves, its Service always has a ready endpoint, as long as nobody breaks anything.
     NeverEmpty,
+    /// A color is selected only when `spec.active` names it, or when a check that failed after the switch takes it back.
+    SelectedAsAsked,
+    /// A revision that has never served is selected only when the status records that each enforced check before the switch
+    /// has passed for it.
+    CheckedBeforeSelected,
+    /// As long as an enforced check after the switch has no verdict, the color before is kept as it is.
+    KeptForASwitchBack,
 }
 
 /// A promise that was not kept.
@@ -59,66 +68,6 @@ pub struct Guard {
 
 /// Watches are told of a write a moment after it, each at its own pace.
 const SLACK: Duration = Duration::from_millis(300);
-
-/// One app, from its first appearance to its deletion.
-#[derive(Default)]
-struct Track {
-    /// What was asked for, and until when: `None` for the last one.
-    specs: Vec<(Option<Instant>, Asked)>,
-    committed: Option<Color>,
-    /// The committed color's pod template.
-    template: Value,
-    /// The revision that it may be brought to: the one that was selected, or what an update in place put on record.
-    named: Option<String>,
-    draining: Option<Draining>,
-    /// How many ready pods the committed color has had.
-    carried: Carried,
-    /// The Service had a ready endpoint.
-    filled: bool,
-    /// The test interfered, so that outages are its own.
-    disturbed: bool,
-}
-
-impl Track {
-    /// May the committed color be brought to this? To what it was, or to another revision, if that is on record; one
-    /// revision has one template.
-    fn allows(&self, template: &Value) -> bool {
-        let number = revision(template);
-        let promoted =
-            number.is_some() && number == self.named.as_deref() && number != revision(&self.template);
-        *template == self.template || promoted
-    }
-}
-
-/// What promises depend on.
-#[derive(Clone, Copy)]
-struct Asked {
-    replicas: i32,
-    drain: Duration,
-    rolls: bool,
-}
-
-struct Draining {
-    color: Color,
-    /// When its last endpoint left the live Service; `None` while there is one.
-    left: Option<Instant>,
-}
-
-/// What is promised about a Deployment.
-#[derive(Clone, Copy, PartialEq)]
-struct Shape<'a> {
-    replicas: i64,
-    template: &'a Value,
-}
-
-impl<'a> Shape<'a> {
-    fn of(object: &'a Value) -> Self {
-        Self {
-            replicas: object["spec"]["replicas"].as_i64().unwrap_or(1),
-            template: &object["spec"]["template"],
-        }
-    }
-}
 
 struct Replay<'a> {
     world: World,
@@ -184,6 +133,7 @@ impl Replay<'_> {
             rolls: spec.active_update_policy == ActiveUpdatePolicy::RollingUpdate,
         };
         track.specs.push((None, asked));
+        track.wishes.note(event.at, &spec);
     }
 
     /// What was asked for at this moment and in the grace before it.
@@ -222,6 +172,8 @@ impl Replay<'_> {
         }
         let deployment = self.world.raw(Kind::Deployment, &format!("{name}-{color}"));
         let template = deployment.map(|d| d["spec"]["template"].clone()).unwrap_or_default();
+        self.wished(event, from, color, revision(&template));
+        let deployment = self.world.raw(Kind::Deployment, &format!("{name}-{color}"));
         let ready = ready_pods(deployment);
         let image = self.world.image(&name, color).unwrap_or_default();
         self.found.switches.push(Switch { to: color, image });
@@ -229,11 +181,30 @@ impl Replay<'_> {
             track.committed = Some(color);
             track.carried = Carried::default();
             track.carried.note(event.at, ready);
+            track.wishes.serves(color, revision(&template));
             // Not what the Service says of it: only what was ready has passed.
             track.named = revision(&template).map(str::to_owned);
             track.template = template;
             track.draining = from.map(|color| Draining { color, left: None });
         }
+    }
+
+    /// Did somebody, or a check, want the Service to select that?
+    fn wished(&mut self, event: &Event, from: Option<Color>, to: Color, revision: Option<&str>) {
+        let Some(track) = self.tracks.get(&event.name) else { return };
+        let status = self.status(&event.name);
+        let broken = match track.wishes.may_select(event.at, from, (to, revision), &status) {
+            Ok(()) => return,
+            Err(Fault::Unasked) => (Rule::SelectedAsAsked, "nobody asked for it"),
+            Err(Fault::Unchecked) => (Rule::CheckedBeforeSelected, "its checks have not passed"),
+        };
+        let words = format!("{}: {to} was selected, but {}: {}", event.name, broken.1, status["checks"]);
+        self.breaks(event, broken.0, words);
+    }
+
+    /// What the app's status says at this moment.
+    fn status(&self, app: &str) -> Value {
+        self.world.raw(Kind::App, app).map(|app| app["status"].clone()).unwrap_or_default()
     }
 
     /// The record of the revision that serves moves, which begins an update in place: the Deployment follows when it
@@ -331,8 +302,15 @@ impl Replay<'_> {
                 (Rule::LiveKeepsItsTemplate, format!("is live and its template changed:\n{difference}"))
             });
         }
-        let draining = track.draining.as_ref().filter(|draining| draining.color == color)?;
         let touched = event.deleted || lowered || (was.is_some() && changed);
+        let live = track.committed.filter(|_| touched);
+        if live.is_some_and(|live| track.wishes.is_watched(event.at, live, &self.status(app))) {
+            return Some((
+                Rule::KeptForASwitchBack,
+                "was touched while the live color is being watched".to_owned(),
+            ));
+        }
+        let draining = track.draining.as_ref().filter(|draining| draining.color == color)?;
         let rest = draining.left.map_or(Duration::ZERO, |left| event.at.saturating_duration_since(left));
         (touched && rest + SLACK < drain)
             .then(|| (Rule::OldIsDrained, format!("was touched after {rest:?} of {drain:?} of its drain")))
@@ -374,31 +352,4 @@ impl Replay<'_> {
         let at = self.start.map_or(Duration::ZERO, |start| event.at.saturating_duration_since(start));
         self.found.timeline.push(format!("{:8.3} s  {}  {words}", at.as_secs_f64(), event.version));
     }
-}
-
-fn ready_pods(deployment: Option<&Value>) -> i32 {
-    let ready = deployment.and_then(|deployment| deployment["status"]["readyReplicas"].as_i64());
-    ready.and_then(|ready| i32::try_from(ready).ok()).unwrap_or(0)
-}
-
-/// The revision that the pods of this template carry.
-fn revision(template: &Value) -> Option<&str> {
-    template["metadata"]["labels"]["bluegreen.dev/revision"].as_str()
-}
-
-/// The revision of that color that a live Service records as the one that served last.
-fn served(service: &Value, color: Color) -> Option<&str> {
-    service["metadata"]["annotations"][format!("bluegreen.dev/served-{color}")].as_str()
-}
-
-/// The lines of one that are not in the other.
-fn difference(was: &Value, is: &Value) -> String {
-    let [was, is] = [was, is].map(|value| serde_yaml_ng::to_string(value).unwrap_or_default());
-    let lines = |sign: char, of: &str, other: &str| -> String {
-        of.lines()
-            .filter(|line| !other.lines().any(|l| l == *line))
-            .map(|line| format!("{sign} {line}\n"))
-            .collect()
-    };
-    lines('-', &was, &is) + &lines('+', &is, &was)
 }

@@ -2,9 +2,11 @@
 //! in its true order, `world` is what there is at one moment, `guard` replays the record and says which promise was
 //! broken at which instant.
 
+mod checks;
 mod enough;
 pub mod guard;
 pub mod record;
+mod track;
 mod world;
 
 pub use record::{Event, Kind, Record};

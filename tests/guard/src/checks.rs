@@ -1,0 +1,118 @@
+//! What is promised about checks, and about who decides which color serves.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use bluegreen_api::{BlueGreenAppSpec, CheckTime, Color};
+use serde_json::Value;
+
+/// How long a write may be on its way while another edit overtakes the one that it rests on: a leader that is frozen past its
+/// Lease takes the longest.
+const ON_ITS_WAY: Duration = Duration::from_secs(15);
+
+/// What one spec asks for.
+struct Wish {
+    active: Color,
+    has_both: bool,
+    /// The checks that decide something.
+    before: Vec<String>,
+    after: Vec<String>,
+}
+
+/// Why a color should not have been selected.
+pub(crate) enum Fault {
+    /// Nobody asked for it, and no check took a switch back.
+    Unasked,
+    /// A check before the switch has not passed.
+    Unchecked,
+}
+
+/// What was asked for, and what has served.
+#[derive(Default)]
+pub(crate) struct Wishes {
+    /// Each with the moment at which another one took its place.
+    all: Vec<(Option<Instant>, Wish)>,
+    served: BTreeSet<(&'static str, String)>,
+}
+
+impl Wishes {
+    /// This is asked for from now on.
+    pub(crate) fn note(&mut self, at: Instant, spec: &BlueGreenAppSpec) {
+        if let Some((until @ None, _)) = self.all.last_mut() {
+            *until = Some(at);
+        }
+        let enforced = |when| {
+            let checks = spec.checks.iter().filter(move |check| check.when == when && check.enforce);
+            checks.map(|check| check.name.clone()).collect()
+        };
+        let wish = Wish {
+            active: spec.active,
+            has_both: spec.blue.is_some() && spec.green.is_some(),
+            before: enforced(CheckTime::Before),
+            after: enforced(CheckTime::After),
+        };
+        self.all.push((None, wish));
+    }
+
+    /// This revision of a color serves from now on.
+    pub(crate) fn serves(&mut self, color: Color, revision: Option<&str>) {
+        self.served.extend(revision.map(|revision| (color.as_str(), revision.to_owned())));
+    }
+
+    /// What a write of this moment may rest on.
+    fn lately(&self, at: Instant) -> impl Iterator<Item = &Wish> {
+        let counts = move |until: &Option<Instant>| {
+            until.is_none_or(|until| at.saturating_duration_since(until) < ON_ITS_WAY)
+        };
+        self.all.iter().filter(move |(until, _)| counts(until)).map(|(_, wish)| wish)
+    }
+
+    /// May this revision of a color be selected in place of `from`? `status` is the app's at that moment.
+    pub(crate) fn may_select(
+        &self,
+        at: Instant,
+        from: Option<Color>,
+        (color, revision): (Color, Option<&str>),
+        status: &Value,
+    ) -> Result<(), Fault> {
+        let mut asking = self.lately(at).filter(|wish| wish.active == color).peekable();
+        if asking.peek().is_none() {
+            let has_failed = |from| {
+                let failed = |name: &String| found(status, name, "After", from, None) == Some("Failed");
+                self.lately(at).any(|wish| wish.after.iter().any(failed))
+            };
+            return if from.is_some_and(has_failed) { Ok(()) } else { Err(Fault::Unasked) };
+        }
+        let passed = |name: &String| found(status, name, "Before", color, revision) == Some("Passed");
+        let has_served = revision.is_some_and(|it| self.served.contains(&(color.as_str(), it.to_owned())));
+        let is_fine = has_served || asking.any(|wish| wish.before.iter().all(passed));
+        if is_fine { Ok(()) } else { Err(Fault::Unchecked) }
+    }
+
+    /// Is the color that serves watched by a check without a verdict, so that the other one is kept for a switch back?
+    pub(crate) fn is_watched(&self, at: Instant, live: Color, status: &Value) -> bool {
+        if status[live.as_str()]["unprovenRevision"].is_null() {
+            return false;
+        }
+        let is_open =
+            |name: &String| matches!(found(status, name, "After", live, None), None | Some("Running"));
+        self.lately(at).all(|wish| wish.active == live && wish.has_both && wish.after.iter().any(is_open))
+    }
+}
+
+/// What the status says that a check has found of a color.
+fn found<'a>(
+    status: &'a Value,
+    name: &str,
+    when: &str,
+    color: Color,
+    revision: Option<&str>,
+) -> Option<&'a str> {
+    let is_it = |entry: &&Value| {
+        entry["name"] == name
+            && entry["when"] == when
+            && entry["color"] == color.as_str()
+            && revision.is_none_or(|revision| entry["revision"].to_string() == revision)
+    };
+    status["checks"].as_array()?.iter().find(is_it)?["result"].as_str()
+}
