@@ -109,7 +109,7 @@ pub fn status(report: &Report) -> BlueGreenAppStatus {
     let old = app.status.clone().unwrap_or_default();
     let generation = app.metadata.generation.unwrap_or(0);
     let record = record(&Record::from(&old), intent, seen, plan, problems.as_failed(app));
-    let told = checks::told(report, &old);
+    let told = checks::told(report, &old, record.switch);
     let color = |color: Color| {
         let numbers = (*record.served.get(color), *told.unproven.get(color));
         color_status(app, seen, plan, material, numbers, color)

@@ -111,6 +111,24 @@ async fn an_edit_of_the_target_drops_the_check_and_begins_anew_after_the_gate() 
     rig.finish();
 }
 
+/// An app that rests does not say that a check runs, at no moment.
+#[tokio::test]
+async fn a_switch_that_is_canceled_leaves_no_check_in_the_status() {
+    let mut rig = serving(&[job("smoke", "Before")]).await;
+    rig.activate(Green);
+    rig.settle().await;
+    assert_eq!(says(&rig, "smoke"), Some(CheckResult::Running));
+    rig.activate(Blue);
+    for _ in 0..10 {
+        rig.pass().await;
+        if rig.world().serves(APP, Blue) {
+            assert_eq!(says(&rig, "smoke"), None);
+        }
+    }
+    assert!(rig.world().serves(APP, Blue));
+    rig.finish();
+}
+
 /// The verdict of a switch that was canceled says nothing about the next one.
 #[tokio::test]
 async fn a_verdict_after_a_cancel_counts_for_nothing() {

@@ -1,8 +1,8 @@
 //! What the status is to record of checks: from what it records now, and from what their Jobs say.
 
-use super::checks::{ATTEMPTS, CheckFacts, CheckJob, Checks, Rejected};
+use super::checks::{ATTEMPTS, CheckFacts, CheckJob, Checks, Rejected, Run};
 use super::{Live, Observed, Plan, Stage};
-use bluegreen_api::{CheckResult, CheckTime, PerColor};
+use bluegreen_api::{CheckResult, CheckTime, Color, PerColor};
 
 /// What there is to record of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,6 +43,12 @@ pub fn entries(seen: &Observed, plan: &Plan, refused: Option<u8>) -> Vec<Option<
         end_others(checks, when, &mut entries);
     }
     entries
+}
+
+/// Returns true if what the checks say of a run is still of interest: it is refused, or under way by the record that is made
+/// now, or about what serves. Of a switch that was called off, nothing is left.
+pub fn are_kept(run: Run, live: Live, switch: Option<(Option<Color>, Color)>, is_refused: bool) -> bool {
+    is_refused || live == Live::Selected(run.color) || switch.is_some_and(|(_, to)| to == run.color)
 }
 
 /// What is to be recorded of one check.

@@ -24,8 +24,12 @@ pub(super) struct Told {
     pub unproven: PerColor<Option<i64>>,
 }
 
-/// What there is to tell of the checks.
-pub(super) fn told(report: &Report, old: &BlueGreenAppStatus) -> Told {
+/// What there is to tell of the checks; `switch` is the one that is recorded now.
+pub(super) fn told(
+    report: &Report,
+    old: &BlueGreenAppStatus,
+    switch: Option<(Option<Color>, Color)>,
+) -> Told {
     let Report { app, plan, seen, problems, .. } = report;
     let refused = problems.failure.as_ref().and_then(|failure| failure.check);
     let entries = verdicts::entries(seen, plan, refused);
@@ -33,14 +37,14 @@ pub(super) fn told(report: &Report, old: &BlueGreenAppStatus) -> Told {
     let told = app.spec.checks.iter().zip(&entries).enumerate().filter_map(|(index, (check, entry))| {
         Some(status(report, old, run.as_ref()?, (index, check), entry.as_ref()?))
     });
-    let checks: Vec<CheckStatus> = told.collect();
+    let mut checks: Vec<CheckStatus> = told.collect();
     let refusal = verdicts::refusal(seen, plan, &entries);
     let kept = old.rejected.clone().filter(|_| seen.checks.rejected.is_some());
-    Told {
-        unproven: verdicts::unproven(seen, plan, &entries),
-        rejected: kept.or_else(|| rejection(report, refusal?, run?, &checks)),
-        checks,
+    let rejected = kept.or_else(|| rejection(report, refusal?, run?, &checks));
+    if !run.is_some_and(|run| verdicts::are_kept(run, plan.live, switch, rejected.is_some())) {
+        checks.clear();
     }
+    Told { unproven: verdicts::unproven(seen, plan, &entries), rejected, checks }
 }
 
 fn status(

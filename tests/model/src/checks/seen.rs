@@ -182,11 +182,18 @@ pub(crate) fn report(
         let Identity { revision, generation, .. } = identity(run, when, 1);
         Refused { color, revision, generation, tag, lenient: app.checks.lenient, when, result }
     });
+    let refused = old.checks.refused.filter(|_| facts.checks.rejected.is_some()).or(refused);
+    let is_kept = |run: Option<Run>| {
+        run.is_some_and(|run| verdicts::are_kept(run, plan.live, switch, refused.is_some()))
+    };
+    if !is_kept(facts.checks.run) {
+        noted = [None; 2];
+    }
     let number = |number: Option<i64>| number.map_or(0, small);
     Reported {
         generation: small(generation),
         noted,
-        refused: old.checks.refused.filter(|_| facts.checks.rejected.is_some()).or(refused),
+        refused,
         unproven: verdicts::unproven(facts, plan, &entries).map(number),
     }
 }
