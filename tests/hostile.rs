@@ -161,6 +161,10 @@ async fn report(played: &[Played], writes: Writes, took: Duration) -> Result<()>
     let longest = ended.iter().map(|ended| ended.recovered_in).max().unwrap_or_default();
     let most = played.iter().map(|played| (of(played.seed), played.seed)).max().unwrap_or_default();
     println!("{edits} edits, {refused} of them refused at admission; longest recovery {longest:.1?}");
+    let (checked, jobs) = ended
+        .iter()
+        .fold((0, 0), |(checked, jobs), ended| (checked + usize::from(ended.jobs > 0), jobs + ended.jobs));
+    println!("{checked} sequences ran checks, {jobs} Jobs in all");
     println!(
         "write requests: {} for a sequence on average, {} at most (SEED={})",
         writes.values().sum::<u64>() / (played.len() as u64).max(1),

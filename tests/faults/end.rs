@@ -34,7 +34,9 @@ impl End {
 fn state(world: &World) -> BTreeMap<String, Value> {
     let status = world.status(APP).unwrap_or_default();
     let conditions = status.conditions.iter().map(|c| json!([c.type_, c.status, c.reason]));
-    let history = status.history.iter().map(|entry| json!([entry.from, entry.to, entry.image]));
+    let history = status.history.iter().map(|entry| json!([entry.from, entry.to, entry.image, entry.cause]));
+    let checks = status.checks.iter().map(|entry| json!([entry.name, entry.color, entry.result]));
+    let rejected = status.rejected.as_ref().map(|it| json!([it.color, it.check, it.when, it.result]));
     let mut facts = BTreeMap::from([
         ("children".to_owned(), json!(world.children(APP))),
         ("selector".to_owned(), json!(world.selects(APP))),
@@ -42,6 +44,9 @@ fn state(world: &World) -> BTreeMap<String, Value> {
         ("phase".to_owned(), json!(status.phase)),
         ("conditions".to_owned(), conditions.collect()),
         ("history".to_owned(), history.collect()),
+        ("checks".to_owned(), checks.collect()),
+        ("rejected".to_owned(), json!(rejected)),
+        ("Jobs".to_owned(), json!(world.all(Kind::Job).count())),
     ]);
     let service = world.service(APP).and_then(|service| service.metadata.annotations).unwrap_or_default();
     for key in ["active", "served-blue", "served-green"] {
@@ -61,7 +66,7 @@ fn state(world: &World) -> BTreeMap<String, Value> {
 /// What was made and taken away, and what the Service selected, one after the other.
 fn deeds(events: &[Event]) -> BTreeMap<String, Value> {
     let mut facts = BTreeMap::new();
-    for kind in [Kind::Service, Kind::Deployment, Kind::Revision] {
+    for kind in [Kind::Service, Kind::Deployment, Kind::Revision, Kind::Job] {
         let of_kind = || events.iter().filter(|event| event.kind == kind);
         facts.insert(format!("{kind:?}s made"), json!(uids(of_kind()).len()));
         facts.insert(format!("{kind:?}s deleted"), json!(uids(of_kind().filter(|e| e.deleted)).len()));

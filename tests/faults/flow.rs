@@ -1,5 +1,8 @@
 //! Flows: what people do to an app, as data. Each ends in one state, whatever befalls the operator on the way.
 
+#[path = "flow/checks.rs"]
+mod checks;
+
 use std::time::Duration;
 
 use bluegreen_api::Color::{self, Blue, Green};
@@ -143,6 +146,7 @@ pub fn all() -> Vec<Flow> {
     flows.extend(upkeep());
     flows.extend(healing());
     flows.extend(unobserved());
+    flows.extend(checks::all());
     flows
 }
 

@@ -1,5 +1,8 @@
 //! Edits that a person, a script or an enemy could make: some meaningful, some from the CRD's own schema.
 
+#[path = "edits/checks.rs"]
+mod checks;
+
 use bluegreen_proxy::Random;
 use serde_json::{Map, Value, json};
 
@@ -32,6 +35,7 @@ pub fn base(random: &mut Random) -> Value {
     match random.below(6) {
         0 => spec["standby"] = json!({"replicas": 0}),
         1 => spec["activeUpdatePolicy"] = json!("RollingUpdate"),
+        2 => spec["checks"] = checks::passing(random),
         _ => {}
     }
     spec
@@ -52,7 +56,19 @@ fn pick<T: Clone>(random: &mut Random, of: &[T]) -> T {
 }
 
 fn meaningful(random: &mut Random) -> Value {
-    let kinds = [switch, switch, blocks, blocks, numbers, service, pods, broken_template, standby];
+    let kinds = [
+        switch,
+        switch,
+        blocks,
+        blocks,
+        numbers,
+        service,
+        pods,
+        broken_template,
+        standby,
+        checks::edit,
+        checks::edit,
+    ];
     let mut patch = pick(random, &kinds)(random);
     // Two things in one commit.
     if random.below(4) == 0 {

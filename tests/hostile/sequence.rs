@@ -31,6 +31,8 @@ pub struct Ended {
     pub recovered_in: Duration,
     /// The last edit was one of the live color's block, which is held, and the edit that the app named let it pass.
     pub by_named_edit: bool,
+    /// Jobs of checks were created.
+    pub jobs: usize,
 }
 
 /// A sequence, known by its seed.
@@ -80,6 +82,7 @@ impl<'a> Sequence<'a> {
         (ended.recovered_in, ended.by_named_edit) =
             self.recover(&api, &record, &name, &base, &mut random).await?;
         undisturbed(&record)?;
+        ended.jobs = jobs(&record);
         api.delete(&name, &DeleteParams::background()).await?;
         let gone = |world: &World| world.children(&name).is_empty() && world.all(Kind::Pod).next().is_none();
         wait(&record, "it is gone", &name, gone).await?;
@@ -281,6 +284,13 @@ async fn wait(record: &Record, what: &str, name: &str, holds: impl Fn(&World) ->
     let app = world.raw(Kind::App, name).cloned().unwrap_or_default();
     let timeline = guard::replay(&record.events(), &record.foreign()).timeline.join("\n");
     bail!("not within {PATIENCE:?}: {what}; status {:#}\n{timeline}", app["status"])
+}
+
+/// How many Jobs there were.
+fn jobs(record: &Record) -> usize {
+    let events = record.events();
+    let jobs = events.iter().filter(|event| event.kind == Kind::Job);
+    jobs.map(|event| event.name.as_str()).collect::<std::collections::BTreeSet<_>>().len()
 }
 
 /// Every promise was kept at every instant.
