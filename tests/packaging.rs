@@ -67,6 +67,14 @@ fn chart_and_kustomize_have_the_same_admission_policies() {
 }
 
 #[test]
+fn chart_and_kustomize_have_the_same_freeze() {
+    let of_chart = text(&format!("{CHART}/files/freeze.yaml"));
+    let parsed: Value = serde_yaml_ng::from_str(&of_chart).expect("the policy is YAML");
+    assert_eq!(yaml("config/freeze/policy.yaml")["spec"], parsed);
+    assert!(!of_chart.contains("{{"), "Helm would not expand it, and a person would think it does");
+}
+
+#[test]
 fn nobody_is_granted_a_wildcard_or_a_way_to_more_rights() {
     let rules = yaml("config/rbac/role.yaml")["rules"].clone();
     let forbidden = ["*", "secrets", "pods/exec", "escalate", "bind", "impersonate"];

@@ -1,6 +1,8 @@
 //! The optional admission policies: what kubectl says at once about an edit that would be held (`config/policy`), about
-//! the deletion of an app that serves (`config/deletion-policy`), and about a size that is lost (`config/replicas-policy`).
+//! the deletion of an app that serves (`config/deletion-policy`), and about a size that is lost (`config/replicas-policy`);
+//! and of freeze windows (`config/freeze`).
 
+mod freeze;
 mod replicas;
 
 use std::time::Duration;

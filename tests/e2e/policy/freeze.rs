@@ -1,0 +1,184 @@
+//! Freeze windows: what a freeze refuses, what it never stands in the way of, and how it ends.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use bluegreen_api::Color::{Blue, Green};
+use bluegreen_cluster::patiently;
+use k8s_openapi::api::admissionregistration::v1::{
+    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
+};
+use kube::api::{Api, PostParams};
+use serde_json::{Value, json};
+
+use super::uninstall;
+use crate::harness::{Sandbox, World, app, pods};
+
+const POLICY: &str = include_str!("../../../config/freeze/policy.yaml");
+const BINDING: &str = include_str!("../../../config/freeze/namespace-binding.yaml");
+
+/// Installs the policy as it is shipped, for this namespace alone and under its name.
+async fn install(sandbox: &Sandbox) -> Result<()> {
+    let name = &sandbox.namespace;
+    let mut policy: ValidatingAdmissionPolicy = serde_yaml_ng::from_str(POLICY)?;
+    policy.metadata.name = Some(name.clone());
+    Api::all(sandbox.client.clone()).create(&PostParams::default(), &policy).await?;
+    let mut binding: Value = serde_yaml_ng::from_str(BINDING)?;
+    binding["metadata"]["name"] = json!(name);
+    binding["spec"]["policyName"] = json!(name);
+    binding["spec"]["matchResources"] =
+        json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}});
+    let binding: ValidatingAdmissionPolicyBinding = serde_json::from_value(binding)?;
+    Api::all(sandbox.client.clone()).create(&PostParams::default(), &binding).await?;
+    Ok(())
+}
+
+/// Declares the freeze, and waits until the API server goes by it.
+async fn freeze(sandbox: &Sandbox, data: &Value) -> Result<()> {
+    // It tells this freeze from the one before.
+    let mark = jiff::Timestamp::now().as_nanosecond();
+    let mut data = data.clone();
+    data["reason"] = json!(format!("year-end closing {mark}"));
+    let object = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "bluegreen-freeze", "namespace": sandbox.namespace}, "data": data,
+    });
+    let file = std::env::temp_dir().join(format!("{}-freeze.json", sandbox.namespace));
+    std::fs::write(&file, object.to_string())?;
+    sandbox.kubectl(&["apply", "-f", &file.to_string_lossy()]).await?;
+    std::fs::remove_file(&file)?;
+    let in_effect = async || {
+        let words = refusal(sandbox, &[], &json!({"drainSeconds": 86_399})).await?;
+        ensure!(words.contains(&format!("closing {mark}.")), "the freeze is never in effect: {words}");
+        Ok(())
+    };
+    patiently(Duration::from_secs(60), in_effect).await
+}
+
+/// An edit that changes nothing in the end, by this user.
+async fn try_out(sandbox: &Sandbox, user: &[&str], spec: &Value) -> Result<String> {
+    let patch = json!({ "spec": spec }).to_string();
+    let edit = ["patch", "bga", "hello", "--type=merge", "--dry-run=server", "-p", &patch];
+    sandbox.kubectl(&[&edit[..], user].concat()).await
+}
+
+async fn refusal(sandbox: &Sandbox, user: &[&str], spec: &Value) -> Result<String> {
+    let answer = try_out(sandbox, user, spec).await;
+    Ok(answer.err().with_context(|| format!("{spec} passes"))?.to_string())
+}
+
+async fn passes(sandbox: &Sandbox, user: &[&str], spec: &Value) -> Result<()> {
+    try_out(sandbox, user, spec).await.map(drop).with_context(|| format!("{spec} is refused"))
+}
+
+/// So many hours from now, as `until` has it.
+fn in_hours(hours: i64) -> Result<String> {
+    let then = jiff::Timestamp::now().checked_add(jiff::SignedDuration::from_hours(hours))?;
+    Ok(then.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+#[tokio::test]
+async fn does_a_freeze_refuse_what_is_new_and_nothing_that_makes_an_app_safe() -> Result<()> {
+    let (sandbox, _operator) = Sandbox::serving("freeze", &app("hello")).await?;
+    install(&sandbox).await?;
+    sandbox.activate("hello", Green).await?;
+    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
+    let until = in_hours(1)?;
+    freeze(&sandbox, &json!({ "until": until })).await?;
+
+    for (spec, field) in [
+        (json!({"blue": {"tag": "v9"}}), "spec.blue"),
+        (json!({"green": {"tag": "v9"}}), "spec.green"),
+        (json!({"active": "blue", "blue": {"tag": "v9"}}), "spec.active, spec.blue"),
+        (json!({"image": "team/other"}), "spec.image"),
+        (json!({"template": {"metadata": {"labels": {"team": "a"}}}}), "spec.template"),
+        (json!({"drainSeconds": 7, "replicas": 3}), "spec.drainSeconds"),
+        (json!({"blue": null}), "spec.blue"),
+    ] {
+        let words = refusal(&sandbox, &[], &spec).await?;
+        for part in [
+            &format!("frozen by ConfigMap bluegreen-freeze until {until}: year-end closing"),
+            &format!("This edit changes {field}. "),
+            "Going back to the color that served before",
+            "be named in data.breakGlass",
+        ] {
+            ensure!(words.contains(part), "{spec}: {part:?} is not in: {words}");
+        }
+    }
+    for spec in [
+        json!({"active": "blue"}),
+        // As the revert of a commit does.
+        json!({"active": "blue", "green": {"tag": "v1"}, "template": {"metadata": {"labels": {"team": "a"}}}}),
+        json!({"replicas": 3}),
+        json!({"paused": true}),
+        json!({}),
+    ] {
+        passes(&sandbox, &[], &spec).await?;
+    }
+    sandbox.kubectl(&["annotate", "bga", "hello", "example.com/note=x"]).await?;
+    sandbox.kubectl(&["scale", "bga/hello", "--replicas=3"]).await?;
+    sandbox.activate("hello", Blue).await?;
+    sandbox.until("blue serves", |world| world.serves("hello", Blue)).await?;
+    uninstall(&sandbox.client, &sandbox.namespace).await?;
+    sandbox.finish().await
+}
+
+#[tokio::test]
+async fn can_a_switch_be_called_off_in_a_freeze() -> Result<()> {
+    let (sandbox, _operator) = Sandbox::serving("freeze-off", &app("hello")).await?;
+    install(&sandbox).await?;
+    let mut edit = pods(json!({"ready": "never"}));
+    edit["active"] = json!("green");
+    edit["green"] = json!({"tag": "v3"});
+    sandbox.edit("hello", edit).await?;
+    let waits = |world: &World| world.condition("hello", "Ready", "False", "WaitingForTarget");
+    sandbox.until("the switch waits", waits).await?;
+    freeze(&sandbox, &json!({})).await?;
+    refusal(&sandbox, &[], &json!({"green": {"tag": "v4"}})).await?;
+    sandbox.edit("hello", json!({"paused": true})).await?;
+    // To go on is to go to something new; to call it off is not.
+    refusal(&sandbox, &[], &json!({"paused": false})).await?;
+    sandbox.edit("hello", json!({"paused": false, "active": "blue"})).await?;
+    sandbox.until("blue serves", |world| world.ready("hello") && world.selects("hello") == "blue").await?;
+    let words = refusal(&sandbox, &[], &json!({"active": "green"})).await?;
+    ensure!(words.contains("This edit changes spec.active."), "{words}");
+    uninstall(&sandbox.client, &sandbox.namespace).await?;
+    sandbox.finish().await
+}
+
+#[tokio::test]
+async fn does_a_freeze_end_at_its_time_and_for_whom_it_names() -> Result<()> {
+    let (sandbox, _operator) = Sandbox::serving("freeze-end", &app("hello")).await?;
+    install(&sandbox).await?;
+    let switch = json!({"active": "green"});
+    let alice = ["--as=alice", "--as-group=system:masters"];
+    let of_team = ["--as=bob", "--as-group=system:masters", "--as-group=release-managers"];
+
+    freeze(&sandbox, &json!({"breakGlass": "alice\nrelease-managers\n"})).await?;
+    refusal(&sandbox, &[], &switch).await?;
+    refusal(&sandbox, &["--as=bob", "--as-group=system:masters"], &switch).await?;
+    passes(&sandbox, &alice, &switch).await?;
+    passes(&sandbox, &of_team, &switch).await?;
+
+    freeze(&sandbox, &json!({"until": "Monday"})).await?;
+    let words = refusal(&sandbox, &alice, &switch).await?;
+    ensure!(words.contains("data.until is not a time like 2026-01-02T15:04:05Z"), "{words}");
+
+    // Who edits the app may write any time into metadata.managedFields, but not take that of the edit out.
+    freeze(&sandbox, &json!({"until": in_hours(1)?})).await?;
+    let forged = json!({"manager": "x", "operation": "Update", "apiVersion": "bluegreen.dev/v1alpha1",
+        "time": in_hours(48)?, "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:active": {}}}});
+    let patch = json!({"spec": switch, "metadata": {"managedFields": [forged]}}).to_string();
+    let edit = ["patch", "bga", "hello", "--type=merge", "--dry-run=server", "-p", &patch];
+    let words = sandbox.kubectl(&edit).await.err().context("a forged time ends the freeze")?.to_string();
+    ensure!(words.contains("frozen by ConfigMap"), "{words}");
+
+    let over = json!({"data": {"until": in_hours(-1)?}}).to_string();
+    sandbox.kubectl(&["patch", "configmap", "bluegreen-freeze", "--type=merge", "-p", &over]).await?;
+    let attempt = async || passes(&sandbox, &[], &switch).await;
+    patiently(Duration::from_secs(60), attempt).await?;
+    sandbox.activate("hello", Green).await?;
+    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
+    uninstall(&sandbox.client, &sandbox.namespace).await?;
+    sandbox.finish().await
+}
