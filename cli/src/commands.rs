@@ -15,7 +15,7 @@ use crate::output::{print, print_whole, say, shown};
 use crate::screen::{Look, Screen};
 use crate::shape::{LintProblem, LintResult, Version, shaped};
 use crate::wait::await_goal;
-use crate::{apps, lint, look, manifest, manual, plan, release, tree};
+use crate::{apps, lint, look, manifest, manual, plan, release, tree, trial};
 use bluegreen_view::{Objects, Report};
 
 /// Pause between two reads of `get -w`.
@@ -35,6 +35,7 @@ pub async fn run(cli: Cli) -> Result {
         Command::Switch(args) => release::switch(&global, &args).await,
         Command::Rollback(args) => release::rollback(&global, &args).await,
         Command::Plan(args) => foresee(&global, &args).await,
+        Command::Check(args) => trial::run::check(&global, &args).await,
         Command::Lint(args) => check(&global, &args),
         Command::Completion(args) => {
             manual::completion(args.shell, &mut std::io::stdout());

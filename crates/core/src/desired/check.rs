@@ -1,6 +1,7 @@
 //! The Job of a check: its name, its pods, and how its exit codes become a verdict.
 
 mod pods;
+mod trial;
 
 use serde_json::{Value, json};
 
@@ -10,6 +11,8 @@ use super::names;
 use super::revision::as_json;
 use crate::plan::Run;
 use bluegreen_api::{BlueGreenApp, BlueGreenAppSpec, Check};
+
+pub use trial::{trial_job, trial_name};
 
 /// Label of a check's Job: the name of the check.
 pub const CHECK: &str = "bluegreen.dev/check";

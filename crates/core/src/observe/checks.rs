@@ -157,7 +157,7 @@ pub fn ended(job: &Job) -> Option<&JobCondition> {
 }
 
 /// What a Job says. A Job that failed for any reason but an exit code says nothing about the color.
-fn result(job: &Job) -> CheckResult {
+pub fn result(job: &Job) -> CheckResult {
     match ended(job) {
         None => CheckResult::Running,
         Some(end) if end.type_ == "Complete" => CheckResult::Passed,
