@@ -27,7 +27,7 @@ use k8s_openapi::api::core::v1::Service;
 use kube::{Resource, ResourceExt};
 
 pub use self::checks::{
-    ended as job_ended, entry as check_entry, job_of, result as job_result, strays as stray_jobs,
+    POD_TAKES, ended as job_ended, entry as check_entry, job_of, result as job_result, strays as stray_jobs,
 };
 pub use self::endpoints::foreign_slices;
 pub use self::exact::Deviation;
