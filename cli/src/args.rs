@@ -118,7 +118,7 @@ pub enum Command {
     Plan(PlanArgs),
     /// Run the checks before a switch now, against the idle color, and delete their Jobs; counts for nothing
     Check(CheckArgs),
-    /// Check manifests against the rules of the API server, without a cluster
+    /// Check manifests against the rules of the API server, and warn of likely mistakes, without a cluster
     Lint(LintArgs),
     /// Print a shell completion script
     Completion(CompletionArgs),

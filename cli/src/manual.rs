@@ -148,12 +148,21 @@ too, and don't change the exit code.
 The Jobs of `http` and `prometheus` checks need the operator's image. If you may read the operator's Lease and pod, the command finds it there;
 otherwise, name it with `--check-image`.
 
+## What `lint` warns of
+
+`lint` fails for what the API server would refuse. It also warns, without failing, of what is accepted and probably a mistake in `spec.checks`:
+
+- A Service of the same manifests selects the pods of a check, or these have the app's own `app.kubernetes.io/name`: they would get its traffic.
+- An image of a check has no tag, or `latest`: the same check may run something else tomorrow.
+- An enforced check after the switch may take more than 30 minutes to say that it can't tell. `Ready` is False for that long.
+- `maxFailures` allows as many bad measurements as there are.
+
 ## Permissions
 
 A command that reads an app needs `get` on `bluegreenapps`, `list` and `switch -l` need `list`, and commands that edit an app also need `patch`.
 Only three commands need more. `check` creates, gets and deletes Jobs; it also lists their pods, reads their logs and Events, and reads the
 Service of the color, if you may. `get` also lists Services, Deployments, ReplicaSets and pods, and says which of them it is not allowed to read. `plan`
-reads what the operator reads: Services, Deployments, ControllerRevisions and EndpointSlices.
+reads what the operator reads: Services, Deployments, ControllerRevisions and EndpointSlices, and the Jobs of an app that has checks.
 
 While a color is late, `status`, and a command with `--wait`, also lists the pods of that color and their Events, and shows the newest
 Warning. It leaves that out if you are not allowed to list them.

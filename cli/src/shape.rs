@@ -99,6 +99,8 @@ pub struct LintResult {
     pub apps: usize,
     /// What the API server would refuse; empty if nothing.
     pub problems: Vec<LintProblem>,
+    /// What it would accept, and what is probably a mistake all the same. The exit code does not depend on it.
+    pub warnings: Vec<LintProblem>,
 }
 
 /// One problem of a manifest.
