@@ -12,6 +12,8 @@ mod e2e {
 mod file;
 #[path = "cli/group.rs"]
 mod group;
+#[path = "cli/trial.rs"]
+mod trial;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

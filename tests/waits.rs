@@ -1,4 +1,5 @@
-//! Does `kubectl patch … && kubectl wait --for=condition=Ready` ever return before the color that was asked for serves?
+//! Does `kubectl patch … && kubectl wait --for=condition=Ready` ever return before the color that was asked for serves, and before all
+//! of its checks have passed? Every second app has one before the switch and one after it.
 //!
 //! The operator hears of everything up to two seconds late, each kind of object by a measure of its own, and its status
 //! writes land, or are acknowledged, up to two seconds late. kubectl and the check speak to the API server directly.
@@ -28,7 +29,7 @@ use bluegreen_proxy::{Effect, FrameEffect, FrameRule, Proxy, Random, Rule};
 use serde_json::{Value, json};
 
 use check::Expected;
-use e2e::harness::app;
+use e2e::harness::{app, pods};
 use kubectl::Kubectl;
 
 const APPS: usize = 10;
@@ -132,9 +133,19 @@ async fn create(cluster: &Cluster, index: usize) -> Result<String> {
     let namespace = format!("waits-{}", index % NAMESPACES);
     setup::namespace(cluster, &namespace).await?;
     let kubectl = Kubectl { cluster, namespace: &namespace };
-    kubectl.apply(&app(&name(index)).replicas(REPLICAS).object()).await?;
+    let checks =
+        if index % 2 == 0 { json!([]) } else { json!([check("smoke", "Before"), check("errors", "After")]) };
+    let app = app(&name(index)).replicas(REPLICAS).with(json!({ "checks": checks }));
+    kubectl.apply(&app.object()).await?;
     kubectl.wait_ready(&name(index)).await?;
     Ok(namespace)
+}
+
+/// A check that passes.
+fn check(name: &str, when: &str) -> Value {
+    let mut template = pods(json!({"exit": "0"}))["template"].take();
+    template["spec"] = json!({"containers": [{"name": "c", "image": "team/check:1"}]});
+    json!({"name": name, "when": when, "job": {"template": template}})
 }
 
 fn name(index: usize) -> String {

@@ -20,7 +20,7 @@ pub use edit::{DeployArgs, DryRun, EditArgs, FileArgs, RollbackArgs, SwitchArgs}
 /// Commands that change an app edit only its `spec`, and print the same edit as a diff of the manifest for Git.
 ///
 /// Exit codes: 0 success; 1 failure, or the goal can't be reached without another edit; 2 wrong arguments;
-/// 3 timeout.
+/// 3 timeout, or a check can't tell.
 #[derive(Debug, Parser)]
 #[command(name = "kubectl-bluegreen", bin_name = "kubectl bluegreen", version = VERSION)]
 #[command(propagate_version = false, disable_help_subcommand = true, max_term_width = 100)]
@@ -116,7 +116,9 @@ pub enum Command {
     Rollback(RollbackArgs),
     /// Show step by step what the operator would do with a manifest
     Plan(PlanArgs),
-    /// Check manifests against the rules of the API server, without a cluster
+    /// Run the checks before a switch now, against the idle color, and delete their Jobs; counts for nothing
+    Check(CheckArgs),
+    /// Check manifests against the rules of the API server, and warn of likely mistakes, without a cluster
     Lint(LintArgs),
     /// Print a shell completion script
     Completion(CompletionArgs),
@@ -194,6 +196,25 @@ pub struct PlanArgs {
     /// Plan without a cluster, for an app that does not exist yet
     #[arg(long)]
     pub new: bool,
+    /// Output format
+    #[arg(long, short = 'o', value_name = "FORMAT", default_value = "text")]
+    pub output: Format,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Name of the app
+    pub name: String,
+    /// Run only this check; can be repeated
+    #[arg(long, value_name = "CHECK")]
+    pub only: Vec<String>,
+    /// How long to wait, with a unit, such as 90s or 5m; by default as long as deadlineSeconds of the checks allows
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
+    pub timeout: Option<Duration>,
+    /// Image that runs http and prometheus checks; by default the one that the operator uses, if you may read its Lease and pod
+    #[arg(long, value_name = "IMAGE")]
+    pub check_image: Option<String>,
     /// Output format
     #[arg(long, short = 'o', value_name = "FORMAT", default_value = "text")]
     pub output: Format,

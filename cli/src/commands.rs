@@ -15,7 +15,8 @@ use crate::output::{print, print_whole, say, shown};
 use crate::screen::{Look, Screen};
 use crate::shape::{LintProblem, LintResult, Version, shaped};
 use crate::wait::await_goal;
-use crate::{apps, lint, look, manifest, manual, plan, release, tree};
+use crate::{apps, lint, look, manifest, manual, plan, release, tree, trial};
+use bluegreen_core::validate::Problem;
 use bluegreen_view::{Objects, Report};
 
 /// Pause between two reads of `get -w`.
@@ -35,6 +36,7 @@ pub async fn run(cli: Cli) -> Result {
         Command::Switch(args) => release::switch(&global, &args).await,
         Command::Rollback(args) => release::rollback(&global, &args).await,
         Command::Plan(args) => foresee(&global, &args).await,
+        Command::Check(args) => trial::run::check(&global, &args).await,
         Command::Lint(args) => check(&global, &args),
         Command::Completion(args) => {
             manual::completion(args.shell, &mut std::io::stdout());
@@ -182,37 +184,45 @@ async fn foresee(global: &Global, args: &PlanArgs) -> Result {
 }
 
 fn check(global: &Global, args: &LintArgs) -> Result {
-    let mut found = Vec::new();
-    let mut apps = 0;
+    let mut read = Vec::new();
     for file in &args.files {
         let documents =
             manifest::documents(&manifest::text(file)?).with_context(|| file.display().to_string())?;
-        for document in documents.into_iter().filter(manifest::Document::is_app) {
-            apps += 1;
-            let name = document.object["metadata"]["name"].as_str().unwrap_or("?").to_owned();
-            for problem in lint::check(&document.object) {
-                found.push(LintProblem {
-                    file: file.display().to_string(),
-                    document: document.number,
-                    name: name.clone(),
-                    field: problem.field,
-                    message: problem.message,
-                });
-            }
+        read.extend(documents.into_iter().map(|document| (file, document)));
+    }
+    let objects: Vec<_> = read.iter().map(|(_, document)| document.object.clone()).collect();
+    let mut found = Vec::new();
+    let mut warned = Vec::new();
+    let mut apps = 0;
+    for (file, document) in read.iter().filter(|(_, document)| document.is_app()) {
+        apps += 1;
+        let name = document.object["metadata"]["name"].as_str().unwrap_or("?");
+        let told = |Problem { field, message }| LintProblem {
+            file: file.display().to_string(),
+            document: document.number,
+            name: name.to_owned(),
+            field,
+            message,
+        };
+        found.extend(lint::check(&document.object).into_iter().map(told));
+        if let Ok(app) = serde_json::from_value(document.object.clone()) {
+            warned.extend(lint::warnings(&app, &objects).into_iter().map(told));
         }
     }
     if apps == 0 {
         return Err(Failure::Usage("there is no BlueGreenApp in these files".to_owned()));
     }
-    let result = LintResult { apps, problems: found };
-    let line = |LintProblem { file, name, field, message, .. }: &LintProblem| {
+    let result = LintResult { apps, problems: found, warnings: warned };
+    let line = |LintProblem { file, name, field, message, .. }: &LintProblem, tone: Tone| {
         Line::new()
             .add(format!("{file}: {name}: "), Tone::Dim)
-            .add(field, Tone::Bad)
+            .add(field, tone)
             .add(format!(": {message}"), Tone::Plain)
     };
-    let mut lines: Vec<Line> = result.problems.iter().map(line).collect();
-    if lines.is_empty() {
+    let mut lines: Vec<Line> = result.problems.iter().map(|problem| line(problem, Tone::Bad)).collect();
+    let warning = |problem| Line::new().add("warning: ", Tone::Busy).join(line(problem, Tone::Busy));
+    lines.extend(result.warnings.iter().map(warning));
+    if result.problems.is_empty() {
         lines.push(Line::plain(format!("{apps} of {apps} apps are valid")));
     }
     print_whole(global, args.output, lines, &shaped(&result))?;

@@ -9,12 +9,15 @@ pub enum End {
     Reached,
     /// 1: failure, or the goal can't be reached without another edit.
     Failed,
-    /// 3: timeout.
+    /// 3: timeout, or a check can't tell.
     TimedOut,
 }
 
 /// The exit code for wrong arguments; clap uses the same.
 pub const USAGE: u8 = 2;
+
+/// The exit code of a program that was interrupted, as a shell has it.
+pub const INTERRUPTED: u8 = 130;
 
 impl End {
     /// The exit code.
@@ -40,6 +43,9 @@ pub enum Failure {
     /// The arguments do not fit together: exit code 2.
     #[error("{0}")]
     Usage(String),
+    /// The user interrupted a command that had something to clean up: exit code 130.
+    #[error("interrupted: {0}")]
+    Interrupted(String),
     /// Anything else: exit code 1.
     #[error("{0:#}")]
     Other(#[from] anyhow::Error),
@@ -51,6 +57,7 @@ impl Failure {
     pub const fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => USAGE,
+            Self::Interrupted(_) => INTERRUPTED,
             Self::Other(_) => End::Failed.code(),
         }
     }

@@ -11,14 +11,16 @@
 //! | `bluegreen-view`, [`tree`], [`table`], [`progress`]: objects → lines | [`look`]: reads the objects |
 //! | [`plan`]: the operator's own planner on a simulated cluster | [`output`], [`screen`]: print lines |
 //! | [`lint`]: the rules of the API server | [`commands`], [`release`]: the commands |
+//! | [`trial`]: what a trial of checks is about, and what it says | [`trial::run`]: runs their Jobs, and deletes them; [`job_pods`], [`checker_image`] |
 //!
-//! It writes `spec` and nothing else. It prints through [`output`] and [`screen`], which let no text act on the terminal.
+//! It writes `spec`, and for a trial creates and deletes Jobs of its own, and nothing else. It prints through [`output`] and [`screen`], which let no text act on the terminal.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod apps;
 pub mod args;
 pub mod change;
+pub mod checker_image;
 pub mod cluster;
 pub mod commands;
 pub mod edit;
@@ -29,6 +31,7 @@ pub mod gitedit;
 pub mod goal;
 pub mod group;
 pub mod group_release;
+pub mod job_pods;
 pub mod line;
 pub mod lint;
 pub mod look;
@@ -43,5 +46,6 @@ pub mod shape;
 pub mod shape_doc;
 pub mod table;
 pub mod tree;
+pub mod trial;
 pub mod wait;
 pub mod warning;

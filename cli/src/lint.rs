@@ -1,13 +1,18 @@
-//! PURE: what the API server would object to in a manifest: types, fields, and every rule of the CRD.
+//! PURE: what the API server would object to in a manifest: types, fields, and every rule of the CRD. And what it accepts although it
+//! is probably a mistake.
 //!
 //! The rules are those that the operator checks again before it acts. A test gives the table of bad inputs to both
 //! this and the API server (`cli/tests/lint.rs`, `tests/e2e/input.rs`); the rules that compare with the object before an edit
 //! (`port`, `portName`) are the API server's alone.
 
+mod warnings;
+
 use bluegreen_api::BlueGreenApp;
 use bluegreen_core::validate::{Problem, problems};
 use kube::ResourceExt;
 use serde_json::Value;
+
+pub use warnings::warnings;
 
 /// The problems of one object; empty if the API server would accept it.
 #[must_use]

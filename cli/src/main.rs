@@ -5,17 +5,20 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use kubectl_bluegreen::args::Cli;
+use kubectl_bluegreen::args::{Cli, Command};
 use kubectl_bluegreen::commands;
+use kubectl_bluegreen::exit::INTERRUPTED;
 use kubectl_bluegreen::output::say;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
+    // It deletes its Jobs first.
+    let cleans_up = matches!(cli.command, Command::Check(_));
     let ended = tokio::select! {
         ended = commands::run(cli) => ended,
-        // Whatever was shown stays; 130 is what a shell says of an interrupted program.
-        _ = tokio::signal::ctrl_c() => return ExitCode::from(130),
+        // Whatever was shown stays.
+        _ = tokio::signal::ctrl_c(), if !cleans_up => return ExitCode::from(INTERRUPTED),
     };
     match ended {
         Ok(end) => end.into(),

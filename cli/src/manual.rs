@@ -82,10 +82,10 @@ const NOTES: &str = "
 | code | means |
 |---|---|
 | 0 | success: the command is done, or the goal is reached |
-| 1 | failure, or the goal can't be reached without another edit: the app is `Stalled`, `spec.active` is another color, `lint` found a problem |
+| 1 | failure, or the goal can't be reached without another edit: the app is `Stalled`, `spec.active` is another color, `lint` found a problem, a check failed |
 | 2 | wrong arguments |
-| 3 | the goal was not reached within `--timeout` |
-| 130 | interrupted with Ctrl-C; an edit that was already sent stays |
+| 3 | the goal was not reached within `--timeout`, or a check can't tell |
+| 130 | interrupted with Ctrl-C; an edit that was already sent stays, and `check` deletes its Jobs first |
 
 A wait never hangs. It ends at once where only a person can go on, every request has a time limit, and a cluster that can't be
 reached is retried until the timeout. `get -w` and waits survive a restart of the API server. An API server that has just started
@@ -98,7 +98,7 @@ back even if that stays unknown.
 ## Output formats
 
 `-o json` and `-o yaml` print the BlueGreenApp (for `list`, a List), as `kubectl get` does, without `managedFields`. `get -o report`,
-`status`, `plan`, `lint`, `version`, and edits of a manifest print an object of `cli.bluegreen.dev/v1alpha1`, described in
+`status`, `plan`, `check`, `lint`, `version`, and edits of a manifest print an object of `cli.bluegreen.dev/v1alpha1`, described in
 [cli-output.md](cli-output.md).
 
 ## Edits of a manifest
@@ -136,11 +136,33 @@ moment one serves its new version while another one does not.
 You can run the same command again after a failure: an app that is at the target stays there. To go back later, name the color: `switch -l release=42 --to
 blue --wait`. There is no `rollback -l`: after a switch that only some of the apps had made, it would send the others to a color that nobody asked for.
 
+## Try the checks before a switch
+
+`kubectl bluegreen check hello` runs the checks with `when: Before` of [`spec.checks`](checks.md) now, against the idle color. It creates the Jobs that
+the operator would create, with your rights and under other names, waits for them, prints each verdict with the last lines of the log, and
+deletes the Jobs, also if it is interrupted. If it is killed, Kubernetes deletes them ten minutes after they have ended.
+
+The trial counts for nothing: the operator does not see these Jobs, and a switch runs the checks again. Checks with `enforce: false` run,
+too, and don't change the exit code.
+
+The Jobs of `http` and `prometheus` checks need the operator's image. If you may read the operator's Lease and pod, the command finds it there;
+otherwise, name it with `--check-image`.
+
+## What `lint` warns of
+
+`lint` fails for what the API server would refuse. It also warns, without failing, of what is accepted and probably a mistake in `spec.checks`:
+
+- A Service of the same manifests selects the pods of a check, or these have the app's own `app.kubernetes.io/name`: they would get its traffic.
+- An image of a check has no tag, or `latest`: the same check may run something else tomorrow.
+- An enforced check after the switch may take more than 30 minutes to say that it can't tell. `Ready` is False for that long.
+- `maxFailures` allows as many bad measurements as there are.
+
 ## Permissions
 
 A command that reads an app needs `get` on `bluegreenapps`, `list` and `switch -l` need `list`, and commands that edit an app also need `patch`.
-Only two commands need more. `get` also lists Services, Deployments, ReplicaSets and pods, and says which of them it is not allowed to read. `plan`
-reads what the operator reads: Services, Deployments, ControllerRevisions and EndpointSlices.
+Only three commands need more. `check` creates, gets and deletes Jobs; it also lists their pods, reads their logs and Events, and reads the
+Service of the color, if you may. `get` also lists Services, Deployments, ReplicaSets and pods, and says which of them it is not allowed to read. `plan`
+reads what the operator reads: Services, Deployments, ControllerRevisions and EndpointSlices, and the Jobs of an app that has checks.
 
 While a color is late, `status`, and a command with `--wait`, also lists the pods of that color and their Events, and shows the newest
 Warning. It leaves that out if you are not allowed to list them.

@@ -151,7 +151,7 @@ async fn settle(
 fn lost(failure: &Failure) -> Option<Changed> {
     match failure {
         Failure::Other(error) => error.downcast_ref::<Lost>().map(|lost| (*lost.changed).clone()),
-        Failure::Usage(_) => None,
+        Failure::Usage(_) | Failure::Interrupted(_) => None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! `docs/cli-output.md` and `docs/cli-output.schema.json` are made from these types. A field is never renamed or taken away within a
 //! version; new ones may come.
 
+use bluegreen_api::{CheckResult, Color};
 use bluegreen_view::Report;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
@@ -98,6 +99,8 @@ pub struct LintResult {
     pub apps: usize,
     /// What the API server would refuse; empty if nothing.
     pub problems: Vec<LintProblem>,
+    /// What it would accept, and what is probably a mistake all the same. The exit code does not depend on it.
+    pub warnings: Vec<LintProblem>,
 }
 
 /// One problem of a manifest.
@@ -194,6 +197,51 @@ impl Kind for GroupSwitch {
     const COMMANDS: &'static str = "`switch -l`";
 }
 
+/// What a trial of an app's checks has found. It counts for nothing.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckTrial {
+    /// The app.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The color that was checked.
+    pub color: Color,
+    /// The revision that its pods run.
+    pub revision: i64,
+    /// The image that they run.
+    pub image: String,
+    /// What the checks that are enforced say together.
+    pub result: CheckResult,
+    /// Each check, in the order of the spec.
+    pub checks: Vec<TriedCheck>,
+}
+
+/// One check of a trial.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TriedCheck {
+    /// The check.
+    pub name: String,
+    /// False: it only reports.
+    pub enforced: bool,
+    /// The name that its Job had.
+    pub job: String,
+    /// What it has found.
+    pub result: CheckResult,
+    /// What that rests on.
+    pub message: Option<String>,
+    /// The last lines that its container has printed; empty if they can't be read.
+    pub log: Vec<String>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Kind for CheckTrial {
+    const KIND: &'static str = "CheckTrial";
+    const COMMANDS: &'static str = "`check`";
+}
+
 /// The version of the program.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -238,6 +286,7 @@ pub fn all() -> (Vec<Described>, Value) {
         described::<Report>(&mut generator),
         described::<WaitResult>(&mut generator),
         described::<Foreseen>(&mut generator),
+        described::<CheckTrial>(&mut generator),
         described::<LintResult>(&mut generator),
         described::<ManifestEdit>(&mut generator),
         described::<GroupSwitch>(&mut generator),

@@ -67,17 +67,29 @@ async fn read(cluster: &Cluster, app: &str, colors: &[Color]) -> kube::Result<Op
     let colors: Vec<&str> = colors.iter().map(|color| color.as_str()).collect();
     let ours = format!("{}={app},{} in ({})", names::APP, names::COLOR, colors.join(","));
     let pods: Api<Careful<Pod>> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
-    let events: Api<Careful<Event>> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let pods = pods.list(&ListParams::default().labels(&ours)).await?.items;
     let mut late: Vec<Pod> = pods.into_iter().filter_map(|pod| pod.0.ok()).filter(is_late).collect();
     late.sort_by_key(|pod| (Reverse(pod.creation_timestamp()), pod.name_any()));
     let mut found = Vec::new();
     for pod in late.iter().take(PODS) {
-        let of_pod = format!("type=Warning,involvedObject.uid={}", pod.uid().unwrap_or_default());
-        let events = events.list(&ListParams::default().fields(&of_pod)).await?.items;
-        found.extend(events.into_iter().filter_map(|event| event.0.ok()));
+        found.extend(warnings_of(cluster, &pod.uid().unwrap_or_default()).await?);
     }
     Ok(newest(&found).map(words))
+}
+
+async fn warnings_of(cluster: &Cluster, uid: &str) -> kube::Result<Vec<Event>> {
+    let events: Api<Careful<Event>> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
+    let about = format!("type=Warning,involvedObject.uid={uid}");
+    let found = events.list(&ListParams::default().fields(&about)).await?.items;
+    Ok(found.into_iter().filter_map(|event| event.0.ok()).collect())
+}
+
+/// The newest Warning about the object with this uid.
+///
+/// # Errors
+/// When the Events can't be read.
+pub async fn newest_of(cluster: &Cluster, uid: &str) -> kube::Result<Option<String>> {
+    Ok(newest(&warnings_of(cluster, uid).await?).map(words))
 }
 
 fn newest(events: &[Event]) -> Option<&Event> {
@@ -96,7 +108,8 @@ fn words(event: &Event) -> String {
     let name = event.involved_object.name.as_deref().unwrap_or_default();
     let reason = event.reason.as_deref().unwrap_or_default();
     let message = event.message.as_deref().unwrap_or_default();
-    harmless(&format!("Warning of pod/{name}: {reason}: {message}"), MOST)
+    let kind = event.involved_object.kind.as_deref().unwrap_or("Pod").to_lowercase();
+    harmless(&format!("Warning of {kind}/{name}: {reason}: {message}"), MOST)
 }
 
 #[cfg(test)]

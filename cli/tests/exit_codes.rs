@@ -55,6 +55,20 @@ fn a_good_manifest_is_0_and_a_bad_one_1() {
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "-: hello: spec.replica: unknown field\n");
 }
 
+/// A warning is no refusal.
+#[test]
+fn a_manifest_with_a_warning_is_0_and_says_it() {
+    let check = "  checks:\n  - {name: smoke, when: Before, job: {template: {spec: {containers: [{name: c, image: smoke}]}}}}\n";
+    let output = run(&["lint", "-f", "-"], &format!("{}\n{check}", SMALLEST.trim_end()));
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(
+        told.starts_with("warning: -: hello: spec.checks[0].job.template.spec.containers[0].image: "),
+        "{told}"
+    );
+    assert!(told.ends_with("1 of 1 apps are valid\n"), "{told}");
+}
+
 #[test]
 fn a_plan_that_ends_well_is_0_and_one_that_stalls_1() {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));

@@ -4,6 +4,7 @@
 
 mod fixture;
 mod manifests;
+mod trials;
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -14,6 +15,7 @@ use kubectl_bluegreen::group::{self, Wish};
 use kubectl_bluegreen::shape::{GroupSwitch, MemberState, WaitResult, schema, shaped};
 use manifests::BASIC;
 use serde_json::{Value, json};
+use trials::trial;
 
 /// What in a value is not as the schema says: a field that it does not know, one that is missing, another type.
 fn wrong(value: &Value, schema: &Value, root: &Value, path: &str) -> Vec<String> {
@@ -116,6 +118,7 @@ fn everything_that_is_printed_is_as_the_schema_says() {
         seconds: 1.5,
     };
     values.push(serde_json::to_value(shaped(&waited)).unwrap());
+    values.push(serde_json::to_value(shaped(&trial())).unwrap());
     let apps = [fixture::app(settled())];
     let (_, members) = group::edits(&apps, Wish { tag: Some("v9"), ..Wish::default() }).unwrap_err();
     let edit = group::edit(&apps[0], Wish::default()).unwrap();

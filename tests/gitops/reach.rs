@@ -1,9 +1,11 @@
 //! How an app gets into each state. Every edit is a release by Helm, unless somebody else makes it.
 
+pub mod checks;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use bluegreen_api::Color::Green;
+use bluegreen_api::Color::{Blue, Green};
 use k8s_openapi::api::core::v1::ResourceQuota;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
@@ -112,11 +114,7 @@ pub async fn live_rolls(stage: &mut Stage) -> Result<()> {
 
 pub async fn live_fails(stage: &mut Stage) -> Result<()> {
     stage.serve(&hello()).await?;
-    let world = stage.sandbox.world();
-    let unready = json!({"metadata": {"annotations": {"test.bluegreen.dev/ready": "never"}}});
-    for (name, _) in world.all(Kind::Pod).filter(|(name, _)| name.starts_with("hello-blue-")) {
-        stage.sandbox.patch(Kind::Pod, name, unready.clone()).await?;
-    }
+    stage.unready(Blue).await?;
     stage.until("blue fails", |world| world.condition(RELEASE, "Ready", "False", "LiveNotReady")).await
 }
 

@@ -50,6 +50,7 @@ pub fn rows() -> Vec<Row> {
     let mut all = on_the_way();
     all.extend(there());
     all.extend(stuck());
+    all.extend(checked());
     all
 }
 
@@ -129,6 +130,43 @@ fn stuck() -> Vec<Row> {
         }),
         row("two-operators", "another installation's operator manages this app", Failed, |s| {
             reach::two_operators(s).boxed_local()
+        }),
+    ]
+}
+
+/// With checks, whoever waits is told of the verdict.
+fn checked() -> Vec<Row> {
+    use reach::checks;
+    vec![
+        row(
+            "check-unready",
+            "`active` is green under a check before the switch, green's pods start",
+            Waits,
+            |s| checks::before_ready(s).boxed_local(),
+        ),
+        row("check-before", "a check before the switch runs; blue is live", Waits, |s| {
+            checks::before(s).boxed_local()
+        }),
+        row("check-after", "green is live, and a check after the switch runs", Waits, |s| {
+            checks::after(s).boxed_local()
+        }),
+        row("check-failed", "a check before the switch has failed; blue is live", Failed, |s| {
+            checks::before_failed(s).boxed_local()
+        }),
+        row("check-late", "a check before the switch can't tell; blue is live", Failed, |s| {
+            checks::before_can_not_tell(s).boxed_local()
+        }),
+        row("check-back", "a check after the switch has failed, and blue is live again", Failed, |s| {
+            checks::taken_back(s).boxed_local()
+        }),
+        row(
+            "check-stuck",
+            "a check after the switch has failed, and blue is not ready: green is live",
+            Failed,
+            |s| checks::no_way_back(s).boxed_local(),
+        ),
+        row("check-doubt", "a check after the switch can't tell; green is live", Done, |s| {
+            checks::after_can_not_tell(s).boxed_local()
         }),
     ]
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use bluegreen_api::Color;
 use bluegreen_cluster::Cluster;
 use serde_json::{Value, json};
 
@@ -60,6 +61,23 @@ impl Stage {
     /// Waits until that holds.
     pub async fn until(&self, what: &str, holds: impl Fn(&World) -> bool) -> Result<()> {
         self.sandbox.within(PATIENCE, what, holds).await
+    }
+
+    /// The pods of a color turn unready.
+    pub async fn unready(&self, color: Color) -> Result<()> {
+        let unready = json!({"metadata": {"annotations": {"test.bluegreen.dev/ready": "never"}}});
+        let (world, prefix) = (self.sandbox.world(), format!("{RELEASE}-{color}-"));
+        for (name, _) in world.all(Kind::Pod).filter(|(name, _)| name.starts_with(&prefix)) {
+            self.sandbox.patch(Kind::Pod, name, unready.clone()).await?;
+        }
+        Ok(())
+    }
+
+    /// The pod of the only Job ends with this exit code.
+    pub async fn end_job(&self, code: &str) -> Result<()> {
+        let exit = format!("test.bluegreen.dev/exit={code}");
+        let of_jobs = ["annotate", "pods", "-l", "batch.kubernetes.io/job-name", &exit];
+        self.sandbox.kubectl(&of_jobs).await.map(drop)
     }
 
     /// The app as it is.

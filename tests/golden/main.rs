@@ -2,6 +2,7 @@
 //!
 //! | module | compares |
 //! |---|---|
+//! | `checker` | the short forms of checks that are accepted with what the checker can run |
 //! | `children` | the objects of a spec with `snapshots/` (`INSTA_UPDATE=always cargo test --test golden` writes them) |
 //! | `crd` | the CustomResourceDefinition with `crds/` (`make crd` writes it) |
 //! | `overlay` | overlays of the pod template with what Kubernetes accepts |
@@ -9,6 +10,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod checker;
 mod children;
 mod crd;
 mod overlay;

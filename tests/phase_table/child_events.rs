@@ -19,7 +19,7 @@ pub fn child_events() -> Vec<Event> {
             except: &[
                 ("new", ""),
                 ("first", "create a 3 -> preparing a: deployment"),
-                ("preparing stalled back", "create a 3"),
+                ("preparing stalled back checked", "create a 3"),
                 ("paused", "-"),
             ],
         },
@@ -30,7 +30,7 @@ pub fn child_events() -> Vec<Event> {
             except: &[
                 ("new", ""),
                 ("reduced", "create b 0"),
-                ("preparing stalled back", "create b 3 -> preparing b: deployment"),
+                ("preparing stalled back checked", "create b 3 -> preparing b: deployment"),
                 ("paused", "-"),
             ],
         },
@@ -38,7 +38,11 @@ pub fn child_events() -> Vec<Event> {
             name: "the live Service is deleted",
             happens: |w, _, _| w.with(|w| w.seen.service = Child::Absent),
             rule: "create-service -> switching a",
-            except: &[("new", ""), ("first preparing stalled back", "create-service"), ("paused", "-")],
+            except: &[
+                ("new", ""),
+                ("first preparing stalled back checked", "create-service"),
+                ("paused", "-"),
+            ],
         },
         Event {
             name: "the new live Service selects nothing yet",
@@ -49,7 +53,7 @@ pub fn child_events() -> Vec<Event> {
                 })
             },
             rule: "restore a -> switching a",
-            except: &[("new", ""), ("first paused", "-"), ("preparing stalled back", "restore a")],
+            except: &[("new", ""), ("first paused", "-"), ("preparing stalled back checked", "restore a")],
         },
         Event {
             name: "the idle color's Service is deleted",
@@ -63,7 +67,7 @@ pub fn child_events() -> Vec<Event> {
             rule: "recover b 1",
             except: &[
                 ("new", ""),
-                ("preparing back", "recover b 1 -> preparing b: revision"),
+                ("preparing back checked", "recover b 1 -> preparing b: revision"),
                 ("stalled", "recover b 2 -> preparing b: revision"),
                 ("paused", "-"),
             ],
@@ -75,7 +79,7 @@ pub fn child_events() -> Vec<Event> {
             except: &[
                 ("new", ""),
                 ("first", "recover a 1 -> preparing a: revision"),
-                ("preparing stalled back", "recover a 1"),
+                ("preparing stalled back checked", "recover a 1"),
                 ("paused", "-"),
             ],
         },
@@ -87,7 +91,7 @@ pub fn child_events() -> Vec<Event> {
                 ("new", ""),
                 // Nothing was ever committed, so there is nothing to put back.
                 ("first", "-"),
-                ("preparing stalled back", "restore a"),
+                ("preparing stalled back checked", "restore a"),
                 ("paused", "-"),
             ],
         },
@@ -98,7 +102,7 @@ pub fn child_events() -> Vec<Event> {
             except: &[
                 ("new", ""),
                 ("first", "edit a 3 -> preparing a: rollout"),
-                ("preparing stalled back", "edit a 3"),
+                ("preparing stalled back checked", "edit a 3"),
                 ("paused", "-"),
             ],
         },
@@ -109,9 +113,9 @@ pub fn child_events() -> Vec<Event> {
             except: &[
                 ("new", ""),
                 ("reduced", "edit b 0"),
-                ("preparing stalled", "edit b 3 -> preparing b: rollout"),
+                ("preparing stalled checked", "edit b 3 -> preparing b: rollout"),
                 // A roll would cut connections that are still open.
-                ("committed draining", "-"),
+                ("committed draining watched", "-"),
                 ("back", "- -> preparing b: rollout"),
                 ("paused", "-"),
             ],
@@ -120,13 +124,13 @@ pub fn child_events() -> Vec<Event> {
             name: "the live pods turn unready",
             happens: |w, a, _| w.unready(a),
             rule: "- -> unready a: pods",
-            except: &[("new", ""), ("first preparing stalled back paused", "-")],
+            except: &[("new", ""), ("first preparing stalled back paused checked", "-")],
         },
         Event {
             name: "the idle pods turn unready",
             happens: |w, _, b| w.unready(b),
             rule: "-",
-            except: &[("new", "")],
+            except: &[("new", ""), ("checked", "- -> preparing b: pods")],
         },
         Event {
             name: "the live color's endpoints are lost",
@@ -135,26 +139,26 @@ pub fn child_events() -> Vec<Event> {
             except: &[
                 ("new", ""),
                 // The pods are named first.
-                ("first preparing stalled back paused", "-"),
+                ("first preparing stalled back paused checked", "-"),
             ],
         },
         Event {
             name: "the idle color's roll passes its deadline",
             happens: |w, _, b| w.deployment(b, |d| d.deadline_exceeded = true),
             rule: "-",
-            except: &[("new", ""), ("preparing back", "- -> preparing b: deadline")],
+            except: &[("new", ""), ("preparing back checked", "- -> preparing b: deadline")],
         },
         Event {
             name: "somebody else's Deployment stands in the idle one's place",
             happens: |w, _, b| w.color(b, |facts| facts.deployment = Child::Foreign),
             rule: "-",
-            except: &[("new", CREATES), ("preparing stalled back", "- -> preparing b: deployment")],
+            except: &[("new", CREATES), ("preparing stalled back checked", "- -> preparing b: deployment")],
         },
         Event {
             name: "an earlier app's Deployment is still being collected",
             happens: |w, _, b| w.color(b, |facts| facts.deployment = Child::Collecting),
             rule: "-",
-            except: &[("new", CREATES), ("preparing stalled back", "- -> preparing b: deployment")],
+            except: &[("new", CREATES), ("preparing stalled back checked", "- -> preparing b: deployment")],
         },
         Event {
             name: "a later leader has stamped the Service",

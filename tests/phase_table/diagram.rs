@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Color};
+use bluegreen_core::plan::CheckFacts;
 use bluegreen_core::status::{Material, Problems, Report, status};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -23,6 +24,8 @@ fn app(world: &World) -> BlueGreenApp {
         false => Value::Null,
     };
     let recorded = &world.seen.recorded;
+    let check = |(number, check): (usize, &CheckFacts)| json!({"name": number.to_string(), "when": check.when, "http": {}});
+    let checks: Vec<Value> = world.seen.checks.all.iter().enumerate().map(check).collect();
     serde_json::from_value(json!({
         "apiVersion": "bluegreen.dev/v1alpha1",
         "kind": "BlueGreenApp",
@@ -38,6 +41,7 @@ fn app(world: &World) -> BlueGreenApp {
             "activeUpdatePolicy": world.intent.policy,
             "drainSeconds": world.intent.drain.as_secs(),
             "progressDeadlineSeconds": world.intent.deadline.as_secs(),
+            "checks": checks,
         },
         "status": {
             "observedGeneration": 1,

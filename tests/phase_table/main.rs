@@ -8,13 +8,14 @@
 //! |---|---|
 //! | `table` | what a row is |
 //! | `phases` | an app in each phase |
-//! | `spec_edits`, `child_events`, `progress` | the rows |
+//! | `spec_edits`, `child_events`, `progress`, `checks` | the rows |
 //! | `words` | a plan in the table's words |
 //! | `end_to_end` | the rows that also run from end to end, and the tests that run them |
 //! | `diagram` | the rows against the diagram in `docs/concepts.md` |
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod checks;
 mod child_events;
 mod diagram;
 mod end_to_end;

@@ -1,8 +1,10 @@
 //! The phases: an app in each of them.
 
+use bluegreen_api::CheckResult::{Passed, Running};
 use bluegreen_api::Color;
 use bluegreen_core::plan::DeploymentFacts;
 
+use crate::checks::checked;
 use crate::fixtures::*;
 
 /// A phase: its name, an app in it, the color that serves, and the stage's words.
@@ -31,7 +33,9 @@ pub fn phases() -> Vec<Phase> {
         phase("warm", Blue, "serving", stable()),
         phase("reduced", Blue, "serving", asleep),
         phase("preparing", Blue, "preparing b: pods", to_green().unready(Green)),
+        phase("checked", Blue, "checking b", checked(to_green(), Some(Running), None)),
         phase("committed", Green, "switching a", committed()),
+        phase("watched", Green, "watching a", checked(draining(), Some(Passed), Some(Running))),
         phase("draining", Green, "draining b", draining()),
         phase("back", Green, "preparing b: pods", draining().active(Blue).unready(Blue)),
         phase("held", Blue, "serving", settled(stable().edited(Blue))),

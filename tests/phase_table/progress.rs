@@ -61,7 +61,8 @@ pub fn progress() -> Vec<Event> {
                 // A color that never served stays up to be looked at.
                 ("first", ""),
                 ("warm reduced held", "edit b 1 -> unready a: pods"),
-                ("preparing back stalled paused", "-"),
+                ("preparing back stalled paused checked", "-"),
+                ("watched", "- -> unready a: pods"),
             ],
         },
         Event {

@@ -20,9 +20,9 @@ pub fn spec_edits() -> Vec<Event> {
                 ("first", "switch b -> switching b"),
                 ("reduced", "edit b 3 -> preparing b: size"),
                 // A cancel: nothing was committed.
-                ("preparing stalled", "- -> serving"),
+                ("preparing stalled checked", "- -> serving"),
                 // A rollback: at once, the drain does not matter to the color that comes back.
-                ("committed draining", "switch b -> switching b"),
+                ("committed draining watched", "switch b -> switching b"),
                 // On again: b goes on draining.
                 ("back", "- -> draining b"),
                 ("paused", "-"),
@@ -40,9 +40,9 @@ pub fn spec_edits() -> Vec<Event> {
                 // Nothing serves yet.
                 ("first", "switch b -> switching b"),
                 ("reduced", "edit b 3 -> preparing b: size"),
-                ("preparing stalled", "- -> serving"),
+                ("preparing stalled checked", "- -> serving"),
                 // A rollback: it has served, and no wait would move its pods.
-                ("committed draining", "switch b -> switching b"),
+                ("committed draining watched", "switch b -> switching b"),
                 ("back", "- -> draining b"),
                 ("paused", "-"),
             ],
@@ -53,9 +53,9 @@ pub fn spec_edits() -> Vec<Event> {
             rule: "store b 2",
             except: &[
                 ("new", CREATES),
-                ("preparing", "store b 2 -> preparing b: revision"),
+                ("preparing checked", "store b 2 -> preparing b: revision"),
                 ("stalled", "store b 3 -> preparing b: revision"),
-                ("committed draining paused", "-"),
+                ("committed draining paused watched", "-"),
                 // Its connections are still open: the edit waits, and the switch back waits for the edit.
                 ("back", "- -> preparing b: revision"),
             ],
@@ -89,10 +89,10 @@ pub fn spec_edits() -> Vec<Event> {
             except: &[
                 ("new", CREATES_FOR_B),
                 // The color that it goes back to is live: its edit is held.
-                ("preparing stalled", "- -> serving"),
+                ("preparing stalled checked", "- -> serving"),
                 ("back", "- -> draining b"),
                 // The color drains: first the drain, then the edit, then the switch.
-                ("committed draining", "- -> preparing b: revision"),
+                ("committed draining watched", "- -> preparing b: revision"),
                 ("paused", "-"),
             ],
         },
@@ -118,10 +118,10 @@ pub fn spec_edits() -> Vec<Event> {
             except: &[
                 ("new", CREATES),
                 ("first", "store a 2, store b 2 -> preparing a: revision"),
-                ("preparing", "store b 2 -> preparing b: revision"),
+                ("preparing checked", "store b 2 -> preparing b: revision"),
                 ("stalled", "store b 3 -> preparing b: revision"),
                 // Both have served: both keep what they ran.
-                ("committed draining back paused", "-"),
+                ("committed draining back paused watched", "-"),
             ],
         },
         Event {
@@ -134,7 +134,7 @@ pub fn spec_edits() -> Vec<Event> {
                 ("reduced", "edit a 5 -> unready a: size"),
                 // As many pods as serve now are enough: the target is not grown while it comes up.
                 ("preparing", "edit a 5 -> preparing b: pods"),
-                ("stalled", "edit a 5"),
+                ("stalled checked", "edit a 5"),
                 ("back", "edit a 5 -> preparing b: pods"),
                 // The live color follows, as a paused Deployment does.
                 ("paused", "edit a 5"),
@@ -149,8 +149,8 @@ pub fn spec_edits() -> Vec<Event> {
                 ("first", "switch a -> switching a"),
                 ("reduced paused", "-"),
                 // Fewer than serve now are not enough.
-                ("preparing stalled", "edit b 5 -> preparing b: size"),
-                ("committed draining", "edit b 5"),
+                ("preparing stalled checked", "edit b 5 -> preparing b: size"),
+                ("committed draining watched", "edit b 5"),
                 ("back", "edit b 5 -> preparing b: size"),
             ],
         },
@@ -161,13 +161,13 @@ pub fn spec_edits() -> Vec<Event> {
             except: &[
                 ("new", CREATES),
                 ("first", "edit a 1, edit b 1 -> preparing a: pods"),
-                ("reduced committed draining", "edit a 1 -> unready a: size"),
+                ("reduced committed draining watched", "edit a 1 -> unready a: size"),
                 // It is not complete, and may be too large to become so.
                 ("preparing", "edit a 1, edit b 1 -> preparing b: pods"),
                 ("stalled", "edit a 1, edit b 1"),
                 // Fewer pods of b would cut connections that are still open.
                 ("back", "edit a 1 -> preparing b: pods"),
-                ("paused", "edit a 1"),
+                ("paused checked", "edit a 1"),
             ],
         },
         Event {
@@ -180,9 +180,9 @@ pub fn spec_edits() -> Vec<Event> {
             rule: "edit a 1 -> switching b",
             except: &[
                 ("new", CREATES_FOR_B),
-                ("first committed draining", "switch b -> switching b"),
+                ("first committed draining watched", "switch b -> switching b"),
                 ("reduced", "edit a 1, edit b 1 -> preparing b: size"),
-                ("preparing stalled", "edit a 1, edit b 1 -> unready a: size"),
+                ("preparing stalled checked", "edit a 1, edit b 1 -> unready a: size"),
                 ("back", "edit a 1 -> unready a: size"),
                 ("paused", "edit a 1"),
             ],
@@ -192,7 +192,10 @@ pub fn spec_edits() -> Vec<Event> {
             happens: |w, _, _| w.standby(0, 0),
             // It has never served: it stays up to be looked at.
             rule: "edit b 1",
-            except: &[("new", CREATES), ("preparing stalled committed draining back paused", "-")],
+            except: &[
+                ("new", CREATES),
+                ("preparing stalled committed draining back paused checked watched", "-"),
+            ],
         },
         Event {
             name: "drainSeconds: 0",
@@ -209,13 +212,18 @@ pub fn spec_edits() -> Vec<Event> {
         },
         Event {
             name: "the idle color's block is removed",
-            happens: |w, _, b| w.without(b),
+            // Then there is nothing to go back to.
+            happens: |w, _, b| {
+                w.without(b).with(|w| w.seen.checks.run.iter_mut().for_each(|run| run.guarded = false))
+            },
             rule: "remove b",
             except: &[
                 ("new", "create-service, color-service a, store a 1"),
                 ("committed draining paused", "-"),
                 // Admission refuses it: `spec.active` names it.
                 ("preparing stalled back", ""),
+                ("checked", ""),
+                ("watched", "- -> draining b"),
             ],
         },
         Event {

@@ -2,6 +2,7 @@
 
 use bluegreen_api::Color;
 
+use crate::checks::checks;
 use crate::child_events::child_events;
 use crate::fixtures::World;
 use crate::phases::{Phase, phases};
@@ -48,7 +49,7 @@ impl Row {
 
 /// The table.
 pub fn rows() -> Vec<Row> {
-    let events = spec_edits().into_iter().chain(child_events()).chain(progress());
+    let events = spec_edits().into_iter().chain(child_events()).chain(progress()).chain(checks());
     events.flat_map(rows_of).collect()
 }
 

@@ -1,7 +1,7 @@
 //! What serves at this moment, and whether it is what was asked for.
 
 use anyhow::Result;
-use bluegreen_api::{BlueGreenApp, Color};
+use bluegreen_api::{BlueGreenApp, CheckResult, Color};
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{Api, ListParams};
@@ -26,6 +26,10 @@ pub struct Live {
     pub generations: (i64, i64),
     /// `status.active`.
     pub reported: String,
+    /// The checks that still run.
+    pub running: Vec<String>,
+    /// The live color's revision, if its checks after the switch have not passed.
+    pub unproven: Option<i64>,
 }
 
 /// A pod behind a ready endpoint of the live Service.
@@ -53,6 +57,13 @@ pub async fn look(client: &Client, namespace: &str, app: &str) -> Result<Live> {
         serving: ready_pods(&slices.items).into_iter().map(|pod| serving(pod, &pods.items)).collect(),
         generations: (object.metadata.generation.unwrap_or(0), status.observed_generation),
         reported: status.active.map(|color| color.to_string()).unwrap_or_default(),
+        unproven: status.active.and_then(|live| status.color(live)?.unproven_revision),
+        running: status
+            .checks
+            .into_iter()
+            .filter(|it| it.result == CheckResult::Running)
+            .map(|it| it.name)
+            .collect(),
     })
 }
 
@@ -101,6 +112,12 @@ pub fn problems(expected: &Expected, live: &Live) -> Vec<String> {
     if live.reported != color {
         problems.push(format!("the status says that {:?} is active", live.reported));
     }
+    if !live.running.is_empty() {
+        problems.push(format!("{} still runs", live.running.join(", ")));
+    }
+    if let Some(revision) = live.unproven {
+        problems.push(format!("revision {revision} has not passed its checks"));
+    }
     problems
 }
 
@@ -125,6 +142,8 @@ mod tests {
             serving: vec![pod("a", "green", IMAGE), pod("b", "green", IMAGE)],
             generations: (4, 4),
             reported: "green".to_owned(),
+            running: Vec::new(),
+            unproven: None,
         }
     }
 
@@ -169,6 +188,13 @@ mod tests {
     #[test]
     fn a_report_on_an_earlier_generation_is_found() {
         assert!(only_problem(&Live { generations: (4, 3), ..right() }).contains("generation 4"));
+    }
+
+    #[test]
+    fn a_check_that_runs_and_one_that_has_not_passed_are_found() {
+        let runs = Live { running: vec!["smoke".to_owned()], ..right() };
+        assert!(only_problem(&runs).contains("smoke still runs"));
+        assert!(only_problem(&Live { unproven: Some(3), ..right() }).contains("revision 3 has not passed"));
     }
 
     #[test]

@@ -154,3 +154,35 @@ fn a_removed_color_leaves_nothing() {
     assert!(stored.green.is_empty() && color_slices.green.is_empty());
     assert!(color_services.blue.is_some() && deployments.blue.is_some() && !stored.blue.is_empty());
 }
+
+/// With checks, too, a plan is what happens when nothing fails; it says what is checked, and when.
+#[test]
+fn a_plan_says_which_checks_run_before_the_switch_and_after_it() {
+    let mut wanted = app("v2");
+    wanted.spec.active = Color::Green;
+    let job = json!({"template": {"spec": {"containers": [{"name": "c", "image": "team/smoke:1"}]}}});
+    wanted.spec.checks = serde_json::from_value(json!([
+        {"name": "smoke", "when": "Before", "job": job}, {"name": "answers", "when": "After", "http": {}},
+        {"name": "tries", "when": "Before", "enforce": false, "http": {}},
+    ]))
+    .unwrap();
+    let mut before = settled();
+    before.jobs = None;
+    for start in [Start::Seen(Box::new(before)), Start::settled(app("v2"))] {
+        let foreseen = foresee(start, wanted.clone(), Timestamp::UNIX_EPOCH).unwrap();
+        assert!(foreseen.good, "{foreseen:#?}");
+        assert_eq!(foreseen.after, "green (team/hello:v2) is live");
+        let steps: Vec<&str> = foreseen.steps.iter().map(|step| step.what.as_str()).collect();
+        let position = |words: &str| steps.iter().position(|step| step.contains(words));
+        let order = [
+            "creates the Job of check smoke, which gates the switch to green",
+            "the Job of check smoke passes, it is assumed",
+            "switches Service hello from blue to green",
+            "creates the Job of check answers, which guards the switch to green",
+            "the Job of check answers passes, it is assumed",
+        ]
+        .map(position);
+        assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{order:?}: {steps:#?}");
+        assert!(position("creates the Job of check tries, which only reports").is_some(), "{steps:#?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! PURE: the operator's actions in words. Each text continues "The operator …". What it waits for is in the words of the
 //! status ([`bluegreen_core::status::words`]).
 
-use bluegreen_api::Color;
+use bluegreen_api::{CheckTime, Color};
 use bluegreen_core::desired::names;
 use bluegreen_core::observe::Snapshot;
 use bluegreen_core::plan::{Action, Observed, replaces_tested};
@@ -67,8 +67,15 @@ pub fn action(seen: &Snapshot, facts: &Observed, action: &Action) -> String {
             format!("deletes revision {number} of {color}, which is no longer needed")
         }
         Action::RunCheck { check, attempt: _ } => {
-            let name = seen.app.spec.checks.get(usize::from(*check)).map_or("", |check| check.name.as_str());
-            format!("creates the Job of check {name}")
+            let checked = seen.app.spec.checks.get(usize::from(*check));
+            let color = facts.checks.run.map_or(seen.app.spec.active, |run| run.color);
+            let what = match checked.map(|check| (check.enforce, check.when)) {
+                Some((true, CheckTime::Before)) => format!("which gates the switch to {color}"),
+                Some((true, CheckTime::After)) => format!("which guards the switch to {color}"),
+                Some((false, _)) | None => "which only reports".to_owned(),
+            };
+            let name = checked.map_or("", |check| check.name.as_str());
+            format!("creates the Job of check {name}, {what}")
         }
         Action::DropJob { stray: _ } => "deletes the Job of a check, which is no longer needed".to_owned(),
         Action::ApplyPreview(color) => {

@@ -20,10 +20,10 @@ use serde_json::{Value, json};
 use super::merge::merge;
 use super::{Who, runs};
 
-/// The uid of an app that is not in a cluster.
 /// Stands for the operator's image, which a plan does not know.
 const CHECKER: &str = "bluegreen-operator";
 
+/// The uid of an app that is not in a cluster.
 const UID: &str = "not-in-a-cluster";
 
 /// How many pods of a color the simulated EndpointSlice lists: a manifest may ask for two billion.
@@ -50,7 +50,9 @@ impl World {
     }
 
     /// The objects as they were read. The operator whose token they carry goes on.
-    pub fn seen(seen: Snapshot, now: Timestamp) -> Self {
+    pub fn seen(mut seen: Snapshot, now: Timestamp) -> Self {
+        // They are read only for an app that has checks already.
+        seen.jobs.get_or_insert_default();
         let held = |service: &Arc<Service>| {
             let label = service.labels().get(names::FENCE)?;
             Token::read(label, service.annotations().get(names::OPERATOR)?)
@@ -164,6 +166,9 @@ impl World {
         if let Some(words) = Color::ALL.into_iter().find_map(|color| self.roll_out(color)) {
             return Some((Who::Cluster, words));
         }
+        if let Some(words) = self.check_passes() {
+            return Some((Who::Cluster, words));
+        }
         let wake = plan.wake.filter(|wake| !wake.is_zero())?;
         self.now = self.now.checked_add(wake).ok()?;
         Some((Who::Clock, format!("{} s pass", wake.as_secs().max(1))))
@@ -180,6 +185,16 @@ impl World {
         }
         self.held = Some((color, self.now));
         Some(format!("the endpoints of Service {} are only {color}'s pods now", self.seen.app.name_any()))
+    }
+
+    /// Completes the Job of a check: a plan is what happens when nothing fails.
+    fn check_passes(&mut self) -> Option<String> {
+        let jobs = self.seen.jobs.as_mut()?;
+        let job = jobs.iter_mut().find(|job| observe::job_ended(job).is_none())?;
+        let check = job.labels().get(desired::CHECK).cloned().unwrap_or_default();
+        let complete = json!({"conditions": [{"type": "Complete", "status": "True"}]});
+        Arc::make_mut(job).status = serde_json::from_value(complete).ok();
+        Some(format!("the Job of check {check} passes, it is assumed"))
     }
 
     /// Completes the rollout of a color's Deployment.

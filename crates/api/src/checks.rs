@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::probe::{HttpHeader, Scheme};
+use super::probe::Scheme;
 use super::rules;
 
 /// How many checks an app may have.
@@ -138,6 +138,7 @@ pub struct JobContainer {
 pub struct HttpCheck {
     /// Path and query of the request. Default `/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = rules::CHECK_PATH)]
     #[schemars(length(max = 2048))]
     pub path: Option<String>,
 
@@ -145,10 +146,10 @@ pub struct HttpCheck {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheme: Option<Scheme>,
 
-    /// Headers of the request.
+    /// Headers of the request. `Host` replaces the name of the Service.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
-    pub http_headers: Vec<HttpHeader>,
+    pub http_headers: Vec<CheckHeader>,
 
     /// Status codes that are good: one, or a range such as `200-399`, which is the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -206,11 +207,25 @@ impl HttpCheck {
     }
 }
 
+/// One header of a check's request.
+#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckHeader {
+    /// The header's name; not one that is about the connection or the body.
+    #[x_kube(validation = rules::CHECK_HEADER_NAME, validation = rules::CHECK_HEADER_OF_THE_CONNECTION)]
+    #[schemars(length(min = 1, max = 256))]
+    pub name: String,
+    /// The header's value, without control characters.
+    #[x_kube(validation = rules::CHECK_HEADER_VALUE)]
+    #[schemars(length(max = 4096))]
+    pub value: String,
+}
+
 /// An instant query of a Prometheus server, which must answer with exactly one sample. No answer, no sample, several
 /// samples, or one that is not a number, can't tell.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::CHECK_MIN_OR_MAX)]
+#[x_kube(validation = rules::CHECK_MIN_OR_MAX, validation = rules::CHECK_MIN_BELOW_MAX)]
 pub struct PrometheusCheck {
     /// Address of the server, such as `http://prometheus.monitoring:9090`; without user, query and fragment.
     #[x_kube(validation = rules::CHECK_ADDRESS)]
@@ -218,7 +233,8 @@ pub struct PrometheusCheck {
     pub address: String,
 
     /// The query. $(BLUEGREEN_APP), $(BLUEGREEN_NAMESPACE), $(BLUEGREEN_COLOR), $(BLUEGREEN_REVISION), $(BLUEGREEN_IMAGE)
-    /// and $(BLUEGREEN_TAG) stand for their values, escaped as label values.
+    /// and $(BLUEGREEN_TAG) stand for their values, escaped as label values. $$(NAME) stands for $(NAME) itself.
+    #[x_kube(validation = rules::CHECK_QUERY_NAMES)]
     #[schemars(length(min = 1, max = 4096))]
     pub query: String,
 

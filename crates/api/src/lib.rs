@@ -22,8 +22,8 @@ use serde::{Deserialize, Serialize};
 
 pub use bounds::{SPEC_BYTES, most_items};
 pub use checks::{
-    CHECKS_MAX, Check, CheckTime, ConfigKey, HttpCheck, JobCheck, JobContainer, JobPodSpec, JobTemplate,
-    Pace, PrometheusCheck, SecretKey,
+    CHECKS_MAX, Check, CheckHeader, CheckTime, ConfigKey, HttpCheck, JobCheck, JobContainer, JobPodSpec,
+    JobTemplate, Pace, PrometheusCheck, SecretKey,
 };
 pub use common::CommonMetadata;
 pub use crd::{CONDITION_MESSAGE, CrdError, crd, crd_yaml};

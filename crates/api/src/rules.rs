@@ -7,11 +7,13 @@
 //! can still write the status of an object that breaks a rule of a later version: the API server checks only what has
 //! changed.
 
+mod checks;
 mod metadata;
 mod service;
 
 use kube::core::Rule;
 
+pub use checks::*;
 pub use metadata::*;
 pub use service::*;
 
@@ -290,82 +292,4 @@ pub const APP_PROBE_NOT_IN_TEMPLATE: StaticRule = rule_at(
     ".containers",
     "!has(self.containers) || !self.containers.exists(c, c.name == 'app' && has(c.readinessProbe))",
     "spec.template.spec.containers: container `app` must not set readinessProbe: use spec.readinessProbe",
-);
-
-/// Attached to a check's `name`.
-pub const CHECK_NAME: StaticRule = rule(
-    "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
-    "the name of a check must be 1 to 20 characters of a-z, 0-9 and '-', and start and end with a letter or digit",
-);
-
-/// Attached to a check.
-pub const CHECK_ONE_KIND: StaticRule = rule(
-    "[has(self.job), has(self.http), has(self.prometheus)].filter(given, given).size() == 1",
-    "a check must have exactly one of job, http and prometheus: add one, or remove the others",
-);
-
-/// How many seconds of its deadline a short form needs beside its measurements: for the node, the image and the start.
-pub const CHECK_SLACK: i32 = 60;
-
-/// Attached to a check. See [`CHECK_SLACK`].
-pub const CHECK_IN_TIME: StaticRule = rule_at(
-    ".deadlineSeconds",
-    "[has(self.http) ? \
-     (has(self.http.delaySeconds) ? self.http.delaySeconds : (self.when == 'After' ? 10 : 0)) + \
-     (has(self.http.forSeconds) ? self.http.forSeconds : (self.when == 'After' ? 10 : 0)) + 60 : 0, \
-     has(self.prometheus) ? \
-     (has(self.prometheus.delaySeconds) ? self.prometheus.delaySeconds : (self.when == 'After' ? 10 : 0)) + \
-     (has(self.prometheus.forSeconds) ? self.prometheus.forSeconds : (self.when == 'After' ? 10 : 0)) + 60 : 0\
-     ].all(needed, self.deadlineSeconds >= needed)",
-    "deadlineSeconds of a check must be at least delaySeconds + forSeconds + 60, or it could never finish in time: raise it, or lower the others",
-);
-
-/// Attached to a check.
-pub const CHECK_AFTER_LASTS: StaticRule = rule(
-    "self.when != 'After' || [has(self.http) && has(self.http.forSeconds) ? self.http.forSeconds : 10, \
-     has(self.prometheus) && has(self.prometheus.forSeconds) ? self.prometheus.forSeconds : 10].all(lasts, lasts >= 10)",
-    "forSeconds of a check with `when: After` must be at least 10: one measurement says little about a version under load",
-);
-
-/// Attached to a check's `job`.
-pub const CHECK_TEMPLATE_RESTART: StaticRule = rule_at(
-    ".template",
-    "!has(self.template.spec.restartPolicy) || self.template.spec.restartPolicy == 'Never'",
-    "restartPolicy of a check's job.template must be Never, because each exit is a verdict: set it to Never, or remove it",
-);
-
-/// The prefix of the label keys with which Kubernetes' Job controller marks a Job's pods.
-pub const JOB_PREFIX: &str = "batch.kubernetes.io/";
-
-/// Attached to a check's `job`. The keys that start with `bluegreen.dev/` are refused by [`RESERVED_KEYS`].
-pub const CHECK_TEMPLATE_LABELS: StaticRule = rule_at(
-    ".template",
-    "!has(self.template.metadata) || !has(self.template.metadata.labels) || \
-     self.template.metadata.labels.all(key, !key.startsWith('batch.kubernetes.io/') && key != 'job-name' && key != 'controller-uid')",
-    "labels of a check's job.template must not be those of the Job controller (batch.kubernetes.io/, job-name, controller-uid): remove them",
-);
-
-/// Attached to a check's `http`.
-pub const CHECK_STATUS_SYNTAX: StaticRule = rule_at(
-    ".status",
-    "!has(self.status) || self.status.matches('^[1-5][0-9][0-9](-[1-5][0-9][0-9])?$')",
-    "status must be a status code such as `200`, or a range such as `200-399`",
-);
-
-/// Attached to a check's `prometheus`.
-pub const CHECK_MIN_OR_MAX: StaticRule = rule(
-    "has(self.min) || has(self.max)",
-    "a prometheus check must have min, max or both: say which values are good",
-);
-
-/// Attached to `min` and `max` of a check.
-pub const CHECK_DECIMAL: StaticRule = rule(
-    "self.matches('^-?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][-+]?[0-9]{1,3})?$')",
-    "must be a decimal number such as \"0.01\", in quotes",
-);
-
-/// Attached to `address` of a check.
-pub const CHECK_ADDRESS: StaticRule = rule(
-    "self.matches('^https?://[^/?#@ ]+(/[^?#@ ]*)?$')",
-    "address must be the address of a Prometheus server, such as `http://prometheus.monitoring:9090`, without user, query and fragment",
 );

@@ -92,6 +92,15 @@ fn parse(arguments: &[OsString]) -> Result<Option<Check>, String> {
     }
 }
 
+/// Tells whether `check` could run with these arguments, without measuring anything. `variable` has the environment. What admission
+/// accepts in a short form must be accepted here, so a test asks both.
+///
+/// # Errors
+/// What is wrong, in words.
+pub fn accepts(arguments: &[OsString], variable: impl Fn(&str) -> Option<String>) -> Result<(), String> {
+    parse(arguments)?.map_or(Ok(()), |check| run::prepare(check, variable))
+}
+
 /// Runs a check in a runtime of its own.
 fn start(check: Check) -> (Exit, String) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

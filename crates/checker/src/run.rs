@@ -31,6 +31,17 @@ pub async fn run(
     }
 }
 
+/// Does all that comes before the first measurement.
+///
+/// # Errors
+/// As told by [`run`].
+pub fn prepare(check: Check, variable: impl Fn(&str) -> Option<String>) -> Result<(), String> {
+    match check {
+        Check::Http(args) => Http::new(*args).map(drop),
+        Check::Prometheus(args) => Prometheus::new(*args, variable).map(drop),
+    }
+}
+
 /// Measures as often as `pace` says, or until the verdict is certain.
 async fn repeat(
     pace: &Pace,

@@ -57,6 +57,7 @@ impl Readable for k8s_openapi::api::apps::v1::Deployment {
 }
 impl Readable for k8s_openapi::api::apps::v1::ReplicaSet {}
 impl Readable for k8s_openapi::api::batch::v1::Job {}
+impl Readable for k8s_openapi::api::coordination::v1::Lease {}
 impl Readable for k8s_openapi::api::core::v1::Event {}
 impl Readable for k8s_openapi::api::core::v1::Pod {}
 impl Readable for k8s_openapi::api::core::v1::Service {

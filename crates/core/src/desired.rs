@@ -18,7 +18,7 @@ mod settings;
 mod template;
 mod workload;
 
-pub use check::{Asked, CHECK, check_hash, checks_hash, job, job_name};
+pub use check::{Asked, CHECK, check_hash, checks_hash, job, job_name, trial_job, trial_name};
 pub use common::{of_deployment, without_common};
 pub use covers::{Difference, covers};
 pub use guards::{guards, restored_guards};

@@ -26,7 +26,9 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 use k8s_openapi::api::core::v1::Service;
 use kube::{Resource, ResourceExt};
 
-pub use self::checks::{ended as job_ended, entry as check_entry, job_of, strays as stray_jobs};
+pub use self::checks::{
+    POD_TAKES, ended as job_ended, entry as check_entry, job_of, result as job_result, strays as stray_jobs,
+};
 pub use self::endpoints::foreign_slices;
 pub use self::exact::Deviation;
 use self::owner::owned;

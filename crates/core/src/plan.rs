@@ -34,7 +34,7 @@ mod writes;
 
 use std::time::Duration;
 
-pub use checks::{CheckFacts, CheckJob, Checks, Rejected, Run, Verdict, aim};
+pub use checks::{CheckFacts, CheckJob, Checks, JobPods, Rejected, Run, Verdict, aim};
 pub use facts::{
     Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Observed, Recorded, Routing,
     Selection, ServiceFacts, Standby, Stored,

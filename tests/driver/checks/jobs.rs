@@ -106,6 +106,43 @@ async fn a_job_that_is_refused_is_told_and_cannot_tell_at_its_deadline() {
     rig.finish();
 }
 
+/// Only an Event says why the Job controller creates none. The app says that there is none, once, and for as long.
+#[tokio::test]
+async fn a_job_that_has_no_pod_is_told_of_once_and_until_it_has_one() {
+    let mut rig = checking().await;
+    rig.run(Duration::from_secs(9)).await;
+    assert_eq!(entry(&rig, "smoke").unwrap().message, None, "the Job controller takes a moment");
+    rig.run(Duration::from_secs(2)).await;
+    let held = format!("No pod of Job {} was created within 10 seconds", job_of(&rig, "smoke"));
+    let told = entry(&rig, "smoke").unwrap().message.unwrap();
+    assert!(told.contains(&held) && rig.condition("Ready").message.contains(&held), "{told}");
+    let _ = rig.server.take_log();
+    rig.run(Duration::from_secs(120)).await;
+    assert_eq!(rig.writes(), [""; 0], "once");
+
+    let status = json!({ "startTime": "2026-01-01T00:00:00Z", "active": 1, "uncountedTerminatedPods": {} });
+    rig.server.edit(Kind::Job, &job_of(&rig, "smoke"), |job| job["status"] = status.clone());
+    rig.settle().await;
+    assert_eq!(entry(&rig, "smoke").unwrap().message, None);
+    assert!(!rig.condition("Ready").message.contains(&held), "{:?}", rig.condition("Ready"));
+    end(&rig, "smoke", End::Passes);
+    rig.settle().await;
+    assert_eq!(rig.world().selects(APP), "green");
+    rig.finish();
+}
+
+/// A Job that has begun says so by an empty list, and one that failed once waits for its next try.
+#[tokio::test]
+async fn a_job_that_had_a_pod_is_held_up_by_nothing() {
+    for status in [json!({ "failed": 1 }), json!({ "uncountedTerminatedPods": { "failed": ["u"] } })] {
+        let mut rig = checking().await;
+        rig.server.edit(Kind::Job, &job_of(&rig, "smoke"), |job| job["status"] = status.clone());
+        rig.run(Duration::from_secs(60)).await;
+        assert_eq!(entry(&rig, "smoke").unwrap().message, None, "{status}");
+        rig.finish();
+    }
+}
+
 /// Suspended by a queue, or waiting for a node.
 #[tokio::test]
 async fn a_job_without_a_verdict_at_its_deadline_cannot_tell() {

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{APP, Jobs, asked, entry, is, is_refused, job_within, message, serves_green};
 use crate::harness::operator::Operator;
-use crate::harness::{Sandbox, app};
+use crate::harness::{Kind, Sandbox, World, app};
 
 const PASSES: &str = r#"{"exit": "0"}"#;
 
@@ -23,8 +23,12 @@ fn passes() -> Result<Value> {
     Ok(serde_json::from_str(PASSES)?)
 }
 
-/// A namespace with this quota, in which green is asked for.
-async fn with_quota(name: &str, hard: Value) -> Result<(Sandbox, Operator, Api<ResourceQuota>)> {
+/// A namespace with this quota, in which green is asked for under a check with this deadline.
+async fn with_quota(
+    name: &str,
+    hard: Value,
+    seconds: i32,
+) -> Result<(Sandbox, Operator, Api<ResourceQuota>)> {
     let (sandbox, operator) = Sandbox::serving(name, &app(APP)).await?;
     let quotas: Api<ResourceQuota> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
     let quota = json!({"metadata": {"name": "tight"}, "spec": {"hard": hard}});
@@ -36,7 +40,7 @@ async fn with_quota(name: &str, hard: Value) -> Result<(Sandbox, Operator, Api<R
         Ok(())
     };
     patiently(Duration::from_secs(30), is_counted).await?;
-    sandbox.edit(APP, json!({"checks": [job_within(6, "smoke", "Before", &passes()?)]})).await?;
+    sandbox.edit(APP, json!({"checks": [job_within(seconds, "smoke", "Before", &passes()?)]})).await?;
     sandbox.activate(APP, Green).await?;
     Ok((sandbox, operator, quotas))
 }
@@ -51,7 +55,7 @@ async fn again(sandbox: &Sandbox) -> Result<()> {
 
 #[tokio::test]
 async fn does_a_quota_for_jobs_that_is_used_up_refuse_nothing_but_the_switch() -> Result<()> {
-    let (sandbox, _operator, quotas) = with_quota("check-quota", json!({"count/jobs.batch": "0"})).await?;
+    let (sandbox, _operator, quotas) = with_quota("check-quota", json!({"count/jobs.batch": "0"}), 6).await?;
     sandbox.until("it waits", |world| is(world, "smoke", Running)).await?;
     let said = |message: Option<String>| message.is_some_and(|words| words.contains("exceeded quota"));
     let waits = entry(&sandbox.world(), "smoke").context("smoke")?;
@@ -68,14 +72,48 @@ async fn does_a_quota_for_jobs_that_is_used_up_refuse_nothing_but_the_switch() -
 /// The Job is there, and its pod is not.
 #[tokio::test]
 async fn does_a_quota_for_pods_that_is_used_up_tell_nothing() -> Result<()> {
-    let (sandbox, _operator, quotas) = with_quota("check-pods", json!({"count/pods": "4"})).await?;
+    let (sandbox, _operator, quotas) = with_quota("check-pods", json!({"count/pods": "4"}), 15).await?;
     let jobs = Jobs::of(&sandbox);
     let name = jobs.only("smoke").await?;
     is_refused(&sandbox, "CheckInconclusive").await?;
     assert_eq!(jobs.pods(&name).await?.len(), 0);
+    let words = message(&sandbox, "Stalled")?;
+    ensure!(words.contains(&format!("No pod of Job {name} was created")), "{words}");
     let more = json!({"spec": {"hard": {"count/pods": "20"}}});
     quotas.patch("tight", &PatchParams::default(), &Patch::Merge(more)).await?;
     again(&sandbox).await?;
+    sandbox.finish().await
+}
+
+/// While it waits, the app says what it waits for, once; and no longer when that is over.
+#[tokio::test]
+async fn does_an_app_say_that_a_quota_holds_up_the_pod_of_a_check_until_there_is_room() -> Result<()> {
+    let (sandbox, _operator, quotas) = with_quota("check-held", json!({"count/pods": "4"}), 300).await?;
+    let name = Jobs::of(&sandbox).only("smoke").await?;
+    let held = format!(
+        "No pod of Job {name} was created within 10 seconds: `kubectl describe job {name}` tells why"
+    );
+    let says = |world: &World| {
+        entry(world, "smoke").and_then(|entry| entry.message).is_some_and(|words| words.contains(&held))
+            && world.says(APP, "Reconciling").is_some_and(|(_, words)| words.contains(&held))
+    };
+    sandbox.until("it says what holds it up", says).await?;
+    let version = |world: &World| {
+        let app = world.raw(Kind::App, APP).cloned();
+        app.map(|app| app["metadata"]["resourceVersion"].clone())
+    };
+    let told = version(&sandbox.world());
+    sandbox
+        .throughout(Duration::from_secs(8), "it is told once", |world| says(world) && version(world) == told)
+        .await?;
+    let more = json!({"spec": {"hard": {"count/pods": "20"}}});
+    quotas.patch("tight", &PatchParams::default(), &Patch::Merge(more)).await?;
+    serves_green(&sandbox).await?;
+    let passed = entry(&sandbox.world(), "smoke").context("smoke")?;
+    ensure!(
+        passed.result == Passed && !passed.message.clone().unwrap_or_default().contains("No pod"),
+        "{passed:?}"
+    );
     sandbox.finish().await
 }
 
@@ -164,6 +202,8 @@ async fn does_a_job_that_a_queue_suspends_tell_nothing_at_its_deadline() -> Resu
     jobs.patch(&name, json!({"spec": {"suspend": true}})).await?;
     is_refused(&sandbox, "CheckInconclusive").await?;
     assert!(is(&sandbox.world(), "smoke", Inconclusive));
+    let words = message(&sandbox, "Stalled")?;
+    ensure!(words.contains(&format!("Job {name} is suspended")), "{words}");
     jobs.gone(&name).await?;
     sandbox.finish().await
 }

@@ -5,30 +5,9 @@ use std::collections::BTreeMap;
 use super::diagram::{START, arrows};
 use super::record::{Event, Kind};
 
-/// The arrows of checks, which the diagram leaves out so that it can be read.
-const CHECKING: [(&str, &str); 14] = [
-    // Before the switch.
-    ("Preparing", "Checking"),
-    ("Stable", "Checking"),
-    ("Stalled", "Checking"),
-    ("Checking", "Preparing"),
-    ("Checking", "Switching"),
-    ("Checking", "Stalled"),
-    ("Checking", "Paused"),
-    ("Paused", "Checking"),
-    // After it, and taken back.
-    ("Switching", "Checking"),
-    ("Draining", "Checking"),
-    ("Checking", "Draining"),
-    ("Checking", "Stable"),
-    ("Stalled", "Switching"),
-    ("Switching", "Stalled"),
-];
-
 /// Steps from one reported phase to the next that the diagram does not show, in words.
 pub fn strange_steps(events: &[Event]) -> Vec<String> {
-    let mut arrows = arrows();
-    arrows.extend(CHECKING.map(|(from, to)| (from.to_owned(), to.to_owned())));
+    let arrows = arrows();
     let mut now: BTreeMap<&str, String> = BTreeMap::new();
     let mut strange = Vec::new();
     for event in events.iter().filter(|event| event.kind == Kind::App) {

@@ -84,10 +84,13 @@ async fn show(place: &Place, short: bool) -> Result<()> {
     team.idle().await?;
     document.follow("Look", place, &project.folder).await?;
     if short {
+        document.follow("The test as a check", place, &project.folder).await?;
         team.broken_once().await?;
     } else {
         team.by_color().await?;
         team.broken().await?;
+        document.follow("The test as a check", place, &project.folder).await?;
+        team.checked().await?;
     }
     let rows = team.rows;
     tokio::time::sleep(Duration::from_secs(3)).await;

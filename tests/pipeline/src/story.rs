@@ -113,6 +113,16 @@ impl<'a> Team<'a> {
         self.job("deploy_green_svc", &next, FLOW, reached("green")).await
     }
 
+    /// With checks: a version that the job `test` refuses is not made live by hand either, and a good one is.
+    pub async fn checked(&mut self) -> Result<()> {
+        let other = self.project.commit_with("VERSION=another", "An image that is not what it says").await?;
+        self.job("pipeline", &other, &[], refused("blue", "green does not answer as")).await?;
+        self.job("switch", &other, &[], refused("blue", "Check version failed for green")).await?;
+        let fixed = self.project.commit("The right one").await?;
+        self.job("pipeline", &fixed, &[], reached("blue")).await?;
+        self.job("switch", &fixed, &[], reached("green")).await
+    }
+
     /// Of the images that do not work, one.
     pub async fn broken_once(&mut self) -> Result<()> {
         let crash = self.project.commit_with("PORT=http", "An image that crashes").await?;

@@ -1,6 +1,7 @@
 //! The Job of a check: its name, its pods, and how its exit codes become a verdict.
 
 mod pods;
+mod trial;
 
 use serde_json::{Value, json};
 
@@ -10,6 +11,8 @@ use super::names;
 use super::revision::as_json;
 use crate::plan::Run;
 use bluegreen_api::{BlueGreenApp, BlueGreenAppSpec, Check};
+
+pub use trial::{trial_job, trial_name};
 
 /// Label of a check's Job: the name of the check.
 pub const CHECK: &str = "bluegreen.dev/check";
@@ -22,8 +25,9 @@ const CANNOT_TELL: [i32; 6] = [75, 126, 127, 128, 137, 143];
 /// The exit code with which the operator's own program says that the color is bad.
 const BAD: i32 = 1;
 
-/// How often the Job controller tries again what can't tell.
-const RETRIES: i32 = 6;
+/// How often the Job controller tries again what can't tell. It waits 10 s before the first retry and twice as long before each
+/// further one, so that all of them fit into the default deadline.
+const RETRIES: i32 = 5;
 
 /// How much of the app's name is in the name of a Job. With a check's name, a hash and two dashes, it fits into a label.
 const NAME: usize = 24;
@@ -149,6 +153,18 @@ mod tests {
         assert!(others.iter().all(|other| *other != first), "{first}, {others:?}");
         let reports = Check { enforce: false, ..check.clone() };
         assert_eq!(name(&run(), &reports, 1), first, "the same question, whatever follows from the answer");
+    }
+
+    /// Otherwise the app would wait for a retry that the deadline never lets begin, and would say that it was late.
+    #[test]
+    fn every_retry_fits_into_the_default_deadline_with_time_to_run() {
+        let app = app(&json!([{ "name": "smoke", "when": "Before", "http": {} }]));
+        let body = body(&app, &ASKED);
+        let number = |pointer: &str| body.pointer(pointer).and_then(Value::as_u64).unwrap();
+        let (retries, deadline) = (number("/spec/backoffLimit"), number("/spec/activeDeadlineSeconds"));
+        // `DefaultJobPodFailureBackOff` and `MaxJobPodFailureBackOff` of k8s.io/kubernetes/pkg/controller/job.
+        let waits: u64 = (0..retries).map(|retry| (10 << retry).min(600)).sum();
+        assert!(waits + (retries + 1) * 30 <= deadline, "{waits} s of {deadline} s are waits");
     }
 
     #[test]

@@ -11,12 +11,15 @@ use super::owner::is_controlled;
 use super::{Snapshot, since};
 use crate::desired;
 use crate::plan::checks::ATTEMPTS;
-use crate::plan::{CheckFacts, CheckJob, Checks, ColorFacts, Live, Rejected, Run, Verdict};
+use crate::plan::{CheckFacts, CheckJob, Checks, ColorFacts, JobPods, Live, Rejected, Run, Verdict};
 use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Check, CheckResult, CheckStatus, CheckTime, PerColor};
 
 /// Why the Job controller gives a Job up as soon as a container has exited with a code that is a verdict
 /// (`JobReasonPodFailurePolicy` of `k8s.io/api/batch/v1`).
 const BY_EXIT_CODE: &str = "PodFailurePolicy";
+
+/// How long the Job controller may take to create a pod before it is told.
+pub const POD_TAKES: Duration = Duration::from_secs(10);
 
 /// Returns the checks of an app, with the colors as they are observed.
 pub(super) fn checks(
@@ -104,7 +107,35 @@ fn facts(
         left: left(check, entry, now),
     });
     let job = run.map_or(CheckJob::Absent, |run| job(seen, run, check));
-    CheckFacts { when: check.when, enforced: check.enforce, recorded, job }
+    let pods = match (job, run) {
+        (CheckJob::Ours { attempt, .. }, Some(run)) => {
+            job_of(seen, run, check, attempt).map_or(JobPods::Fine, |job| pods(job, now))
+        }
+        _ => JobPods::Fine,
+    };
+    CheckFacts { when: check.when, enforced: check.enforce, recorded, job, pods }
+}
+
+/// What the pods of a Job wait for. That the Job controller can't create one is in its Events alone, which the operator does not read:
+/// but then the Job never had a pod.
+fn pods(job: &Job, now: Timestamp) -> JobPods {
+    let status = job.status.clone().unwrap_or_default();
+    let is_true = |type_: &str| {
+        let mut all = status.conditions.iter().flatten();
+        all.any(|condition| condition.type_ == type_ && condition.status == "True")
+    };
+    if is_true("Suspended") {
+        return JobPods::Suspended;
+    }
+    let counts = [status.active, status.failed, status.succeeded, status.terminating];
+    // The field is there, and empty, as soon as the Job controller has seen the Job.
+    let uncounted = status.uncounted_terminated_pods.iter();
+    let uncounted = uncounted.flat_map(|pods| pods.failed.iter().chain(&pods.succeeded)).flatten();
+    let had_one = counts.into_iter().flatten().any(|count| count > 0) || uncounted.count() > 0;
+    let created = job.metadata.creation_timestamp.as_ref().filter(|_| !had_one && ended(job).is_none());
+    let Some(created) = created else { return JobPods::Fine };
+    let left = POD_TAKES.saturating_sub(since(created.0, now));
+    if left.is_zero() { JobPods::Missing } else { JobPods::Awaited(left) }
 }
 
 /// What the status records of this check for this run.
@@ -157,7 +188,7 @@ pub fn ended(job: &Job) -> Option<&JobCondition> {
 }
 
 /// What a Job says. A Job that failed for any reason but an exit code says nothing about the color.
-fn result(job: &Job) -> CheckResult {
+pub fn result(job: &Job) -> CheckResult {
     match ended(job) {
         None => CheckResult::Running,
         Some(end) if end.type_ == "Complete" => CheckResult::Passed,

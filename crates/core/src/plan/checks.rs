@@ -55,6 +55,21 @@ pub struct CheckFacts {
     pub recorded: Option<Verdict>,
     /// Its newest Job.
     pub job: CheckJob,
+    /// What that Job's pods wait for.
+    pub pods: JobPods,
+}
+
+/// What the pods of a check's Job wait for, as far as the Job shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum JobPods {
+    /// Nothing: there is or was one, or there is no Job.
+    Fine,
+    /// None was created yet. It is worth telling after this time.
+    Awaited(Duration),
+    /// None was created, for longer than the Job controller takes.
+    Missing,
+    /// The Job is suspended.
+    Suspended,
 }
 
 /// What the status records of a check.
@@ -274,10 +289,16 @@ fn due(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
 /// How often to look whether there is room for another Job: no watch tells an app of the Jobs of others.
 const QUEUED: Duration = Duration::from_secs(2);
 
-/// How long until the first deadline of a check that runs, or until the next look for room.
+/// How long until the first deadline of a check that runs, until it is worth telling that a Job has no pod, or until the next look
+/// for room.
 pub(super) fn wake(intent: &Intent, seen: &Observed) -> Option<Duration> {
     let queued = is_queued(intent, seen).then_some(QUEUED);
     let running = seen.checks.all.iter().filter(|check| check.is(CheckResult::Running));
     let lefts = running.filter_map(|check| check.recorded.map(|verdict| verdict.left));
-    lefts.filter(|left| !left.is_zero()).chain(queued).min()
+    let awaited =
+        seen.checks.all.iter().filter(|check| !check.is_final()).filter_map(|check| match check.pods {
+            JobPods::Awaited(left) => Some(left),
+            JobPods::Fine | JobPods::Missing | JobPods::Suspended => None,
+        });
+    lefts.chain(awaited).filter(|left| !left.is_zero()).chain(queued).min()
 }

@@ -6,9 +6,10 @@ use kube::ResourceExt;
 use super::Report;
 use crate::desired;
 use crate::harmless::visible;
+use crate::observe::POD_TAKES;
 use crate::plan::checks::is_queued;
 use crate::plan::verdicts::{self, Because, Entry};
-use crate::plan::{Live, Rejected, Run, Stage};
+use crate::plan::{CheckFacts, CheckJob, JobPods, Live, Rejected, Run, Stage};
 use crate::text::cut;
 use bluegreen_api::{
     BlueGreenAppStatus, Check, CheckResult, CheckStatus, CheckTime, Color, PerColor, Rejection,
@@ -58,7 +59,7 @@ fn status(
     if let Some(before) = before.filter(|before| before.result.is_final()) {
         return before.clone();
     }
-    let message = message(report, index, check, entry).map(|words| cut(visible(&words), MESSAGE));
+    let message = message(report, index, check, entry, before).map(|words| cut(visible(&words), MESSAGE));
     let job = (entry.attempts > 0).then(|| desired::job_name(report.app, run, check, entry.attempts));
     CheckStatus {
         name: check.name.clone(),
@@ -72,12 +73,59 @@ fn status(
         result: entry.result,
         started_at: before.map_or(Time(report.now), |before| before.started_at.clone()),
         finished_at: entry.result.is_final().then_some(Time(report.now)),
-        message: message.or_else(|| before.and_then(|before| before.message.clone())),
+        message,
     }
 }
 
 /// What a verdict rests on, or what the check waits for.
-fn message(report: &Report, index: usize, check: &Check, entry: &Entry) -> Option<String> {
+fn message(
+    report: &Report,
+    index: usize,
+    check: &Check,
+    entry: &Entry,
+    before: Option<&CheckStatus>,
+) -> Option<String> {
+    let words = because(report, index, check, entry);
+    let facts = report.seen.checks.all.get(index);
+    let waits = facts.and_then(|facts| held(report, check, facts));
+    let told = || before.and_then(|before| before.message.clone());
+    let has_job = facts.is_some_and(|facts| matches!(facts.job, CheckJob::Ours { .. }));
+    match entry.result {
+        // What keeps a Job from being created stays told between two tries; what holds up its pods only for as long as it does.
+        CheckResult::Running => words.or(waits).or_else(|| told().filter(|_| !has_job)),
+        // What it waited for until then is why it can't tell. Its Job may be gone by now.
+        CheckResult::Inconclusive => match (words, waits.or_else(told)) {
+            (Some(words), Some(waits)) if !words.contains(&waits) => {
+                Some(format!("{}. {waits}", words.trim_end_matches('.')))
+            }
+            (words, waits) => words.or(waits),
+        },
+        CheckResult::Passed | CheckResult::Failed => words,
+    }
+}
+
+/// What holds up the pods of a check's Job. The words stay the same for as long as it does.
+fn held(report: &Report, check: &Check, facts: &CheckFacts) -> Option<String> {
+    let (CheckJob::Ours { attempt, .. }, Some(run)) = (facts.job, report.seen.checks.run) else {
+        return None;
+    };
+    let job = || desired::job_name(report.app, &run, check, attempt);
+    match facts.pods {
+        JobPods::Fine | JobPods::Awaited(_) => None,
+        JobPods::Missing => Some(format!(
+            "No pod of Job {0} was created within {1} seconds: `kubectl describe job {0}` tells why, often a ResourceQuota or an \
+             admission policy",
+            job(),
+            POD_TAKES.as_secs()
+        )),
+        JobPods::Suspended => {
+            Some(format!("Job {} is suspended, as by a queue that has no room for it", job()))
+        }
+    }
+}
+
+/// What the operator itself has to say of a check, or else its Job.
+fn because(report: &Report, index: usize, check: &Check, entry: &Entry) -> Option<String> {
     let refused = report.problems.failure.as_ref().filter(|it| it.check.map(usize::from) == Some(index));
     let seconds = check.deadline_seconds;
     match (entry.because, refused) {
@@ -157,9 +205,12 @@ pub(super) fn rejected(report: &Report, rejection: &Rejection) -> String {
 pub(super) fn running(report: &Report, when: CheckTime, color: Color) -> String {
     let waits = |(check, facts): &(&Check, &crate::plan::CheckFacts)| check.when == when && !facts.is_final();
     let all = report.app.spec.checks.iter().zip(&report.seen.checks.all);
-    let names: Vec<&str> = all.filter(waits).map(|(check, _)| check.name.as_str()).collect();
+    let names: Vec<&str> = all.clone().filter(waits).map(|(check, _)| check.name.as_str()).collect();
     let refused = report.problems.failure.as_ref().filter(|failure| failure.check.is_some());
     let refused = refused.map_or_else(String::new, |failure| format!("; {}", failure.words));
+    let mut running = all.clone().filter(waits);
+    let held = running.find_map(|(check, facts)| held(report, check, facts));
+    let held = held.map_or_else(String::new, |words| format!("; {words}"));
     let time = match when {
         CheckTime::Before => "before the switch",
         CheckTime::After => "after the switch",
@@ -169,7 +220,7 @@ pub(super) fn running(report: &Report, when: CheckTime, color: Color) -> String 
     } else {
         ""
     };
-    format!("{color} is being checked {time}: {}{refused}{queued}", names.join(", "))
+    format!("{color} is being checked {time}: {}{refused}{held}{queued}", names.join(", "))
 }
 
 /// What the checks after the switch say against the live color, although it stays live.

@@ -3,13 +3,19 @@
 //! None of them keeps the operator from serving an app: a check that can't be carried out can't tell, and a way back waits for
 //! no check.
 
+pub(super) mod syntax;
+
 use std::ops::RangeInclusive;
 
 use bluegreen_api::rules::{self, CHECK_SLACK};
 use bluegreen_api::{
-    CHECKS_MAX, Check, CheckTime, HttpCheck, JobCheck, JobContainer, Pace, PrometheusCheck, TemplateMetadata,
+    CHECKS_MAX, Check, CheckHeader, CheckTime, HttpCheck, JobCheck, JobContainer, Pace, PrometheusCheck,
+    TemplateMetadata,
 };
 
+use self::syntax::{
+    has_known_names, is_address, is_decimal, is_header_name, is_name, is_path, is_status, number,
+};
 use super::{Found, Problem, at_most};
 
 pub(super) fn check(found: &mut Found, checks: &[Check]) {
@@ -95,6 +101,19 @@ fn http_get(found: &mut Found, at: &str, http: &HttpCheck) {
     if http_headers.len() > 8 {
         found.note(&format!("{at}.httpHeaders"), at_most(8));
     }
+    for (number, CheckHeader { name, value }) in http_headers.iter().enumerate() {
+        let at = format!("{at}.httpHeaders[{number}]");
+        long(found, &format!("{at}.name"), name, 1..=256);
+        long(found, &format!("{at}.value"), value, 0..=4096);
+        // An empty one is told of by its length.
+        let is_token = name.is_empty() || is_header_name(name);
+        found.check_new(&format!("{at}.name"), rules::CHECK_HEADER_NAME, is_token);
+        let is_own = rules::HEADERS_OF_THE_CONNECTION.contains(&name.to_ascii_lowercase().as_str());
+        found.check_new(&format!("{at}.name"), rules::CHECK_HEADER_OF_THE_CONNECTION, !is_own);
+        let is_plain = !value.bytes().any(|byte| byte.is_ascii_control());
+        found.check_new(&format!("{at}.value"), rules::CHECK_HEADER_VALUE, is_plain);
+    }
+    found.check_new(&format!("{at}.path"), rules::CHECK_PATH, path.as_deref().is_none_or(is_path));
     found.check_new(at, rules::CHECK_STATUS_SYNTAX, status.as_deref().is_none_or(is_status));
     if let Some(most) = max_milliseconds {
         found.within(&format!("{at}.maxMilliseconds"), i64::from(*most), 1..=i64::from(i32::MAX));
@@ -104,6 +123,9 @@ fn http_get(found: &mut Found, at: &str, http: &HttpCheck) {
 fn prometheus_query(found: &mut Found, at: &str, query: &PrometheusCheck) {
     let PrometheusCheck { address, query, min, max, token_secret, ca, .. } = query;
     found.check_new(at, rules::CHECK_MIN_OR_MAX, min.is_some() || max.is_some());
+    let is_range = number(min.as_deref()).zip(number(max.as_deref())).is_none_or(|(min, max)| min <= max);
+    found.check_new(&format!("{at}.min"), rules::CHECK_MIN_BELOW_MAX, is_range);
+    found.check_new(&format!("{at}.query"), rules::CHECK_QUERY_NAMES, has_known_names(query));
     found.check_new(&format!("{at}.address"), rules::CHECK_ADDRESS, is_address(address));
     long(found, &format!("{at}.address"), address, 0..=512);
     long(found, &format!("{at}.query"), query, 1..=4096);
@@ -143,45 +165,4 @@ fn pace_of(found: &mut Found, at: &str, pace: &Pace) {
             found.within(&format!("{at}.{field}"), i64::from(*value), bounds);
         }
     }
-}
-
-fn is_name(name: &str) -> bool {
-    let is_edge = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let bytes = name.as_bytes();
-    bytes.len() <= 20
-        && bytes.first().is_some_and(is_edge)
-        && bytes.last().is_some_and(is_edge)
-        && bytes.iter().all(|byte| is_edge(byte) || *byte == b'-')
-}
-
-fn is_status(text: &str) -> bool {
-    let is_code = |code: &str| {
-        let bytes = code.as_bytes();
-        bytes.len() == 3
-            && bytes.first().is_some_and(|first| (b'1'..=b'5').contains(first))
-            && bytes.iter().all(u8::is_ascii_digit)
-    };
-    text.split_once('-').map_or_else(|| is_code(text), |(from, to)| is_code(from) && is_code(to))
-}
-
-fn is_address(text: &str) -> bool {
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    let Some(rest) = rest else { return false };
-    let host = rest.split('/').next().unwrap_or_default();
-    !host.is_empty() && !rest.contains(['?', '#', '@', ' '])
-}
-
-fn is_decimal(text: &str) -> bool {
-    let text = text.strip_prefix('-').unwrap_or(text);
-    let (digits, exponent) = match text.split_once(['e', 'E']) {
-        Some((digits, exponent)) => (digits, Some(exponent.strip_prefix(['-', '+']).unwrap_or(exponent))),
-        None => (text, None),
-    };
-    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-    let has_digits = !whole.is_empty() || !part.is_empty();
-    has_digits
-        && all_digits(whole)
-        && all_digits(part)
-        && exponent.is_none_or(|it| (1..=3).contains(&it.len()) && all_digits(it))
 }

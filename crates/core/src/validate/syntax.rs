@@ -147,6 +147,7 @@ fn is_path_component(component: &str) -> bool {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::checks::syntax as of_checks;
     use super::*;
     use bluegreen_api::rules;
     use proptest::prelude::*;
@@ -160,7 +161,7 @@ mod tests {
     /// Checks that `accepts` accepts every string that the rule's pattern matches.
     fn check(rule: rules::StaticRule, nth: usize, accepts: impl Fn(&str) -> bool) {
         let pattern = pattern(rule, nth);
-        let strategy = proptest::string::string_regex(&pattern.replace(['^', '$'], "")).unwrap();
+        let strategy = proptest::string::string_regex(pattern.trim_matches(['^', '$'])).unwrap();
         let config = ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() };
         let mut runner = proptest::test_runner::TestRunner::new(config);
         runner
@@ -184,6 +185,11 @@ mod tests {
             |text: &str| text.len() > 317 || text.rsplit('/').next().is_some_and(|name| name.len() > 63);
         check(rules::LABEL_SYNTAX, 0, |text| is_long(text) || is_label_key(text));
         check(rules::LABEL_SYNTAX, 1, |text| text.len() > 63 || is_label_value(text));
+        check(rules::CHECK_PATH, 0, of_checks::is_path);
+        check(rules::CHECK_STATUS_SYNTAX, 0, |text| text.len() == 7 || of_checks::is_status(text));
+        check(rules::CHECK_DECIMAL, 0, of_checks::is_decimal);
+        let is_long = |text: &str| text.len() > 253 || text.contains('[');
+        check(rules::CHECK_ADDRESS, 0, |text| is_long(text) || of_checks::is_address(text));
         check(rules::PROBE_PORT, 0, is_probe_port_name);
         check(rules::PORT_NAME_SYNTAX, 0, |text| {
             text.len() > 15

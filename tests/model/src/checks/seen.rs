@@ -5,7 +5,7 @@ use std::time::Duration;
 use bluegreen_api::{CheckResult, CheckTime, Color, PerColor};
 use bluegreen_core::plan::verdicts;
 use bluegreen_core::plan::{
-    CheckFacts, CheckJob, Checks, ColorFacts, Live, Observed, Plan, Rejected, Run, Verdict,
+    CheckFacts, CheckJob, Checks, ColorFacts, JobPods, Live, Observed, Plan, Rejected, Run, Verdict,
 };
 use bluegreen_core::status::record;
 
@@ -98,6 +98,8 @@ fn check(seen: &Objects, run: Option<(Run, u8)>, when: CheckTime, guards: &Guard
         enforced: !seen.app.checks.lenient,
         recorded: if lie { Some(passed) } else { recorded },
         job: run.map_or(CheckJob::Absent, |run| job(seen, run, when, guards)),
+        // It is about words alone.
+        pods: JobPods::Fine,
     }
 }
 

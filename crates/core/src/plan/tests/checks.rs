@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::fixtures::*;
 use super::*;
+use crate::plan::JobPods;
 use crate::plan::checks::is_exempt;
 
 fn any_result() -> impl Strategy<Value = CheckResult> {
@@ -30,8 +31,9 @@ fn any_check() -> impl Strategy<Value = CheckFacts> {
         1 => Just(CheckJob::Foreign),
         2 => (1..3_u8, any_result()).prop_map(|(attempt, result)| CheckJob::Ours { attempt, result }),
     ];
-    (any_when(), proptest::bool::weighted(0.8), proptest::option::weighted(0.7, verdict), job)
-        .prop_map(|(when, enforced, recorded, job)| CheckFacts { when, enforced, recorded, job })
+    (any_when(), proptest::bool::weighted(0.8), proptest::option::weighted(0.7, verdict), job).prop_map(
+        |(when, enforced, recorded, job)| CheckFacts { when, enforced, recorded, job, pods: JobPods::Fine },
+    )
 }
 
 fn any_color() -> impl Strategy<Value = Color> {
