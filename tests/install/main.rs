@@ -12,3 +12,4 @@ mod manifest;
 mod migration;
 mod observe;
 mod place;
+mod release;
