@@ -59,8 +59,9 @@ impl Results {
         })
     }
 
-    /// Keeps an outcome in place of an earlier one.
+    /// Keeps an outcome in place of an earlier one, and what another run has kept meanwhile.
     pub fn keep(&mut self, outcome: Outcome) -> Result<()> {
+        *self = Self::read()?;
         self.add(outcome);
         let lines = self.0.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
         let path = Self::path();
