@@ -65,7 +65,7 @@ async fn there_and_back(
     ready(place)?;
     // It knows nothing of the app before this one.
     proxy.serve(&BTreeSet::new())?;
-    let follower = Follower::start(place.cluster.client()?, proxy.clone(), late);
+    let follower = Follower::start(place.cluster.client()?, proxy.clone(), late).await?;
     let plan =
         Plan { clients: vec![Client::fresh(100.0), Client::keep_alive(100.0)], ..Plan::new(proxy.address()) };
     let load = Load::once_answered(plan).await?;

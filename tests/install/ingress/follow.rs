@@ -10,7 +10,7 @@ use futures::TryStreamExt as _;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, ResourceExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -24,9 +24,12 @@ pub struct Follower {
 }
 
 impl Follower {
-    pub fn start(client: Client, proxy: Proxy, late: Duration) -> Self {
+    /// Returns when the proxy knows the pods that are there now.
+    pub async fn start(client: Client, proxy: Proxy, late: Duration) -> Result<Self> {
         let (changes, mut received) = mpsc::unbounded_channel::<(Instant, Pods)>();
         let watch = tokio::spawn(watch(client, changes));
+        let (begin, begun) = oneshot::channel();
+        let mut begin = Some(begin);
         let tell = tokio::spawn(async move {
             // Each change in its turn, as late as the others: what the proxy knows is what was true that long ago.
             // But for what it finds when it starts.
@@ -35,10 +38,14 @@ impl Follower {
                 tokio::time::sleep_until(seen + wait).await;
                 proxy.serve(&pods)?;
                 wait = late;
+                if let Some(begin) = begin.take() {
+                    let _ = begin.send(());
+                }
             }
             Ok(())
         });
-        Self { watch, tell }
+        begun.await.context("the EndpointSlices can't be watched")?;
+        Ok(Self { watch, tell })
     }
 
     /// Fails if one of its parts has.

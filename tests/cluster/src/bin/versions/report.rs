@@ -54,13 +54,20 @@ pub fn table(Results(all): &Results) -> String {
         let codes: Vec<String> = codes.into_iter().collect();
         lines.push(format!("| {kubernetes} | {datastore} | {} | {} |", cells.join(" | "), codes.join(", ")));
     }
+    let mut exceptions = Vec::new();
     for one in all {
-        for name in &one.failed {
-            lines.push(format!(
-                "\nOn {} with {}, `{name}` of `{}` failed.",
-                one.kubernetes, one.datastore, one.suite
-            ));
+        for (names, what) in [(&one.failed, "failed"), (&one.again, "passed at the second try, alone")] {
+            for name in names {
+                exceptions.push(format!(
+                    "- On {} with {}, `{name}` of `{}` {what}.",
+                    one.kubernetes, one.datastore, one.suite
+                ));
+            }
         }
+    }
+    if !exceptions.is_empty() {
+        lines.push(String::new());
+        lines.append(&mut exceptions);
     }
     lines.join("\n") + "\n"
 }
@@ -69,11 +76,42 @@ pub fn table(Results(all): &Results) -> String {
 mod tests {
     use super::*;
 
+    /// The minor versions of which both suites were run and passed, with etcd.
+    fn promised(Results(all): &Results) -> Vec<String> {
+        let ran = |kubernetes: &str, suite: &str| {
+            all.iter().any(|one| {
+                (&*one.kubernetes, &*one.suite) == (kubernetes, suite)
+                    && one.datastore.starts_with("etcd")
+                    && one.failed.is_empty()
+                    && one.passed > 0
+            })
+        };
+        let mut all: Vec<&str> = all.iter().map(|one| &*one.kubernetes).collect();
+        all.dedup();
+        let passed = all.into_iter().filter(|one| ran(one, "e2e") && ran(one, "waits"));
+        passed.filter_map(|one| Some(one.rsplit_once('.')?.0.to_owned())).collect()
+    }
+
     #[test]
     fn is_the_table_what_was_found() {
         let text = fs::read_to_string(document()).unwrap();
         let written = with_table(&text, &Results::read().unwrap()).unwrap();
         assert!(text == written, "run `cargo run -p bluegreen-cluster --bin versions -- --report`");
+    }
+
+    /// README, chart and manifest promise no version that was not run, and leave out none that was.
+    #[test]
+    fn is_what_the_readme_promises_what_was_run() {
+        let promised = promised(&Results::read().unwrap());
+        let (oldest, newest) = (promised.first().unwrap(), promised.last().unwrap());
+        for (path, words) in [
+            ("README.md", format!("Kubernetes {oldest} to {newest}")),
+            ("docs/install.md", format!("Kubernetes {oldest} to {newest}")),
+            ("charts/bluegreen-operator/Chart.yaml", format!("kubeVersion: \">={oldest}.0-0\"")),
+        ] {
+            let text = fs::read_to_string(root().join(path)).unwrap();
+            assert!(text.contains(&words), "{path} does not say {words:?}");
+        }
     }
 
     #[test]
@@ -84,6 +122,7 @@ mod tests {
             suite: suite.to_owned(),
             passed: 3,
             failed: failed.iter().map(|&name| name.to_owned()).collect(),
+            again: vec!["c".to_owned()],
             code: "abc".to_owned(),
         };
         let results = Results(vec![
@@ -94,6 +133,11 @@ mod tests {
         let table = table(&results);
         assert!(table.contains("| 1.30.1 | etcd 3.6.5 | 3 of 3 | 3 of 3 | `abc` |"), "{table}");
         assert!(table.contains("| 1.31.1 | etcd 3.6.5 | 3 of 4 | not run | `abc` |"), "{table}");
-        assert!(table.contains("On 1.31.1 with etcd 3.6.5, `a::b` of `e2e` failed."), "{table}");
+        assert!(table.contains("- On 1.31.1 with etcd 3.6.5, `a::b` of `e2e` failed."), "{table}");
+        assert_eq!(promised(&results), ["1.30"], "1.31 was run in part, and not all passed");
+        assert!(
+            table.contains("- On 1.30.1 with etcd 3.6.5, `c` of `waits` passed at the second try"),
+            "{table}"
+        );
     }
 }

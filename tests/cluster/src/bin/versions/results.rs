@@ -22,6 +22,9 @@ pub struct Outcome {
     pub passed: usize,
     /// The names of those that failed.
     pub failed: Vec<String>,
+    /// The names of those that passed only when they were tried again, alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<String>,
     /// The commit of the code.
     pub code: String,
 }
@@ -49,14 +52,13 @@ impl Results {
         Ok(Self(lines.collect::<Result<_>>()?))
     }
 
-    /// Whether all tests of a suite passed with this code.
-    pub fn passed(&self, kubernetes: &str, datastore: &str, suite: &str, code: &str) -> bool {
-        self.0.iter().any(|one| {
+    /// What is known of a suite with this code; nothing of edits, which may differ.
+    pub fn of(&self, kubernetes: &str, datastore: &str, suite: &str, code: &str) -> Option<&Outcome> {
+        let wanted = |one: &&Outcome| {
             (&*one.kubernetes, &*one.datastore, &*one.suite, &*one.code)
                 == (kubernetes, datastore, suite, code)
-                && one.failed.is_empty()
-                && !code.ends_with("-dirty")
-        })
+        };
+        self.0.iter().find(wanted).filter(|_| !code.ends_with("-dirty"))
     }
 
     /// Keeps an outcome in place of an earlier one, and what another run has kept meanwhile.
@@ -97,6 +99,7 @@ mod tests {
             suite: "e2e".to_owned(),
             passed: 2,
             failed: failed.iter().map(|&name| name.to_owned()).collect(),
+            again: Vec::new(),
             code: code.to_owned(),
         }
     }
@@ -112,17 +115,19 @@ mod tests {
     }
 
     #[test]
-    fn what_counts_as_run_with_this_code() {
+    fn what_is_known_of_this_code() {
         let mut results = Results::default();
-        let passed = |results: &Results, code: &str| results.passed("1.30.14", "etcd 3.6.5", "e2e", code);
+        let known = |results: &Results, code: &str| {
+            results.of("1.30.14", "etcd 3.6.5", "e2e", code).map(|one| one.failed.len())
+        };
         results.add(one("1.37.2", &[], "abc"));
         results.add(one("1.30.14", &["a"], "abc"));
-        assert!(!passed(&results, "abc"), "one failed");
+        assert_eq!(known(&results, "abc"), Some(1));
         results.add(one("1.30.14", &[], "abc"));
-        assert!(passed(&results, "abc") && !passed(&results, "abd"));
+        assert_eq!((known(&results, "abc"), known(&results, "abd")), (Some(0), None));
         assert_eq!(results.0.len(), 2, "the later one replaces the earlier one");
         assert_eq!(results.0[0].kubernetes, "1.30.14", "the oldest first");
         results.add(one("1.30.14", &[], "abc-dirty"));
-        assert!(!passed(&results, "abc-dirty"), "edits may differ");
+        assert_eq!(known(&results, "abc-dirty"), None, "edits may differ");
     }
 }
