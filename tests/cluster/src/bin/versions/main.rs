@@ -32,6 +32,9 @@ struct Arguments {
     /// Also run what has passed with the code as it is.
     #[arg(long)]
     again: bool,
+    /// Of what was run, also with other code, only run the tests that failed, with the code as it is.
+    #[arg(long)]
+    mend: bool,
     /// Run nothing; only write the document from what is known.
     #[arg(long)]
     report: bool,
@@ -63,6 +66,10 @@ fn run(arguments: &Arguments) -> Result<bool> {
         for version in versions(&arguments.versions)? {
             for suite in arguments.suites.split_whitespace() {
                 let run = Run { version, datastore: datastore.of(version), suite, code: &code };
+                if arguments.mend {
+                    passed &= run.mend(&mut results)?;
+                    continue;
+                }
                 let known =
                     results.of(version.full, &run.datastore, suite, &code).filter(|_| !arguments.again);
                 let outcome = match known {
@@ -145,6 +152,23 @@ impl Run<'_> {
         outcome.again.extend(passed);
         outcome.failed = failed;
         Ok(outcome)
+    }
+
+    /// Runs what failed with other code. Both commits are kept.
+    fn mend(&self, results: &mut Results) -> Result<bool> {
+        let Some(mut outcome) = results.last(self.version.full, &self.datastore, self.suite).cloned() else {
+            return Ok(true);
+        };
+        if outcome.failed.is_empty() {
+            return Ok(true);
+        }
+        let (_, failed) = self.tests("-mend", &outcome.failed)?;
+        outcome.passed += outcome.failed.len() - failed.len();
+        outcome.failed = failed;
+        outcome.code = format!("{}, {}", outcome.code, self.code);
+        let passed = outcome.failed.is_empty();
+        results.keep(outcome)?;
+        Ok(passed)
     }
 
     /// Runs the suite, or only the named tests, one by one: how many passed, and which failed.

@@ -50,7 +50,8 @@ pub fn table(Results(all): &Results) -> String {
             )
         };
         let cells: Vec<String> = suites.iter().map(cell).collect();
-        let codes: BTreeSet<String> = of_row.iter().map(|one| format!("`{}`", one.code)).collect();
+        let codes: BTreeSet<String> =
+            of_row.iter().flat_map(|one| one.code.split(", ")).map(|code| format!("`{code}`")).collect();
         let codes: Vec<String> = codes.into_iter().collect();
         lines.push(format!("| {kubernetes} | {datastore} | {} | {} |", cells.join(" | "), codes.join(", ")));
     }

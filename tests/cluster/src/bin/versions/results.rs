@@ -25,7 +25,7 @@ pub struct Outcome {
     /// The names of those that passed only when they were tried again, alone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub again: Vec<String>,
-    /// The commit of the code.
+    /// The commit of the code; a second one if what had failed was run with it.
     pub code: String,
 }
 
@@ -54,11 +54,15 @@ impl Results {
 
     /// What is known of a suite with this code; nothing of edits, which may differ.
     pub fn of(&self, kubernetes: &str, datastore: &str, suite: &str, code: &str) -> Option<&Outcome> {
-        let wanted = |one: &&Outcome| {
-            (&*one.kubernetes, &*one.datastore, &*one.suite, &*one.code)
-                == (kubernetes, datastore, suite, code)
-        };
-        self.0.iter().find(wanted).filter(|_| !code.ends_with("-dirty"))
+        let known = self.last(kubernetes, datastore, suite).filter(|one| one.code == code);
+        known.filter(|_| !code.ends_with("-dirty"))
+    }
+
+    /// What is known of a suite, whatever the code was.
+    pub fn last(&self, kubernetes: &str, datastore: &str, suite: &str) -> Option<&Outcome> {
+        self.0
+            .iter()
+            .find(|one| (&*one.kubernetes, &*one.datastore, &*one.suite) == (kubernetes, datastore, suite))
     }
 
     /// Keeps an outcome in place of an earlier one, and what another run has kept meanwhile.
