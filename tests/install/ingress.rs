@@ -71,9 +71,7 @@ async fn there_and_back(
     let load = Load::once_answered(plan).await?;
     for (old, color) in [("blue", "green"), ("green", "blue")] {
         // Its pods are there and ready first, so that the switch is at once.
-        place.run(&format!(
-            r#"kubectl patch bga hello --type merge -p '{{"spec":{{"standby":{{"replicas":3}}}}}}'"#
-        ))?;
+        place.run(r#"kubectl patch bga hello --type merge -p '{"spec":{"standby":{"replicas":3}}}'"#)?;
         place.run("kubectl wait bga hello --for=condition=StandbyReady --timeout=120s")?;
         place.run(&format!(
             r#"kubectl patch bga hello --type merge -p '{{"spec":{{"active":"{color}","standby":{{"replicas":0}}}}}}'"#
