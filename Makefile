@@ -27,6 +27,26 @@ test: preflight ## Every test: units, the model's small bound, the real API serv
 install-test: preflight ## Install from manifest and chart on a real node: switch, kill, upgrade, roll back, remove, with traffic on
 	@make/install-test
 
+.PHONY: ingress-test
+ingress-test: preflight ## A real HAProxy that follows EndpointSlices late, in front of an app that is switched, on a real node
+	@make/install-test ingress::
+
+.PHONY: release
+release: ## Everything that a user downloads, into target/release-files (KEY=FILE signs, URL=… says where it will be)
+	@make/release
+
+.PHONY: release-twice
+release-twice: ## Make the release twice, from two folders with nothing in common, and compare the checksums
+	@make/release-twice
+
+.PHONY: release-test
+release-test: preflight ## Install from the files of a release alone, on a real node with traffic on; signed with a throwaway key
+	@make/release-test
+
+.PHONY: versions
+versions: preflight ## Run e2e and waits on every pinned Kubernetes (VERSIONS="1.30 1.37", DATASTORE=kine), into docs/compatibility.md
+	@make/versions
+
 .PHONY: upgrade-test
 upgrade-test: preflight ## The release before this one hands over to it and back, mid-switch, on the real API server (needs git history)
 	@make/upgrade-test

@@ -53,6 +53,11 @@ OPERATOR_IMAGE := $(IMAGES_DIR)/bluegreen-operator-$(OPERATOR_VERSION)
 REVISION := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)$(shell \
   [ -z "$$(git status --porcelain 2>/dev/null | head -n 1)" ] || echo -dirty)
 
+# $(call parts,PACKAGE) prints what a program is made of (SBOM).
+parts = $(CARGO) tree --locked -p $(1) --target $(STATIC_TARGET) -e normal,no-proc-macro \
+  --prefix none -f '{p}|{l}' | $(CARGO) run --quiet --locked --package bluegreen-image --bin sbom -- --lock Cargo.lock \
+  --revision $(REVISION) --rustc "$$(rustc --version | cut -d' ' -f2)" --libc "$$(getconf GNU_LIBC_VERSION)"
+
 .PHONY: image image-twice
 image: ## Build the operator's image into target/images, and the list of its parts (SBOM) beside it
 	BLUEGREEN_REVISION=$(REVISION) $(call static-build,bluegreen-operator)
@@ -63,10 +68,15 @@ image: ## Build the operator's image into target/images, and the list of its par
 	  --label org.opencontainers.image.version=$(OPERATOR_VERSION) \
 	  --label org.opencontainers.image.revision=$(REVISION) \
 	  --output $(OPERATOR_IMAGE).tar
-	@$(CARGO) tree --locked -p bluegreen-operator --target $(STATIC_TARGET) -e normal,no-proc-macro \
-	  --prefix none -f '{p}|{l}' | $(CARGO) run --quiet --locked --package bluegreen-image --bin sbom -- --lock Cargo.lock \
-	  --revision $(REVISION) --rustc "$$(rustc --version | cut -d' ' -f2)" --libc "$$(getconf GNU_LIBC_VERSION)" \
-	  > $(OPERATOR_IMAGE).cdx.json
+	@$(call parts,bluegreen-operator) > $(OPERATOR_IMAGE).cdx.json
 
 image-twice: ## Build the image twice, from two folders with nothing in common, and compare the digests
 	@make/image-twice
+
+# The command line tool, for `make release`: the program, and its list of parts on standard output.
+.PHONY: cli-static cli-parts
+cli-static:
+	$(call static-build,kubectl-bluegreen)
+
+cli-parts:
+	@$(call parts,kubectl-bluegreen)

@@ -131,3 +131,28 @@ fn the_gitlab_example_binds_the_pipelines_role_and_adds_nothing_to_it() {
     manifest.retain(|c| c != '"');
     assert!(manifest.contains("name: bluegreenapp-limited-edits"), "the role alone would let it run any pod");
 }
+
+/// What Artifact Hub shows of the chart: its image, its kind, and an app that the operator understands.
+#[test]
+fn the_charts_annotations_say_what_the_chart_is() {
+    let chart = yaml(&format!("{CHART}/Chart.yaml"));
+    let values = yaml(&format!("{CHART}/values.yaml"));
+    let annotation = |name: &str| -> Value {
+        let text = chart["annotations"][format!("artifacthub.io/{name}")].as_str().expect(name);
+        serde_yaml_ng::from_str(text).expect("YAML")
+    };
+    let (image, version) = (values["image"]["repository"].as_str(), chart["appVersion"].as_str());
+    let image = format!("{}:{}", image.expect("an image"), version.expect("a version"));
+    assert_eq!(annotation("images")[0]["image"].as_str(), Some(&*image));
+    let crd = yaml("crds/bluegreen.dev_bluegreenapps.yaml");
+    let shown = annotation("crds")[0].clone();
+    assert_eq!(shown["name"], crd["metadata"]["name"]);
+    assert_eq!(shown["kind"], crd["spec"]["names"]["kind"]);
+    assert_eq!(shown["version"], crd["spec"]["versions"][0]["name"]);
+    let mut example = annotation("crdsExamples")[0].clone();
+    let sample = yaml("config/samples/hello.yaml");
+    // The sample spells out one default.
+    example["spec"]["readinessProbe"] = sample["spec"]["readinessProbe"].clone();
+    assert_eq!(example["spec"], sample["spec"]);
+    assert_eq!(example["apiVersion"], sample["apiVersion"]);
+}

@@ -39,4 +39,5 @@ mod switching;
 mod teeth;
 mod tls;
 mod unwritable;
+mod version;
 mod words;

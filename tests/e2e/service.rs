@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::ServiceSpec;
 use serde_json::{Value, json};
 
 use crate::harness::{Kind, Sandbox, World, app};
+use crate::version;
 
 fn spec(world: &World, service: &str) -> ServiceSpec {
     world.service(service).and_then(|service| service.spec).unwrap_or_default()
@@ -27,6 +28,8 @@ async fn is_every_field_of_the_service_taken_and_gone_with_the_spec() -> Result<
         "loadBalancerClass": "example.com/none",
     }});
     sandbox.edit("hello", fields).await?;
+    // Behind a feature gate before.
+    let distributes = version::minor(&sandbox.client).await? >= 31;
     let all = |world: &World| {
         let live = spec(world, "hello");
         let config = live.session_affinity_config.and_then(|config| config.client_ip?.timeout_seconds);
@@ -35,7 +38,7 @@ async fn is_every_field_of_the_service_taken_and_gone_with_the_spec() -> Result<
             && live.type_.as_deref() == Some("LoadBalancer")
             && config == Some(60)
             && live.internal_traffic_policy.as_deref() == Some("Local")
-            && live.traffic_distribution.as_deref() == Some("PreferClose")
+            && (live.traffic_distribution.as_deref() == Some("PreferClose") || !distributes)
             && live.ip_family_policy.as_deref() == Some("PreferDualStack")
             && live.load_balancer_source_ranges.is_some_and(|ranges| ranges.len() == 2)
             && live.allocate_load_balancer_node_ports == Some(false)

@@ -7,7 +7,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod chart;
+mod ingress;
 mod manifest;
 mod migration;
 mod observe;
 mod place;
+mod release;

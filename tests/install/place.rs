@@ -1,6 +1,7 @@
 //! A cluster with a real node and the images on it, a shell in which the documents' commands run, and traffic.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -16,31 +17,39 @@ pub const ACCOUNT: &str = "system:serviceaccount:bluegreen-system:bluegreen-oper
 
 pub struct Place {
     pub cluster: Cluster,
+    /// Where its commands run.
+    folder: PathBuf,
     environment: Vec<(&'static str, std::ffi::OsString)>,
 }
 
 impl Place {
     /// `None`, with the reason said, where no real node can run; `REQUIRE_REAL_NODE=1` makes that an error.
     pub async fn new() -> Result<Option<Self>> {
+        let operator = concat!("bluegreen-operator-", env!("CARGO_PKG_VERSION"), ".tar");
+        Self::with(Path::new(REPOSITORY), &target()?.join("images").join(operator)).await
+    }
+
+    /// The same in another folder, which is on the `PATH` too, with the operator's image.
+    pub async fn with(folder: &Path, operator: &Path) -> Result<Option<Self>> {
         if !Cluster::real_node_wanted()? {
             return Ok(None);
         }
         let cluster = Cluster::start(Options { node: Node::Real { count: 1 }, ..Options::default() }).await?;
-        let operator = concat!("bluegreen-operator-", env!("CARGO_PKG_VERSION"));
-        cluster.load_images(&["hello-v1.0.0", "hello-v2.0.0", operator]).await?;
+        cluster.load_images(&["hello-v1.0.0", "hello-v2.0.0"]).await?;
+        cluster.load_image(operator).await.context("run `make image` first")?;
         let mut environment = cluster.environment()?;
         let helm = Tools::helm(&target()?)?.parent().context("helm's folder")?.to_owned();
-        let more = [helm, prometheus::ensure(&target()?)?];
+        let more = [helm, prometheus::ensure(&target()?)?, folder.to_owned()];
         for (name, value) in &mut environment {
             if *name == "PATH" {
                 let folders = std::env::split_paths(value).chain(more.clone()).collect::<Vec<_>>();
                 *value = std::env::join_paths(folders)?;
             }
         }
-        Ok(Some(Self { cluster, environment }))
+        Ok(Some(Self { cluster, folder: folder.to_owned(), environment }))
     }
 
-    /// Runs a command line in the repository's root; what it prints.
+    /// Runs a command line in the place's folder, which is the repository's root, or that of a release; what it prints.
     pub fn run(&self, line: &str) -> Result<String> {
         println!("$ {line}");
         let output = self.command(line).output()?;
@@ -57,7 +66,7 @@ impl Place {
 
     fn command(&self, line: &str) -> Command {
         let mut command = Command::new("bash");
-        command.args(["-euo", "pipefail", "-c", line]).current_dir(REPOSITORY);
+        command.args(["-euo", "pipefail", "-c", line]).current_dir(&self.folder);
         command.envs(self.environment.iter().map(|(key, value)| (key, value))).stdin(Stdio::null());
         command
     }
@@ -69,10 +78,15 @@ impl Place {
 
     /// The same for another document.
     pub fn follow_in(&self, document: &str, section: &str) -> Result<()> {
-        let text = std::fs::read_to_string(std::path::Path::new(REPOSITORY).join(document))?;
+        self.commands_in(document, section)?.iter().try_for_each(|line| self.run(line).map(drop))
+    }
+
+    /// The commands of a section of a document.
+    pub fn commands_in(&self, document: &str, section: &str) -> Result<Vec<String>> {
+        let text = std::fs::read_to_string(Path::new(REPOSITORY).join(document))?;
         let lines = commands(&text, Some(section));
         ensure!(!lines.is_empty(), "there is no section {section}, or it has no command");
-        lines.iter().try_for_each(|line| self.run(line).map(drop))
+        Ok(lines)
     }
 
     /// 200 requests a second to the app's NodePort, half of them on new connections.

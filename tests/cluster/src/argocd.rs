@@ -14,6 +14,7 @@ const MODULE: &str = "github.com/argoproj/argo-cd/v3";
 const REDIS: Programs = Programs {
     name: "redis",
     packages: &["redis-server", "redis-tools", "libjemalloc2", "liblzf1", "libatomic1"],
+    folder: "usr/bin",
     programs: &["redis-server"],
     size: 1,
 };

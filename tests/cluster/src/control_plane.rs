@@ -1,4 +1,4 @@
-//! etcd, API server, controller manager and scheduler.
+//! API server, controller manager and scheduler.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,7 +10,8 @@ use kube::{Api, Client};
 
 use crate::Options;
 use crate::audit;
-use crate::dir::{ClusterDir, free_ports};
+use crate::datastore;
+use crate::dir::ClusterDir;
 use crate::kubeconfig;
 use crate::net::Network;
 use crate::pki::{KUBERNETES_SERVICE, Pki};
@@ -106,9 +107,8 @@ pub async fn ready(client: &Client, processes: &Processes) -> Result<()> {
 
 /// Starts the control plane; returns when it serves requests and its controllers work.
 pub async fn start(setup: &Setup<'_>, client: &Client) -> Result<()> {
-    let [etcd, etcd_peer] = free_ports()?;
-    start_etcd(setup, etcd, etcd_peer)?;
-    start_apiserver(setup, etcd)?;
+    let datastore = datastore::start(setup)?;
+    start_apiserver(setup, &datastore)?;
     ready(client, setup.processes).await?;
     start_scheduler(setup)?;
     start_controller_manager(setup)?;
@@ -127,26 +127,7 @@ pub fn address(network: Option<Network>) -> Ipv4Addr {
     network.map_or(Ipv4Addr::LOCALHOST, Network::machine)
 }
 
-fn start_etcd(setup: &Setup<'_>, port: u16, peer_port: u16) -> Result<()> {
-    let client = format!("http://127.0.0.1:{port}");
-    let peer = format!("http://127.0.0.1:{peer_port}");
-    setup.start(
-        "etcd",
-        [
-            format!("--data-dir={}", setup.dir.join("etcd").display()),
-            format!("--listen-client-urls={client}"),
-            format!("--advertise-client-urls={client}"),
-            format!("--listen-peer-urls={peer}"),
-            format!("--initial-advertise-peer-urls={peer}"),
-            format!("--initial-cluster=default={peer}"),
-            "--log-level=warn".into(),
-            // Nothing here outlives a power cut, and waiting for the disk would be most of a test's time.
-            "--unsafe-no-fsync".into(),
-        ],
-    )
-}
-
-fn start_apiserver(setup: &Setup<'_>, etcd: u16) -> Result<()> {
+fn start_apiserver(setup: &Setup<'_>, datastore: &str) -> Result<()> {
     let address = address(setup.network);
     let port = setup.server.rsplit(':').next().unwrap_or_default();
     let names = [
@@ -164,7 +145,7 @@ fn start_apiserver(setup: &Setup<'_>, etcd: u16) -> Result<()> {
     setup.pki.store(FRONT_PROXY, &setup.pki.client(FRONT_PROXY, &[])?)?;
     let file = |name: &str| setup.pki.file(name).display().to_string();
     let mut arguments = vec![
-        format!("--etcd-servers=http://127.0.0.1:{etcd}"),
+        format!("--etcd-servers={datastore}"),
         format!("--bind-address={address}"),
         format!("--advertise-address={address}"),
         format!("--secure-port={port}"),

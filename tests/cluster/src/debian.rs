@@ -16,7 +16,9 @@ pub struct Programs {
     pub name: &'static str,
     /// The packages, those included that a minimal system lacks.
     pub packages: &'static [&'static str],
-    /// The programs that are wanted, all of which are in one folder.
+    /// The folder in the packages that holds the programs.
+    pub folder: &'static str,
+    /// The programs that are wanted.
     pub programs: &'static [&'static str],
     /// What is fetched, in MB.
     pub size: u32,
@@ -33,7 +35,7 @@ impl Programs {
             return Ok(folder);
         }
         let done = target.join(self.name);
-        let programs = done.join("usr/bin");
+        let programs = done.join(self.folder);
         if self.complete(&programs) {
             return Ok(programs);
         }

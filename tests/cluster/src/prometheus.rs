@@ -10,6 +10,7 @@ use crate::go::module_folder;
 const PROMETHEUS: Programs = Programs {
     name: "prometheus",
     packages: &["prometheus"],
+    folder: "usr/bin",
     programs: &["prometheus", "promtool"],
     size: 19,
 };

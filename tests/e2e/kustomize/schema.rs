@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
 use crate::harness::Sandbox;
+use crate::version;
 
 const SCHEMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../config/apps-by-name/schema.json");
 const CRD: &str = include_str!("../../../crds/bluegreen.dev_bluegreenapps.yaml");
@@ -88,6 +89,9 @@ fn translated(schema: &Value) -> Value {
 #[tokio::test]
 async fn is_the_schema_for_kustomize_that_of_the_api_server_and_of_the_crd() -> Result<()> {
     let sandbox = Sandbox::new("kustomize-schema").await?;
+    if !version::is_usual(&sandbox.client).await? {
+        return sandbox.finish().await;
+    }
     let request = http::Request::get("/openapi/v2").header("Accept", "application/json").body(Vec::new())?;
     let document: Value = sandbox.client.request(request).await?;
     let mut all = document["definitions"].as_object().context("definitions")?.clone();

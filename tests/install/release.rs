@@ -1,0 +1,84 @@
+//! From the files of a release and nothing else: checked, installed with kubectl and with Helm, used with the tool that is
+//! among them. `make release-test`, or `BLUEGREEN_RELEASE=FOLDER`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use bluegreen_cluster::target;
+
+use crate::place::Place;
+
+const GUIDE: &str = "docs/release.md";
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a release: `make release-test`"]
+async fn does_a_release_install_from_its_files_alone() -> Result<()> {
+    let release = std::env::var_os("BLUEGREEN_RELEASE").context("BLUEGREEN_RELEASE names no folder")?;
+    let folder = copied(Path::new(&release))?;
+    let image = folder.join(concat!("bluegreen-operator-", env!("CARGO_PKG_VERSION"), "-image.tar"));
+    let Some(place) = Place::with(&folder, &image).await? else { return Ok(()) };
+
+    place.follow_in(GUIDE, "Check the files")?;
+    // Would it be told?
+    fs::write(folder.join("tampered"), fs::read(folder.join("SHA256SUMS"))?.to_ascii_uppercase())?;
+    let told = place.run("openssl dgst -sha256 -verify release.pub -signature SHA256SUMS.der tampered");
+    ensure!(told.is_err(), "the signature fits other checksums too");
+
+    place.follow_in(GUIDE, "Install the files with kubectl")?;
+    place.follow_in(GUIDE, "The command line tool")?;
+    does_the_tool_run_where_there_is_nothing_else(&place, &folder)?;
+    // The example that Artifact Hub shows.
+    let chart = place.run("helm show chart bluegreen-operator-*.tgz")?;
+    let chart: serde_yaml_ng::Value = serde_yaml_ng::from_str(&chart)?;
+    let example = chart["annotations"]["artifacthub.io/crdsExamples"].as_str().context("an example")?;
+    let examples: Vec<serde_yaml_ng::Value> = serde_yaml_ng::from_str(example)?;
+    fs::write(folder.join("hello.yaml"), serde_yaml_ng::to_string(examples.first().context("an app")?)?)?;
+    place.run("kubectl apply -f hello.yaml")?;
+    place.run("kubectl wait bga hello --for=condition=Ready --timeout=180s")?;
+    let load = place.traffic().await?;
+    place.run("kubectl bluegreen switch hello --to green --wait")?;
+    ensure!(place.live()? == "green");
+
+    // The other way to install, over what the first one left.
+    place.run("kubectl delete -f install.yaml -l app.kubernetes.io/name=bluegreen-operator")?;
+    let install = place.commands_in(GUIDE, "Install the files with Helm")?;
+    place.run(&format!("{} --take-ownership", install.first().context("helm install")?))?;
+    place.run("kubectl bluegreen rollback hello --wait")?;
+    ensure!(place.live()? == "blue");
+    place.refused()?;
+    place.left_alone("blue", load).await
+}
+
+/// The files as a user has them: in a folder of their own.
+fn copied(release: &Path) -> Result<PathBuf> {
+    let folder = target()?.join("release-test");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder)?;
+    for file in fs::read_dir(release).with_context(|| format!("no release in {}", release.display()))? {
+        let file = file?;
+        fs::copy(file.path(), folder.join(file.file_name()))?;
+    }
+    Ok(folder)
+}
+
+/// In a root folder with the tool, a kubeconfig and `/etc/hosts`: no library, no shell. A name of the API server is found.
+fn does_the_tool_run_where_there_is_nothing_else(place: &Place, folder: &Path) -> Result<()> {
+    let root = folder.join("root");
+    fs::create_dir_all(root.join("etc"))?;
+    fs::copy(folder.join("kubectl-bluegreen"), root.join("kubectl-bluegreen"))?;
+    let server = place.run("kubectl config view -o jsonpath='{.clusters[0].cluster.server}'")?;
+    let address = server.trim_start_matches("https://");
+    let (host, port) = address.rsplit_once(':').context("a port")?;
+    fs::write(root.join("etc/hosts"), format!("{host} kubernetes.default.svc\n"))?;
+    let config = place.run("kubectl config view --raw --flatten")?;
+    ensure!(config.contains(&server));
+    fs::write(
+        root.join("kubeconfig"),
+        config.replace(&server, &format!("https://kubernetes.default.svc:{port}")),
+    )?;
+    let said =
+        place.run("env -i $(command -v chroot) root /kubectl-bluegreen --kubeconfig /kubeconfig list")?;
+    println!("in an empty root: {said}");
+    Ok(())
+}
