@@ -27,6 +27,10 @@ test: preflight ## Every test: units, the model's small bound, the real API serv
 install-test: preflight ## Install from manifest and chart on a real node: switch, kill, upgrade, roll back, remove, with traffic on
 	@make/install-test
 
+.PHONY: docs-test
+docs-test: preflight ## Run the commands of the documents as they stand on a real node (about 5 min; DOCUMENT=part of a name)
+	@make/docs-test
+
 .PHONY: upgrade-test
 upgrade-test: preflight ## The release before this one hands over to it and back, mid-switch, on the real API server (needs git history)
 	@make/upgrade-test

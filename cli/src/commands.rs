@@ -37,7 +37,7 @@ pub async fn run(cli: Cli) -> Result {
         Command::Plan(args) => foresee(&global, &args).await,
         Command::Lint(args) => check(&global, &args),
         Command::Completion(args) => {
-            manual::completion(args.shell, &mut std::io::stdout());
+            manual::completion(args.shell, &mut std::io::stdout())?;
             Ok(End::Reached)
         }
         Command::Man(args) => {
