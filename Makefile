@@ -31,6 +31,10 @@ install-test: preflight ## Install from manifest and chart on a real node: switc
 docs-test: preflight ## Run the commands of the documents as they stand on a real node (about 5 min; DOCUMENT=part of a name)
 	@make/docs-test
 
+.PHONY: site
+site: ## The documents as a site with search, in target/site/book, every link checked
+	@make/site
+
 .PHONY: upgrade-test
 upgrade-test: preflight ## The release before this one hands over to it and back, mid-switch, on the real API server (needs git history)
 	@make/upgrade-test

@@ -13,6 +13,7 @@ mod names;
 mod promises;
 mod reach;
 mod schema;
+mod site;
 mod supply;
 
 use std::path::Path;
