@@ -49,11 +49,11 @@ Which apps are not live in the color that was asked for, or not fully ready:
 max by (namespace, name) (bluegreenapp_condition{type=\"Ready\", status=\"False\"}) == 1
 ```
 
-Which part of the switches of the last day took longer than a minute:
+Which part of the switches of the last day took longer than a minute (Prometheus 2 says `60`, Prometheus 3 says `60.0`):
 
 <!-- not run: PromQL for a Prometheus with a day of data; a test looks up the names of the series -->
 ```promql
-1 - sum(increase(bluegreenapp_switch_duration_seconds_bucket{le=\"60.0\"}[1d])) / sum(increase(bluegreenapp_switch_duration_seconds_count[1d]))
+1 - sum(increase(bluegreenapp_switch_duration_seconds_bucket{le=~\"60(.0)?\"}[1d])) / sum(increase(bluegreenapp_switch_duration_seconds_count[1d]))
 ```
 
 How many switches ended well in a week, and how many were canceled:
