@@ -28,7 +28,7 @@ install-test: preflight ## Install from manifest and chart on a real node: switc
 	@make/install-test
 
 .PHONY: docs-test
-docs-test: preflight ## Run the commands of the documents as they stand on a real node (about 5 min; DOCUMENT=part of a name)
+docs-test: preflight ## Run the commands of the documents as they stand on a real node (about 7 min; DOCUMENT=part of a name)
 	@make/docs-test
 
 .PHONY: site
