@@ -46,6 +46,13 @@ release-test: preflight ## Install from the files of a release alone, on a real 
 .PHONY: versions
 versions: preflight ## Run e2e and waits on every pinned Kubernetes (VERSIONS="1.30 1.37", DATASTORE=kine), into docs/compatibility.md
 	@make/versions
+.PHONY: docs-test
+docs-test: preflight ## Run the commands of the documents as they stand on a real node (about 7 min; DOCUMENT=part of a name)
+	@make/docs-test
+
+.PHONY: site
+site: ## The documents as a site with search, in target/site/book, every link checked
+	@make/site
 
 .PHONY: upgrade-test
 upgrade-test: preflight ## The release before this one hands over to it and back, mid-switch, on the real API server (needs git history)

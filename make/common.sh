@@ -37,6 +37,24 @@ build_programs() {
   with_progress "${CARGO:-cargo}" build --locked --workspace --bins
 }
 
+# What a demo needs to be built, and no more: without the model, the suites and all other programs of the tests. They are
+# still chosen from all of the workspace, so that shared crates have the features that `make test` builds them with.
+# build_demo STEP BIN…
+build_demo() {
+  local step=$1 bins=() bin
+  shift
+  for bin in "$@"; do bins+=(--bin "$bin"); done
+  say "$step compiling $*"
+  with_progress "${CARGO:-cargo}" build --locked --workspace "${bins[@]}"
+}
+
+# timed COMMAND…: says how long the command took, once it is done.
+timed() {
+  local start=$SECONDS
+  "$@"
+  say "      done after $((SECONDS - start)) s"
+}
+
 install_node() {
   say "$1 the packages of a real node: containerd, runc, CNI plugins, iptables"
   "$(built cluster)" node-deps --install >&2

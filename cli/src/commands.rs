@@ -39,7 +39,7 @@ pub async fn run(cli: Cli) -> Result {
         Command::Check(args) => trial::run::check(&global, &args).await,
         Command::Lint(args) => check(&global, &args),
         Command::Completion(args) => {
-            manual::completion(args.shell, &mut std::io::stdout());
+            manual::completion(args.shell, &mut std::io::stdout())?;
             Ok(End::Reached)
         }
         Command::Man(args) => {

@@ -16,14 +16,19 @@ pub fn command() -> Command {
 }
 
 /// Writes a completion script for a shell.
-pub fn completion(shell: clap_complete::Shell, out: &mut dyn std::io::Write) {
-    // Under this name a shell finds the program; `kubectl bluegreen` is completed by kubectl.
-    clap_complete::generate(
-        shell,
-        &mut Cli::command().bin_name("kubectl-bluegreen"),
-        "kubectl-bluegreen",
-        out,
-    );
+///
+/// # Errors
+/// When it can't be written. A reader who has left, as `head` does, is none.
+pub fn completion(shell: clap_complete::Shell, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+    // Into memory first: the generator ends the process if it can't write.
+    let mut script = Vec::new();
+    // Under this name a shell finds the program.
+    let mut command = Cli::command().bin_name("kubectl-bluegreen");
+    clap_complete::generate(shell, &mut command, "kubectl-bluegreen", &mut script);
+    match out.write_all(&script) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 /// Writes a man page for each command.
@@ -45,6 +50,7 @@ pub fn markdown() -> String {
         about(&command)
     );
     text.push_str(INSTALL);
+    text.push_str(EXAMPLE);
     text.push_str("\n## Commands\n\n| command | does |\n|---|---|\n");
     let commands = || command.get_subcommands().filter(|sub| !sub.is_hide_set());
     for sub in commands() {
@@ -58,7 +64,8 @@ pub fn markdown() -> String {
         let _ = write!(text, "\n## {}\n\n{}.\n\n", sub.get_name(), about(sub));
         let usage = sub.clone().render_usage().to_string();
         let usage = usage.trim_start_matches("Usage: ").to_owned();
-        let _ = write!(text, "```\n{usage}\n```\n\n");
+        // The comment is for the test that asks of each block who runs it.
+        let _ = write!(text, "<!-- run by cli/tests/docs.rs -->\n```text\n{usage}\n```\n\n");
         flags(&mut text, sub.get_arguments().filter(|argument| !argument.is_global_set()));
     }
     text.push_str(NOTES);
@@ -68,13 +75,28 @@ pub fn markdown() -> String {
 const INSTALL: &str = "\
 ## Install
 
+<!-- not run: compiles the tool, which the tests of this page have already -->
 ```console
 $ cargo install --locked --path cli      # puts kubectl-bluegreen on the PATH
-$ kubectl bluegreen version
 ```
 
-`kubectl` finds every program called `kubectl-NAME` on the `PATH`. Called as `kubectl-bluegreen` it works without kubectl.
+```console
+$ kubectl bluegreen version
+0.1.0
+```
+
+`kubectl` finds every program called `kubectl-NAME` on the `PATH`. Called as `kubectl-bluegreen` it works without kubectl. With kubectl, flags
+stand behind `bluegreen`: `kubectl bluegreen get hello -n shop`. In front of it, kubectl refuses them.
+
+Completion is for the name `kubectl-bluegreen`; kubectl does not complete its plugins by these scripts. In bash, for this shell:
+
+```console
+$ source <(kubectl bluegreen completion bash)
+```
 ";
+
+/// Printed by a real cluster: `make docs-test` compares it.
+const EXAMPLE: &str = include_str!("manual/example.md");
 
 const NOTES: &str = "
 ## Exit codes

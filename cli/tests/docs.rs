@@ -27,11 +27,19 @@ fn what_is_printed_as_data_is_documented_as_it_is() {
     compare("cli-output.schema.json", &shape_doc::json_schema());
 }
 
+/// `kubectl bluegreen completion bash | head -1` has no more readers after a line.
+#[test]
+fn is_a_reader_of_the_completion_who_leaves_no_failure() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    drop(reader);
+    manual::completion(clap_complete::Shell::Bash, &mut writer).unwrap();
+}
+
 #[test]
 fn every_shell_has_a_completion_and_every_command_a_man_page() {
     for shell in <clap_complete::Shell as clap::ValueEnum>::value_variants() {
         let mut script = Vec::new();
-        manual::completion(*shell, &mut script);
+        manual::completion(*shell, &mut script).unwrap();
         assert!(String::from_utf8(script).unwrap().contains("rollback"), "{shell}");
     }
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("man");

@@ -58,6 +58,8 @@ fn is_manifest(text: &str) -> bool {
         // Objects of these are tried by tests/autoscaler, with their kinds there.
         "autoscaling.k8s.io/",
         "keda.sh/",
+        // Not a part of Kubernetes; docs/examples.md says so.
+        "gateway.networking.k8s.io/",
     ];
     let object = |document: &Value| {
         let version = document["apiVersion"].as_str().unwrap_or_default();

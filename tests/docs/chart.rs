@@ -57,7 +57,7 @@ fn the_charts_readme_names_every_value() {
     let values = std::fs::read_to_string(root.join("charts/bluegreen-operator/values.yaml")).unwrap();
     let mut text = String::from(
         "# Chart of bluegreen-operator\n\nGenerated from `values.yaml`: `UPDATE_DOCS=1 cargo test --test docs`.\n\n\
-         ```console\n$ helm install bluegreen-operator charts/bluegreen-operator -n bluegreen-system --create-namespace --wait\n\
+         <!-- not run: the same as in docs/install.md, which tests/install/chart.rs runs -->\n```console\n$ helm install bluegreen-operator charts/bluegreen-operator -n bluegreen-system --create-namespace --wait\n\
          ```\n\nHow to install, upgrade and remove it: [docs/install.md](../../docs/install.md). What it may do and what \
          people may do with it: [docs/security.md](../../docs/security.md).\n\n## Values\n\n\
          | value | default | meaning |\n|---|---|---|\n",

@@ -18,7 +18,7 @@ pub fn check(name: &str, expected: &str) {
 #[test]
 fn the_metrics_are_documented_as_they_are_exported() {
     let mut text = String::from(
-        "# Metrics\n\nExported on `/metrics`, port 8080 ([how to look](operations.md#monitoring)). \
+        "# Metrics\n\nOn this page you find every series that the operator exports, and three queries to begin with.\n\nExported on `/metrics`, port 8080 ([how to look](operations.md#monitoring)). \
          Generated from the code: `UPDATE_DOCS=1 cargo test --test docs`.\n\n\
          | series | kind | labels | meaning |\n|---|---|---|---|\n",
     );
@@ -34,24 +34,89 @@ fn the_metrics_are_documented_as_they_are_exported() {
          that scrapes this operator, or `controller_runtime_*` by `controller=\"bluegreenapp\"`, as the alerts and the dashboard \
          do. A plain `sum(controller_runtime_reconcile_total)` adds up all operators of the cluster.\n",
     );
+    text.push_str(QUERIES);
     check("docs/metrics.md", &text);
 }
+
+/// `tests/docs/names.rs` looks up the series.
+const QUERIES: &str = "
+## Three queries
+
+Which apps are not live in the color that was asked for, or not fully ready:
+
+<!-- not run: PromQL for a Prometheus with an hour of data; a test looks up the names of the series -->
+```promql
+max by (namespace, name) (bluegreenapp_condition{type=\"Ready\", status=\"False\"}) == 1
+```
+
+Which part of the switches of the last day took longer than a minute (Prometheus 2 says `60`, Prometheus 3 says `60.0`):
+
+<!-- not run: PromQL for a Prometheus with a day of data; a test looks up the names of the series -->
+```promql
+1 - sum(increase(bluegreenapp_switch_duration_seconds_bucket{le=~\"60(.0)?\"}[1d])) / sum(increase(bluegreenapp_switch_duration_seconds_count[1d]))
+```
+
+How many switches ended well in a week, and how many were canceled:
+
+<!-- not run: PromQL for a Prometheus with a week of data; a test looks up the names of the series -->
+```promql
+sum by (result) (increase(bluegreenapp_switches_total[7d]))
+```
+
+Series that begin with `bluegreenapp_` are about apps and their switches, and the version that is installed; those that begin with `bluegreen_` are about the
+work of the operator as a whole.
+";
 
 #[test]
 fn every_field_of_the_api_is_documented() {
     let crd = serde_json::to_value(bluegreen_api::crd().unwrap()).unwrap();
     let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     let mut text = String::from(
-        "# API reference: `BlueGreenApp` (`bluegreen.dev/v1alpha1`)\n\nGenerated from the types, as `kubectl explain \
+        "# API reference: `BlueGreenApp` (`bluegreen.dev/v1alpha1`)\n\nOn this page you find every field of an app, what it must be, and what it means.\n\nGenerated from the types, as `kubectl explain \
          bga` prints them: `UPDATE_DOCS=1 cargo test --test docs`.\nFields of Kubernetes' own types are left out; see their \
          documentation.\n",
     );
     for part in ["spec", "status"] {
         write!(text, "\n## {part}\n\n{}\n", words(&schema["properties"][part]["description"])).unwrap();
-        text.push_str("\n| field | type | default | meaning |\n|---|---|---|---|\n");
+        if part == "spec" {
+            text.push_str(&required(&schema["properties"][part]));
+        }
+        text.push_str(TABLE);
         fields(&mut text, part, &schema["properties"][part]);
     }
     check("docs/api.md", &text);
+}
+
+const TABLE: &str = "\n| field | type | default | meaning |\n|---|---|---|---|\n";
+
+/// What no app can be without.
+fn required(spec: &Value) -> String {
+    let names = spec["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let names: Vec<_> = names.map(|name| format!("`{name}`")).collect();
+    format!(
+        "\nRequired: {}, and the block of the color in `active`. **Required** in the table is said of a field within an object that is \
+         there. Bounds stand beside the type.\n",
+        names.join(", ")
+    )
+}
+
+/// The type, with what the schema allows of it.
+fn bounded(field: &Value) -> String {
+    let of = |name: &str| field[name].as_f64().map(|number| format!("{number}"));
+    let range = |least: Option<String>, most: Option<String>, unit: &str| match (least, most) {
+        (Some(least), Some(most)) if least == most => Some(format!("{least}{unit}")),
+        (Some(least), Some(most)) => Some(format!("{least} to {most}{unit}")),
+        (Some(least), None) => Some(format!("at least {least}{unit}")),
+        (None, Some(most)) => Some(format!("at most {most}{unit}")),
+        (None, None) => None,
+    };
+    let bounds = [
+        range(of("minimum"), of("maximum"), ""),
+        range(of("minLength"), of("maxLength"), " characters"),
+        range(of("minItems"), of("maxItems"), " items"),
+        range(of("minProperties"), of("maxProperties"), " entries"),
+    ];
+    [Some(type_of(field))].into_iter().chain(bounds).flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn words(description: &Value) -> String {
@@ -74,7 +139,10 @@ fn fields(text: &mut String, path: &str, schema: &Value) {
         }
         let here = format!("{path}.{name}");
         let default = field.get("default").map(|value| format!("`{value}`")).unwrap_or_default();
-        writeln!(text, "| `{here}` | {} | {default} | {described} |", type_of(field)).unwrap();
+        let is_required = schema["required"].as_array().is_some_and(|all| all.iter().any(|own| own == name));
+        let default =
+            if is_required && path.starts_with("spec") { "**required**".to_owned() } else { default };
+        writeln!(text, "| `{here}` | {} | {default} | {described} |", bounded(field)).unwrap();
         fields(text, &here, field);
         fields(text, &format!("{here}[]"), &field["items"]);
     }

@@ -2,13 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod accounted;
+mod blocks;
 mod chart;
 mod concepts;
 mod generated;
 mod manifests;
 mod named_tests;
+mod names;
 mod promises;
 mod reach;
+mod schema;
+mod site;
 mod supply;
 
 use std::path::Path;
@@ -55,11 +60,18 @@ fn every_reason_in_the_code_is_listed() {
 
 #[test]
 fn every_phase_is_explained() {
-    use bluegreen_api::Phase;
+    let crd = serde_json::to_value(bluegreen_api::crd().unwrap()).unwrap();
+    let phases = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
+        ["phase"]["enum"];
+    let phases: Vec<_> = phases.as_array().unwrap().iter().filter_map(serde_json::Value::as_str).collect();
     let text = document("concepts.md");
-    for phase in
-        [Phase::Preparing, Phase::Switching, Phase::Draining, Phase::Stable, Phase::Stalled, Phase::Paused]
-    {
-        assert!(has_row(&text, &format!("{phase:?}")), "docs/concepts.md has no row for {phase:?}");
-    }
+    let table = text.split("\n## Phases\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows: Vec<_> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|(phase, _)| phase))
+        .collect();
+    let missing: Vec<_> = phases.iter().filter(|phase| !rows.contains(phase)).collect();
+    assert!(missing.is_empty(), "docs/concepts.md has no row for {missing:?}");
+    let unknown: Vec<_> = rows.iter().filter(|row| !phases.contains(row)).collect();
+    assert!(unknown.is_empty(), "docs/concepts.md explains phases that are not there: {unknown:?}");
 }

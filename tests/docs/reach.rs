@@ -9,27 +9,7 @@ fn root() -> &'static Path {
 
 /// Every document that is for readers, by its path in the repository.
 fn documents() -> BTreeMap<PathBuf, String> {
-    let mut paths: Vec<PathBuf> = [
-        "README.md",
-        "CONTRIBUTING.md",
-        "CHANGELOG.md",
-        "SECURITY.md",
-        "charts/bluegreen-operator/README.md",
-    ]
-    .into_iter()
-    .chain(["examples/hello/README.md", "tests/cluster/README.md"])
-    .map(PathBuf::from)
-    .collect();
-    for entry in std::fs::read_dir(root().join("docs")).unwrap() {
-        let name = entry.unwrap().file_name();
-        if Path::new(&name).extension().is_some_and(|ext| ext == "md") {
-            paths.push(Path::new("docs").join(name));
-        }
-    }
-    paths
-        .into_iter()
-        .map(|path| (path.clone(), std::fs::read_to_string(root().join(path)).unwrap()))
-        .collect()
+    crate::blocks::documents(root())
 }
 
 /// Where links lead.

@@ -1,4 +1,4 @@
-//! Two managers of one app by server-side apply: Git owns everything but `active`, whoever releases owns `active`.
+//! Two managers of one app by server-side apply, as `docs/gitops.md` tells it: Git owns everything but `active`, whoever releases owns `active`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -12,9 +12,10 @@ use super::{BlueGreenAppStatus, Check, Color, CommonMetadata, ReadinessProbe, Se
 
 /// What to run on each color, and which color is live.
 ///
-/// A color's pods change only when its own block (`blue`, `green`) changes, and never while it is live.
-/// The shared fields are read at that moment and kept with the color, so that going back to a color
-/// brings back its code and its configuration.
+/// The live color's pods never change, unless you ask for it with `activeUpdatePolicy: RollingUpdate`. The color that
+/// was live last keeps what it ran until its own block (`blue`, `green`) is edited, so that going back to it brings back
+/// its code and its configuration. A color that has not been live since its last edit follows every edit, also of the
+/// shared fields.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "bluegreen.dev",

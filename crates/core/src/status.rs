@@ -6,6 +6,7 @@
 
 mod checks;
 mod conditions;
+mod conflicts;
 mod events;
 mod live;
 #[cfg(test)]

@@ -57,6 +57,13 @@ impl Go {
         let mut command = Command::new(&self.program);
         // A workspace file somewhere above would replace the pinned module.
         command.env("GOWORK", "off").env("CGO_ENABLED", "0");
+        // The compiler and the linker are Go programs, too, and short ones: they need not collect their garbage before it
+        // is much. The second setting keeps that from using up a small machine.
+        for (name, value) in [("GOGC", "400"), ("GOMEMLIMIT", "1GiB")] {
+            if std::env::var_os(name).is_none() {
+                command.env(name, value);
+            }
+        }
         command
     }
 }

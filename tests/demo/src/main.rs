@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use bluegreen_demo::operator::Operator;
 use bluegreen_demo::place::Place;
-use bluegreen_demo::say::{say, step};
+use bluegreen_demo::say::{say, step, tell};
 use bluegreen_demo::switch::{APP, Stage};
 use bluegreen_demo::{curl, verdict};
 use bluegreen_load::{Load, Plan};
@@ -112,10 +112,15 @@ async fn show(
 ) -> Result<Vec<String>> {
     let kubectl = &place.kubectl;
     step("The operator");
+    tell("Installed as anybody installs it. One replica leads; the other one would take over.");
     place.install().await?;
     operator.insert(Operator::start(place, keep).await?).leads(place).await?;
 
     step("The app: blue v1.0.0 serves, green v2.0.0 stands by");
+    tell(
+        "One object. The operator makes two Deployments and three Services of it, and points the Service `hello` at blue",
+    );
+    tell("once all of blue's pods are ready. `kubectl wait` returns then.");
     place.apply_app().await?;
     kubectl.show(&["wait", "bga", APP, "--for=condition=Ready", "--timeout=180s"]).await?;
     kubectl.show(&["get", "bga"]).await?;
@@ -138,13 +143,18 @@ async fn show(
     tokio::time::sleep(Duration::from_secs(2)).await;
 
     step("Switch to green");
+    tell(
+        "One field is edited. When `kubectl wait` returns, the Service selects green, and its endpoints are green's pods.",
+    );
     let to_green = stage.switch("blue", "green").await?;
     kubectl.show(&["get", "bga"]).await?;
     step("And back to blue, while blue's drain still runs");
+    tell("The same field. Blue's pods still run, so nothing has to start.");
     let to_blue = stage.switch("green", "blue").await?;
     kubectl.show(&["get", "bga"]).await?;
 
     let report = stage.finish().await?;
     step("Figures");
+    tell("Every request since the load began is counted. Lost is whatever got no complete answer.");
     verdict::judge(&report, &[to_green, to_blue])
 }

@@ -13,6 +13,11 @@ pub fn step(title: impl fmt::Display) {
     say(format_args!("\n{}", painted(Paint::Bold, &format!("== {title}"))));
 }
 
+/// Tells what there is to see in the part that was announced.
+pub fn tell(words: impl fmt::Display) {
+    say(format_args!("   {words}"));
+}
+
 /// How to show a text on a terminal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {

@@ -112,7 +112,7 @@ fn found<'a>(
         entry["name"] == name
             && entry["when"] == when
             && entry["color"] == color.as_str()
-            && revision.is_none_or(|revision| entry["revision"].to_string() == revision)
+            && revision.is_none_or(|revision| entry["revision"].as_i64() == revision.parse().ok())
     };
     status["checks"].as_array()?.iter().find(is_it)?["result"].as_str()
 }

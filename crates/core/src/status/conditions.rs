@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 
 use super::record::{Failed, Record, Stall, Work, fails, is_degraded, stall, work};
-use super::{Report, checks, live, words};
+use super::{Report, checks, conflicts, live, words};
 use crate::apply::Failure;
 use crate::harmless::visible;
 use crate::observe::Stranger;
@@ -134,7 +134,7 @@ fn ready(report: &Report, old: &Record, intent: &Intent, stalled: Option<&Why>) 
             (true, ("Serving", serves(words)))
         }
         Stage::Preparing { .. } => {
-            let waits_for_collector = !words::collecting(app, seen).is_empty();
+            let waits_for_collector = !conflicts::collecting(app, seen).is_empty();
             (false, (if waits_for_collector { "Collecting" } else { "WaitingForTarget" }, waits()))
         }
         Stage::Checking { to } => (false, ("Checking", checks::running(report, CheckTime::Before, to))),
@@ -185,7 +185,7 @@ fn stalled(report: &Report, stall: Stall) -> Why {
             let is_unreadable = |(_, why): &(String, Stranger)| matches!(why, Stranger::Unreadable(_));
             let reason =
                 if material.strangers.iter().any(is_unreadable) { "Unreadable" } else { "NameConflict" };
-            (reason, words::conflicts(app, seen, &material.strangers))
+            (reason, conflicts::conflicts(app, seen, &material.strangers))
         }
         Stall::Refused => problems.failure(app).as_ref().map_or(("Refused", String::new()), words::failed),
         Stall::Paused => ("Paused", words::paused()),

@@ -9,14 +9,14 @@ use super::conditions::CONTESTED;
 use crate::apply::{Failure, FailureKind};
 use crate::desired::{self, names};
 use crate::harmless::harmless;
-use crate::observe::{Snapshot, Stranger};
+use crate::observe::Snapshot;
 use crate::plan::{Action, Child, Holder, Live, Missing, Observed, Plan, Stage};
 use crate::text::listed;
 use crate::validate;
 use bluegreen_api::{BlueGreenApp, Color, PerColor};
 
 /// How many bytes of a name are told that somebody else may have made up. Names of Kubernetes are shorter.
-const NAME: usize = 320;
+pub(super) const NAME: usize = 320;
 
 /// Why the pods of each color are not ready, as far as it is known.
 pub type Because = PerColor<Option<String>>;
@@ -30,7 +30,7 @@ pub fn waits(app: &BlueGreenApp, seen: &Observed, plan: &Plan, because: &Because
         Stage::Preparing { target, missing } => {
             let live = plan.live.color();
             let live = live.map_or_else(|| "no color is live yet".to_owned(), |c| format!("{c} stays live"));
-            let what = match collecting(app, seen).into_iter().next() {
+            let what = match super::conflicts::collecting(app, seen).into_iter().next() {
                 Some(old) => old,
                 None => lacks_because(&name, seen, target, missing, because),
             };
@@ -148,80 +148,6 @@ pub(super) fn held_by(app: &str, holder: &Holder) -> String {
             )
         }
     }
-}
-
-/// All objects that have a child's name and are not this app's, with what to do; at most five.
-pub(super) fn conflicts(app: &BlueGreenApp, facts: &Observed, strangers: &[(String, Stranger)]) -> String {
-    let (name, annotation) = (app.name_any(), names::ADOPT);
-    let (mut left_behind, mut nobodys, mut controlled) = (Vec::new(), Vec::new(), Vec::new());
-    let preview =
-        (facts.preview == Child::Foreign).then(|| format!("Service {}", names::preview_service_name(&name)));
-    for what in children(app, facts, |is| is.0).into_iter().chain(preview) {
-        match strangers.iter().find(|(object, _)| *object == what).map(|(_, stranger)| stranger) {
-            Some(Stranger::LeftBehind) => left_behind.push(what),
-            Some(Stranger::Controlled(by)) => controlled.push(format!(
-                "{what} exists and belongs to {}; delete it, or give this app another name",
-                harmless(by, NAME)
-            )),
-            Some(Stranger::Unreadable(why)) => controlled.push(format!(
-                "{what} holds a value that the operator can't read, so it is left alone ({why}); undo that edit. An object of \
-                 a color that is not live can also be deleted: the operator creates it again"
-            )),
-            Some(Stranger::Nobodys) | None => nobodys.push(what),
-        }
-    }
-    let (exist, they) = exist(&left_behind);
-    let left_behind = exist.map(|exist| {
-        format!(
-            "{exist} with the label {}: {name} and without an owner; to take {they} over, annotate the app: kubectl \
-             annotate bluegreenapp {name} {annotation}={}",
-            names::APP,
-            names::ADOPT_ALL
-        )
-    });
-    let (exist, they) = self::exist(&nobodys);
-    let nobodys = exist.map(|exist| {
-        let (does, each) = if nobodys.len() == 1 { ("does", "it") } else { ("do", "each") };
-        format!(
-            "{exist} and {does} not belong to this app; delete {they}, or hand {each} over with the annotation \
-             {annotation}: {name}"
-        )
-    });
-    left_behind.into_iter().chain(nobodys).chain(controlled).collect::<Vec<_>>().join(". ")
-}
-
-/// The objects with their verb, and the pronoun for them.
-fn exist(objects: &[String]) -> (Option<String>, &'static str) {
-    match objects {
-        [] => (None, "them"),
-        [one] => (Some(format!("{one} exists")), "it"),
-        [first @ .., last] => (Some(format!("{} and {last} exist", first.join(", "))), "them"),
-    }
-}
-
-/// Objects that are being deleted: of an earlier app of this name, or by somebody.
-pub(super) fn collecting(app: &BlueGreenApp, facts: &Observed) -> Vec<String> {
-    let words = |what| format!("{what} is still being deleted");
-    children(app, facts, |is| is.1).into_iter().map(words).collect()
-}
-
-/// The children that are (foreign, collecting), as `accept` picks.
-fn children(app: &BlueGreenApp, facts: &Observed, accept: fn((bool, bool)) -> bool) -> Vec<String> {
-    fn is<T>(child: &Child<T>) -> (bool, bool) {
-        match child {
-            Child::Foreign => (true, false),
-            Child::Collecting => (false, true),
-            Child::Absent | Child::Ours(_) => (false, false),
-        }
-    }
-    let name = app.name_any();
-    let mut found = vec![(format!("Service {name}"), is(&facts.service))];
-    for color in Color::ALL.into_iter().filter(|&color| app.spec.color(color).is_some()) {
-        let child = facts.colors.get(color);
-        found.push((format!("Service {}", names::color_service_name(&name, color)), is(&child.service)));
-        found.push((format!("Deployment {}", names::deployment_name(&name, color)), is(&child.deployment)));
-    }
-    found.into_iter().filter(|(_, is)| accept(*is)).map(|(what, _)| what).collect()
 }
 
 /// What a color of the app lacks, in words.

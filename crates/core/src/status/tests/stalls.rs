@@ -63,6 +63,22 @@ fn all_conflicts_are_told_at_once_each_with_what_to_do() {
     );
 }
 
+/// Its selector is immutable and selects other pods, so an annotation would lead into a dead end.
+#[test]
+fn nobody_is_told_to_hand_over_a_deployment_that_was_never_an_apps() {
+    let app = app("blue");
+    let mut seen = seen();
+    seen.colors.get_mut(Color::Blue).deployment = Child::Foreign;
+    let plan = plan::plan(&observe::intent(&app), &seen);
+    let status =
+        told_at(Timestamp::UNIX_EPOCH, &app, &seen, &plan, &Problems::default(), Material::default());
+    assert_eq!(
+        message(&status, STALLED),
+        "Deployment hello-blue exists and does not belong to this app; delete it, with --cascade=orphan if the pods are \
+         to serve on meanwhile"
+    );
+}
+
 /// A label that somebody forged stops the operator: then it has to say so, and how to go on.
 #[test]
 fn a_token_of_a_later_leader_is_told_with_the_object_and_the_remedy() {
