@@ -66,6 +66,10 @@ pipeline-test: preflight ## Run every job of examples/gitlab on a real node with
 gitops-test: preflight ## What Helm, kubectl and a real Argo CD say of every state; Argo CD deploys from Git with traffic on
 	@make/gitops-test
 
+.PHONY: dashboard-test
+dashboard-test: preflight ## The dashboard in a real Chromium: a tour, 500 apps, accessibility (needs chromium and npm; UPDATE_DOCS=1 keeps the pictures)
+	@make/dashboard-test
+
 .PHONY: autoscaler-test
 autoscaler-test: ## Real HPA, KEDA and VPA change an app that is switched all the time, with traffic on (UPDATE_DOCS=1 writes their table)
 	@GO_MODULES=tests/cluster/keda/go.mod make/preflight

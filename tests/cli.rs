@@ -8,10 +8,14 @@ mod e2e {
     pub mod harness;
 }
 
+#[path = "cli/dashboard.rs"]
+mod dashboard;
 #[path = "cli/file.rs"]
 mod file;
 #[path = "cli/group.rs"]
 mod group;
+#[path = "cli/served.rs"]
+mod served;
 #[path = "cli/trial.rs"]
 mod trial;
 

@@ -114,10 +114,16 @@ pub enum Command {
     Switch(SwitchArgs),
     /// Switch back to the color that was live before, or cancel a switch that is under way
     Rollback(RollbackArgs),
+    /// Tell the operator to change nothing but the size of the live color
+    Pause(PauseArgs),
+    /// Let the operator go on after a pause
+    Resume(PauseArgs),
     /// Show step by step what the operator would do with a manifest
     Plan(PlanArgs),
     /// Run the checks before a switch now, against the idle color, and delete their Jobs; counts for nothing
     Check(CheckArgs),
+    /// Show apps in the browser, live, on an address that only this machine reaches
+    Dashboard(DashboardArgs),
     /// Check manifests against the rules of the API server, and warn of likely mistakes, without a cluster
     Lint(LintArgs),
     /// Print a shell completion script
@@ -181,6 +187,33 @@ pub struct StatusArgs {
     /// Output format
     #[arg(long, short = 'o', value_name = "FORMAT", default_value = "text")]
     pub output: Format,
+}
+
+/// `pause` and `resume`.
+#[derive(Debug, Args)]
+pub struct PauseArgs {
+    /// Name of the app
+    pub name: String,
+    /// With `server`, the API server checks the edit but does not store it
+    #[arg(long, value_name = "WHERE", value_parser = ["server"])]
+    pub dry_run: Option<String>,
+    /// Output format
+    #[arg(long, short = 'o', value_name = "FORMAT", default_value = "text")]
+    pub output: Format,
+}
+
+/// `dashboard`.
+#[derive(Debug, Args)]
+pub struct DashboardArgs {
+    /// Show the apps of all namespaces
+    #[arg(long, short = 'A')]
+    pub all_namespaces: bool,
+    /// Port on 127.0.0.1; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value = "0")]
+    pub port: u16,
+    /// Let the page edit apps, with your own rights; without it, the page only shows what an edit would do
+    #[arg(long)]
+    pub allow_edits: bool,
 }
 
 /// `plan`.

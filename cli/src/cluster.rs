@@ -29,16 +29,24 @@ impl Cluster {
     /// # Errors
     /// When they don't lead to a cluster.
     pub async fn connect(global: &Global) -> anyhow::Result<Self> {
-        let mut config = config(global).await?;
-        if let Some(user) = &global.impersonate {
-            config.auth_info.impersonate = Some(user.clone());
-        }
-        if !global.impersonate_groups.is_empty() {
-            config.auth_info.impersonate_groups = Some(global.impersonate_groups.clone());
-        }
+        let config = config(global).await?;
         let namespace = global.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let client = Client::try_from(for_decisions(config, REQUEST)).context("can't create a client")?;
         Ok(Self { client, namespace })
+    }
+
+    /// A client for watches, which may be silent for longer than a request may take.
+    ///
+    /// # Errors
+    /// As [`Cluster::connect`].
+    pub async fn watching(global: &Global) -> anyhow::Result<Client> {
+        Client::try_from(config(global).await?).context("can't create a client")
+    }
+
+    /// Another namespace of the same cluster.
+    #[must_use]
+    pub fn within(&self, namespace: &str) -> Self {
+        Self { client: self.client.clone(), namespace: namespace.to_owned() }
     }
 
     /// The apps of the namespace.
@@ -70,6 +78,17 @@ fn decoded(app: Careful<BlueGreenApp>) -> Result<BlueGreenApp, RequestError> {
 }
 
 async fn config(global: &Global) -> anyhow::Result<Config> {
+    let mut config = found(global).await?;
+    if let Some(user) = &global.impersonate {
+        config.auth_info.impersonate = Some(user.clone());
+    }
+    if !global.impersonate_groups.is_empty() {
+        config.auth_info.impersonate_groups = Some(global.impersonate_groups.clone());
+    }
+    Ok(config)
+}
+
+async fn found(global: &Global) -> anyhow::Result<Config> {
     let options = KubeConfigOptions { context: global.context.clone(), ..KubeConfigOptions::default() };
     if let Some(path) = &global.kubeconfig {
         let file = Kubeconfig::read_from(path)?;

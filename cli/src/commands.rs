@@ -15,7 +15,7 @@ use crate::output::{print, print_whole, say, shown};
 use crate::screen::{Look, Screen};
 use crate::shape::{LintProblem, LintResult, Version, shaped};
 use crate::wait::await_goal;
-use crate::{apps, lint, look, manifest, manual, plan, release, tree, trial};
+use crate::{apps, dashboard, lint, look, manifest, manual, plan, release, tree, trial};
 use bluegreen_core::validate::Problem;
 use bluegreen_view::{Objects, Report};
 
@@ -35,8 +35,11 @@ pub async fn run(cli: Cli) -> Result {
         Command::Deploy(args) => release::deploy(&global, &args).await,
         Command::Switch(args) => release::switch(&global, &args).await,
         Command::Rollback(args) => release::rollback(&global, &args).await,
+        Command::Pause(args) => release::pause(&global, &args, true).await,
+        Command::Resume(args) => release::pause(&global, &args, false).await,
         Command::Plan(args) => foresee(&global, &args).await,
         Command::Check(args) => trial::run::check(&global, &args).await,
+        Command::Dashboard(args) => dashboard::run(&global, &args).await,
         Command::Lint(args) => check(&global, &args),
         Command::Completion(args) => {
             manual::completion(args.shell, &mut std::io::stdout())?;
@@ -141,25 +144,10 @@ fn news(objects: &Objects, format: GetFormat, is_lost: bool) -> String {
     let text = match format {
         GetFormat::Json | GetFormat::Yaml => serde_json::to_string(&objects.app),
         GetFormat::Text | GetFormat::Report => {
-            serde_json::to_string(&ageless(&Report::of(objects, Timestamp::now())))
+            serde_json::to_string(&Report::of(objects, Timestamp::now()).ageless())
         }
     };
     format!("{is_lost} {}", text.unwrap_or_default())
-}
-
-/// The report without ages.
-fn ageless(report: &Report) -> Report {
-    let mut report = report.clone();
-    for service in
-        report.service.iter_mut().chain(report.colors.iter_mut().filter_map(|c| c.service.as_mut()))
-    {
-        service.age = 0;
-    }
-    for set in report.colors.iter_mut().flat_map(|color| &mut color.replica_sets) {
-        set.age = 0;
-        set.pods.iter_mut().for_each(|pod| pod.age = 0);
-    }
-    report
 }
 
 async fn status(global: &Global, args: &StatusArgs) -> Result {

@@ -315,3 +315,21 @@ fn to_color_before(app: &BlueGreenApp, roles: &Roles) -> Result<Edit, Refusal> {
     let edit = activate(app, roles, from);
     Ok(Edit { what: format!("roll back to {from}"), ..edit })
 }
+
+/// Sets `spec.paused`, so that the operator changes nothing but the size of the live color, or lets it go on.
+#[must_use]
+pub fn pause(app: &BlueGreenApp, paused: bool) -> Edit {
+    let roles = Roles::of(app);
+    let waits = roles.switching().map(|(from, to)| match paused {
+        true => format!(
+            "a switch from {from} to {to} is under way, and may not be completed until the app is resumed"
+        ),
+        false => format!("the switch from {from} to {to} goes on"),
+    });
+    Edit {
+        what: if paused { "pause" } else { "resume" }.to_owned(),
+        patch: (app.spec.paused != paused).then(|| json!({ "paused": paused })),
+        note: waits.filter(|_| app.spec.paused != paused),
+        goal: Goal::Ready,
+    }
+}

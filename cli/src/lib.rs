@@ -12,6 +12,7 @@
 //! | [`plan`]: the operator's own planner on a simulated cluster | [`output`], [`screen`]: print lines |
 //! | [`lint`]: the rules of the API server | [`commands`], [`release`]: the commands |
 //! | [`trial`]: what a trial of checks is about, and what it says | [`trial::run`]: runs their Jobs, and deletes them; [`job_pods`], [`checker_image`] |
+//! | `bluegreen-view`: objects → rows and pictures | [`dashboard`]: watches, and serves them to a browser |
 //!
 //! It writes `spec`, and for a trial creates and deletes Jobs of its own, and nothing else. It prints through [`output`] and [`screen`], which let no text act on the terminal.
 
@@ -23,6 +24,7 @@ pub mod change;
 pub mod checker_image;
 pub mod cluster;
 pub mod commands;
+pub mod dashboard;
 pub mod edit;
 pub mod exit;
 pub mod file;

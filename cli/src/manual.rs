@@ -182,9 +182,12 @@ otherwise, name it with `--check-image`.
 ## Permissions
 
 A command that reads an app needs `get` on `bluegreenapps`, `list` and `switch -l` need `list`, and commands that edit an app also need `patch`.
-Only three commands need more. `check` creates, gets and deletes Jobs; it also lists their pods, reads their logs and Events, and reads the
+Only four commands need more. `check` creates, gets and deletes Jobs; it also lists their pods, reads their logs and Events, and reads the
 Service of the color, if you may. `get` also lists Services, Deployments, ReplicaSets and pods, and says which of them it is not allowed to read. `plan`
 reads what the operator reads: Services, Deployments, ControllerRevisions and EndpointSlices, and the Jobs of an app that has checks.
+[`dashboard`](dashboard.md#rights) lists and watches what it shows, and says which of it it is not allowed to.
+
+If labels or annotations say that Argo CD or Flux applies an app, a command that edits it in the cluster says so as a warning, and does it nevertheless.
 
 While a color is late, `status`, and a command with `--wait`, also lists the pods of that color and their Events, and shows the newest
 Warning. It leaves that out if you are not allowed to list them.

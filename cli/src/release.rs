@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use bluegreen_api::{BlueGreenApp, Color};
+use bluegreen_view::managed;
 use kube::ResourceExt;
 
-use crate::args::{DeployArgs, DryRun, EditArgs, Format, Global, RollbackArgs, SwitchArgs};
+use crate::args::{DeployArgs, DryRun, EditArgs, Format, Global, PauseArgs, RollbackArgs, SwitchArgs};
 use crate::change::{Changed, Lost, change};
 use crate::cluster::Cluster;
 use crate::edit::{self, Edit, Refusal};
@@ -93,6 +94,19 @@ pub async fn rollback(global: &Global, args: &RollbackArgs) -> Result {
     apply(global, name, &args.edit, |app| edit::rollback(app, tag, back_to)).await
 }
 
+/// Pauses an app, or lets it go on.
+///
+/// # Errors
+/// [`Failure`](crate::exit::Failure) when it can't be carried out.
+pub async fn pause(global: &Global, args: &PauseArgs, paused: bool) -> Result {
+    let PauseArgs { name, dry_run, output } = args;
+    let cluster = Cluster::connect(global).await?;
+    let dry_run = dry_run.is_some();
+    let changed = change(&cluster, name, dry_run, |app| Ok(edit::pause(app, paused))).await?;
+    tell(global, &cluster, *output, &changed, dry_run)?;
+    Ok(End::Reached)
+}
+
 /// The name of the app in the cluster.
 fn named<'a>(name: Option<&'a str>, args: &EditArgs) -> Result<&'a str> {
     if args.dry_run == Some(DryRun::Client) {
@@ -123,8 +137,21 @@ async fn send(
 ) -> Result<Changed> {
     let dry_run = args.dry_run == Some(DryRun::Server);
     let changed = change(cluster, name, dry_run, decide).await?;
-    print(global, args.output, |_| edit_lines(cluster, &changed, dry_run), &shown(&changed.after))?;
+    tell(global, cluster, args.output, &changed, dry_run)?;
     Ok(changed)
+}
+
+/// Prints an edit that was sent.
+fn tell(global: &Global, cluster: &Cluster, output: Format, changed: &Changed, dry_run: bool) -> Result<()> {
+    if let (Format::Json | Format::Yaml, Some(warning)) = (output, warning(changed)) {
+        say(format!("warning: {warning}"));
+    }
+    print(global, output, |_| edit_lines(cluster, changed, dry_run), &shown(&changed.after))
+}
+
+/// What to know of an app that a GitOps tool applies, if it was edited.
+fn warning(changed: &Changed) -> Option<String> {
+    changed.edit.patch.as_ref().and_then(|_| managed::warning(&changed.after))
 }
 
 /// Waits for the effect of an edit if asked to.
@@ -224,5 +251,6 @@ fn edit_lines(cluster: &Cluster, changed: &Changed, dry_run: bool) -> Vec<Line> 
     let after = serde_json::to_value(&after.spec).unwrap_or_default();
     lines.extend(gitedit::lines(before, &after));
     lines.extend(edit.note.iter().map(|note| Line::new().add(format!("note: {note}"), Tone::Busy)));
+    lines.extend(warning(changed).map(|words| Line::new().add(format!("warning: {words}"), Tone::Busy)));
     lines
 }

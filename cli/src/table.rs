@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use bluegreen_api::{BlueGreenApp, Color};
-use bluegreen_core::status::{READY, STALLED};
+use bluegreen_view::State;
 use clap::ValueEnum;
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -31,46 +31,6 @@ pub fn sort(apps: &mut [BlueGreenApp], by: SortBy) {
         SortBy::Name => {}
         SortBy::State => apps.sort_by_key(|app| State::of(app).rank()),
         SortBy::Age => apps.sort_by_key(|app| Reverse(app.creation_timestamp())),
-    }
-}
-
-/// What the conditions say of the present generation.
-enum State {
-    /// Nothing: the operator has not observed it yet.
-    Unobserved,
-    /// The reason of `Ready`.
-    Ready(String),
-    /// The reason and the message of `Ready`, while it is False.
-    NotReady(String, String),
-    /// The reason and the message of `Stalled`.
-    Stalled(String, String),
-}
-
-impl State {
-    fn of(app: &BlueGreenApp) -> Self {
-        let status = app.status.clone().unwrap_or_default();
-        if Some(status.observed_generation) != app.metadata.generation {
-            return Self::Unobserved;
-        }
-        let said = |type_: &str| {
-            let condition = status.condition(type_)?;
-            Some((condition.status == "True", condition.reason.clone(), condition.message.clone()))
-        };
-        match (said(STALLED), said(READY)) {
-            (Some((true, reason, message)), _) => Self::Stalled(reason, message),
-            (_, Some((true, reason, _))) => Self::Ready(reason),
-            (_, Some((false, reason, message))) => Self::NotReady(reason, message),
-            (_, None) => Self::Unobserved,
-        }
-    }
-
-    const fn rank(&self) -> u8 {
-        match self {
-            Self::Stalled(..) => 0,
-            Self::NotReady(..) => 1,
-            Self::Unobserved => 2,
-            Self::Ready(..) => 3,
-        }
     }
 }
 

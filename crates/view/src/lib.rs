@@ -1,4 +1,15 @@
 //! PURE: the objects of one app → what the tree shows of them. `get -o report` prints this.
+//!
+//! [`Row`] is one app as a line of a list, and [`Picture`] is what the dashboard shows beside the report.
+
+pub mod managed;
+mod picture;
+mod row;
+mod state;
+
+pub use picture::{DrainView, EndpointView, Picture};
+pub use row::{Row, Version};
+pub use state::State;
 
 use bluegreen_api::{BlueGreenApp, CheckStatus, Color, HistoryEntry, Phase, Rejection, SwitchStatus};
 use bluegreen_core::desired::{self, Selection, names};
@@ -191,6 +202,22 @@ impl Report {
             colors: Color::ALL.into_iter().filter_map(|color| color_view(objects, color, now)).collect(),
             unreadable: objects.unreadable.clone(),
         }
+    }
+
+    /// The same without ages: two of these differ only if something happened.
+    #[must_use]
+    pub fn ageless(&self) -> Self {
+        let mut report = self.clone();
+        let colors = report.colors.iter_mut();
+        let services = colors.filter_map(|color| color.service.as_mut());
+        for service in report.service.iter_mut().chain(report.preview.iter_mut()).chain(services) {
+            service.age = 0;
+        }
+        for set in report.colors.iter_mut().flat_map(|color| &mut color.replica_sets) {
+            set.age = 0;
+            set.pods.iter_mut().for_each(|pod| pod.age = 0);
+        }
+        report
     }
 
     /// A condition, if the status has it.

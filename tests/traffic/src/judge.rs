@@ -78,8 +78,14 @@ pub fn count(entry: &mut Entry, ended: &Ended, switches: &[Switch], pods: Pods) 
 pub fn guard(entry: &mut Entry, guard: Guard) -> String {
     for broken in guard.broken {
         match broken.rule {
-            Rule::OldIsDrained | Rule::LiveKeepsItsSize => entry.touched_early += 1,
-            Rule::ReadyBeforeSelected | Rule::LiveKeepsItsTemplate | Rule::NeverEmpty => {}
+            Rule::OldIsDrained | Rule::LiveKeepsItsSize | Rule::KeptForASwitchBack => {
+                entry.touched_early += 1
+            }
+            Rule::ReadyBeforeSelected
+            | Rule::LiveKeepsItsTemplate
+            | Rule::NeverEmpty
+            | Rule::SelectedAsAsked
+            | Rule::CheckedBeforeSelected => {}
         }
         entry.broken.push(broken.words);
     }
