@@ -39,6 +39,6 @@ pub use dir::{DEFAULT, free_ports, target};
 pub use go::module_folder;
 pub use kubeconfig::UserAccount;
 pub use options::{Node, Options, ProxyMode};
-pub use pause::answer_image;
+pub use pause::{answer_image, ends_image};
 pub use requirements::install as install_node_dependencies;
 pub use tools::Tools;
