@@ -112,6 +112,9 @@ struct Release {
     /// Write the table into this Markdown file, between its marks.
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
+    /// Only the table of what was measured of this commit before.
+    #[arg(long)]
+    commit: Option<String>,
 }
 
 #[tokio::main]
@@ -136,8 +139,10 @@ async fn act(command: Command) -> Result<bool> {
             Ok(true)
         }
         Command::Release(release) => {
-            let Release { releases: turns, rate: fresh, kept_rate: kept, alone, write } = release;
-            let (commit, results) = (results::commit()?, target()?.join("traffic/release.jsonl"));
+            let Release { releases, rate: fresh, kept_rate: kept, alone, write, commit } = release;
+            let turns = if commit.is_some() { 0 } else { releases };
+            let commit = commit.map_or_else(results::commit, Ok)?;
+            let results = target()?.join("traffic/release.jsonl");
             let rate = Rate { fresh, kept };
             release::run(&release::Order { turns, rate, alone, commit, results, write }).await
         }

@@ -11,9 +11,14 @@ use super::side::Side;
 /// The marks in the document between which the table stands.
 const MARKS: [&str; 2] = ["<!-- bad release -->\n", "<!-- /bad release -->"];
 
+/// Whether the sender kept its schedule. A machine that starts most requests late measures itself, and loses requests whoever answers.
+fn kept(entry: &Entry) -> bool {
+    entry.late * 4 <= entry.sent * 3
+}
+
 /// One column for each side that was measured.
 pub fn table(entries: &[Entry]) -> String {
-    let of = |side: Side| entries.iter().filter(move |entry| entry.subject == side.name());
+    let of = |side: Side| entries.iter().filter(move |entry| entry.subject == side.name() && kept(entry));
     let sides: Vec<Side> =
         [Side::Ours, Side::Argo].into_iter().filter(|side| of(*side).next().is_some()).collect();
     let sum = |side: Side, of_one: fn(&Entry) -> u64| of(side).map(of_one).sum::<u64>();
@@ -68,19 +73,42 @@ fn lost<'a>(entries: impl Iterator<Item = &'a Entry>) -> String {
     if words.is_empty() { "0".to_owned() } else { format!("{all}: {}", words.join(", ")) }
 }
 
+/// What is told of releases that are not in the table.
+fn left_out(entries: &[Entry]) -> String {
+    let words: Vec<String> = [Side::Ours, Side::Argo]
+        .into_iter()
+        .filter_map(|side| {
+            let of_side = || entries.iter().filter(|entry| entry.subject == side.name() && !kept(entry));
+            let count = of_side().count();
+            (count > 0).then(|| format!("{count} of {} (lost: {})", side.name(), lost(of_side())))
+        })
+        .collect();
+    if words.is_empty() {
+        return String::new();
+    }
+    format!(
+        " Releases in which the sender started more than three quarters of the requests late are not counted: {}. What is lost in these is lost \
+         to a limit of 10 s for each request.",
+        words.join(", ")
+    )
+}
+
 /// Writes the table into a document, in place of the last one, and how it was measured below it.
 pub fn write(path: &Path, table: &str, commit: &str, entries: &[Entry]) -> Result<()> {
     let text = std::fs::read_to_string(path)?;
     let (head, rest) = text.split_once(MARKS[0]).context("the document has no mark")?;
     let (_, tail) = rest.split_once(MARKS[1]).context("the document has no closing mark")?;
     let last = entries.last().context("nothing was measured")?;
-    let load = entries.iter().map(|entry| entry.load).fold(0.0, f64::max);
-    let late: u64 = entries.iter().map(|entry| entry.late).sum();
+    let counted = || entries.iter().filter(|entry| kept(entry));
+    let load = counted().map(|entry| entry.load).fold(0.0, f64::max);
+    let late: u64 = counted().map(|entry| entry.late).sum();
     let day = last.at.split('T').next().unwrap_or_default();
     let words = format!(
         "Measured on {day} at commit `{commit}` with {:.0} requests a second, on {} cores that did other work at the same time: a load of \
-         up to {load:.1} before a release, and {late} requests that the sender itself started late.",
-        last.rate, last.cores,
+         up to {load:.1} before a release, and {late} requests that the sender itself started late.{}",
+        last.rate,
+        last.cores,
+        left_out(entries),
     );
     Ok(std::fs::write(path, format!("{head}{}{table}\n{words}\n{}{tail}", MARKS[0], MARKS[1]))?)
 }
@@ -100,6 +128,16 @@ mod tests {
             lost,
             ..Entry::default()
         }
+    }
+
+    #[test]
+    fn is_a_release_left_out_and_told_whose_sender_was_late() {
+        let late = Entry { late: 76, ..entry(Side::Ours, 9000.0, 7) };
+        let entries = [entry(Side::Ours, 1000.0, 0), late];
+        let text = table(&entries);
+        assert!(text.contains("| releases | 1 |") && text.contains("| 1.0 s, 1.0 to 1.0 |"), "{text}");
+        assert!(left_out(&entries).contains("1 of bluegreen-operator (lost: 7: 7 fresh reset)"));
+        assert!(left_out(&entries[..1]).is_empty());
     }
 
     #[test]
