@@ -131,6 +131,7 @@ helm: preflight ## Build the pinned Helm into target (about 2 min, once) and pri
 .PHONY: lint
 lint: ## Formatting, clippy and the supply chain
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path tests/grpc/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	@make/deny
 

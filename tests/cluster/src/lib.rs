@@ -17,6 +17,7 @@ mod control_plane;
 mod debian;
 mod dir;
 mod go;
+pub mod grpc;
 mod kubeconfig;
 mod net;
 mod node;
