@@ -105,6 +105,18 @@ mutants: ## Change the deciding code in every small way and see whether the test
 traffic: preflight ## Every row of docs/traffic.md under real traffic, resumable; then the report (PEER=FILE drives a peer)
 	@make/traffic
 
+.PHONY: bad-release
+bad-release: preflight ## Release a bad version under traffic until a check takes it back, beside Argo Rollouts, resumable; into docs/checks.md (about 25 min)
+	@. make/common.sh; build_programs "[1/5]"; install_node "[2/5]"; build_kubernetes "[3/5]"; \
+	  build_images "[4/5]" >/dev/null; build_operator_image "[5/5]" >/dev/null; \
+	  "$$(built traffic)" release --releases $(or $(RELEASES),20) --write docs/checks.md
+
+.PHONY: outage
+outage: preflight ## 200 apps whose Prometheus dies while they are watched; the figures go into docs/checks.md (about 5 min)
+	$(CARGO) build --locked --profile image --bin bluegreen-operator
+	APPS=$(or $(APPS),200) UPDATE_DOCS=1 OPERATOR=$(CURDIR)/target/image/bluegreen-operator \
+	  $(CARGO) test --locked -p bluegreen-suites --test e2e outage -- --nocapture
+
 .PHONY: traffic-report
 traffic-report: ## Write docs/traffic.md from what was measured of this commit
 	$(CARGO) run -q --locked -p bluegreen-traffic -- report
@@ -150,6 +162,7 @@ helm: preflight ## Build the pinned Helm into target (about 2 min, once) and pri
 .PHONY: lint
 lint: ## Formatting, clippy and the supply chain
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path tests/grpc/Cargo.toml --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	@make/deny
 

@@ -1,12 +1,12 @@
 # Container images, built without a container engine. Included by the Makefile at the root.
 #
-#   make images                     hello v1.0.0 and v2.0.0 in target/images/
+#   make images                     hello v1.0.0, v2.0.0, and v2.0.0-bad that fails 5 % of its requests, in target/images/
 #   make images HELLO_VERSIONS=v3   another version
 
 CARGO ?= cargo
 IMAGES_DIR ?= target/images
 HELLO_NAME ?= docker.io/library/hello
-HELLO_VERSIONS ?= v1.0.0 v2.0.0
+HELLO_VERSIONS ?= v1.0.0 v2.0.0 v2.0.0-bad
 
 # Naming the target keeps +crt-static away from build scripts and procedural macros, which can't be static. An own
 # target folder keeps these flags from rebuilding everything else. The paths of this machine are mapped away, so that
@@ -40,7 +40,7 @@ hello-program:
 hello-image-%: hello-static
 	@$(IMAGE_TOOL) --name $(HELLO_NAME) --tag $* \
 	  --binary $(STATIC_BIN)/hello --entrypoint /hello --port 8888 --user 65532:65532 \
-	  --env VERSION=$* \
+	  --env VERSION=$* $(if $(filter %-bad,$*),--env FAIL_PERCENT=5) \
 	  --label org.opencontainers.image.title=hello \
 	  --label org.opencontainers.image.version=$* \
 	  --output $(IMAGES_DIR)/hello-$*.tar

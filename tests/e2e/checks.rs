@@ -7,11 +7,13 @@
 //! | `lost` | Jobs that are removed, and operators that die |
 //! | `after` | checks after a switch, and the way back |
 //! | `latch` | what was refused, and what ends that |
+//! | `outage` | many apps whose Prometheus dies |
 
 mod after;
 mod latch;
 mod lost;
 mod obstacles;
+mod outage;
 mod verdicts;
 
 use std::time::Duration;

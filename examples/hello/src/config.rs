@@ -19,6 +19,8 @@ pub struct Config {
     pub fail_readiness: FailReadiness,
     /// Added to every response.
     pub slow: Duration,
+    /// How many of a hundred requests for the page are answered with an error, as a bad version would.
+    pub fail_percent: u8,
     /// Whether `/admin` exists.
     pub admin: bool,
     /// How long to go on serving after SIGTERM, until no one sends new requests here.
@@ -99,6 +101,7 @@ impl Config {
                 lookup("SLOW_MS"),
                 0,
             )?),
+            fail_percent: percent("FAIL_PERCENT", lookup("FAIL_PERCENT"))?,
             admin: lookup("ENABLE_ADMIN").is_some_and(|value| value == "1"),
             shutdown_delay: whole_seconds("SHUTDOWN_DELAY_SECONDS", 2)?,
             // Together with the delay this stays under Kubernetes' default grace period of 30 seconds.
@@ -125,6 +128,15 @@ fn number<T: FromStr>(
     match value {
         None => Ok(default),
         Some(value) => value.trim().parse().map_err(|_| ConfigError::Number { name, expected, value }),
+    }
+}
+
+fn percent(name: &'static str, value: Option<String>) -> Result<u8, ConfigError> {
+    let expected = "a whole number from 0 to 100";
+    let text = value.clone().unwrap_or_default();
+    match number(name, expected, value, 0)? {
+        percent @ 0..=100 => Ok(percent),
+        _ => Err(ConfigError::Number { name, expected, value: text }),
     }
 }
 
@@ -186,6 +198,9 @@ mod tests {
         let error = config(&[("SLOW_MS", "fast")]).unwrap_err();
         assert_eq!(error.to_string(), "SLOW_MS must be a whole number of milliseconds, not \"fast\"");
         assert!(config(&[("PORT", "70000")]).is_err());
+        let error = config(&[("FAIL_PERCENT", "101")]).unwrap_err();
+        assert_eq!(error.to_string(), "FAIL_PERCENT must be a whole number from 0 to 100, not \"101\"");
+        assert_eq!(config(&[("FAIL_PERCENT", "5")]).unwrap().fail_percent, 5);
     }
 
     #[test]

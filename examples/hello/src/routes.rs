@@ -23,6 +23,7 @@ use crate::{
     config::{Config, FailReadiness},
     page::{Form, Page},
     serve::Phase,
+    tally::Tally,
 };
 
 /// Longer waits would outlive any sensible test and hold a connection for nothing.
@@ -34,6 +35,7 @@ pub struct App {
     config: Config,
     /// What `/admin/ready` was last told.
     told_ready: AtomicBool,
+    tally: Tally,
     phase: watch::Receiver<Phase>,
 }
 
@@ -41,7 +43,8 @@ impl App {
     /// The state behind the routes; `phase` tells them when the server is shutting down.
     #[must_use]
     pub fn new(config: Config, phase: watch::Receiver<Phase>) -> Self {
-        Self { config, told_ready: AtomicBool::new(true), phase }
+        let tally = Tally::new(config.fail_percent);
+        Self { config, told_ready: AtomicBool::new(true), tally, phase }
     }
 
     /// Why the app is not ready, if it isn't.
@@ -64,6 +67,7 @@ pub fn router(app: Arc<App>) -> Router {
     let mut router = Router::new()
         .route("/", get(index))
         .route("/healthz", get(healthz))
+        .route("/metrics", get(metrics))
         .route("/slow", get(slow))
         .route("/stream", get(stream));
     if app.config.admin {
@@ -106,6 +110,10 @@ async fn index(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     {
         return not_ready(&reason);
     }
+    // A probe is no request of a user: a version that fails some of these is ready all the same.
+    if !is_probe(&headers) && app.tally.fails() {
+        return (StatusCode::INTERNAL_SERVER_ERROR, "this request fails (FAIL_PERCENT)\n").into_response();
+    }
     let page = Page::new(&app.config.version, &app.config.color, &app.config.hostname);
     let form = Form::wanted(&headers);
     let body = match form {
@@ -124,6 +132,12 @@ async fn healthz(State(app): State<Arc<App>>) -> Response {
         None => "ok\n".into_response(),
         Some(reason) => not_ready(&reason),
     }
+}
+
+/// The counters, as Prometheus reads them.
+async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let text = app.tally.metrics(&app.config.version, &app.config.color);
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 fn is_probe(headers: &HeaderMap) -> bool {

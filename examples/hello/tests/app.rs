@@ -84,6 +84,21 @@ fn slowness_on_request_and_by_setting() {
 }
 
 #[test]
+fn a_bad_version_fails_some_requests_counts_them_and_is_ready() {
+    let hello = Hello::start(&[("FAIL_PERCENT", "50"), ("VERSION", "v2"), ("COLOR", "green")]);
+    let statuses: Vec<u16> = (0..4).map(|_| hello.get("/", &[]).status).collect();
+    assert_eq!(statuses, [200, 500, 200, 500]);
+    assert_eq!(hello.get("/", &["User-Agent: kube-probe/1.35"]).status, 200);
+    assert_eq!(hello.get("/healthz", &[]).status, 200);
+    let metrics = hello.get("/metrics", &[]);
+    assert_eq!(metrics.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    for code in [200, 500] {
+        let line = format!("hello_requests_total{{version=\"v2\",color=\"green\",code=\"{code}\"}} 2\n");
+        assert!(metrics.body.contains(&line), "{}", metrics.body);
+    }
+}
+
+#[test]
 fn a_stream_ticks_every_second() {
     let hello = Hello::start(&[("COLOR", "green"), ("VERSION", "v2"), ("HOSTNAME", "p")]);
     let before = Instant::now();

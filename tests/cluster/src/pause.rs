@@ -1,5 +1,5 @@
-//! Images made on the spot, since there is no registry to pull them from: the pause image of real nodes, and a small web
-//! server for tests.
+//! Images made on the spot, since there is no registry to pull them from: the pause image of real nodes, and
+//! small programs for tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,14 +28,30 @@ pub fn build(folder: &Path) -> Result<PathBuf> {
 
 /// The image `localhost/NAME` with this tag: a web server on port 8080 (or `PORT`) that says who it is. Returns the archive.
 pub fn answer_image(folder: &Path, name: &str, tag: &str) -> Result<PathBuf> {
-    let program = compile_static("answer", include_str!("bin/answer.rs"), folder)?;
+    program_image(folder, ("answer", include_str!("bin/answer.rs")), name, tag, Some(8080))
+}
+
+/// The image `localhost/ends:1`: a program that ends as its arguments say, for checks. Returns the archive.
+pub fn ends_image(folder: &Path) -> Result<PathBuf> {
+    program_image(folder, ("ends", include_str!("bin/ends.rs")), "ends", "1", None)
+}
+
+/// An image with one program and nothing else.
+fn program_image(
+    folder: &Path,
+    (program, source): (&str, &str),
+    name: &str,
+    tag: &str,
+    port: Option<u16>,
+) -> Result<PathBuf> {
+    let compiled = compile_static(program, source, folder)?;
     let archive = folder.join(format!("{name}-{tag}.tar"));
     let image = Image {
         name: format!("localhost/{name}:{tag}"),
-        files: vec![File { path: "bin/answer".into(), content: fs::read(program)?, mode: 0o755 }],
-        entrypoint: vec!["/bin/answer".into()],
+        files: vec![File { path: format!("bin/{program}"), content: fs::read(compiled)?, mode: 0o755 }],
+        entrypoint: vec![format!("/bin/{program}")],
         user: Some("10001:10001".into()),
-        port: Some(8080),
+        port,
         ..Image::default()
     };
     oci::write_archive(&archive, &image)?;

@@ -107,6 +107,17 @@ impl Operator {
         Ok(line.split_whitespace().next().context("VmHWM")?.parse::<u64>()? / 1024)
     }
 
+    /// CPU time since its start.
+    pub fn cpu(&self) -> Result<Duration> {
+        // Clock ticks in a second, on every Linux since 2.6.
+        const TICKS: f64 = 100.0;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // After the name, which may hold anything, in parentheses: state is field 3, utime 14, stime 15.
+        let fields: Vec<&str> = stat.rsplit_once(')').context("stat")?.1.split_whitespace().collect();
+        let ticks = |index: usize| -> Result<f64> { Ok(fields.get(index - 3).context("stat")?.parse()?) };
+        Ok(Duration::from_secs_f64((ticks(14)? + ticks(15)?) / TICKS))
+    }
+
     /// The sum of a metric over its labels, as Prometheus would read it.
     pub async fn metric(&self, name: &str) -> Result<u64> {
         let text = get(&self.address("/metrics")?, "/metrics").await?;

@@ -1,16 +1,19 @@
 //! Several ports under traffic, on a real node.
 
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bluegreen_api::Color::{Blue, Green};
-use bluegreen_cluster::{Cluster, answer_image};
+use bluegreen_cluster::{Cluster, answer_image, grpc, target};
 use bluegreen_load::{Client, Load, Plan};
 use serde_json::{Value, json};
 use tokio::net::UdpSocket;
+use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -22,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// How long a datagram and its answer may take.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// HTTP in the container `app`, with UDP beside it, and a second port of another container that runs the color's image.
+/// HTTP in the container `app`, with UDP beside it, and gRPC in another container, which Kubernetes' own probe asks.
 fn answering() -> App {
     let env = |name: &str, value: &str| json!({"name": name, "value": value});
     app("hello").with(json!({
@@ -35,8 +38,9 @@ fn answering() -> App {
         ]},
         "template": {"spec": {"terminationGracePeriodSeconds": 5, "containers": [
             {"name": "app", "env": [env("UDP_PORT", "7007")], "ports": [{"name": "echo", "containerPort": 7007, "protocol": "UDP"}]},
-            {"name": "second", "env": [env("PORT", "8081")], "ports": [{"name": "grpc", "containerPort": 8081}],
-                "readinessProbe": {"tcpSocket": {"port": "grpc"}, "periodSeconds": 1}},
+            {"name": "grpc", "image": grpc::IMAGE, "args": ["serve", "8081"], "env": [env("COLOR", "$(BLUEGREEN_COLOR)")],
+                "ports": [{"name": "grpc", "containerPort": 8081}],
+                "readinessProbe": {"grpc": {"port": 8081}, "periodSeconds": 1}},
         ]}},
     }))
 }
@@ -61,6 +65,40 @@ fn datagrams(target: SocketAddr, stop: Arc<AtomicBool>) -> JoinHandle<Result<(u6
     })
 }
 
+/// Calls over gRPC until it is told to stop: on one channel for ever, and on a new connection each. A stream runs beside them, which
+/// ends with its server; how often is told and not judged.
+struct Calls(Child);
+
+impl Calls {
+    fn start(program: &Path, target: SocketAddr) -> Result<Self> {
+        let mut command = Command::new(program);
+        command
+            .args(["call", &target.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Ok(Self(command.kill_on_drop(true).spawn()?))
+    }
+
+    /// Ends them; nothing may be lost, and the one channel must have followed the app.
+    async fn stop(self) -> Result<()> {
+        // Its input ends here.
+        let output = self.0.wait_with_output().await?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let counts: Value = serde_json::from_slice(&output.stdout)?;
+        let streams = String::from_utf8_lossy(&output.stderr).matches("stream ended").count();
+        println!("grpc: {counts}; the stream ended with its server {streams} times");
+        for way in ["kept", "fresh"] {
+            let found = &counts[way];
+            ensure!(found["lost"] == json!({}), "{way}: {found}");
+            let both = ["blue", "green"].iter().all(|color| found["colors"][color].as_u64() > Some(0));
+            ensure!(both, "{way}: not both colors have answered: {found}");
+        }
+        ensure!(streams > 0, "no stream ended, so no server has told its clients to go");
+        Ok(())
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn is_nothing_lost_on_any_port_while_an_app_is_switched() -> Result<()> {
     if !Cluster::real_node_wanted()? {
@@ -70,6 +108,8 @@ async fn is_nothing_lost_on_any_port_while_an_app_is_switched() -> Result<()> {
     for tag in ["v1", "v2"] {
         cluster.load_image(&answer_image(cluster.dir()?, "answer", tag)?).await?;
     }
+    let program = tokio::task::spawn_blocking(|| grpc::program(&target()?)).await??;
+    cluster.load_image(&grpc::image(&program, cluster.dir()?)?).await?;
     let sandbox = Sandbox::on(cluster, "ports-traffic").await?;
     let _operator = sandbox.operator()?;
     sandbox.apply(&answering()).await?;
@@ -84,23 +124,27 @@ async fn is_nothing_lost_on_any_port_while_an_app_is_switched() -> Result<()> {
         .flatten()
         .filter_map(|port| Some(SocketAddr::new(node, port["nodePort"].as_u64()?.try_into().ok()?)))
         .collect();
-    let [http, grpc, echo] = addresses.as_slice() else { anyhow::bail!("{service}") };
+    let [http, rpc, echo] = addresses.as_slice() else { anyhow::bail!("{service}") };
     let plan = |target| Plan { clients: vec![Client::fresh(50.0)], ..Plan::mixed(target) };
-    let loads = [Load::once_answered(plan(*http)).await?, Load::once_answered(plan(*grpc)).await?];
+    let load = Load::once_answered(plan(*http)).await?;
+    let calls = Calls::start(&program, *rpc)?;
     let stop = Arc::new(AtomicBool::new(false));
     let echoes = datagrams(*echo, stop.clone());
-    for color in [Green, Blue, Green, Blue] {
+    for (turn, color) in [Green, Blue, Green, Blue].into_iter().enumerate() {
         sleep(Duration::from_secs(1)).await;
+        if turn == 2 {
+            // From now on the old color's pods end after the drain, with a GOAWAY for the connections that are kept.
+            sandbox.edit("hello", json!({"standby": {"replicas": 0}})).await?;
+        }
         sandbox.activate("hello", color).await?;
         sandbox.within(PATIENCE, "it serves", |world| world.serves("hello", color)).await?;
     }
     sleep(Duration::from_secs(1)).await;
     stop.store(true, Ordering::Relaxed);
-    for (load, what) in loads.into_iter().zip(["http", "grpc"]) {
-        let report = load.stop().await?;
-        println!("{what}: {report}");
-        ensure!(report.total.failed() == 0, "{what}: {} requests were lost", report.total.failed());
-    }
+    let report = load.stop().await?;
+    println!("http: {report}");
+    ensure!(report.total.failed() == 0, "http: {} requests were lost", report.total.failed());
+    calls.stop().await?;
     let (sent, answered) = echoes.await??;
     println!("echo: {answered} of {sent} datagrams answered");
     ensure!(sent > 0 && answered == sent, "{} datagrams were lost", sent - answered);

@@ -14,6 +14,7 @@ mod load;
 mod operators;
 mod peer;
 mod plot;
+mod release;
 mod report;
 mod results;
 mod rows;
@@ -57,6 +58,8 @@ enum Command {
         #[arg(long, default_value = "docs")]
         out: PathBuf,
     },
+    /// Release a version that fails 5 % of its requests, here and with Argo Rollouts, until a check takes it back each time.
+    Release(Release),
     /// Open the sample page in a browser before and after a switch, and keep two pictures.
     Screenshots {
         /// Their folder.
@@ -92,6 +95,28 @@ struct Measure {
     results: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+struct Release {
+    /// Releases of each side, with those that were made before.
+    #[arg(long, default_value_t = 20)]
+    releases: usize,
+    /// Fresh connections per second.
+    #[arg(long, default_value_t = 200.0)]
+    rate: f64,
+    /// Requests per second on kept connections.
+    #[arg(long, default_value_t = 50.0)]
+    kept_rate: f64,
+    /// Leave Argo Rollouts out.
+    #[arg(long)]
+    alone: bool,
+    /// Write the table into this Markdown file, between its marks.
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+    /// Only the table of what was measured of this commit before.
+    #[arg(long)]
+    commit: Option<String>,
+}
+
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let good = act(Arguments::parse().command).await?;
@@ -112,6 +137,14 @@ async fn act(command: Command) -> Result<bool> {
             let entries = Results::at(&results_file(results.as_ref())?).of(&commit)?;
             report::write(&out, &commit, &entries)?;
             Ok(true)
+        }
+        Command::Release(release) => {
+            let Release { releases, rate: fresh, kept_rate: kept, alone, write, commit } = release;
+            let turns = if commit.is_some() { 0 } else { releases };
+            let commit = commit.map_or_else(results::commit, Ok)?;
+            let results = target()?.join("traffic/release.jsonl");
+            let rate = Rate { fresh, kept };
+            release::run(&release::Order { turns, rate, alone, commit, results, write }).await
         }
         Command::Screenshots { out } => {
             browser::screenshots(&out).await?;

@@ -23,6 +23,10 @@ const LEADS: Duration = Duration::from_secs(60);
 const PACE: [&str; 4] =
     ["--lease-duration=8s", "--lease-renew-deadline=6s", "--lease-retry-period=1500ms", "--write-timeout=2s"];
 
+/// What runs the checks of an operator that is in no pod, as `make image` leaves it.
+const CHECKER: &str =
+    concat!("--check-image=docker.io/library/bluegreen-operator:", env!("CARGO_PKG_VERSION"));
+
 /// The processes of one cluster. They end with it.
 pub struct Operators {
     cluster: Arc<Cluster>,
@@ -60,6 +64,7 @@ impl Operators {
                 "--health-addr=127.0.0.1:0",
                 "--metrics-addr=127.0.0.1:0",
                 "--log-format=text",
+                CHECKER,
                 "--lease-namespace",
                 lease_namespace,
             ];
