@@ -134,7 +134,7 @@ async fn create(cluster: &Cluster, index: usize) -> Result<String> {
     setup::namespace(cluster, &namespace).await?;
     let kubectl = Kubectl { cluster, namespace: &namespace };
     let checks =
-        if index % 2 == 0 { json!([]) } else { json!([check("smoke", "Before"), check("errors", "After")]) };
+        if index.is_multiple_of(2) { json!([]) } else { json!([check("smoke", "Before"), check("errors", "After")]) };
     let app = app(&name(index)).replicas(REPLICAS).with(json!({ "checks": checks }));
     kubectl.apply(&app.object()).await?;
     kubectl.wait_ready(&name(index)).await?;

@@ -91,7 +91,7 @@ async fn does_a_trial_that_is_interrupted_or_late_delete_its_jobs_and_can_not_te
     for signal in ["-INT", "-TERM"] {
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}{signal}.log", sandbox.namespace));
         let arguments = ["-n", &sandbox.namespace, "check", "hello"];
-        let mut running = Running::start(&arguments, &cluster().await?.kubeconfig(), log)?;
+        let mut running = Running::start(&arguments, cluster().await?.kubeconfig(), log)?;
         running.says("slow runs as job/").await?;
         let there = jobs(&sandbox).list(&ListParams::default()).await?.items;
         assert_eq!(there.len(), 1, "{}", running.text());
@@ -122,7 +122,7 @@ async fn does_a_trial_need_the_rights_of_its_user_and_the_image_of_the_operator(
 
     let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.log", sandbox.namespace));
     let arguments = ["-n", &sandbox.namespace, "check", "hello", "--check-image", "mirror/operator:1"];
-    let mut running = Running::start(&arguments, &cluster().await?.kubeconfig(), log)?;
+    let mut running = Running::start(&arguments, cluster().await?.kubeconfig(), log)?;
     running.says("answers runs as job/").await?;
     let pods: Api<Pod> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
     let attempt = async || {
