@@ -133,8 +133,11 @@ async fn create(cluster: &Cluster, index: usize) -> Result<String> {
     let namespace = format!("waits-{}", index % NAMESPACES);
     setup::namespace(cluster, &namespace).await?;
     let kubectl = Kubectl { cluster, namespace: &namespace };
-    let checks =
-        if index.is_multiple_of(2) { json!([]) } else { json!([check("smoke", "Before"), check("errors", "After")]) };
+    let checks = if index.is_multiple_of(2) {
+        json!([])
+    } else {
+        json!([check("smoke", "Before"), check("errors", "After")])
+    };
     let app = app(&name(index)).replicas(REPLICAS).with(json!({ "checks": checks }));
     kubectl.apply(&app.object()).await?;
     kubectl.wait_ready(&name(index)).await?;

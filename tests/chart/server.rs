@@ -71,9 +71,13 @@ fn is_manifest(text: &str) -> bool {
         && documents.iter().filter(|d| !d.is_null()).all(object)
 }
 
-/// The YAML of a document's fenced blocks, as far as it is objects.
+/// The YAML of a document's fenced blocks, as far as it is objects that no other suite applies.
 fn fenced(text: &str) -> Vec<String> {
-    let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split_once("```"));
+    let parts: Vec<&str> = text.split("```yaml\n").collect();
+    let is_run_elsewhere =
+        |before: &str| before.trim_end().lines().last().is_some_and(|line| line.contains("<!-- run by "));
+    let blocks = parts.windows(2).filter(|pair| !is_run_elsewhere(pair[0]));
+    let blocks = blocks.filter_map(|pair| pair[1].split_once("```"));
     blocks.map(|(block, _)| block.to_owned()).filter(|block| is_manifest(block)).collect()
 }
 

@@ -23,6 +23,18 @@ fn does_every_value_do_what_it_says() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn is_there_no_freeze_unless_it_is_asked_for() {
+    let has_freeze = |values: &Value| {
+        let objects = template(values);
+        objects
+            .0
+            .iter()
+            .any(|object| object["metadata"]["name"].as_str().is_some_and(|it| it.contains("freeze")))
+    };
+    assert!(!has_freeze(&json!({})) && has_freeze(&json!({"freeze": true})));
+}
+
 /// A value that no row sets could be without effect, or misspelled in a template.
 #[test]
 fn is_every_value_in_the_table() {

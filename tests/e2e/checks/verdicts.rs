@@ -85,7 +85,7 @@ async fn does_a_check_that_could_never_tell_end_with_the_backoff_limit() -> Resu
     let words = message(&sandbox, "Stalled")?;
     ensure!(words.contains("backoff limit"), "{words}");
     let jobs = Jobs::of(&sandbox);
-    assert_eq!(jobs.pods(&jobs.only("smoke").await?).await?.len(), 7, "one, and six more");
+    assert_eq!(jobs.pods(&jobs.only("smoke").await?).await?.len(), 6, "one, and five more");
     sandbox.finish().await
 }
 

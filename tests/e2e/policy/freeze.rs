@@ -11,13 +11,13 @@ use k8s_openapi::api::admissionregistration::v1::{
 use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 
-use super::uninstall;
 use crate::harness::{Sandbox, World, app, pods};
 
 const POLICY: &str = include_str!("../../../config/freeze/policy.yaml");
 const BINDING: &str = include_str!("../../../config/freeze/namespace-binding.yaml");
 
-/// Installs the policy as it is shipped, for this namespace alone and under its name.
+/// Installs the policy as it is shipped, for this namespace alone and under its name. It stays there as long as the cluster: once the
+/// last policy with ConfigMaps as parameters is gone, the API server follows ConfigMaps for no later one (docs/operations.md).
 async fn install(sandbox: &Sandbox) -> Result<()> {
     let name = &sandbox.namespace;
     let mut policy: ValidatingAdmissionPolicy = serde_yaml_ng::from_str(POLICY)?;
@@ -119,7 +119,6 @@ async fn does_a_freeze_refuse_what_is_new_and_nothing_that_makes_an_app_safe() -
     sandbox.kubectl(&["scale", "bga/hello", "--replicas=3"]).await?;
     sandbox.activate("hello", Blue).await?;
     sandbox.until("blue serves", |world| world.serves("hello", Blue)).await?;
-    uninstall(&sandbox.client, &sandbox.namespace).await?;
     sandbox.finish().await
 }
 
@@ -142,7 +141,6 @@ async fn can_a_switch_be_called_off_in_a_freeze() -> Result<()> {
     sandbox.until("blue serves", |world| world.ready("hello") && world.selects("hello") == "blue").await?;
     let words = refusal(&sandbox, &[], &json!({"active": "green"})).await?;
     ensure!(words.contains("This edit changes spec.active."), "{words}");
-    uninstall(&sandbox.client, &sandbox.namespace).await?;
     sandbox.finish().await
 }
 
@@ -179,6 +177,5 @@ async fn does_a_freeze_end_at_its_time_and_for_whom_it_names() -> Result<()> {
     patiently(Duration::from_secs(60), attempt).await?;
     sandbox.activate("hello", Green).await?;
     sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
-    uninstall(&sandbox.client, &sandbox.namespace).await?;
     sandbox.finish().await
 }

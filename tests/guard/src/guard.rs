@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use bluegreen_api::{ActiveUpdatePolicy, Color};
+use bluegreen_api::{ActiveUpdatePolicy, BlueGreenAppSpec, Color};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::checks::Fault;
@@ -122,8 +123,8 @@ impl Replay<'_> {
 
     fn app(&mut self, event: &Event) {
         let track = self.tracks.entry(event.name.clone()).or_default();
-        // One that can't be read asks for nothing: the last one stands.
-        let Some(spec) = self.world.app(&event.name).map(|app| app.spec) else { return };
+        // A spec that can't be read asks for nothing: the last one stands. What else is in the object does not matter.
+        let Ok(spec) = BlueGreenAppSpec::deserialize(&event.object["spec"]) else { return };
         if let Some((until @ None, _)) = track.specs.last_mut() {
             *until = Some(event.at);
         }

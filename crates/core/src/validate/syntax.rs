@@ -160,7 +160,8 @@ mod tests {
 
     /// Checks that `accepts` accepts every string that the rule's pattern matches.
     fn check(rule: rules::StaticRule, nth: usize, accepts: impl Fn(&str) -> bool) {
-        let pattern = pattern(rule, nth);
+        // RE2, which the API server uses, takes a bracket in a class for itself.
+        let pattern = pattern(rule, nth).replace("[[]", r"\[");
         let strategy = proptest::string::string_regex(pattern.trim_matches(['^', '$'])).unwrap();
         let config = ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() };
         let mut runner = proptest::test_runner::TestRunner::new(config);

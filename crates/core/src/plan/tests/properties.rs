@@ -263,7 +263,8 @@ proptest! {
         }
     }
 
-    /// Nothing depends on a preview, whatever became of it, but the word that somebody else has its name.
+    /// Nothing depends on a preview, whatever became of it, but the words that somebody else has its name, or that a pause
+    /// holds it back.
     #[test]
     fn a_preview_changes_nothing_else_that_is_planned(world in any_world()) {
         let mut without = world.clone();
@@ -273,7 +274,9 @@ proptest! {
         let before = plan.actions.len();
         plan.actions.retain(|action| !is_preview(action));
         prop_assert!(before <= plan.actions.len() + 1);
-        prop_assert_eq!(plan, without.plan());
+        let mut other = without.plan();
+        (plan.waits.paused, other.waits.paused) = (false, false);
+        prop_assert_eq!(plan, other);
     }
 
     #[test]
