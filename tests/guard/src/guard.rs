@@ -173,7 +173,10 @@ impl Replay<'_> {
         }
         let deployment = self.world.raw(Kind::Deployment, &format!("{name}-{color}"));
         let template = deployment.map(|d| d["spec"]["template"].clone()).unwrap_or_default();
-        self.wished(event, from, color, revision(&template));
+        // A Service that is there from the beginning is what an earlier operator left: who asked for it was not seen.
+        if from.is_some() || before.is_some() {
+            self.wished(event, from, color, revision(&template));
+        }
         let deployment = self.world.raw(Kind::Deployment, &format!("{name}-{color}"));
         let ready = ready_pods(deployment);
         let image = self.world.image(&name, color).unwrap_or_default();

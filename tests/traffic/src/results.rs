@@ -14,8 +14,9 @@ use crate::histogram::Latencies;
 
 /// What a measurement depends on. A commit that touches nothing of it, as a change of the report's words, does not make
 /// results out of date.
-const MEASURED: [&str; 11] = [
+const MEASURED: [&str; 12] = [
     "src",
+    "crates",
     "examples/hello",
     "tests/cluster",
     "tests/load",
