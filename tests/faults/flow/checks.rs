@@ -2,6 +2,7 @@
 
 use bluegreen_api::CheckResult::{self, Failed, Passed, Running};
 use bluegreen_api::Color::{Blue, Green};
+use bluegreen_api::{BlueGreenAppStatus, Phase};
 use serde_json::{Value, json};
 
 use super::{APP, Flow, Step, activate, at_rest, edit, runs};
@@ -24,9 +25,15 @@ fn has(world: &World, check: &str, result: CheckResult) -> bool {
     checks.iter().any(|entry| entry.name == check && entry.result == result)
 }
 
-/// Green was refused, and blue serves as before.
+/// Green was refused, and blue serves as before; nothing is under way any more.
 fn is_refused(world: &World) -> bool {
-    world.stalled(APP, "CheckFailed") && world.selects(APP) == "blue" && world.pods(APP, Blue).len() == 2
+    let rests = |status: BlueGreenAppStatus| {
+        status.phase == Some(Phase::Stalled) && status.switch.is_none() && status.active == Some(Blue)
+    };
+    world.stalled(APP, "CheckFailed")
+        && world.selects(APP) == "blue"
+        && world.pods(APP, Blue).len() == 2
+        && world.status(APP).is_some_and(rests)
 }
 
 fn has_no_jobs(world: &World) -> bool {
