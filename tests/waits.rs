@@ -29,7 +29,7 @@ use bluegreen_proxy::{Effect, FrameEffect, FrameRule, Proxy, Random, Rule};
 use serde_json::{Value, json};
 
 use check::Expected;
-use e2e::harness::{app, pods};
+use e2e::harness::{app, check};
 use kubectl::Kubectl;
 
 const APPS: usize = 10;
@@ -136,19 +136,13 @@ async fn create(cluster: &Cluster, index: usize) -> Result<String> {
     let checks = if index.is_multiple_of(2) {
         json!([])
     } else {
-        json!([check("smoke", "Before"), check("errors", "After")])
+        let passes = json!({"exit": "0"});
+        json!([check("smoke", "Before", &passes), check("errors", "After", &passes)])
     };
     let app = app(&name(index)).replicas(REPLICAS).with(json!({ "checks": checks }));
     kubectl.apply(&app.object()).await?;
     kubectl.wait_ready(&name(index)).await?;
     Ok(namespace)
-}
-
-/// A check that passes.
-fn check(name: &str, when: &str) -> Value {
-    let mut template = pods(json!({"exit": "0"}))["template"].take();
-    template["spec"] = json!({"containers": [{"name": "c", "image": "team/check:1"}]});
-    json!({"name": name, "when": when, "job": {"template": template}})
 }
 
 fn name(index: usize) -> String {

@@ -5,6 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod agreement;
+#[path = "../docs/blocks.rs"]
+#[allow(dead_code)]
+mod blocks;
 mod helm;
 mod objects;
 mod refused;

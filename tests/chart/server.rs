@@ -7,6 +7,7 @@ use bluegreen_cluster::{Cluster, fed, prometheus};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::blocks::{self, Way};
 use crate::helm::{everything, kustomize, rendered, root};
 
 /// `kubectl` with a manifest on its standard input; a warning is an error.
@@ -71,14 +72,14 @@ fn is_manifest(text: &str) -> bool {
         && documents.iter().filter(|d| !d.is_null()).all(object)
 }
 
-/// The YAML of a document's fenced blocks, as far as it is objects that no other suite applies.
+/// Applies the part of an app that it is about to an app that is there.
+const PARTS: &str = "tests/gitops/managers.rs";
+
+/// The YAML of a document's fenced blocks, as far as it is whole objects.
 fn fenced(text: &str) -> Vec<String> {
-    let parts: Vec<&str> = text.split("```yaml\n").collect();
-    let is_run_elsewhere =
-        |before: &str| before.trim_end().lines().last().is_some_and(|line| line.contains("<!-- run by "));
-    let blocks = parts.windows(2).filter(|pair| !is_run_elsewhere(pair[0]));
-    let blocks = blocks.filter_map(|pair| pair[1].split_once("```"));
-    blocks.map(|(block, _)| block.to_owned()).filter(|block| is_manifest(block)).collect()
+    let blocks = blocks::blocks(text).into_iter().filter(|block| block.language == "yaml");
+    let whole = blocks.filter(|block| block.way != Some(Way::By(PARTS.to_owned())));
+    whole.map(|block| block.text).filter(|block| is_manifest(block)).collect()
 }
 
 /// What there is, by a name that says where it comes from.

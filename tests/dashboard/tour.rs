@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::Scene;
-use crate::e2e::harness::{Kind, Sandbox, app, pods};
+use crate::e2e::harness::{Kind, Sandbox, app, check, pods};
 
 const CARD: &str = "(document.querySelector('.card.COLOR')?.innerText ?? '')";
 
@@ -115,10 +115,8 @@ async fn stall(scene: &Scene) -> Result<()> {
 /// A check that refuses: what it says, the ways out, and one of them.
 async fn checks(scene: &Scene) -> Result<()> {
     let (browser, sandbox) = (&scene.browser, &scene.sandbox);
-    let mut template = pods(json!({"exit": "1"}))["template"].take();
-    template["spec"] = json!({"containers": [{"name": "c", "image": "team/check"}]});
     let mut edit = pods(json!({"ready": null, "ready-after": null}));
-    edit["checks"] = json!([{"name": "smoke", "when": "Before", "job": {"template": template}}]);
+    edit["checks"] = json!([check("smoke", "Before", &json!({"exit": "1"}))]);
     edit["green"] = json!({"tag": "v4"});
     sandbox.edit("hello", edit).await?;
     sandbox.until("green is ready", |world| world.says("hello", "StandbyReady").is_some()).await?;

@@ -1,5 +1,5 @@
 //! The code blocks of the documents, and for each of them how it is tried. Also used by `tests/guide`, which runs them, and by
-//! `tests/e2e/recipes.rs`, which lets the API server look at what is YAML.
+//! `tests/e2e/recipes.rs` and `tests/chart/server.rs`, which let the API server look at what is YAML.
 //!
 //! A block of commands is run by `make docs-test` and a block of YAML is sent to an API server, unless an HTML comment
 //! before the block says otherwise:

@@ -29,18 +29,9 @@ use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::harness::operator::Operator;
-use crate::harness::{Sandbox, World, app, pods};
+use crate::harness::{Sandbox, World, app, check as job};
 
 const APP: &str = "hello";
-
-/// A check with a Job of its own; `behavior` is what simulated nodes do to its pod: `{"exit": "1"}`, or `{}` for a pod that
-/// runs until a test ends it.
-fn job(name: &str, when: &str, behavior: &Value) -> Value {
-    let containers = json!([{"name": "c", "image": "team/check"}]);
-    let mut template = pods(behavior.clone())["template"].take();
-    template["spec"] = json!({ "containers": containers });
-    json!({"name": name, "when": when, "job": {"template": template}})
-}
 
 /// As [`job`], with a deadline.
 fn job_within(seconds: i32, name: &str, when: &str, behavior: &Value) -> Value {

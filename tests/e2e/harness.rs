@@ -9,6 +9,6 @@ mod sandbox;
 pub mod setup;
 
 pub use bluegreen_guard::{Kind, World, guard, record};
-pub use fixture::{App, app, pods};
+pub use fixture::{App, app, check, pods};
 pub use sandbox::Sandbox;
 pub use setup::cluster;

@@ -57,22 +57,27 @@ async fn patch(sandbox: &Sandbox, spec: &Value) -> Result<String> {
     strictly(sandbox, &["patch", "bga", "hello", "--type=merge", "-p", &patch]).await
 }
 
-/// Installs a shipped policy for this namespace alone, under its name, and waits until it is in effect.
-async fn install(sandbox: &Sandbox, shipped: &Shipped, action: &str) -> Result<()> {
+/// Creates a policy and a binding of it under the namespace's name, for this namespace alone.
+async fn create(sandbox: &Sandbox, policy: &str, mut binding: Value) -> Result<()> {
     let name = &sandbox.namespace;
-    let mut policy: ValidatingAdmissionPolicy = serde_yaml_ng::from_str(shipped.policy)?;
+    let mut policy: ValidatingAdmissionPolicy = serde_yaml_ng::from_str(policy)?;
     policy.metadata.name = Some(name.clone());
     Api::all(sandbox.client.clone()).create(&PostParams::default(), &policy).await?;
-    let mut binding: Value = serde_yaml_ng::from_str(shipped.binding)?;
-    ensure!(binding["spec"]["validationActions"] == json!(shipped.actions), "what is shipped warns");
     binding["metadata"]["name"] = json!(name);
-    binding["spec"] = json!({
-        "policyName": name,
-        "validationActions": [action],
-        "matchResources": {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}},
-    });
+    binding["spec"]["policyName"] = json!(name);
+    binding["spec"]["matchResources"] =
+        json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}});
     let binding: ValidatingAdmissionPolicyBinding = serde_json::from_value(binding)?;
     Api::all(sandbox.client.clone()).create(&PostParams::default(), &binding).await?;
+    Ok(())
+}
+
+/// Installs a shipped policy for this namespace alone, and waits until it is in effect.
+async fn install(sandbox: &Sandbox, shipped: &Shipped, action: &str) -> Result<()> {
+    let mut binding: Value = serde_yaml_ng::from_str(shipped.binding)?;
+    ensure!(binding["spec"]["validationActions"] == json!(shipped.actions), "what is shipped warns");
+    binding["spec"]["validationActions"] = json!([action]);
+    create(sandbox, shipped.policy, binding).await?;
     let probe = [shipped.probe, &["--dry-run=server"]].concat();
     let attempt = async || {
         let asked = strictly(sandbox, &probe).await;

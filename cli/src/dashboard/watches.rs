@@ -37,31 +37,17 @@ const MOST: usize = 400;
 /// Starts all watches, in one namespace or in all. They end when the set is dropped.
 pub fn start(client: &Client, namespace: Option<&str>, hub: &Arc<Hub>) -> JoinSet<()> {
     let mut watches = JoinSet::new();
-    watches.spawn(follow::<BlueGreenApp>(client.clone(), namespace.map(str::to_owned), hub.clone(), APPS));
-    watches.spawn(follow::<Service>(client.clone(), namespace.map(str::to_owned), hub.clone(), "services"));
-    watches.spawn(follow::<Deployment>(
-        client.clone(),
-        namespace.map(str::to_owned),
-        hub.clone(),
-        "deployments",
-    ));
-    watches.spawn(follow::<ReplicaSet>(
-        client.clone(),
-        namespace.map(str::to_owned),
-        hub.clone(),
-        "replicasets",
-    ));
-    watches.spawn(follow::<Pod>(client.clone(), namespace.map(str::to_owned), hub.clone(), "pods"));
-    watches.spawn(follow::<EndpointSlice>(
-        client.clone(),
-        namespace.map(str::to_owned),
-        hub.clone(),
-        "endpointslices",
-    ));
+    let (scope, hub) = ((client.clone(), namespace.map(str::to_owned)), hub.clone());
+    watches.spawn(follow::<BlueGreenApp>(scope.clone(), hub.clone(), APPS));
+    watches.spawn(follow::<Service>(scope.clone(), hub.clone(), "services"));
+    watches.spawn(follow::<Deployment>(scope.clone(), hub.clone(), "deployments"));
+    watches.spawn(follow::<ReplicaSet>(scope.clone(), hub.clone(), "replicasets"));
+    watches.spawn(follow::<Pod>(scope.clone(), hub.clone(), "pods"));
+    watches.spawn(follow::<EndpointSlice>(scope, hub, "endpointslices"));
     watches
 }
 
-async fn follow<K>(client: Client, namespace: Option<String>, hub: Arc<Hub>, kind: &'static str)
+async fn follow<K>((client, namespace): (Client, Option<String>), hub: Arc<Hub>, kind: &'static str)
 where
     K: Watched + Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
 {

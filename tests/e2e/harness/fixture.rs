@@ -70,6 +70,14 @@ impl App {
     }
 }
 
+/// A check with a Job of its own; `behavior` is what simulated nodes do to its pod: `{"exit": "1"}`, or `{}` for a pod that
+/// runs until a test ends it.
+pub fn check(name: &str, when: &str, behavior: &Value) -> Value {
+    let mut template = pods(behavior.clone())["template"].take();
+    template["spec"] = json!({"containers": [{"name": "c", "image": "team/check:1"}]});
+    json!({"name": name, "when": when, "job": {"template": template}})
+}
+
 /// A change of the spec after which simulated nodes treat new pods in this way: `{"ready": "never"}`,
 /// `{"ready-after": "2s"}`, `{"stop-after": "3s"}`; `null` takes one back.
 pub fn pods(behavior: Value) -> Value {

@@ -5,32 +5,23 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use bluegreen_api::Color::{Blue, Green};
 use bluegreen_cluster::patiently;
-use k8s_openapi::api::admissionregistration::v1::{
-    ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
-};
-use kube::api::{Api, PostParams};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 
+use super::create;
 use crate::harness::{Sandbox, World, app, pods};
 
 const POLICY: &str = include_str!("../../../config/freeze/policy.yaml");
 const BINDING: &str = include_str!("../../../config/freeze/namespace-binding.yaml");
 
+/// The ConfigMap that declares a freeze.
+const FREEZE: &str = "bluegreen-freeze";
+
 /// Installs the policy as it is shipped, for this namespace alone and under its name. It stays there as long as the cluster: once the
 /// last policy with ConfigMaps as parameters is gone, the API server follows ConfigMaps for no later one (docs/operations.md).
 async fn install(sandbox: &Sandbox) -> Result<()> {
-    let name = &sandbox.namespace;
-    let mut policy: ValidatingAdmissionPolicy = serde_yaml_ng::from_str(POLICY)?;
-    policy.metadata.name = Some(name.clone());
-    Api::all(sandbox.client.clone()).create(&PostParams::default(), &policy).await?;
-    let mut binding: Value = serde_yaml_ng::from_str(BINDING)?;
-    binding["metadata"]["name"] = json!(name);
-    binding["spec"]["policyName"] = json!(name);
-    binding["spec"]["matchResources"] =
-        json!({"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}});
-    let binding: ValidatingAdmissionPolicyBinding = serde_json::from_value(binding)?;
-    Api::all(sandbox.client.clone()).create(&PostParams::default(), &binding).await?;
-    Ok(())
+    create(sandbox, POLICY, serde_yaml_ng::from_str(BINDING)?).await
 }
 
 /// Declares the freeze, and waits until the API server goes by it.
@@ -39,14 +30,11 @@ async fn freeze(sandbox: &Sandbox, data: &Value) -> Result<()> {
     let mark = jiff::Timestamp::now().as_nanosecond();
     let mut data = data.clone();
     data["reason"] = json!(format!("year-end closing {mark}"));
-    let object = json!({
-        "apiVersion": "v1", "kind": "ConfigMap",
-        "metadata": {"name": "bluegreen-freeze", "namespace": sandbox.namespace}, "data": data,
-    });
-    let file = std::env::temp_dir().join(format!("{}-freeze.json", sandbox.namespace));
-    std::fs::write(&file, object.to_string())?;
-    sandbox.kubectl(&["apply", "-f", &file.to_string_lossy()]).await?;
-    std::fs::remove_file(&file)?;
+    let object: ConfigMap = serde_json::from_value(json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": FREEZE}, "data": data,
+    }))?;
+    let api: Api<ConfigMap> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
+    api.patch(FREEZE, &PatchParams::apply("test").force(), &Patch::Apply(&object)).await?;
     let in_effect = async || {
         let words = refusal(sandbox, &[], &json!({"drainSeconds": 86_399})).await?;
         ensure!(words.contains(&format!("closing {mark}.")), "the freeze is never in effect: {words}");
@@ -176,7 +164,7 @@ async fn does_a_freeze_end_at_its_time_and_for_whom_it_names() -> Result<()> {
     ensure!(words.contains("frozen by ConfigMap"), "{words}");
 
     let over = json!({"data": {"until": in_hours(-1)?}}).to_string();
-    sandbox.kubectl(&["patch", "configmap", "bluegreen-freeze", "--type=merge", "-p", &over]).await?;
+    sandbox.kubectl(&["patch", "configmap", FREEZE, "--type=merge", "-p", &over]).await?;
     let attempt = async || passes(&sandbox, &[], &switch).await;
     patiently(Duration::from_secs(60), attempt).await?;
     sandbox.activate("hello", Green).await?;

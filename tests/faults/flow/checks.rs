@@ -6,13 +6,12 @@ use bluegreen_api::{BlueGreenAppStatus, Phase};
 use serde_json::{Value, json};
 
 use super::{APP, Flow, Step, activate, at_rest, edit, runs};
-use crate::e2e::harness::{Kind, World, pods};
+use crate::e2e::harness::{self, Kind, World};
 
 /// A check whose pod exits with this code at once, or runs for ever.
 fn check(when: &str, exit: Option<&str>) -> Value {
-    let mut template = pods(json!({ "exit": exit }))["template"].take();
-    template["spec"] = json!({"containers": [{"name": "c", "image": "team/check"}]});
-    json!({"name": when.to_lowercase(), "when": when, "job": {"template": template}})
+    let behavior = exit.map_or_else(|| json!({}), |code| json!({ "exit": code }));
+    harness::check(&when.to_lowercase(), when, &behavior)
 }
 
 /// Green is asked for under these checks.

@@ -6,7 +6,7 @@ use bluegreen_api::Color::{Blue, Green};
 use serde_json::json;
 
 use super::{green_v3, hello, never, stuck, to_green};
-use crate::e2e::harness::{App, World, pods};
+use crate::e2e::harness::{App, World, check};
 use crate::helm::RELEASE;
 use crate::stage::Stage;
 
@@ -17,10 +17,9 @@ fn checked(app: App, when: &str, exit: Option<&str>) -> App {
 
 /// As [`checked`], with a deadline.
 fn checked_within(seconds: i32, app: App, when: &str, exit: Option<&str>) -> App {
-    let mut template = pods(exit.map_or_else(|| json!({}), |code| json!({"exit": code})))["template"].take();
-    template["spec"] = json!({"containers": [{"name": "c", "image": "team/check:1"}]});
-    let check =
-        json!({"name": "smoke", "when": when, "deadlineSeconds": seconds, "job": {"template": template}});
+    let behavior = exit.map_or_else(|| json!({}), |code| json!({ "exit": code }));
+    let mut check = check("smoke", when, &behavior);
+    check["deadlineSeconds"] = json!(seconds);
     app.with(json!({"checks": [check]}))
 }
 

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use bluegreen_api::{BlueGreenAppSpec, CheckTime, Color};
 use serde_json::Value;
 
+use crate::lately::Lately;
+
 /// How long a write may be on its way while another edit overtakes the one that it rests on: a leader that is frozen past its
 /// Lease takes the longest.
 const ON_ITS_WAY: Duration = Duration::from_secs(15);
@@ -30,17 +32,13 @@ pub(crate) enum Fault {
 /// What was asked for, and what has served.
 #[derive(Default)]
 pub(crate) struct Wishes {
-    /// Each with the moment at which another one took its place.
-    all: Vec<(Option<Instant>, Wish)>,
+    all: Lately<Wish>,
     served: BTreeSet<(&'static str, String)>,
 }
 
 impl Wishes {
     /// This is asked for from now on.
     pub(crate) fn note(&mut self, at: Instant, spec: &BlueGreenAppSpec) {
-        if let Some((until @ None, _)) = self.all.last_mut() {
-            *until = Some(at);
-        }
         let enforced = |when| {
             let checks = spec.checks.iter().filter(move |check| check.when == when && check.enforce);
             checks.map(|check| check.name.clone()).collect()
@@ -51,7 +49,7 @@ impl Wishes {
             before: enforced(CheckTime::Before),
             after: enforced(CheckTime::After),
         };
-        self.all.push((None, wish));
+        self.all.note(at, wish);
     }
 
     /// This revision of a color serves from now on.
@@ -61,10 +59,7 @@ impl Wishes {
 
     /// What a write of this moment may rest on.
     fn lately(&self, at: Instant) -> impl Iterator<Item = &Wish> {
-        let counts = move |until: &Option<Instant>| {
-            until.is_none_or(|until| at.saturating_duration_since(until) < ON_ITS_WAY)
-        };
-        self.all.iter().filter(move |(until, _)| counts(until)).map(|(_, wish)| wish)
+        self.all.within(at, ON_ITS_WAY)
     }
 
     /// May this revision of a color be selected in place of `from`? `status` is the app's at that moment.

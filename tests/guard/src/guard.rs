@@ -125,25 +125,19 @@ impl Replay<'_> {
         let track = self.tracks.entry(event.name.clone()).or_default();
         // A spec that can't be read asks for nothing: the last one stands. What else is in the object does not matter.
         let Ok(spec) = BlueGreenAppSpec::deserialize(&event.object["spec"]) else { return };
-        if let Some((until @ None, _)) = track.specs.last_mut() {
-            *until = Some(event.at);
-        }
         let asked = Asked {
             replicas: spec.replicas,
             drain: Duration::from_secs(u64::try_from(spec.drain_seconds).unwrap_or(0)),
             rolls: spec.active_update_policy == ActiveUpdatePolicy::RollingUpdate,
         };
-        track.specs.push((None, asked));
+        track.specs.note(event.at, asked);
         track.wishes.note(event.at, &spec);
     }
 
     /// What was asked for at this moment and in the grace before it.
     fn asked(&self, event: &Event, app: &str) -> Vec<Asked> {
-        let specs = self.tracks.get(app).map(|track| track.specs.as_slice()).unwrap_or_default();
-        let counts = |until: &Option<Instant>| {
-            until.is_none_or(|until| event.at.saturating_duration_since(until) < self.grace)
-        };
-        specs.iter().filter(|(until, _)| counts(until)).map(|(_, asked)| *asked).collect()
+        let specs = self.tracks.get(app).map(|track| track.specs.within(event.at, self.grace));
+        specs.into_iter().flatten().copied().collect()
     }
 
     fn service(&mut self, event: &Event, before: Option<&Value>, foreign: bool) {
@@ -173,12 +167,11 @@ impl Replay<'_> {
         }
         let deployment = self.world.raw(Kind::Deployment, &format!("{name}-{color}"));
         let template = deployment.map(|d| d["spec"]["template"].clone()).unwrap_or_default();
+        let ready = ready_pods(deployment);
         // A Service that is there from the beginning is what an earlier operator left: who asked for it was not seen.
         if from.is_some() || before.is_some() {
             self.wished(event, from, color, revision(&template));
         }
-        let deployment = self.world.raw(Kind::Deployment, &format!("{name}-{color}"));
-        let ready = ready_pods(deployment);
         let image = self.world.image(&name, color).unwrap_or_default();
         self.found.switches.push(Switch { to: color, image });
         if let Some(track) = self.tracks.get_mut(&name) {

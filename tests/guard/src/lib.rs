@@ -5,6 +5,7 @@
 mod checks;
 mod enough;
 pub mod guard;
+mod lately;
 pub mod record;
 mod track;
 mod world;

@@ -7,12 +7,13 @@ use serde_json::Value;
 
 use crate::checks::Wishes;
 use crate::enough::Carried;
+use crate::lately::Lately;
 
 /// One app, from its first appearance to its deletion.
 #[derive(Default)]
 pub(crate) struct Track {
-    /// What was asked for, and until when: `None` for the last one.
-    pub(crate) specs: Vec<(Option<Instant>, Asked)>,
+    /// What was asked for.
+    pub(crate) specs: Lately<Asked>,
     pub(crate) wishes: Wishes,
     pub(crate) committed: Option<Color>,
     /// The committed color's pod template.
