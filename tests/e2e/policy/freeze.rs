@@ -133,6 +133,9 @@ async fn can_a_switch_be_called_off_in_a_freeze() -> Result<()> {
     sandbox.until("blue serves", |world| world.ready("hello") && world.selects("hello") == "blue").await?;
     let words = refusal(&sandbox, &[], &json!({"active": "green"})).await?;
     ensure!(words.contains("This edit changes spec.active."), "{words}");
+    // To go on with what is live is not to go to something new.
+    sandbox.edit("hello", json!({"paused": true})).await?;
+    passes(&sandbox, &[], &json!({"paused": false})).await?;
     sandbox.finish().await
 }
 
@@ -157,7 +160,7 @@ async fn does_a_freeze_end_at_its_time_and_for_whom_it_names() -> Result<()> {
     // Who edits the app may write any time into metadata.managedFields, but not take that of the edit out.
     freeze(&sandbox, &json!({"until": in_hours(1)?})).await?;
     let forged = json!({"manager": "x", "operation": "Update", "apiVersion": "bluegreen.dev/v1alpha1",
-        "time": in_hours(48)?, "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:active": {}}}});
+        "time": in_hours(48)?, "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:image": {}}}});
     let patch = json!({"spec": switch, "metadata": {"managedFields": [forged]}}).to_string();
     let edit = ["patch", "bga", "hello", "--type=merge", "--dry-run=server", "-p", &patch];
     let words = sandbox.kubectl(&edit).await.err().context("a forged time ends the freeze")?.to_string();
