@@ -6,11 +6,13 @@
 //! | `after` | checks after a switch, and the way back |
 //! | `jobs` | what may happen to a check's Job |
 //! | `latch` | what was refused, and what ends that |
+//! | `suspicion` | which color a failed check may lead back to |
 
 mod after;
 mod before;
 mod jobs;
 mod latch;
+mod suspicion;
 
 use bluegreen_api::{CheckResult, CheckStatus};
 use bluegreen_apiserver::Kind;

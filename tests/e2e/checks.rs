@@ -7,6 +7,7 @@
 //! | `lost` | Jobs that are removed, and operators that die |
 //! | `after` | checks after a switch, and the way back |
 //! | `latch` | what was refused, and what ends that |
+//! | `suspicion` | which color a failed check may lead back to |
 //! | `outage` | many apps whose Prometheus dies |
 
 mod after;
@@ -14,6 +15,7 @@ mod latch;
 mod lost;
 mod obstacles;
 mod outage;
+mod suspicion;
 mod verdicts;
 
 use std::time::Duration;

@@ -155,8 +155,8 @@ pub struct ColorStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub served_revision: Option<i64>,
 
-    /// Number of this color's revision that was live, or is about to be, and has not passed its checks after the switch.
-    /// A switch to it is checked again.
+    /// Number of this color's revision that was live, or is about to be, and whose checks after the switch are not over, or of
+    /// which one has failed. A switch to it is checked again, and the operator does not switch back to it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unproven_revision: Option<i64>,
 

@@ -217,8 +217,8 @@ pub enum Missing {
         /// How many.
         uncovered: usize,
     },
-    /// A check has taken the switch back, and this color's own checks after its last switch had not passed: the operator does
-    /// not move to it by itself.
+    /// A check has taken the switch back, and this color's own checks after its last switch were not over, or had found it to be
+    /// bad: the operator does not move to it by itself.
     Unproven,
 }
 

@@ -71,6 +71,37 @@ fn is_a_switch_back_noticed_that_no_failed_check_has_asked_for() {
     }
 }
 
+/// Green, with its revision 7, is left for blue by hand, whose check fails.
+#[test]
+fn is_a_switch_back_noticed_to_what_its_own_check_has_failed() {
+    let suspect = json!({"unprovenRevision": 7});
+    let mut lenient = check("After");
+    lenient["enforce"] = json!(false);
+    let rows = [
+        ("Passed", json!({}), None, vec![]),
+        ("Inconclusive", json!({}), None, vec![]),
+        ("Failed", json!({}), None, vec![Rule::SelectedAsAsked]),
+        ("Running", suspect.clone(), None, vec![Rule::SelectedAsAsked]),
+        ("Failed", json!({}), Some(lenient), vec![]),
+    ];
+    for (result, green, edit, broken) in rows {
+        let mut history = watched(&verdict("After", result));
+        if let Some(edit) = edit {
+            history.edit(6, json!({"checks": [edit]}));
+            history.edit(7, json!({"checks": [check("After")]}));
+        }
+        history.edit(60, json!({"active": "blue"}));
+        history.select(60, "blue");
+        history.slice(60, "hello", "blue", 2);
+        let mut entry = verdict("After", "Failed");
+        (entry["color"], entry["revision"]) = (json!("blue"), json!(1));
+        history.report(61, json!({"observedGeneration": 3, "checks": [entry], "green": green}));
+        // Green was asked for a while ago, which excuses nothing by then.
+        history.select(120, "green");
+        assert_eq!(history.broken(), broken, "{result} {green}");
+    }
+}
+
 #[test]
 fn is_a_revision_noticed_that_was_selected_before_its_checks_have_passed() {
     let of_another = |key: &str, value: Value| {

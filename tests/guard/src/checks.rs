@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use bluegreen_api::{BlueGreenAppSpec, CheckTime, Color};
+use bluegreen_api::{BlueGreenAppSpec, Check, CheckTime, Color};
 use serde_json::Value;
 
 use crate::lately::Lately;
@@ -25,6 +25,8 @@ struct Wish {
 pub(crate) enum Fault {
     /// Nobody asked for it, and no check took a switch back.
     Unasked,
+    /// A check took a switch back, to a color whose own check after its switch had failed, or was not over.
+    Suspect,
     /// A check before the switch has not passed.
     Unchecked,
 }
@@ -33,8 +35,19 @@ pub(crate) enum Fault {
 #[derive(Default)]
 pub(crate) struct Wishes {
     all: Lately<Wish>,
-    served: BTreeSet<(&'static str, String)>,
+    served: BTreeSet<Version>,
+    /// The color that serves.
+    live: Option<Color>,
+    /// The checks of the last spec.
+    checks: Vec<Check>,
+    /// What the status said of checks last.
+    heard: Vec<Value>,
+    /// What a check has failed while it served.
+    failed: BTreeSet<Version>,
 }
+
+/// A color and its revision.
+type Version = (&'static str, String);
 
 impl Wishes {
     /// This is asked for from now on.
@@ -50,10 +63,34 @@ impl Wishes {
             after: enforced(CheckTime::After),
         };
         self.all.note(at, wish);
+        // Who edits the checks of what serves asks something else of it.
+        if self.checks != spec.checks {
+            self.failed.retain(|(color, _)| self.live.is_none_or(|live| live.as_str() != *color));
+            self.checks.clone_from(&spec.checks);
+        }
+    }
+
+    /// The status says this from now on. A verdict that was there before accuses nobody again.
+    pub(crate) fn hear(&mut self, status: &Value) {
+        let now: Vec<Value> = status["checks"].as_array().cloned().unwrap_or_default();
+        let news = now.iter().filter(|entry| !self.heard.contains(entry));
+        for entry in news.filter(|entry| entry["when"] == "After") {
+            let is_enforced = |check: &Check| entry["name"] == check.name.as_str() && check.enforce;
+            let Some(color) = entry["color"].as_str().and_then(Color::parse) else { continue };
+            let version = (color.as_str(), entry["revision"].to_string());
+            match entry["result"].as_str() {
+                Some("Failed") if self.checks.iter().any(is_enforced) => self.failed.insert(version),
+                // It is tried again.
+                Some("Running") => self.failed.remove(&version),
+                _ => false,
+            };
+        }
+        self.heard = now;
     }
 
     /// This revision of a color serves from now on.
     pub(crate) fn serves(&mut self, color: Color, revision: Option<&str>) {
+        self.live = Some(color);
         self.served.extend(revision.map(|revision| (color.as_str(), revision.to_owned())));
     }
 
@@ -76,7 +113,14 @@ impl Wishes {
                 let failed = |name: &String| found(status, name, "After", from, None) == Some("Failed");
                 self.lately(at).any(|wish| wish.after.iter().any(failed))
             };
-            return if from.is_some_and(has_failed) { Ok(()) } else { Err(Fault::Unasked) };
+            if !from.is_some_and(has_failed) {
+                return Err(Fault::Unasked);
+            }
+            let unproven = status[color.as_str()]["unprovenRevision"].as_i64();
+            let is_open = |revision: &str| unproven.is_some() && revision.parse().ok() == unproven;
+            let has_failed = |revision: &str| self.failed.contains(&(color.as_str(), revision.to_owned()));
+            let is_suspect = revision.is_some_and(|revision| is_open(revision) || has_failed(revision));
+            return if is_suspect { Err(Fault::Suspect) } else { Ok(()) };
         }
         let passed = |name: &String| found(status, name, "Before", color, revision) == Some("Passed");
         let has_served = revision.is_some_and(|it| self.served.contains(&(color.as_str(), it.to_owned())));

@@ -132,6 +132,7 @@ impl Replay<'_> {
         };
         track.specs.note(event.at, asked);
         track.wishes.note(event.at, &spec);
+        track.wishes.hear(&event.object["status"]);
     }
 
     /// What was asked for at this moment and in the grace before it.
@@ -193,6 +194,9 @@ impl Replay<'_> {
         let broken = match track.wishes.may_select(event.at, from, (to, revision), &status) {
             Ok(()) => return,
             Err(Fault::Unasked) => (Rule::SelectedAsAsked, "nobody asked for it"),
+            Err(Fault::Suspect) => {
+                (Rule::SelectedAsAsked, "its own check after its last switch had failed, or was not over")
+            }
             Err(Fault::Unchecked) => (Rule::CheckedBeforeSelected, "its checks have not passed"),
         };
         let words = format!("{}: {to} was selected, but {}: {}", event.name, broken.1, status["checks"]);

@@ -175,8 +175,9 @@ impl Hash for Reported {
 /// What only an all-seeing eye knows: each a set of a color's revisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Proof {
-    /// Those that are proven: they were live, and passed the check after that switch.
-    pub proven: PerColor<u8>,
+    /// Those that are gone back to: the status has said of the check after their switch that it is over, and has not found them
+    /// to be bad.
+    pub cleared: PerColor<u8>,
     /// Those that a Job before the switch has passed, since the last pause that the status tells of.
     pub passed: PerColor<u8>,
     /// Those that a Job after the switch has refused.
@@ -191,8 +192,8 @@ pub struct Proof {
 impl Hash for Proof {
     fn hash<H: Hasher>(&self, state: &mut H) {
         if *self != Self::default() {
-            let Self { proven, passed, failed, watched, lenient } = self;
-            (proven, passed, failed, watched, lenient).hash(state);
+            let Self { cleared, passed, failed, watched, lenient } = self;
+            (cleared, passed, failed, watched, lenient).hash(state);
         }
         state.write_u8(u8::MAX);
     }
@@ -203,22 +204,31 @@ pub(crate) fn bit(revision: u8) -> u8 {
 }
 
 impl Proof {
-    /// Blue serves, and is proven.
+    /// Blue serves, and has for long.
     pub(crate) fn first(gates: Gates, from_nothing: bool) -> Self {
         if gates == Gates::None || from_nothing {
             return Self::default();
         }
-        Self { proven: PerColor { blue: bit(1), green: 0 }, ..Self::default() }
+        Self { cleared: PerColor { blue: bit(1), green: 0 }, ..Self::default() }
     }
 
     /// A Job has ended so.
     pub(crate) fn ended(&mut self, of: Identity, result: CheckResult) {
         let set = match (of.when, result) {
             (CheckTime::Before, CheckResult::Passed) => &mut self.passed,
-            (CheckTime::After, CheckResult::Passed) => &mut self.proven,
             (CheckTime::After, CheckResult::Failed) => &mut self.failed,
             _ => return,
         };
         *set.get_mut(of.color) |= bit(of.revision);
+    }
+
+    /// The status says so of the check after a switch.
+    pub(crate) fn noted(&mut self, of: Identity, result: CheckResult) {
+        let cleared = self.cleared.get_mut(of.color);
+        match result {
+            CheckResult::Running => {}
+            CheckResult::Failed => *cleared &= !bit(of.revision),
+            CheckResult::Passed | CheckResult::Inconclusive => *cleared |= bit(of.revision),
+        }
     }
 }

@@ -182,8 +182,12 @@ pub struct Guards {
     pub watch: bool,
     /// What was refused is not tried again.
     pub latch: bool,
-    /// A revision that was left before its check had passed is not exempt.
+    /// A revision that was left under suspicion is not exempt.
     pub unproven: bool,
+    /// A revision stays under suspicion when its check has failed.
+    pub failed: bool,
+    /// A revision stays under suspicion until its check is over.
+    pub unfinished: bool,
     /// What can't tell is not taken for a failure.
     pub inconclusive: bool,
 }
@@ -211,6 +215,8 @@ impl Guards {
         watch: true,
         latch: true,
         unproven: true,
+        failed: true,
+        unfinished: true,
         inconclusive: true,
     };
 
@@ -225,6 +231,8 @@ impl Guards {
         let flips = Bounds { scope: Scope::Flips, narrow: true, ..reduced };
         let many = Bounds { edits: 3, ..flips };
         let checked = Bounds { scope: Scope::Checked, checks: Gates::Both, ..reduced };
+        // After a first activation nothing takes a color back that its check has failed.
+        let first = Bounds { edits: 1, from_nothing: true, checks: Gates::After, ..checked };
         vec![
             ("observed generation", Self { observed_generation: false, ..all }, reduced),
             ("fence of the Service", Self { service_fence: false, ..all }, fault),
@@ -252,6 +260,8 @@ impl Guards {
                 Self { unproven: false, ..all },
                 Bounds { edits: 3, ..checked },
             ),
+            ("suspicion of what has failed", Self { failed: false, ..all }, first),
+            ("suspicion of what is not over", Self { unfinished: false, ..all }, first),
             ("verdict that can't tell", Self { inconclusive: false, ..all }, checked),
             (
                 "question for one's tenure before a report",

@@ -83,6 +83,9 @@ pub(crate) fn wrong_end(world: &World, bounds: &Bounds) -> Option<Broken> {
             .is_some_and(|(color, d)| is_own(color, d.content) && d.replicas != app.replicas)
             .then_some("the end of a run, and the live color's size does not follow the spec while paused");
     }
+    if checks::misses_way_back(world) {
+        return Some("the end of a run, and what nothing has found to be bad is not live again");
+    }
     if let Some(broken) = unconverged(objects, bounds.idle) {
         return Some(broken);
     }

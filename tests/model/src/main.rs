@@ -100,6 +100,7 @@ fn standard() -> Vec<Bounds> {
         Bounds { edits: 1, takeovers: 1, faults: 1, narrow: true, ..checked },
         Bounds { edits: 1, mishaps: 1, ..checked },
         Bounds { edits: 1, faults: 1, from_nothing: true, checks: Gates::Before, ..checked },
+        Bounds { from_nothing: true, checks: Gates::After, ..checked },
         // The first activation.
         Bounds { faults: 1, from_nothing: true, ..one },
     ]

@@ -75,7 +75,7 @@ impl Observer for Abstract<'_> {
 
     fn report(&self, decision: &Decision<Self>, known: &Known<'_>, _: Now) -> Told {
         let Decision { snapshot, intent, facts, plan, .. } = decision;
-        let status = report::report(snapshot, intent, facts, plan, known.failure);
+        let status = report::report(snapshot, intent, facts, plan, known.failure, self.guards);
         Told(status, report::left(snapshot, plan, &status))
     }
 

@@ -6,6 +6,7 @@ use bluegreen_core::apply::Failure;
 use bluegreen_core::plan::{Intent, Live, Observed, Plan};
 use bluegreen_core::status::record::{self, Failed, Record};
 
+use crate::Guards;
 use crate::objects::{Objects, Status};
 
 pub(crate) fn report(
@@ -14,6 +15,7 @@ pub(crate) fn report(
     facts: &Observed,
     plan: &Plan,
     failure: Option<&Failure>,
+    guards: &Guards,
 ) -> Status {
     let old = &seen.app.status;
     let number = |number: u8| (number > 0).then(|| i64::from(number));
@@ -30,7 +32,7 @@ pub(crate) fn report(
     let number = |number: Option<i64>| number.map_or(0, |number| u8::try_from(number).unwrap_or(u8::MAX));
     let served = PerColor::from_fn(|color| number(*served.get(color)));
     let healthy = number(healthy.map(i64::from));
-    let checks = crate::checks::report(seen, facts, plan, switch);
+    let checks = crate::checks::report(seen, facts, plan, switch, guards);
     Status { written: true, observed: true, settled, active, switch, served, healthy, checks }
 }
 
@@ -149,7 +151,10 @@ mod tests {
                             now: Timestamp::UNIX_EPOCH,
                         };
                         let intent = crate::facts::intent(&view.app, bounds.idle);
-                        let told = super::report(view, &intent, &decision.facts, &decision.plan, None);
+                        let told = {
+                            let (facts, plan) = (&decision.facts, &decision.plan);
+                            super::report(view, &intent, facts, plan, None, &Guards::ALL)
+                        };
                         assert_eq!(told, abstracted(&status::status(&report)), "{view:#?}");
                         compared += 1;
                     }

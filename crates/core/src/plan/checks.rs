@@ -2,7 +2,7 @@
 //!
 //! Three ideas carry all of it. The *aim* is the color that should be live: `spec.active`, unless a check has refused exactly
 //! that. A color is *exempt* when its revision has served and is not under suspicion, so that a way back waits for no check.
-//! And what can't tell never moves traffic, in neither direction.
+//! And what can't tell never moves traffic, in neither direction: it takes no switch back, and it casts no suspicion either.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub struct Checks {
     pub all: Vec<CheckFacts>,
     /// What a check has refused, while the spec asks for exactly that.
     pub rejected: Option<Rejected>,
-    /// The revision of each color that has not passed its checks after the switch.
+    /// The revision of each color whose checks after the switch are not over, or have found it to be bad.
     pub unproven: PerColor<Option<i64>>,
     /// As many Jobs run in the cluster as may: no other one begins now.
     pub full: bool,
@@ -167,8 +167,8 @@ pub(super) fn goes_back(intent: &Intent, seen: &Observed, live: Live) -> bool {
     refused.is_some() && refused == live.color() && refused != Some(intent.active)
 }
 
-/// Returns true if a switch to `color` waits for no check: its revision has served before, and was not left before the checks
-/// after that switch had passed.
+/// Returns true if a switch to `color` waits for no check: its revision has served before, the checks after that switch were over
+/// when it was left, and none of them had found it to be bad.
 pub fn is_exempt(seen: &Observed, color: Color) -> bool {
     let is_enforced = seen.checks.at(CheckTime::After).any(|check| check.enforced);
     seen.colors.get(color).served && !(is_enforced && is_suspect(seen, color))
@@ -186,7 +186,7 @@ fn is_suspect(seen: &Observed, color: Color) -> bool {
 }
 
 /// The run that is about the present revision of `color`.
-fn run_of(seen: &Observed, color: Color) -> Option<Run> {
+pub(super) fn run_of(seen: &Observed, color: Color) -> Option<Run> {
     let current = current(seen, color);
     seen.checks.run.filter(|run| run.color == color && Some(run.revision) == current)
 }
@@ -220,7 +220,7 @@ pub(super) fn passed(intent: &Intent, seen: &Observed, live: Live, color: Color)
 /// follow, that it is this very switch and that the color is unproven.
 ///
 /// Without the first, if the user switches to green and back between two reads, nothing would show that green was live, and
-/// its drain would be skipped. Without the second, a color that is left in the middle of its checks would count as proven.
+/// its drain would be skipped. Without the second, a color that is left in the middle of its checks would not be under suspicion.
 pub(super) fn is_recorded(seen: &Observed, to: Color) -> bool {
     seen.recorded.switching && ((is_open(seen, to) && is_suspect(seen, to)) || !is_guarded(seen, to))
 }

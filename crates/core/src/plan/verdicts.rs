@@ -136,16 +136,23 @@ pub fn unproven(seen: &Observed, plan: &Plan, entries: &[Option<Entry>]) -> PerC
         }
         let served = seen.service.ours().and_then(|service| *service.served.get(color));
         let before = (*seen.checks.unproven.get(color)).filter(|it| [current, served].contains(&Some(*it)));
-        before.filter(|_| !is_live || !is_proven(seen, entries))
+        before.filter(|_| !is_live || !is_cleared(seen, color, entries))
     })
 }
 
-/// Returns true if every check after the switch that decides something has passed, or none is left.
-fn is_proven(seen: &Observed, entries: &[Option<Entry>]) -> bool {
+/// Returns true if the checks after the switch to `color`, which is live, are over, and none that decides something has found it
+/// to be bad; or if none is left.
+///
+/// What can't tell has found nothing. It takes no switch back, so the color serves on, perhaps for months, and when the other
+/// one turns out to be bad there is no better place to go.
+fn is_cleared(seen: &Observed, color: Color, entries: &[Option<Entry>]) -> bool {
+    let run = super::checks::run_of(seen, color);
+    // A check that is edited after its switch does not run for that switch any more.
+    let is_past = run.is_some_and(|run| !run.open);
     let mut after = seen.checks.all.iter().zip(entries).filter(|(check, _)| check.when == CheckTime::After);
-    after.all(|(check, entry)| match (check.enforced, entry) {
-        (true, Some(entry)) => entry.result == CheckResult::Passed,
-        (true, None) => false,
-        (false, entry) => entry.is_some_and(|entry| entry.result.is_final()),
+    after.all(|(check, entry)| match entry {
+        Some(entry) if check.enforced => entry.result.is_final() && entry.result != CheckResult::Failed,
+        Some(entry) => entry.result.is_final(),
+        None => is_past,
     })
 }

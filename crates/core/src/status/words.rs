@@ -188,7 +188,8 @@ pub fn lacks(app: &str, seen: &Observed, color: Color, missing: Missing) -> Stri
             )
         }
         Missing::Unproven => format!(
-            "{color} has not passed its own checks after its last switch, so the operator does not move to it by itself"
+            "the checks after {color}'s own switch were not over, or one of them had failed, so the operator does not move to it by \
+             itself"
         ),
     }
 }

@@ -2,7 +2,7 @@
 
 use bluegreen_api::{CheckResult, CheckTime, Color, PerColor};
 
-use super::{Gates, Identity, Job, Noted, Refused, bit};
+use super::{Gates, Identity, Job, Jobs, Noted, Refused, bit};
 use crate::Guards;
 use crate::driver::Broken;
 use crate::objects::{Objects, Status};
@@ -24,7 +24,7 @@ pub(crate) fn wanted(objects: &Objects) -> Color {
     }
 }
 
-/// What was refused stays live, because nothing else is proven: a person decides.
+/// What was refused stays live, because the other color is under suspicion, too: a person decides.
 pub(crate) fn has_no_way_back(objects: &Objects) -> bool {
     let status = &objects.app.status.checks;
     let is_suspect = |color: Color| {
@@ -40,6 +40,19 @@ pub(crate) fn has_no_way_back(objects: &Objects) -> bool {
     })
 }
 
+/// What was refused stays live, although nothing has found the other color to be bad.
+pub(crate) fn misses_way_back(world: &World) -> bool {
+    let objects = &world.objects;
+    let Some(other) = objects.app.status.checks.refused.map(|refused| refused.color.other()) else {
+        return false;
+    };
+    let serves = crate::facts::served(objects, other);
+    has_no_way_back(objects)
+        && !world.proof.lenient
+        && crate::facts::newest(objects.stored.get(other)) == Some(serves)
+        && world.proof.cleared.get(other) & bit(serves) != 0
+}
+
 /// A recorded rejection is an end, too, if nothing could be done about it.
 pub(crate) fn is_refused(objects: &Objects) -> bool {
     objects.app.status.checks.refused.is_some()
@@ -52,9 +65,9 @@ pub(crate) fn broken_by_switch(world: &World, to: Color, revision: u8) -> Option
     if app.checks.gates == Gates::None || proof.lenient {
         return None;
     }
-    let is_proven = proof.proven.get(to) & bit(revision) != 0;
+    let is_cleared = proof.cleared.get(to) & bit(revision) != 0;
     let has_passed = proof.passed.get(to) & bit(revision) != 0;
-    (app.checks.gates.has(CheckTime::Before) && !is_proven && !has_passed)
+    (app.checks.gates.has(CheckTime::Before) && !is_cleared && !has_passed)
         .then_some("a switch committed onto a revision that had neither passed its check nor served well")
 }
 
@@ -78,8 +91,8 @@ pub(crate) fn broken_by_decision(
         return Some("a switch that nobody asked for, without a check that had failed");
     }
     let runs = seen.deployments.get(to).map_or(0, |deployment| deployment.revision);
-    (proof.proven.get(to) & bit(runs) == 0)
-        .then_some("a switch that nobody asked for, to a revision that is not proven")
+    (proof.cleared.get(to) & bit(runs) == 0)
+        .then_some("a switch that nobody asked for, to a revision whose check was not over, or had failed")
 }
 
 /// A verdict is about the Job that gave it. Where a guard is taken out that lies about verdicts, what that leads to is to show.
@@ -89,12 +102,15 @@ pub(crate) fn broken_by_report(seen: &Objects, told: &Status, guards: &Guards) -
     }
     let known = |noted: &Noted| {
         let before = seen.app.status.checks.noted.into_iter().flatten().any(|it| it == *noted);
-        let says = |job: &&Job| job.of == noted.of && job.result == noted.result;
-        before || seen.jobs.is_none_or(|jobs| jobs.0.iter().flatten().any(|job| says(&job)))
+        let says = |jobs: Jobs| match jobs.get(noted.of) {
+            Some(job) => job.result == noted.result,
+            // Its Jobs are gone.
+            None => noted.result == CheckResult::Inconclusive,
+        };
+        before || seen.jobs.is_none_or(says)
     };
-    let verdicts = told.checks.noted.into_iter().flatten();
-    let mut decided = verdicts.filter(|it| matches!(it.result, CheckResult::Passed | CheckResult::Failed));
-    (!decided.all(|noted| known(&noted)))
+    let mut verdicts = told.checks.noted.into_iter().flatten().filter(|it| it.result.is_final());
+    (!verdicts.all(|noted| known(&noted)))
         .then_some("a verdict was recorded that no Job of that switch had given")
 }
 
@@ -112,12 +128,12 @@ pub(crate) fn switched(world: &mut World, to: Color, revision: u8, from: Option<
         return;
     }
     if !gates.has(CheckTime::After) {
-        *world.proof.proven.get_mut(to) |= bit(revision);
+        *world.proof.cleared.get_mut(to) |= bit(revision);
     }
-    let is_proven = world.proof.proven.get(to) & bit(revision) != 0;
+    let is_cleared = world.proof.cleared.get(to) & bit(revision) != 0;
     let app = &world.objects.app;
     let goes_back = from.is_some_and(|from| from != to && *app.present.get(from)) && app.active == to;
-    world.proof.watched = (!is_proven && goes_back && !app.paused).then_some(to);
+    world.proof.watched = (!is_cleared && goes_back && !app.paused).then_some(to);
 }
 
 /// The user has edited the spec, so that there may be nothing to go back to, or nothing to wait for.
@@ -148,6 +164,9 @@ pub(crate) fn reported(world: &mut World) {
         proof.passed = PerColor::default();
     }
     let [_, after] = app.status.checks.noted;
+    if let Some(Noted { of, result }) = after {
+        proof.noted(of, result);
+    }
     if after.is_some_and(|after| after.result.is_final() && Some(after.of.color) == proof.watched) {
         proof.watched = None;
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bluegreen_api::{CheckResult, CheckTime, Color, PerColor};
-use bluegreen_core::plan::verdicts;
+use bluegreen_core::plan::verdicts::{self, Entry};
 use bluegreen_core::plan::{
     CheckFacts, CheckJob, Checks, ColorFacts, JobPods, Live, Observed, Plan, Rejected, Run, Verdict,
 };
@@ -159,6 +159,7 @@ pub(crate) fn report(
     facts: &Observed,
     plan: &Plan,
     switch: Option<(Option<Color>, Color)>,
+    guards: &Guards,
 ) -> Reported {
     let app = &seen.app;
     if app.checks.gates == Gates::None {
@@ -196,6 +197,17 @@ pub(crate) fn report(
         generation: small(generation),
         noted,
         refused,
-        unproven: verdicts::unproven(facts, plan, &entries).map(number),
+        unproven: verdicts::unproven(facts, plan, &suspected(entries, guards)).map(number),
     }
+}
+
+/// What suspicion rests on: without its guards, what has failed, or is not over, is taken for what can't tell.
+fn suspected(entries: Vec<Option<Entry>>, guards: &Guards) -> Vec<Option<Entry>> {
+    let is_seen = |entry: &Option<Entry>| match entry.map(|entry| entry.result) {
+        Some(CheckResult::Failed) => guards.failed,
+        None | Some(CheckResult::Running) => guards.unfinished,
+        Some(CheckResult::Passed | CheckResult::Inconclusive) => true,
+    };
+    let cannot_tell = Entry { result: CheckResult::Inconclusive, attempts: 1, because: None };
+    entries.into_iter().map(|entry| if is_seen(&entry) { entry } else { Some(cannot_tell) }).collect()
 }

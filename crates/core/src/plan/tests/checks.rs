@@ -7,6 +7,7 @@ use super::fixtures::*;
 use super::*;
 use crate::plan::JobPods;
 use crate::plan::checks::is_exempt;
+use crate::plan::verdicts;
 
 fn any_result() -> impl Strategy<Value = CheckResult> {
     prop_oneof![
@@ -212,5 +213,28 @@ proptest! {
         };
         prop_assert_eq!(switches(&with), switches(&without));
         prop_assert_eq!(with.plan().stage, without.plan().stage);
+    }
+
+    /// What is live is under suspicion until every check of its switch that decides something is over, and for ever if one of
+    /// them has failed. What is not live stays as it was left.
+    #[test]
+    fn suspicion_ends_only_when_no_check_has_anything_to_say(world in checked_world()) {
+        let plan = world.plan();
+        let checks = &world.seen.checks;
+        let entries = verdicts::entries(&world.seen, &plan, None);
+        let after = verdicts::unproven(&world.seen, &plan, &entries);
+        for color in Color::ALL {
+            let before = *checks.unproven.get(color);
+            if before != current(&world, color) || *after.get(color) == before {
+                continue;
+            }
+            prop_assert_eq!(plan.live, Live::Selected(color));
+            let its_run = checks.run.filter(|run| run.color == color && Some(run.revision) == before);
+            let is_past = its_run.is_some_and(|run| !run.open);
+            for (check, entry) in checks.all.iter().zip(&entries).filter(|(check, _)| check.when == CheckTime::After) {
+                prop_assert!(entry.map_or(is_past, |entry| entry.result.is_final()));
+                prop_assert!(!check.enforced || entry.is_none_or(|entry| entry.result != CheckResult::Failed));
+            }
+        }
     }
 }
