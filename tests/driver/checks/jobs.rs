@@ -7,7 +7,7 @@ use bluegreen_api::Color::Green;
 use bluegreen_apiserver::{Fault, Kind, Verb};
 use serde_json::json;
 
-use super::{End, end, entry, job, job_of, jobs, says, serving};
+use super::{End, checked, end, entry, job, job_of, jobs, says, serving};
 use crate::rig::{APP, MOST_CHECKS, Rig};
 
 async fn checking() -> Rig {
@@ -131,6 +131,60 @@ async fn a_job_that_has_no_pod_is_told_of_once_and_until_it_has_one() {
     rig.finish();
 }
 
+/// Its image can't be pulled, what it mounts is missing, no node has room: the pod is there, and the Job says that it is not ready.
+#[tokio::test]
+async fn a_job_whose_pod_does_not_get_ready_is_told_of_once_and_until_it_does() {
+    let mut rig = checking().await;
+    let ready = |count: u8| json!({ "active": 1, "ready": count, "uncountedTerminatedPods": {} });
+    rig.server.edit(Kind::Job, &job_of(&rig, "smoke"), |job| job["status"] = ready(0));
+    rig.run(Duration::from_secs(9)).await;
+    assert_eq!(entry(&rig, "smoke").unwrap().message, None, "most images are there within a moment");
+    rig.run(Duration::from_secs(2)).await;
+    let held = format!("The pod of Job {} is not ready after 10 seconds", job_of(&rig, "smoke"));
+    let told = entry(&rig, "smoke").unwrap().message.unwrap();
+    assert!(told.contains(&held) && rig.condition("Ready").message.contains(&held), "{told}");
+    let _ = rig.server.take_log();
+    rig.run(Duration::from_secs(120)).await;
+    assert_eq!(rig.writes(), [""; 0], "once");
+
+    rig.server.edit(Kind::Job, &job_of(&rig, "smoke"), |job| job["status"] = ready(1));
+    rig.settle().await;
+    assert_eq!(entry(&rig, "smoke").unwrap().message, None);
+    assert!(!rig.condition("Ready").message.contains(&held), "{:?}", rig.condition("Ready"));
+    rig.finish();
+}
+
+/// What it waited for is why it can't tell.
+#[tokio::test]
+async fn a_job_whose_pod_never_gets_ready_says_so_at_its_deadline() {
+    let mut rig = checking().await;
+    let status = json!({ "active": 1, "ready": 0 });
+    rig.server.edit(Kind::Job, &job_of(&rig, "smoke"), |job| job["status"] = status.clone());
+    rig.run(Duration::from_secs(620)).await;
+    assert_eq!(rig.says("Stalled"), "True/CheckInconclusive");
+    let message = rig.condition("Stalled").message;
+    assert!(message.contains("no verdict within 600 seconds"), "{message}");
+    assert!(message.contains("is not ready after 10 seconds"), "{message}");
+    rig.finish();
+}
+
+/// A queue lets it go after a while: its time begins then.
+#[tokio::test]
+async fn a_job_that_a_queue_lets_go_has_its_time_for_a_pod() {
+    let mut rig = checking().await;
+    let suspended = json!({ "conditions": [{ "type": "Suspended", "status": "True" }] });
+    rig.server.edit(Kind::Job, &job_of(&rig, "smoke"), |job| job["status"] = suspended.clone());
+    rig.run(Duration::from_secs(60)).await;
+    assert!(entry(&rig, "smoke").unwrap().message.unwrap().contains("is suspended"));
+    let began = json!({ "startTime": rig.clock.now().wall, "conditions": [{ "type": "Suspended", "status": "False" }] });
+    rig.server.edit(Kind::Job, &job_of(&rig, "smoke"), |job| job["status"] = began.clone());
+    rig.run(Duration::from_secs(9)).await;
+    assert_eq!(entry(&rig, "smoke").unwrap().message, None);
+    rig.run(Duration::from_secs(2)).await;
+    assert!(entry(&rig, "smoke").unwrap().message.unwrap().contains("No pod of Job"));
+    rig.finish();
+}
+
 /// A Job that has begun says so by an empty list, and one that failed once waits for its next try.
 #[tokio::test]
 async fn a_job_that_had_a_pod_is_held_up_by_nothing() {
@@ -169,27 +223,56 @@ async fn a_job_of_somebody_else_is_not_believed() {
     rig.finish();
 }
 
-/// Many apps may switch at once: only so many Jobs run at a time, and the wait is told.
-#[tokio::test]
-async fn a_job_waits_until_fewer_jobs_of_others_run() {
-    let mut rig = serving(&[job("smoke", "Before")]).await;
-    let others = |number: usize| format!("other-{number}");
+/// As many Jobs of another app run as may.
+fn fill(rig: &Rig) {
     let spec = rig.app()["spec"].clone();
     let another = rig.server.create(Kind::App, json!({ "metadata": { "name": "another" }, "spec": spec }));
     for number in 0..MOST_CHECKS {
         let labels = json!({ "bluegreen.dev/app": "another" });
         let owner = json!({ "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "name": "another",
             "uid": another["metadata"]["uid"], "controller": true });
-        let metadata = json!({ "name": others(number), "labels": labels, "ownerReferences": [owner] });
+        let metadata = json!({ "name": other(number), "labels": labels, "ownerReferences": [owner] });
         rig.server.create(Kind::Job, json!({ "metadata": metadata, "spec": {} }));
     }
+}
+
+fn other(number: usize) -> String {
+    format!("other-{number}")
+}
+
+/// One of them ends.
+fn make_room(rig: &Rig) {
+    let ended = json!({ "conditions": [{ "type": "Complete", "status": "True" }] });
+    rig.server.edit(Kind::Job, &other(0), |job| job["status"] = ended);
+}
+
+/// Many apps may switch at once: only so many Jobs run at a time, and the wait is told.
+#[tokio::test]
+async fn a_job_waits_until_fewer_jobs_of_others_run() {
+    let mut rig = serving(&[job("smoke", "Before")]).await;
+    fill(&rig);
     rig.activate(Green);
     rig.settle().await;
     assert_eq!(rig.server.all(Kind::Job).len(), MOST_CHECKS, "no other one");
     assert!(rig.condition("Ready").message.contains("--max-running-checks"), "{:?}", rig.condition("Ready"));
-    let ended = json!({ "conditions": [{ "type": "Complete", "status": "True" }] });
-    rig.server.edit(Kind::Job, &others(0), |job| job["status"] = ended);
+    make_room(&rig);
     rig.run(Duration::from_secs(3)).await;
     assert_eq!(says(&rig, "smoke"), Some(CheckResult::Running));
+    rig.finish();
+}
+
+/// Many apps may be new at once: their colors serve, and the apps are ready when their Jobs have begun, however late that is.
+#[tokio::test]
+async fn a_first_color_serves_while_the_job_of_its_check_waits_for_others() {
+    let mut rig = Rig::new(checked(&[job("errors", "After")]));
+    fill(&rig);
+    rig.run(Duration::from_secs(1200)).await;
+    assert_eq!(rig.world().selects(APP), "blue");
+    assert_eq!((rig.says("Ready"), rig.says("Stalled")), ("False/Checking".to_owned(), "/".to_owned()));
+    assert!(rig.condition("Ready").message.contains("--max-running-checks"), "{:?}", rig.condition("Ready"));
+    make_room(&rig);
+    rig.run(Duration::from_secs(60)).await;
+    assert_eq!(says(&rig, "errors"), Some(CheckResult::Running), "its deadline counts from now");
+    assert_eq!(rig.says("Ready"), "True/Serving");
     rig.finish();
 }

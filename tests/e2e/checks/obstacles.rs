@@ -194,6 +194,31 @@ async fn does_a_template_that_the_api_server_refuses_tell_nothing_and_name_the_f
 }
 
 /// As Kueue does: it suspends what it has no room for.
+/// The scheduler finds no node for the pod, or its container does not get ready.
+#[tokio::test]
+async fn is_a_job_whose_pod_cannot_start_told_of_long_before_its_deadline() -> Result<()> {
+    let mut unschedulable = job_within(600, "smoke", "Before", &json!({}));
+    unschedulable["job"]["template"]["spec"]["nodeSelector"] = json!({"test.bluegreen.dev/none": "such"});
+    let stuck = job_within(600, "smoke", "Before", &json!({"ready": "never"}));
+    for (name, check) in [("check-no-node", unschedulable), ("check-stuck", stuck)] {
+        let (sandbox, _operator) = asked(name, &[check]).await?;
+        let jobs = Jobs::of(&sandbox);
+        let job = jobs.only("smoke").await?;
+        let words = format!("The pod of Job {job} is not ready after 10 seconds");
+        let told = |world: &World| {
+            let ready = world.app(APP).and_then(|app| app.status?.condition("Ready").cloned());
+            ready.is_some_and(|ready| ready.reason == "Checking" && ready.message.contains(&words))
+                && entry(world, "smoke")
+                    .is_some_and(|entry| entry.message.is_some_and(|it| it.contains(&words)))
+        };
+        sandbox.within(Duration::from_secs(60), "it is told", told).await?;
+        // The command that the message names finds the pod.
+        ensure!(jobs.pods(&job).await?.len() == 1, "Job {job} has other pods");
+        sandbox.finish().await?;
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn does_a_job_that_a_queue_suspends_tell_nothing_at_its_deadline() -> Result<()> {
     let (sandbox, _operator) = asked("check-queue", &[job_within(6, "smoke", "Before", &json!({}))]).await?;

@@ -18,7 +18,7 @@ use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Check, CheckResult, CheckS
 /// (`JobReasonPodFailurePolicy` of `k8s.io/api/batch/v1`).
 const BY_EXIT_CODE: &str = "PodFailurePolicy";
 
-/// How long the Job controller may take to create a pod before it is told.
+/// How long a Job may take to have a pod, and that pod to get ready, before it is told.
 pub const POD_TAKES: Duration = Duration::from_secs(10);
 
 /// Returns the checks of an app, with the colors as they are observed.
@@ -116,8 +116,8 @@ fn facts(
     CheckFacts { when: check.when, enforced: check.enforce, recorded, job, pods }
 }
 
-/// What the pods of a Job wait for. That the Job controller can't create one is in its Events alone, which the operator does not read:
-/// but then the Job never had a pod.
+/// What the pods of a Job wait for. That the Job controller can't create one is in its Events alone, and what keeps a pod from starting is
+/// in that pod, neither of which the operator reads. But then the Job never had a pod, or never a ready one.
 fn pods(job: &Job, now: Timestamp) -> JobPods {
     let status = job.status.clone().unwrap_or_default();
     let is_true = |type_: &str| {
@@ -127,15 +127,26 @@ fn pods(job: &Job, now: Timestamp) -> JobPods {
     if is_true("Suspended") {
         return JobPods::Suspended;
     }
-    let counts = [status.active, status.failed, status.succeeded, status.terminating];
     // The field is there, and empty, as soon as the Job controller has seen the Job.
     let uncounted = status.uncounted_terminated_pods.iter();
     let uncounted = uncounted.flat_map(|pods| pods.failed.iter().chain(&pods.succeeded)).flatten();
-    let had_one = counts.into_iter().flatten().any(|count| count > 0) || uncounted.count() > 0;
-    let created = job.metadata.creation_timestamp.as_ref().filter(|_| !had_one && ended(job).is_none());
-    let Some(created) = created else { return JobPods::Fine };
-    let left = POD_TAKES.saturating_sub(since(created.0, now));
-    if left.is_zero() { JobPods::Missing } else { JobPods::Awaited(left) }
+    let is_any = |counts: &[Option<i32>]| counts.iter().flatten().any(|count| *count > 0);
+    // A later pod is told of at the deadline alone: the time of this one would have to be known.
+    let had_one = is_any(&[status.failed, status.succeeded, status.terminating]) || uncounted.count() > 0;
+    if had_one || ended(job).is_some() {
+        return JobPods::Fine;
+    }
+    let lacks = match (is_any(&[status.active]), status.ready) {
+        (false, _) => JobPods::Missing,
+        (true, Some(0)) => JobPods::Unready,
+        (true, _) => return JobPods::Fine,
+    };
+    // A Job that a queue lets go begins then.
+    let Some(began) = status.start_time.or(job.metadata.creation_timestamp.clone()) else {
+        return JobPods::Fine;
+    };
+    let left = POD_TAKES.saturating_sub(since(began.0, now));
+    if left.is_zero() { lacks } else { JobPods::Awaited(left) }
 }
 
 /// What the status records of this check for this run.

@@ -62,12 +62,14 @@ pub struct CheckFacts {
 /// What the pods of a check's Job wait for, as far as the Job shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum JobPods {
-    /// Nothing: there is or was one, or there is no Job.
+    /// Nothing: one is ready or has ended, or there is no Job.
     Fine,
-    /// None was created yet. It is worth telling after this time.
+    /// None was created yet, or it is not ready. That is worth telling after this time.
     Awaited(Duration),
     /// None was created, for longer than the Job controller takes.
     Missing,
+    /// The first one is there, and not ready for longer than most images take.
+    Unready,
     /// The Job is suspended.
     Suspended,
 }
@@ -298,7 +300,7 @@ pub(super) fn wake(intent: &Intent, seen: &Observed) -> Option<Duration> {
     let awaited =
         seen.checks.all.iter().filter(|check| !check.is_final()).filter_map(|check| match check.pods {
             JobPods::Awaited(left) => Some(left),
-            JobPods::Fine | JobPods::Missing | JobPods::Suspended => None,
+            JobPods::Fine | JobPods::Missing | JobPods::Unready | JobPods::Suspended => None,
         });
     lefts.chain(awaited).filter(|left| !left.is_zero()).chain(queued).min()
 }

@@ -118,6 +118,12 @@ fn held(report: &Report, check: &Check, facts: &CheckFacts) -> Option<String> {
             job(),
             POD_TAKES.as_secs()
         )),
+        JobPods::Unready => Some(format!(
+            "The pod of Job {0} is not ready after {1} seconds: `kubectl describe pods -l batch.kubernetes.io/job-name={0}` tells why, \
+             often an image that can't be pulled, a Secret or ConfigMap that is missing, or no node with room",
+            job(),
+            POD_TAKES.as_secs()
+        )),
         JobPods::Suspended => {
             Some(format!("Job {} is suspended, as by a queue that has no room for it", job()))
         }
