@@ -181,8 +181,8 @@ impl Shell<'_> {
                     pass.read(reading, answer, context.clock.now())
                 }
                 Command::Send(sending) => {
-                    let outcomes = self.send(&sending).await;
-                    pass.sent(sending, &outcomes, context.clock.now())
+                    let (outcomes, after) = self.send(&sending).await;
+                    pass.sent(sending, &outcomes, after, context.clock.now())
                 }
                 Command::Report(reporting) => {
                     let (outcome, version) = self.report(&reporting, switch_began).await;
@@ -236,8 +236,9 @@ impl Shell<'_> {
         Answer::Failed
     }
 
-    /// Carries out the actions at the same time: they do not depend on each other.
-    async fn send(&self, sending: &Sending<AppObserver<'_>>) -> Vec<Outcome> {
+    /// Carries out the actions at the same time: they do not depend on each other. Returns what became of each, and the app's
+    /// objects after all of them, where the answers tell.
+    async fn send(&self, sending: &Sending<AppObserver<'_>>) -> (Vec<Outcome>, Option<Snapshot>) {
         let decision = sending.decision();
         let token = self.context.token.with_attempt(sending.attempt);
         let target = Target {
@@ -246,16 +247,22 @@ impl Shell<'_> {
             token: &token,
             checker: &self.context.checks.image,
         };
-        let outcomes = sending.actions().iter().map(async |action| {
-            let outcome = self.context.writer.apply(&target, action).await;
+        let carried = sending.actions().iter().map(async |action| {
+            let carried = self.context.writer.apply(&target, action).await;
+            let outcome = &carried.outcome;
             if let Outcome::Unknown(words) = &outcome {
                 tracing::warn!(?action, words, "a write's result is unknown");
             } else {
                 tracing::info!(?action, ?outcome, "acted");
             }
-            outcome
+            carried
         });
-        futures::future::join_all(outcomes).await
+        let (mut outcomes, mut written) = (Vec::new(), Some(Vec::new()));
+        for carried in futures::future::join_all(carried).await {
+            outcomes.push(carried.outcome);
+            written = written.zip(carried.written).map(|(written, more)| [written, more].concat());
+        }
+        (outcomes, written.map(|written| decision.snapshot.after(written)))
     }
 
     async fn explain(&self, explaining: &Explaining<AppObserver<'_>>) -> Vec<(Color, Explanation)> {

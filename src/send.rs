@@ -2,6 +2,7 @@
 //!
 //! Nothing is retried blindly: a conflict means "read again", no answer means "unknown".
 
+mod answer;
 mod outcome;
 #[cfg(test)]
 mod tests;
@@ -11,13 +12,12 @@ use std::time::Duration;
 use futures::future::join_all;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Client, Resource, ResourceExt};
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use bluegreen_api::BlueGreenApp;
 use bluegreen_core::apply::{Fallback, Only, Outcome, Request, Target, Verb, requests, silence};
 use bluegreen_core::desired::names;
+use bluegreen_core::observe::Written;
 use bluegreen_core::plan::{Action, Mismatch};
 
 use crate::leader::Tenure;
@@ -38,25 +38,30 @@ pub struct Writer {
 
 impl Writer {
     /// Carries out one action.
-    pub async fn apply(&self, target: &Target<'_>, action: &Action) -> Outcome {
+    pub async fn apply(&self, target: &Target<'_>, action: &Action) -> Carried {
         match requests(action, target) {
             Ok(requests) => self.send(&requests).await,
-            Err(Mismatch) => Outcome::Stale,
+            Err(Mismatch) => Carried { outcome: Outcome::Stale, written: None },
         }
     }
 
     /// Sends the requests of one action and returns the gravest outcome: together, except that one that waits is sent
     /// only if all before it have succeeded.
-    pub async fn send(&self, requests: &[Request]) -> Outcome {
-        let mut outcome = Outcome::Done;
+    pub async fn send(&self, requests: &[Request]) -> Carried {
+        let mut carried = Carried { outcome: Outcome::Done, written: Some(Vec::new()) };
         for together in requests.chunk_by(|_, next| !next.waits) {
-            if outcome != Outcome::Done {
+            if carried.outcome != Outcome::Done {
                 break;
             }
-            let outcomes = join_all(together.iter().map(|request| self.one(request))).await;
-            outcome = outcomes.into_iter().fold(outcome, Outcome::and);
+            for (outcome, object) in join_all(together.iter().map(|request| self.one(request))).await {
+                carried.outcome = carried.outcome.and(outcome);
+                carried.written = carried.written.zip(object).map(|(mut written, object)| {
+                    written.push(object);
+                    written
+                });
+            }
         }
-        outcome
+        carried
     }
 
     /// Writes the status, if nobody changed the app since it was read; also returns the new resourceVersion.
@@ -68,37 +73,37 @@ impl Writer {
             let body = serde_json::to_vec(app).map_err(kube::Error::SerdeError)?;
             let request =
                 kube::core::Request::new(url).replace_subresource("status", &app.name_any(), &params, body);
-            let written: Written = self.answer(request).await?;
-            version = written.metadata.resource_version;
+            version = answer::version(&self.text(request).await?);
             Ok(())
         };
         let outcome = self.guarded("status", "the status", request).await;
         (outcome, version)
     }
 
-    async fn one(&self, request: &Request) -> Outcome {
+    /// What became of a request, and the object as its answer shows it.
+    async fn one(&self, request: &Request) -> (Outcome, Option<Written>) {
         match &request.verb {
             Verb::Apply { manager, body, fallback } => {
                 let first = self.put(request, manager, body, None).await;
                 match (first, fallback) {
-                    (Outcome::Refused(_), Some(Fallback::Body(body))) => {
+                    ((Outcome::Refused(_), _), Some(Fallback::Body(body))) => {
                         self.put(request, manager, body, None).await
                     }
                     // A stamp that is still in flight does no harm, and fails once this one is there.
                     (
-                        Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Unknown(_),
+                        (Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Unknown(_), _),
                         Some(Fallback::Status(body)),
                     ) => self.put(request, manager, body, Some("status")).await,
-                    (outcome, _) => outcome,
+                    (first, _) => first,
                 }
             }
             Verb::TakeOver { body } => match self.take_over(request, body).await {
                 // The owners have changed, and so has what the next apply removes.
-                Outcome::Done => Outcome::Stale,
-                other => other,
+                Outcome::Done => (Outcome::Stale, None),
+                other => (other, None),
             },
-            Verb::Create { body } => self.create(request, body).await,
-            Verb::Delete => self.delete(request).await,
+            Verb::Create { body } => (self.create(request, body).await, None),
+            Verb::Delete => (self.delete(request).await, answer::deleted(request.object)),
         }
     }
 
@@ -108,15 +113,21 @@ impl Writer {
         manager: &str,
         body: &Value,
         subresource: Option<&str>,
-    ) -> Outcome {
+    ) -> (Outcome, Option<Written>) {
         let body = request.only.inside(body.clone());
         let params = PatchParams::apply(manager).force();
         let (name, patch, url) = (&request.name, Patch::Apply(&body), url(request));
-        let sent = self.sent(match subresource {
-            Some(subresource) => url.patch_subresource(subresource, name, &params, &patch),
-            None => url.patch(name, &params, &patch),
-        });
-        self.guarded(request.object.label(), &what(request), sent).await
+        let mut written = None;
+        let sent = async {
+            let text = self.text(match subresource {
+                Some(subresource) => url.patch_subresource(subresource, name, &params, &patch),
+                None => url.patch(name, &params, &patch),
+            });
+            written = answer::stored(request.object, &text.await?);
+            Ok(())
+        };
+        let outcome = self.guarded(request.object.label(), &what(request), sent).await;
+        (outcome, written)
     }
 
     async fn take_over(&self, request: &Request, body: &Value) -> Outcome {
@@ -170,32 +181,29 @@ impl Writer {
         outcome
     }
 
-    /// Sends a request. What the API server answers to one that succeeds is an object, in which tenants may write; so it is
-    /// not decoded, and nothing in it can make a success look like a failure.
+    /// Sends a request whose answer tells nothing but that it has succeeded.
     async fn sent(&self, request: Built) -> kube::Result<()> {
-        let IgnoredAny = self.answer(request).await?;
-        Ok(())
+        self.text(request).await.map(drop)
     }
 
-    async fn answer<T: DeserializeOwned>(&self, request: Built) -> kube::Result<T> {
-        self.client.request(request.map_err(kube::Error::BuildRequest)?).await
+    /// Sends a request, and returns the answer to one that has succeeded as it came. It is an object in which tenants may write:
+    /// nothing in it can make a success look like a failure.
+    async fn text(&self, request: Built) -> kube::Result<String> {
+        self.client.request_text(request.map_err(kube::Error::BuildRequest)?).await
     }
+}
+
+/// What became of an action.
+#[derive(Debug)]
+pub struct Carried {
+    /// The gravest outcome of its requests.
+    pub outcome: Outcome,
+    /// All that it wrote, as the answers show it; `None` where one of them does not.
+    pub written: Option<Vec<Written>>,
 }
 
 /// A request as kube builds it.
 type Built = Result<http::Request<Vec<u8>>, kube::core::request::Error>;
-
-/// What is read of an app whose status was written.
-#[derive(Deserialize)]
-struct Written {
-    metadata: WrittenMeta,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct WrittenMeta {
-    resource_version: Option<String>,
-}
 
 fn url(request: &Request) -> kube::core::Request {
     kube::core::Request::new(DynamicObject::url_path(&request.object.resource(), Some(&request.namespace)))

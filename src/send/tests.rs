@@ -164,7 +164,7 @@ async fn carry_out_on(
     let target = Target { seen: &seen, facts: &facts, token: &token, checker: "checker" };
     let outcome = match job {
         Job::Report => writer.status(&seen.app).await.0,
-        Job::Carry(action) => writer.apply(&target, action).await,
+        Job::Carry(action) => writer.apply(&target, action).await.outcome,
     };
     let sent = sent.lock().unwrap().clone();
     (outcome, sent)

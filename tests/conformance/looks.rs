@@ -114,6 +114,8 @@ pub struct Sent {
     /// The operator heard of that in time.
     pub heard: bool,
     pub words: String,
+    /// When it was sent, and when it was answered.
+    span: (Duration, Duration),
     /// The color whose own Service it deletes, which the model leaves out.
     pub removes: Option<Color>,
     /// It stamps the status of a Deployment.
@@ -123,6 +125,21 @@ pub struct Sent {
 }
 
 impl Sent {
+    /// Was it sent because of the answers to these? Then all of them were answered by then, and the answers tell what was written.
+    /// A color's revisions are deleted one after the other, as one request.
+    fn follows(&self, before: &[Self]) -> bool {
+        let tells = |sent: &Self| {
+            let done = matches!(sent.fate, Fate::Committed(_) | Fate::Deleted | Fate::Unchanged);
+            let is_drop = matches!(sent.ask, Some(Ask::Drop(..)));
+            let deletes = matches!(sent.fate, Fate::Deleted) && !is_drop;
+            done && sent.heard && sent.span.1 <= self.span.0 && !deletes
+        };
+        let writes = |sent: &Self| !matches!(sent.ask, None | Some(Ask::Status(..) | Ask::Drop(..)));
+        !matches!(self.ask, None | Some(Ask::Drop(..)))
+            && before.iter().any(writes)
+            && before.iter().all(tells)
+    }
+
     /// Is it this object that it deletes?
     pub fn deletes(&self, object: &Value) -> bool {
         !self.uid.is_null() && object["metadata"]["uid"] == self.uid
@@ -145,6 +162,8 @@ pub struct Look {
     /// When the first read began and the last ended.
     span: (Duration, Duration),
     pub sent: Vec<Sent>,
+    /// What was sent after that without another look, each time because of the answers to what was sent before.
+    pub follow: Vec<Vec<Sent>>,
 }
 
 impl Look {
@@ -175,11 +194,11 @@ impl Look {
     }
 
     /// For the replay.
-    pub fn told(&self, last: bool) -> replay::Look {
+    pub fn told(&self, sent: &[Sent], last: bool) -> replay::Look {
         replay::Look {
-            asks: self.sent.iter().filter_map(|sent| sent.ask).collect(),
+            asks: sent.iter().filter_map(|sent| sent.ask).collect(),
             proved: self.proved,
-            outside: self.sent.iter().any(|sent| sent.ask.is_none()),
+            outside: sent.iter().any(|sent| sent.ask.is_none()),
             last,
             slow: self.span.1.saturating_sub(self.span.0) > READ_DEADLINE,
         }
@@ -196,11 +215,27 @@ impl Look {
         reads.join(", ")
     }
 
-    pub fn decision(&self) -> String {
-        let all: Vec<_> = self.sent.iter().map(|sent| sent.words.as_str()).collect();
-        let all = if all.is_empty() { "nothing".to_owned() } else { all.join("; ") };
-        format!("it has read everything, and asks for: {all}")
+    /// Takes out of what was sent what followed from answers alone.
+    fn split(&mut self) {
+        let mut rounds: Vec<Vec<Sent>> = vec![Vec::new()];
+        for sent in self.sent.drain(..) {
+            let Some(round) = rounds.last_mut() else { continue };
+            if sent.follows(round) {
+                rounds.push(vec![sent]);
+            } else {
+                round.push(sent);
+            }
+        }
+        self.sent = rounds.remove(0);
+        self.follow = rounds;
     }
+}
+
+/// What was asked for, in words.
+pub fn decision(sent: &[Sent]) -> String {
+    let all: Vec<_> = sent.iter().map(|sent| sent.words.as_str()).collect();
+    let all = if all.is_empty() { "nothing".to_owned() } else { all.join("; ") };
+    format!("it asks for: {all}")
 }
 
 /// All looks at one app; `starts` are the places in the log at which another process began.
@@ -247,8 +282,9 @@ pub fn looks(reader: &mut Reader, log: &[Record], starts: &[usize], statuses: St
         };
         if current.as_ref().is_none_or(done) {
             looks.extend(current.take());
-            let (reads, sent, span) = (BTreeMap::new(), Vec::new(), (record.at, record.at));
-            current = Some(Look { process, proved: false, confirms: None, reads, span, sent });
+            let (reads, span) = (BTreeMap::new(), (record.at, record.at));
+            let (sent, follow) = (Vec::new(), Vec::new());
+            current = Some(Look { process, proved: false, confirms: None, reads, span, sent, follow });
         }
         let Some(look) = &mut current else { continue };
         look.span.1 = look.span.1.max(record.ended.unwrap_or(Duration::MAX));
@@ -263,7 +299,10 @@ pub fn looks(reader: &mut Reader, log: &[Record], starts: &[usize], statuses: St
     looks.extend(current);
     // One that failed leads to nothing.
     looks.retain(Look::counts);
-    looks.iter_mut().for_each(|look| stamp_once(&mut look.sent));
+    for look in &mut looks {
+        stamp_once(&mut look.sent);
+        look.split();
+    }
     Ok(looks)
 }
 
@@ -381,5 +420,7 @@ fn sent(reader: &Reader, record: &Record, status_at: Statuses) -> Result<Option<
     let removes = (request.verb == Verb::Delete && request.resource == "services").then_some(of).flatten();
     let removes = removes.and_then(Color::parse);
     let on_status = stamps && request.subresource == "status";
-    Ok(Some(Sent { ask, fate, heard, words, removes, on_status, uid: body["preconditions"]["uid"].clone() }))
+    let span = (record.at, record.ended.unwrap_or(Duration::MAX));
+    let uid = body["preconditions"]["uid"].clone();
+    Ok(Some(Sent { ask, fate, heard, words, span, removes, on_status, uid }))
 }

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::e2e::harness::Kind;
 use crate::e2e::harness::record::Event as Write;
-use crate::looks::{Fate, Look, Sent, span_of_slice};
+use crate::looks::{Fate, Look, Sent, decision, span_of_slice};
 use crate::read::{self, Reader};
 
 /// One write that the model knows of, and what everything looks like after it.
@@ -208,14 +208,25 @@ pub fn tell(changes: &[Change], looks: &[Look]) -> Result<Vec<Seen>> {
             push(*at, Event::Read(0, *object), &format!("it reads {object:?}"));
         }
         let last = looks.get(index + 1).is_some_and(|next| next.process != look.process);
-        push(times.plan, Event::Plan(0, look.told(last)), &look.decision());
-        // What follows a report is sent only when that has been answered.
-        let mut after = times.plan;
-        for sent in &look.sent {
-            let written = fate(sent, changes, after, &mut writers, &mut open, &mut push)?;
-            if let (Some(Ask::Status(..)), Some(index), true) = (sent.ask, written, sent.heard) {
-                after = after.max(index + 1);
+        let rounds: Vec<&[Sent]> = [&look.sent].into_iter().chain(&look.follow).map(Vec::as_slice).collect();
+        let mut at = times.plan;
+        for (number, sent) in rounds.iter().enumerate() {
+            let is_last = last && number + 1 == rounds.len();
+            push(at, Event::Plan(0, look.told(sent, is_last)), &decision(sent));
+            // What follows a report is sent only when that has been answered; what follows from answers, after all of them.
+            let (mut after, mut answered) = (at, at);
+            for sent in *sent {
+                let written = fate(sent, changes, after, &mut writers, &mut open, &mut push)?;
+                answered = answered.max(written.map_or(0, |index| index + 1));
+                if let (Some(Ask::Status(..)), Some(index), true) = (sent.ask, written, sent.heard) {
+                    after = after.max(index + 1);
+                }
             }
+            at = answered;
+            if number + 1 < rounds.len() {
+                open.drain(..).for_each(|(event, words)| push(at, event, &words));
+            }
+            planned = planned.max(at);
         }
     }
     for (event, words) in open {

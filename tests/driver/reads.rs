@@ -7,6 +7,33 @@ use serde_json::json;
 
 use crate::rig::{Rig, spec};
 
+/// What was done since the last call: how many requests read, and how many wrote anything but an Event.
+fn counts(rig: &Rig) -> (usize, usize) {
+    let log = rig.server.take_log();
+    let reads = log.iter().filter(|logged| matches!(logged.request.verb, Verb::Get | Verb::List)).count();
+    let events = log.iter().filter(|logged| logged.request.kind == Kind::Event).count();
+    (reads, log.len() - reads - events)
+}
+
+/// A read of everything takes 9 requests, with the pods' owners 11. The answers to writes hold what was written, so a pass reads
+/// once, and not after each of its writes.
+#[tokio::test]
+async fn a_pass_reads_once_however_much_it_writes() {
+    let mut rig = Rig::new(spec());
+    rig.settle().await;
+    // All objects are made after one read; the switch to the first color and the end of its drain have one each.
+    assert_eq!(counts(&rig), (9 + 11 + 11, 11), "a new app");
+
+    rig.edit(|spec| spec["green"]["tag"] = json!("v3"));
+    rig.settle().await;
+    // It is stored, rolled out, and the earlier one deleted; then it is reported as ready.
+    assert_eq!(counts(&rig), (9 + 9, 6), "a new version of the idle color");
+
+    rig.edit(|spec| spec["active"] = json!("green"));
+    rig.settle().await;
+    assert_eq!(counts(&rig), (11 + 11, 4), "a switch");
+}
+
 fn lists_pods(request: &Request) -> bool {
     request.is(Verb::List, Kind::Pod, "")
 }

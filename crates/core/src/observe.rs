@@ -17,6 +17,7 @@ mod revision_tests;
 pub mod snapshot;
 #[cfg(test)]
 mod tests;
+mod written;
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub use self::exact::Deviation;
 use self::owner::owned;
 pub use self::owner::{Stranger, is_app, strangers};
 pub use self::snapshot::{Proof, Snapshot, Versions};
+pub use self::written::Written;
 use crate::desired::{self, names};
 pub use crate::drain::{Endpoints, Held};
 use crate::fence::Token;

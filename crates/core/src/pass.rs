@@ -51,6 +51,9 @@ pub const RESYNC: Duration = Duration::from_secs(300);
 /// A decision that was read longer ago than this does not commit a switch: the report before it takes some time.
 const FRESH: Duration = Duration::from_millis(250);
 
+/// After writes, what was read before them counts for this long; then everything is read again.
+const ANSWERED: Duration = Duration::from_secs(1);
+
 /// How long the operator of another installation has to report a new generation, before this one reports why it does
 /// nothing.
 const YIELD: Duration = Duration::from_secs(5);
@@ -198,6 +201,7 @@ impl<'a, O: Observer> Pass<'a, O> {
         based.decision.plan.actions = ready;
         let is_switch =
             based.decision.plan.actions.iter().any(|action| matches!(action, Action::Switch { .. }));
+        let (basis, began) = (based.basis, based.began);
         let batch = if is_switch {
             match Proven::new(based) {
                 Ok(proven) => Batch::Switch(proven),
@@ -206,7 +210,8 @@ impl<'a, O: Observer> Pass<'a, O> {
         } else {
             Batch::Steps(based.decision)
         };
-        Command::Send(Sending::new(batch, self.memory.attempt, rounds, now.uptime))
+        let attempt = self.memory.attempt;
+        Command::Send(Sending { batch, attempt, basis, began, rounds, at: now.uptime })
     }
 
     /// What tells equal actions apart that write something else.

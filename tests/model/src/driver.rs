@@ -35,6 +35,8 @@ pub(crate) enum How {
     Whole,
     /// By name, what a switch to this color turns on.
     Confirm(Color),
+    /// Nothing anew: the answers to its own writes tell.
+    Answered,
 }
 
 /// Facts and plan of what was read, and the clocks after it.
@@ -81,6 +83,16 @@ pub(crate) fn refresh(world: &World, k: usize, object: Object) -> World {
     next
 }
 
+/// Gives the pass what was read.
+fn told<'a>(pass: &mut Pass<'_, Abstract<'a>>, seen: Objects, how: How) -> Command<Abstract<'a>> {
+    let reading = match how {
+        How::Whole => Reading::whole(),
+        How::Confirm(to) => Reading::confirming(seen, to),
+        How::Answered => return pass.goes_on(seen, NOW),
+    };
+    pass.read(reading, Answer::Found { snapshot: seen, began: NOW.uptime }, NOW)
+}
+
 /// Gives the pass what was read, and lines up the requests of its command. `None`: it wants to read everything instead.
 pub(crate) fn make_plan(
     world: &World,
@@ -94,12 +106,7 @@ pub(crate) fn make_plan(
     let seen = controller.view;
     let observer = Abstract::new(&controller, bounds, guards);
     let mut memory = memory(&controller);
-    let reading = match how {
-        How::Whole => Reading::whole(),
-        How::Confirm(to) => Reading::confirming(seen, to),
-    };
-    let answer = Answer::Found { snapshot: seen, began: NOW.uptime };
-    let command = Pass::new(&observer, &mut memory).read(reading, answer, NOW);
+    let command = told(&mut Pass::new(&observer, &mut memory), seen, how);
     let clocks = clocks(&memory.drain, controller.clocks);
     let check = |decision: &Decision| {
         broken_by(decision, &seen, world)
@@ -134,7 +141,8 @@ pub(crate) fn make_plan(
         }
         Command::Wait(_) => {
             let mut memory = crate::observer::memory(&controller);
-            check(&pass::decide(&observer, &mut memory.drain, memory.attempt, seen, Basis::Proven, NOW))
+            let basis = if how == How::Answered { Basis::Answered } else { Basis::Proven };
+            check(&pass::decide(&observer, &mut memory.drain, memory.attempt, seen, basis, NOW))
         }
         Command::Read(_) => return (None, clocks, None),
         Command::Explain(_) | Command::Forget | Command::Stop => {
@@ -144,14 +152,65 @@ pub(crate) fn make_plan(
     let controller = &mut next.controllers[k];
     controller.clocks = clocks;
     controller.queue = queue;
-    controller.mode = Mode::Acting { unknown: false };
+    controller.mode = Mode::Acting { unknown: false, told: guards.live_look && are_told(&queue) };
     settle(controller, guards);
     (Some(next), clocks, broken)
 }
 
+/// Will the answers hold all that is written? A report alone ends the pass.
+fn are_told(queue: &[Option<Request>]) -> bool {
+    let asks = || queue.iter().flatten().map(|request| request.ask);
+    asks().any(|ask| !matches!(ask, Ask::Status(..))) && asks().all(is_told)
+}
+
+/// As [`pass`] has it for the actions that these requests belong to.
+fn is_told(ask: Ask) -> bool {
+    match ask {
+        Ask::CreateService(_)
+        | Ask::PutService(_, Why::Switch | Why::Promote)
+        | Ask::CreateDeployment(..)
+        | Ask::PutDeployment(..)
+        | Ask::Store(..)
+        | Ask::Drop(..)
+        | Ask::Status(..) => true,
+        Ask::PutService(_, Why::Restore)
+        | Ask::StampService(_)
+        | Ask::StampDeployment(..)
+        | Ask::DeleteDeployment(_)
+        | Ask::RunJob(_)
+        | Ask::DropJob(_) => false,
+    }
+}
+
+/// Goes on from what the writes were answered. `None`: it wants to read.
+pub(crate) fn go_on(
+    world: &World,
+    k: usize,
+    bounds: &Bounds,
+    guards: &Guards,
+) -> Option<(World, Option<Broken>)> {
+    let (next, _, broken) = make_plan(world, k, How::Answered, bounds, guards);
+    Some((next?, broken))
+}
+
+/// The pass does not go on with what it had read.
+pub(crate) fn reads_again(world: &World, k: usize, guards: &Guards) -> World {
+    let mut next = *world;
+    let controller = &mut next.controllers[k];
+    controller.mode = Mode::Idle;
+    forget_view(controller, guards);
+    next
+}
+
 /// The same read where nothing is sent that it leads to, because that fails, or something before it did: the pass only
 /// reports where it stands.
-pub(crate) fn reports_instead(world: &World, k: usize, bounds: &Bounds, guards: &Guards) -> Vec<World> {
+pub(crate) fn reports_instead(
+    world: &World,
+    k: usize,
+    how: How,
+    bounds: &Bounds,
+    guards: &Guards,
+) -> Vec<World> {
     let controller = world.controllers[k];
     if guards.tenure && controller.term < world.epoch {
         return Vec::new();
@@ -163,12 +222,11 @@ pub(crate) fn reports_instead(world: &World, k: usize, bounds: &Bounds, guards: 
     for (outcome, now) in [(&refused, NOW), (&failed, NOW), (&failed, long_after)] {
         let observer = Abstract::new(&controller, bounds, guards);
         let mut memory = memory(&controller);
-        let answer = Answer::Found { snapshot: controller.view, began: NOW.uptime };
         let mut pass = Pass::new(&observer, &mut memory);
-        let Command::Send(sending) = pass.read(Reading::whole(), answer, NOW) else { return worlds };
+        let Command::Send(sending) = told(&mut pass, controller.view, how) else { return worlds };
         let outcomes = vec![outcome.clone(); sending.actions().len()];
         let valid = controller.fresh & Object::App.bit() != 0;
-        let report = match pass.sent(sending, &outcomes, now) {
+        let report = match pass.sent(sending, &outcomes, None, now) {
             Command::Report(reporting) => {
                 let Told(status, left) = reporting.status;
                 Some(Request { ask: Ask::Status(status, left), valid })
@@ -181,7 +239,7 @@ pub(crate) fn reports_instead(world: &World, k: usize, bounds: &Bounds, guards: 
         after.clocks = clocks(&memory.drain, controller.clocks);
         after.queue = [None; QUEUE];
         after.queue[0] = report;
-        after.mode = Mode::Acting { unknown: false };
+        after.mode = Mode::Acting { unknown: false, told: false };
         settle(after, guards);
         if !worlds.contains(&next) {
             worlds.push(next);
@@ -240,11 +298,14 @@ fn line_up(queue: &mut [Option<Request>], decision: &Decision, world: &World, co
 
 /// An empty queue ends the pass.
 fn settle(controller: &mut Controller, guards: &Guards) {
+    let holds = matches!(controller.mode, Mode::Acting { told: true, .. });
     if controller.queue.iter().any(Option::is_some) {
-        forget_view(controller, guards);
+        if !holds {
+            forget_view(controller, guards);
+        }
         return;
     }
-    if let Mode::Acting { unknown: true } = controller.mode
+    if let Mode::Acting { unknown: true, .. } = controller.mode
         && guards.attempt
     {
         forget_tokens(controller);
@@ -274,8 +335,37 @@ pub(crate) fn sent_nothing(controller: &mut Controller) {
     controller.mode = Mode::Idle;
 }
 
-/// A request was answered: carried out, or refused by its precondition. The controller looks again after either.
-pub(crate) fn answered(controller: &mut Controller, index: usize, guards: &Guards) {
+/// A request was carried out and answered, and the answer holds the object as it is.
+pub(crate) fn done(world: &mut World, k: usize, index: usize, ask: Ask, guards: &Guards) {
+    let now = world.objects;
+    let controller = &mut world.controllers[k];
+    controller.queue[index] = None;
+    if !matches!(controller.mode, Mode::Acting { told: true, .. }) {
+        return settle(controller, guards);
+    }
+    let view = &mut controller.view;
+    match ask {
+        // Of the other revisions, the answer tells nothing.
+        Ask::Store(color, number, _) | Ask::Drop(color, number) => {
+            let slot = usize::from(number).wrapping_sub(1);
+            let stored = now.stored.get(color).get(slot).copied().flatten();
+            if let Some(seen) = view.stored.get_mut(color).get_mut(slot) {
+                *seen = stored;
+            }
+            *view.stored_long_ago.get_mut(color) = *now.stored_long_ago.get(color);
+        }
+        _ => {
+            view.read(ask.object(), &now);
+            controller.fresh |= ask.object().bit();
+        }
+    }
+    if controller.queue.iter().all(Option::is_none) {
+        controller.mode = Mode::Answered;
+    }
+}
+
+/// A request was answered, and the controller looks again.
+fn answered(controller: &mut Controller, index: usize, guards: &Guards) {
     controller.queue[index] = None;
     settle(controller, guards);
 }
@@ -299,7 +389,15 @@ pub(crate) fn has_sent_all(controller: &Controller) -> bool {
 /// A request was refused: what was to follow it is not sent.
 pub(crate) fn refused(controller: &mut Controller, index: usize, request: Request, guards: &Guards) {
     abandon(controller, index, request.ask);
+    forget_told(controller);
     answered(controller, index, guards);
+}
+
+/// Not every answer tells what was written.
+fn forget_told(controller: &mut Controller) {
+    if let Mode::Acting { told, .. } = &mut controller.mode {
+        *told = false;
+    }
 }
 
 fn abandon(controller: &mut Controller, index: usize, ask: Ask) {
@@ -319,7 +417,8 @@ pub(crate) fn unanswered(controller: &mut Controller, index: usize, request: Req
     let is_status = matches!(request.ask, Ask::Status(..));
     let is_of_job = matches!(request.ask, Ask::RunJob(_) | Ask::DropJob(_));
     controller.queue[index] = None;
-    if let Mode::Acting { unknown } = &mut controller.mode {
+    forget_told(controller);
+    if let Mode::Acting { unknown, .. } = &mut controller.mode {
         // An unknown report bumps nothing: it can't touch a pod. Nor does the Job of a check, on which no traffic depends.
         *unknown |= !is_status && !is_of_job;
     }
@@ -330,15 +429,15 @@ pub(crate) fn unanswered(controller: &mut Controller, index: usize, request: Req
 /// removed, or another. The first comes before the color's revisions, which are then not deleted.
 pub(crate) fn unknown_outside(controller: &mut Controller, removed: Option<Color>) {
     match &mut controller.mode {
-        Mode::Acting { unknown } => {
-            *unknown = true;
+        Mode::Acting { unknown, told } => {
+            (*unknown, *told) = (true, false);
             let follows = |ask: Ask| matches!(ask, Ask::Drop(color, _) if Some(color) == removed);
             for slot in &mut controller.queue {
                 *slot = slot.filter(|request| !follows(request.ask));
             }
             settle(controller, &Guards::ALL);
         }
-        Mode::Idle | Mode::Looking | Mode::Confirming(_) => forget_tokens(controller),
+        Mode::Idle | Mode::Looking | Mode::Confirming(_) | Mode::Answered => forget_tokens(controller),
     }
 }
 

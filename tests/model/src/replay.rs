@@ -225,6 +225,7 @@ fn is_unseen(step: Step) -> bool {
         | Step::DrainPassed(..)
         | Step::StandbyTimer(_)
         | Step::Deliver(..)
+        | Step::ReadAgain(_)
         | Step::Notice(_) => true,
         Step::Begin(_)
         | Step::Confirm(..)

@@ -25,8 +25,10 @@ pub enum Step {
     Deliver(usize, Object),
     /// It reads an object that changed after it began.
     Refresh(usize, Object),
-    /// It plans on what it has read.
+    /// It plans on what it has read, or on that with what it has written in its place.
     Plan(usize),
+    /// It does not go on from the answers to its writes: what it had read is old, or what follows needs another read.
+    ReadAgain(usize),
     /// A request is carried out, or refused, and answered.
     Write(usize, usize),
     /// A request gets no answer in time: it may commit later, or never.
@@ -225,7 +227,7 @@ fn controller_steps(
             // After a write of unknown result the pass reads once more, and reports alone.
             let is_free = controller.attempt > 0;
             if is_free || world.faults > 0 {
-                for mut next in driver::reports_instead(world, k, bounds, guards) {
+                for mut next in driver::reports_instead(world, k, How::Whole, bounds, guards) {
                     next.faults -= u8::from(!is_free);
                     push(Step::Plan(k), next, None, false);
                 }
@@ -243,6 +245,22 @@ fn controller_steps(
             }
             push(Step::Plan(k), next, broken, true);
         }
+        Mode::Answered => {
+            if let Some((next, broken)) = driver::go_on(world, k, bounds, guards) {
+                if let Some(next) = driver::report_only(&next, k) {
+                    push(Step::Plan(k), next, None, true);
+                }
+                push(Step::Plan(k), next, broken, true);
+                let is_free = controller.attempt > 0;
+                if is_free || world.faults > 0 {
+                    for mut next in driver::reports_instead(world, k, How::Answered, bounds, guards) {
+                        next.faults -= u8::from(!is_free);
+                        push(Step::Plan(k), next, None, false);
+                    }
+                }
+            }
+            push(Step::ReadAgain(k), driver::reads_again(world, k, guards), None, true);
+        }
         Mode::Acting { .. } => {
             for (index, request) in sent(controller) {
                 let mut next = *world;
@@ -250,7 +268,7 @@ fn controller_steps(
                 next.controllers[k].queue[index] = None;
                 let (done, broken) = server::arrive(&mut next, request, guards);
                 match done {
-                    true => driver::answered(&mut next.controllers[k], index, guards),
+                    true => driver::done(&mut next, k, index, request.ask, guards),
                     false => driver::refused(&mut next.controllers[k], index, request, guards),
                 }
                 push(Step::Write(k, index), next, broken, true);
@@ -347,8 +365,7 @@ fn bury(world: &mut World, k: usize) {
     if controller.term == 0 || controller.term == world.epoch {
         return;
     }
-    let looks = matches!(controller.mode, Mode::Looking | Mode::Confirming(_));
-    let read = if looks { &controller.view } else { &world.objects };
+    let read = if controller.mode.holds_view() { &controller.view } else { &world.objects };
     // A Deployment may be removed with its token, the Service stays.
     if read.service.is_some_and(|service| service.token.epoch > controller.term) {
         retire(world, k);

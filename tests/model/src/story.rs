@@ -39,6 +39,7 @@ pub(crate) fn words(step: Step, before: &World, after: &World) -> String {
         Step::Confirm(k, to) => format!("{} begins to read by name, to confirm a switch to {to}", name(k)),
         Step::Deliver(k, object) => format!("{}'s watches tell all of {}", name(k), object_name(object)),
         Step::Refresh(k, object) => format!("{} reads {} as it is now", name(k), object_name(object)),
+        Step::ReadAgain(k) => format!("{} does not go on without another read", name(k)),
         Step::Plan(k) => {
             let queue: Vec<_> = after.controllers[k].queue.into_iter().flatten().map(request).collect();
             let queue = if queue.is_empty() { "nothing to do".to_owned() } else { queue.join(", ") };

@@ -52,7 +52,21 @@ pub enum Mode {
     Acting {
         /// One of them got no answer.
         unknown: bool,
+        /// All so far were answered, and the answers hold what was written: it may go on without another read.
+        told: bool,
     },
+    /// All of them were answered like that. It plans on what it had read, with what it has written in its place.
+    Answered,
+}
+
+impl Mode {
+    /// Does what was read still matter?
+    pub(crate) fn holds_view(self) -> bool {
+        match self {
+            Self::Looking | Self::Confirming(_) | Self::Acting { told: true, .. } | Self::Answered => true,
+            Self::Idle | Self::Acting { .. } => false,
+        }
+    }
 }
 
 /// What the watches have told so far of what a look by name does not read anew; `None`: all that there is. (Whatever else is
@@ -246,7 +260,7 @@ impl Hash for Hashed<'_> {
             } else {
                 debug_assert_eq!(*controller, Controller { view: *view, ..Controller::absent() });
             }
-            if self.views || matches!(mode, Mode::Looking | Mode::Confirming(_)) {
+            if self.views || mode.holds_view() {
                 view.hash(state);
             } else {
                 debug_assert_eq!(*view, nothing());

@@ -9,7 +9,7 @@ use super::commands::{
 use super::failing::Failing;
 use super::late::Explanation;
 use super::observer::{Decision, Observer};
-use super::{Announcement, FRESH, Now, PROGRESS, Pass, RESYNC};
+use super::{ANSWERED, Announcement, FRESH, Now, PROGRESS, Pass, RESYNC};
 use crate::apply::{Failure, FailureKind, Outcome};
 use crate::plan::{Action, replaces_tested};
 use bluegreen_api::Color;
@@ -70,12 +70,20 @@ impl<O: Observer> Pass<'_, O> {
         }
     }
 
-    /// The requests of the actions were answered, one outcome for each action, in their order.
-    pub fn sent(&mut self, sending: Sending<O>, outcomes: &[Outcome], now: Now) -> Command<O> {
-        let Sending { batch, rounds, attempt: _, at } = sending;
-        let (decision, basis) = match batch {
-            Batch::Steps(decision) => (decision, Basis::Live),
-            Batch::Switch(proven) => (proven.into_inner(), Basis::Proven),
+    /// The requests of the actions were answered, one outcome for each action, in their order. `after`: the objects that the
+    /// decision rests on, with those that the answers hold in their place; `None` where the answers do not hold all that was
+    /// written.
+    pub fn sent(
+        &mut self,
+        sending: Sending<O>,
+        outcomes: &[Outcome],
+        after: Option<O::Snapshot>,
+        now: Now,
+    ) -> Command<O> {
+        let Sending { batch, basis, began, rounds, attempt: _, at } = sending;
+        let decision = match batch {
+            Batch::Steps(decision) => decision,
+            Batch::Switch(proven) => proven.into_inner(),
         };
         let done =
             decision.plan.actions.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Outcome::Done);
@@ -96,7 +104,10 @@ impl<O: Observer> Pass<'_, O> {
                 }
                 let (occasion, urgent) = (self.occasion(&decision), |a: &_| Self::is_urgent(&decision, a));
                 self.memory.contest.done(&decision.plan.actions, occasion, now.uptime, urgent);
-                self.read_again(again, rounds)
+                match after.filter(|_| decision.plan.actions.iter().all(is_told_by_its_answer)) {
+                    Some(after) => self.answered(after, began, rounds, now),
+                    None => self.read_again(again, rounds),
+                }
             }
             Outcome::Stale | Outcome::Gone => match rounds.conflict() {
                 Some(rounds) => self.read_again(again, rounds),
@@ -125,6 +136,27 @@ impl<O: Observer> Pass<'_, O> {
             Outcome::Later(wait) => self.tell_after_read(After::BackOff(wait), rounds),
             Outcome::NotLeading => Command::Stop,
         }
+    }
+
+    /// Goes on with the objects as the writes left them, unless the read before the writes is old by now, or something follows
+    /// that needs a read of its own.
+    fn answered(&mut self, after: O::Snapshot, began: Duration, rounds: Rounds, now: Now) -> Command<O> {
+        self.memory.saw(self.observer.versions(&after), now.uptime);
+        let decision = self.decide(after, Basis::Answered, now);
+        let is_old = now.uptime.saturating_sub(began) > ANSWERED;
+        let rests = decision.plan.actions.iter().all(may_rest_on_answers);
+        match rounds.next() {
+            Some(rounds) if rests && !is_old => {
+                self.act(Based { decision, basis: Basis::Answered, began }, rounds, now)
+            }
+            _ => self.read_again(Depth::after(decision), rounds),
+        }
+    }
+
+    /// A pass that has written what it wanted goes on from the objects as they are then: for a caller that keeps no pass
+    /// between the two, such as the exhaustive model.
+    pub fn goes_on(&mut self, after: O::Snapshot, now: Now) -> Command<O> {
+        self.answered(after, now.uptime, Rounds::default(), now)
     }
 
     /// A write, sent at this uptime, did not succeed.
@@ -249,6 +281,55 @@ fn announcement<O: Observer>(action: &Action, decision: &Decision<O>) -> Option<
 /// A confirming read is not enough: read everything. That is the same round, so that it ends no pass.
 fn everything<O: Observer>(rounds: Rounds) -> Command<O> {
     Command::Read(Reading::new(Depth::Whole { owners: true }, rounds))
+}
+
+/// May the pass go on after this action without another read? After a stamp it may not: what an earlier leader has written until
+/// then shows in a read after it. The deletion of a Deployment or of a Service is answered before it is carried out, and a
+/// Job's end follows from its own watch.
+fn is_told_by_its_answer(action: &Action) -> bool {
+    match action {
+        Action::CreateService
+        | Action::UpdateService
+        | Action::ApplyColorService(_)
+        | Action::StoreRevision { .. }
+        | Action::RecoverRevision { .. }
+        | Action::Promote { .. }
+        | Action::CreateDeployment { .. }
+        | Action::EditDeployment { .. }
+        | Action::Switch { .. }
+        | Action::DropRevision { .. }
+        | Action::ApplyPreview(_) => true,
+        Action::Restore { .. }
+        | Action::Fence { .. }
+        | Action::RunCheck { .. }
+        | Action::DropJob { .. }
+        | Action::RemoveColor(_)
+        | Action::RemovePreview => false,
+    }
+}
+
+/// May this action follow without another read? Each such action names the very object that it writes, and nothing that moves
+/// traffic or ends pods of a color that may serve is among them.
+fn may_rest_on_answers(action: &Action) -> bool {
+    match action {
+        Action::CreateService
+        | Action::UpdateService
+        | Action::ApplyColorService(_)
+        | Action::StoreRevision { .. }
+        | Action::RecoverRevision { .. }
+        | Action::CreateDeployment { .. }
+        | Action::EditDeployment { .. }
+        | Action::DropRevision { .. }
+        | Action::ApplyPreview(_) => true,
+        Action::Restore { .. }
+        | Action::Promote { .. }
+        | Action::Fence { .. }
+        | Action::Switch { .. }
+        | Action::RunCheck { .. }
+        | Action::DropJob { .. }
+        | Action::RemoveColor(_)
+        | Action::RemovePreview => false,
+    }
 }
 
 fn is_fence(action: &Action) -> bool {

@@ -16,14 +16,17 @@ pub enum Basis {
     Proven,
     /// A confirming read: by name, of what a switch turns on. The rest is as old as the read before it.
     Confirmed,
+    /// The answers to writes, which hold the objects as they were stored. The rest is as old as the read before them.
+    Answered,
 }
 
 impl Basis {
-    /// May a clock start at it? What a confirming read leaves out may be from before the switch.
+    /// May a clock start at it? What a confirming read leaves out may be from before the switch, and so may what no write was
+    /// about.
     pub(super) fn starts_clocks(self) -> bool {
         match self {
             Self::Live | Self::Proven => true,
-            Self::Cached | Self::Confirmed => false,
+            Self::Cached | Self::Confirmed | Self::Answered => false,
         }
     }
 
@@ -31,7 +34,7 @@ impl Basis {
     pub(super) fn proves(self) -> bool {
         match self {
             Self::Proven | Self::Confirmed => true,
-            Self::Cached | Self::Live => false,
+            Self::Cached | Self::Live | Self::Answered => false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::basis::{Based, Depth, Proven};
+use super::basis::{Based, Basis, Depth, Proven};
 use super::observer::{Decision, Observer};
 use crate::plan::Action;
 use bluegreen_api::Color;
@@ -73,16 +73,16 @@ pub struct Sending<O: Observer> {
     pub batch: Batch<O>,
     /// This term's writes of unknown result: part of the fencing token.
     pub attempt: u32,
+    /// What the decision rests on.
+    pub(super) basis: Basis,
+    /// When the read that it rests on began (uptime).
+    pub(super) began: Duration,
     pub(super) rounds: Rounds,
     /// When they were sent (uptime).
     pub(super) at: Duration,
 }
 
 impl<O: Observer> Sending<O> {
-    pub(super) fn new(batch: Batch<O>, attempt: u32, rounds: Rounds, at: Duration) -> Self {
-        Self { batch, attempt, rounds, at }
-    }
-
     /// The decision that the actions belong to.
     pub fn decision(&self) -> &Decision<O> {
         match &self.batch {

@@ -4,14 +4,14 @@ use bluegreen_api::Color;
 
 use super::look::{asked_for, difference, holds, queued, same};
 use super::{Budget, Event, Look, Replay, Writer};
-use crate::driver;
+use crate::driver::{self, How};
 use crate::facts;
 use crate::objects::Object;
 use crate::request::{Ask, Request};
 use crate::server;
 use crate::steps::Step;
 use crate::story;
-use crate::world::World;
+use crate::world::{Mode, World};
 
 impl Replay<'_> {
     /// The states to which this may have led from here.
@@ -108,9 +108,11 @@ impl Replay<'_> {
 
     fn planned(&self, world: &World, k: usize, look: &Look) -> Result<Vec<World>, String> {
         let mut planned = Vec::new();
+        let is_answered = world.controllers[k].mode == Mode::Answered;
+        let how = if is_answered { How::Answered } else { How::Whole };
         for world in self.read.as_read(world, k, &self.guards) {
             planned.extend(self.one(&world, Budget::default(), |step| step == Step::Plan(k))?);
-            planned.extend(driver::reports_instead(&world, k, &self.bounds, &self.guards));
+            planned.extend(driver::reports_instead(&world, k, how, &self.bounds, &self.guards));
         }
         let (mut fits, mut differs) = (Vec::new(), None);
         for mut next in planned {

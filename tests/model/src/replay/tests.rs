@@ -78,6 +78,7 @@ fn event(before: &World, Next { step, world: after, .. }: &Next) -> Option<Event
         | Step::CachedLook(_)
         | Step::DrainPassed(..)
         | Step::StandbyTimer(_)
+        | Step::ReadAgain(_)
         | Step::Notice(_) => return None,
     })
 }
@@ -260,6 +261,7 @@ fn drained_and_mixed(live: Option<Behind>) -> Told {
         _ => false,
     });
     assert_eq!(told.world.objects.app.status.switch.map(|(_, to)| to), Some(Color::Green));
+    told.step(|_, next| matches!(next.step, Step::ReadAgain(_)));
     told.slices_written(live);
     // A look at the caches meanwhile.
     told.world.controllers[0].clocks = Clocks::default();

@@ -218,12 +218,21 @@ impl Rig {
         })
     }
 
-    /// All requests have this outcome.
+    /// All requests have this outcome, and the answers do not tell what was stored.
     pub fn sent(&mut self, outcome: &Outcome) -> Said {
+        self.sent_with(outcome, None)
+    }
+
+    /// All requests succeed, and the objects are as their answers tell.
+    pub fn done(&mut self, after: Seen) -> Said {
+        self.sent_with(&Outcome::Done, Some(after))
+    }
+
+    fn sent_with(&mut self, outcome: &Outcome, after: Option<Seen>) -> Said {
         self.step(|pass, pending, now| match pending {
             Command::Send(sending) => {
                 let outcomes = vec![outcome.clone(); sending.actions().len()];
-                pass.sent(sending, &outcomes, now)
+                pass.sent(sending, &outcomes, after, now)
             }
             other => panic!("nothing is sent: {other:?}"),
         })
