@@ -7,7 +7,7 @@ use bluegreen_cluster::Cluster;
 
 use crate::side::Side;
 use crate::watched::{Observer, Seen};
-use crate::work::{User, Writes};
+use crate::work::{Requests, User};
 use bluegreen_bench::stats::Sample;
 
 /// Pods of an app.
@@ -22,17 +22,17 @@ pub struct Latency {
     pub available_to_moved: Sample,
     /// The edit is sent → the Service has moved: going back to the version that still runs.
     pub back_to_moved: Sample,
-    /// Writes of the last deployment, until it is all over.
-    pub deploy_writes: Writes,
-    /// Writes of the last way back, until it is all over.
-    pub back_writes: Writes,
+    /// What the last deployment asked for, until it is all over.
+    pub deploy: Requests,
+    /// What the last way back asked for, until it is all over.
+    pub way_back: Requests,
 }
 
 /// Deploys and goes back, with a new app for each turn: no two turns are different.
 pub async fn measure(side: &dyn Side, cluster: &Cluster, turns: usize) -> Result<Latency> {
     let (user, observer) = (User::new(side, cluster)?, Observer::start(&cluster.client()?, side));
     let (mut available, mut back) = (Vec::<Duration>::new(), Vec::<Duration>::new());
-    let (mut deploy_writes, mut back_writes) = Default::default();
+    let (mut deploy, mut way_back) = Default::default();
     for turn in 0..turns {
         let app = format!("one-{turn}");
         user.create(&app, PODS).await?;
@@ -47,7 +47,7 @@ pub async fn measure(side: &dyn Side, cluster: &Cluster, turns: usize) -> Result
             .now(|seen| seen.available.values().filter(|(of, _)| *of == app).map(|(_, at)| *at).max());
         available.extend(target.map(|at| moved.saturating_duration_since(at)));
         tokio::time::sleep(REST).await;
-        deploy_writes = user.writes(mark)?;
+        deploy = user.requests(mark)?;
 
         let (before, mark) = (observer.now(|seen| selection(seen, &app)), user.mark()?);
         let sent = Instant::now();
@@ -56,14 +56,14 @@ pub async fn measure(side: &dyn Side, cluster: &Cluster, turns: usize) -> Result
         // One by one too, so that runs that take turns can be put together.
         eprintln!("{app}: available -> moved {:.1?}, back -> moved {:.1?}", available.last(), back.last());
         tokio::time::sleep(REST).await;
-        back_writes = user.writes(mark)?;
+        way_back = user.requests(mark)?;
         user.delete(&app).await?;
     }
     Ok(Latency {
         available_to_moved: available.into_iter().collect(),
         back_to_moved: back.into_iter().collect(),
-        deploy_writes,
-        back_writes,
+        deploy,
+        way_back,
     })
 }
 

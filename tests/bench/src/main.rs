@@ -53,14 +53,15 @@ struct Arguments {
 async fn main() -> Result<()> {
     let arguments = &Arguments::parse();
     let operator = arguments.operator.canonicalize().context("--operator")?;
-    let mut columns = vec![measure(&Ours { program: operator }, arguments).await?];
+    let ours = Ours { program: operator };
+    let mut columns = vec![measure(&ours, arguments).await?];
     if !arguments.alone {
         let program = tokio::task::spawn_blocking(bluegreen_bench::rollouts::build).await??;
         columns.push(measure(&Argo { program }, arguments).await?);
     }
     say("the cluster itself");
     let cluster = Cluster::start(Options::default()).await?;
-    let floor = floor::measure(&cluster, arguments.apps, arguments.switches).await?;
+    let floor = floor::measure(&cluster, &ours, arguments.apps, arguments.switches).await?;
     cluster.stop().await?;
     let table = Table { apps: arguments.apps, idle: arguments.idle, columns, floor };
     println!("{table}");

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::program::Running;
 use crate::side::Side;
 use crate::watched::{Observer, Seen};
-use crate::work::User;
+use crate::work::{Requests, User};
 
 /// Requests that the user has under way at the same time.
 const PARALLEL: usize = 16;
@@ -23,8 +23,8 @@ pub struct Wave {
     pub time: Duration,
     /// CPU time of the controller.
     pub cpu: Duration,
-    /// Its write requests, Leases and Events aside.
-    pub writes: usize,
+    /// What it asked for.
+    pub requests: Requests,
 }
 
 /// What was measured.
@@ -37,8 +37,8 @@ pub struct Mass {
     pub back: Wave,
     /// CPU time in a time without anything to do.
     pub idle: Duration,
-    /// Its write requests in that time, Leases aside.
-    pub idle_writes: usize,
+    /// What it asked for in that time.
+    pub idle_requests: Requests,
     /// Resident memory with all apps, in MiB.
     pub memory: u64,
 }
@@ -62,7 +62,7 @@ pub async fn measure(
     let created = Wave {
         time: end - start,
         cpu: controller.cpu()?.saturating_sub(cpu),
-        writes: user.writes(mark)?.objects,
+        requests: user.requests(mark)?,
     };
     rest().await;
 
@@ -82,7 +82,7 @@ pub async fn measure(
         let wave = Wave {
             time: end - start,
             cpu: controller.cpu()?.saturating_sub(cpu),
-            writes: user.writes(mark)?.objects,
+            requests: user.requests(mark)?,
         };
         rest().await;
         Ok(wave)
@@ -94,13 +94,13 @@ pub async fn measure(
 
     let (cpu, mark) = (controller.cpu()?, user.mark()?);
     tokio::time::sleep(Duration::from_secs(idle)).await;
-    let writes = user.writes(mark)?;
+    let idle_requests = user.requests(mark)?;
     Ok(Mass {
         created,
         deployed,
         back,
         idle: controller.cpu()?.saturating_sub(cpu),
-        idle_writes: writes.objects + writes.events,
+        idle_requests,
         memory: controller.memory()?,
     })
 }

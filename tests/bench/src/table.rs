@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use crate::floor::Floor;
 use crate::latency::Latency;
 use crate::mass::{Mass, Wave};
+use crate::work::Requests;
 
 /// The marks in the document between which the table stands.
 const MARKS: [&str; 2] = ["<!-- measured -->\n", "<!-- /measured -->"];
@@ -52,8 +53,13 @@ impl Table {
     fn rows(&self) -> Vec<Row> {
         let apps = self.apps;
         let none = || "–".to_owned();
-        let wave =
-            |wave: Wave| format!("{}; CPU {}; {} writes", seconds(wave.time), seconds(wave.cpu), wave.writes);
+        let wave = |wave: Wave| {
+            let Requests { writes, reads, .. } = wave.requests;
+            let (time, cpu) = (seconds(wave.time), seconds(wave.cpu));
+            format!("{time}; CPU {cpu}; {writes} writes, {reads} reads")
+        };
+        let requests =
+            |Requests { writes, events, reads }: Requests| format!("{writes} (+ {events}); {reads}");
         vec![
             (
                 "deploy a new version, 3 pods: its ReplicaSet available → Service moved".into(),
@@ -66,37 +72,40 @@ impl Table {
                 self.floor.patch.to_string(),
             ),
             (
-                "write requests of a deployment (+ Events)".into(),
-                Box::new(|c| {
-                    format!("{} (+ {})", c.latency.deploy_writes.objects, c.latency.deploy_writes.events)
-                }),
+                "writes of a deployment (+ Events); reads".into(),
+                Box::new(move |c| requests(c.latency.deploy)),
                 none(),
             ),
             (
-                "write requests of the way back (+ Events)".into(),
-                Box::new(|c| {
-                    format!("{} (+ {})", c.latency.back_writes.objects, c.latency.back_writes.events)
-                }),
-                "1".into(),
+                "writes of the way back (+ Events); reads".into(),
+                Box::new(move |c| requests(c.latency.way_back)),
+                "1; 0".into(),
             ),
             (
                 format!("{apps} apps of one pod created → all healthy"),
                 Box::new(move |c| wave(c.mass.created)),
-                seconds(self.floor.created),
+                format!("{}; the same objects {}", seconds(self.floor.created), seconds(self.floor.same)),
             ),
             (
                 format!("a new version in {apps} apps at once → all Services moved"),
                 Box::new(move |c| wave(c.mass.deployed)),
-                none(),
+                seconds(self.floor.deployed),
             ),
             (
                 format!("{apps} apps back at once → all Services moved"),
                 Box::new(move |c| wave(c.mass.back)),
-                seconds(self.floor.patched),
+                format!(
+                    "{}; with a status each {}",
+                    seconds(self.floor.patched),
+                    seconds(self.floor.reported)
+                ),
             ),
             (
-                format!("CPU in {} s of quiet, {apps} apps; write requests", self.idle),
-                Box::new(|c| format!("{}; {}", seconds(c.mass.idle), c.mass.idle_writes)),
+                format!("CPU in {} s of quiet, {apps} apps; writes, reads", self.idle),
+                Box::new(|c| {
+                    let Requests { writes, events, reads } = c.mass.idle_requests;
+                    format!("{}; {}, {reads}", seconds(c.mass.idle), writes + events)
+                }),
                 none(),
             ),
             (

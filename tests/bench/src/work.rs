@@ -1,7 +1,7 @@
 //! What a user does to apps, and what it costs in requests.
 
 use anyhow::Result;
-use bluegreen_cluster::{AuditLog, Cluster, Offset};
+use bluegreen_cluster::{AuditLog, Cluster, Entry, Offset};
 use kube::Client;
 use kube::api::{
     Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams,
@@ -19,13 +19,15 @@ pub struct User<'a> {
     audit: AuditLog,
 }
 
-/// Write requests of the controller, by what they were about.
+/// Requests of the controller, Leases aside.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Writes {
-    /// Everything but Events and Leases.
-    pub objects: usize,
-    /// Events.
+pub struct Requests {
+    /// Writes of everything but Events.
+    pub writes: usize,
+    /// Writes of Events.
     pub events: usize,
+    /// Gets and lists; watches are aside.
+    pub reads: usize,
 }
 
 impl<'a> User<'a> {
@@ -63,11 +65,16 @@ impl<'a> User<'a> {
         self.audit.end()
     }
 
-    /// What the controller wrote since then.
-    pub fn writes(&self, since: Offset) -> Result<Writes> {
-        let all = self.audit.matching(since, |e| e.user == USER && e.is_write() && e.resource != "leases")?;
-        let events = all.iter().filter(|entry| entry.resource == "events").count();
-        Ok(Writes { objects: all.len() - events, events })
+    /// What the controller asked for since then.
+    pub fn requests(&self, since: Offset) -> Result<Requests> {
+        let all = self.audit.matching(since, |e| e.user == USER && e.resource != "leases")?;
+        let count = |wanted: &dyn Fn(&Entry) -> bool| all.iter().filter(|entry| wanted(entry)).count();
+        let events = count(&|entry| entry.is_write() && entry.resource == "events");
+        Ok(Requests {
+            writes: count(&Entry::is_write) - events,
+            events,
+            reads: count(&|entry| ["get", "list"].contains(&entry.verb.as_str())),
+        })
     }
 
     fn api(&self, (group, version, kind): (&str, &str, &str)) -> Api<DynamicObject> {
