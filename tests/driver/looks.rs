@@ -1,7 +1,7 @@
 //! What is read to confirm a switch, and does that see what the watch caches have not been told?
 
 use bluegreen_api::Color::Green;
-use bluegreen_apiserver::{Kind, Request, Verb};
+use bluegreen_apiserver::{Fault, Kind, Request, Verb};
 use bluegreen_core::desired::names;
 use serde_json::{Value, json};
 
@@ -42,6 +42,45 @@ async fn a_switch_is_confirmed_without_a_list() {
     {
         assert!(read.contains(&kind), "{kind:?} was not read");
     }
+}
+
+/// Nothing waits for anything else: each round of requests takes as long as the network and etcd do.
+#[tokio::test]
+async fn the_owners_of_pods_are_read_with_the_pods() {
+    let mut rig = Rig::serving(spec()).await;
+    rig.server.fault(|request| request.is(Verb::Get, Kind::Pod, "").then_some(Fault::Hang));
+    rig.activate(Green);
+    assert!(rig.pass_until_it_hangs().await, "no pod was read");
+    assert_ne!(rig.count(|request| request.is(Verb::Get, Kind::ReplicaSet, "")), 0);
+}
+
+/// The name of a pod says which ReplicaSet made it. Who controls it is in the pod.
+#[tokio::test]
+async fn the_owner_of_a_pod_is_read_whatever_the_pod_is_called() {
+    let mut rig = Rig::serving(spec()).await;
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let pods = rig.server.all(Kind::Pod);
+    let green = pods.iter().filter(|pod| pod["metadata"]["labels"][names::COLOR] == "green");
+    for (number, pod) in green.enumerate() {
+        let (old, new) = (text(&pod["metadata"]["name"]), format!("odd{number}"));
+        let mut pod = pod.clone();
+        let metadata = pod["metadata"].as_object_mut().unwrap();
+        metadata.retain(|key, _| ["labels", "ownerReferences"].contains(&key.as_str()));
+        metadata.insert("name".to_owned(), json!(new));
+        let uid = rig.server.create(Kind::Pod, pod)["metadata"]["uid"].clone();
+        rig.server.delete(Kind::Pod, &old);
+        for slice in rig.server.all(Kind::Slice) {
+            rig.server.edit(Kind::Slice, &text(&slice["metadata"]["name"]), |slice| {
+                let endpoints = slice["endpoints"].as_array_mut().unwrap().iter_mut();
+                for endpoint in endpoints.filter(|endpoint| endpoint["targetRef"]["name"] == *old) {
+                    endpoint["targetRef"] = json!({ "kind": "Pod", "name": new, "uid": uid });
+                }
+            });
+        }
+    }
+    rig.activate(Green);
+    rig.pass().await;
+    assert_eq!(of_verb(&until_the_switch(&rig), Verb::List), []);
 }
 
 /// Which nodes serve now is told by the live Service's slices, which a look by name does not read.

@@ -85,6 +85,11 @@ impl Names {
     }
 }
 
+/// The ReplicaSet that made a pod of this name, if it was one: it appends a dash and some letters to its own.
+fn set_of(pod: &str) -> Option<&str> {
+    pod.rsplit_once('-').map(|(set, _)| set)
+}
+
 /// Reads the objects of one app.
 struct Reads<'a> {
     client: &'a Client,
@@ -165,15 +170,20 @@ impl<'a> Reads<'a> {
         Ok(Some(slices.into_iter().flatten().collect()))
     }
 
-    /// Reads the pods, and the ReplicaSets that they name as their controllers.
+    /// Reads the pods, and the ReplicaSets that they name as their controllers. The names of the pods tell which those are, so
+    /// that nothing waits for the pods; one that is named otherwise is read after them.
     async fn owners(&self, names: &[String]) -> kube::Result<Proof> {
-        let pods = self.pods(names).await?;
+        let guessed: BTreeSet<&str> = names.iter().filter_map(|pod| set_of(pod)).collect();
+        let (pods, mut sets) = futures::try_join!(self.pods(names), self.sets(&guessed))?;
         let owners = pods.iter().flat_map(|pod| pod.owner_references());
         let owners = owners.filter(|owner| owner.controller == Some(true) && owner.kind == "ReplicaSet");
-        let names: BTreeSet<&str> = owners.map(|owner| owner.name.as_str()).collect();
-        let sets = names.iter().map(|name| self.metadata::<ReplicaSet>(name));
-        let replica_sets = self.ours(try_join_all(sets).await?);
-        Ok(Proof { replica_sets, pods })
+        let owners: BTreeSet<&str> = owners.map(|owner| owner.name.as_str()).collect();
+        sets.extend(self.sets(&owners.difference(&guessed).copied().collect()).await?);
+        Ok(Proof { replica_sets: self.ours(sets), pods })
+    }
+
+    async fn sets(&self, names: &BTreeSet<&str>) -> kube::Result<Vec<Option<PartialObjectMeta<ReplicaSet>>>> {
+        try_join_all(names.iter().map(|name| self.metadata(name))).await
     }
 
     async fn pods(&self, names: &[String]) -> kube::Result<Vec<PartialObjectMeta<Pod>>> {
