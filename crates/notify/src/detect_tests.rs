@@ -117,12 +117,10 @@ fn a_stall_is_told_by_its_reason_and_ends_once() {
         |reason: &str, second: u32| json!({"conditions": [condition("Stalled", "True", reason, second)]});
     let none = json!({});
     assert_eq!(told(&none, &stalled("InvalidSpec", 1)), [Kind::Stalled]);
-    assert_eq!(told(&none, &stalled("Paused", 1)), [Kind::Paused]);
     let switch = json!({"from": "blue", "to": "green", "startedAt": "2026-01-01T10:00:00Z"});
     let blocked = with(stalled("ProgressDeadlineExceeded", 1), "switch", switch.clone());
     assert_eq!(told(&json!({ "switch": switch }), &blocked), [Kind::SwitchBlocked]);
     assert_eq!(told(&stalled("InvalidSpec", 1), &none), [Kind::Recovered]);
-    assert_eq!(told(&stalled("Paused", 1), &none), [Kind::Resumed]);
     assert_eq!(told(&stalled("InvalidSpec", 1), &stalled("Refused", 1)), [Kind::Stalled]);
     // It was gone and came back while nobody looked.
     assert_eq!(told(&stalled("InvalidSpec", 1), &stalled("InvalidSpec", 9)), [Kind::Stalled]);
@@ -132,6 +130,18 @@ fn a_stall_is_told_by_its_reason_and_ends_once() {
         json!([with(condition("Stalled", "True", "InvalidSpec", 1), "message", "other")]),
     );
     assert_eq!(told(&stalled("InvalidSpec", 1), &reworded), []);
+}
+
+#[test]
+fn a_pause_is_told_with_and_without_a_condition_and_is_no_stall() {
+    let paused = json!({"phase": "Paused", "observedGeneration": 4});
+    let in_a_switch = with(paused.clone(), "conditions", json!([condition("Stalled", "True", "Paused", 1)]));
+    let goes_on = json!({"phase": "Stable", "observedGeneration": 5});
+    for paused in [paused, in_a_switch] {
+        assert_eq!(told(&json!({"phase": "Stable"}), &paused), [Kind::Paused]);
+        assert_eq!(told(&paused, &paused), []);
+        assert_eq!(told(&paused, &goes_on), [Kind::Resumed]);
+    }
 }
 
 #[test]

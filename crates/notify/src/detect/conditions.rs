@@ -1,12 +1,13 @@
 //! PURE: what the conditions say.
 
-use bluegreen_api::{BlueGreenAppStatus, Color, READY, STALLED};
+use bluegreen_api::{BlueGreenAppStatus, Color, Phase, READY, STALLED};
 use jiff::Timestamp;
 
 use super::About;
 use crate::transition::{Kind, Transition};
 
-/// The reason of `Stalled` that is no trouble.
+/// The reason of `Stalled` for a pause in the middle of a switch, which is no trouble. An app that serves and is paused has no such
+/// condition.
 const PAUSED: &str = "Paused";
 
 /// The reason of `Ready` for a live color that has lost pods.
@@ -26,7 +27,10 @@ pub(super) fn transitions(
     old: &BlueGreenAppStatus,
     new: &BlueGreenAppStatus,
 ) -> Vec<Transition> {
-    [stalled(about, old, new), degraded(about, old, new)].into_iter().flatten().collect()
+    [paused(about, old, new), stalled(about, old, new), degraded(about, old, new)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn said<'a>(status: &'a BlueGreenAppStatus, type_: &str, value: &str) -> Option<Said<'a>> {
@@ -39,28 +43,36 @@ fn said<'a>(status: &'a BlueGreenAppStatus, type_: &str, value: &str) -> Option<
     })
 }
 
+fn paused(about: &About, old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<Transition> {
+    let is = |status: &BlueGreenAppStatus| status.phase == Some(Phase::Paused);
+    let (kind, words) = match (is(old), is(new)) {
+        (false, true) => {
+            (Kind::Paused, "The app is paused: changes are not applied until spec.paused is false")
+        }
+        (true, false) => (Kind::Resumed, "The app is not paused any more"),
+        (false, false) | (true, true) => return None,
+    };
+    Some(Transition {
+        color: new.active,
+        generation: Some(new.observed_generation),
+        ..about.transition(kind, &[&new.observed_generation], words.to_owned())
+    })
+}
+
 fn stalled(about: &About, old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<Transition> {
-    let (was, now) = (said(old, STALLED, "True"), said(new, STALLED, "True"));
-    match (was, now) {
+    let stalled = |status| said(status, STALLED, "True").filter(|said| said.reason != PAUSED);
+    match (stalled(old), stalled(new)) {
         (was, Some(now)) => {
             // Another reason is another trouble; another message may only count otherwise.
             let is_known = was.is_some_and(|was| was.reason == now.reason && was.since == now.since);
-            let (kind, words) = if now.reason == PAUSED {
-                (Kind::Paused, now.message.to_owned())
-            } else {
-                let kind = if new.switch.is_some() { Kind::SwitchBlocked } else { Kind::Stalled };
-                (kind, format!("{}: {}", now.reason, now.message))
-            };
+            let kind = if new.switch.is_some() { Kind::SwitchBlocked } else { Kind::Stalled };
+            let words = format!("{}: {}", now.reason, now.message);
             (!is_known).then(|| of(about, kind, &now, now.since, new, words))
         }
         (Some(was), None) => {
-            let (kind, words) = if was.reason == PAUSED {
-                (Kind::Resumed, "The app is not paused any more".to_owned())
-            } else {
-                (Kind::Recovered, format!("Resolved: {}: {}", was.reason, was.message))
-            };
+            let words = format!("Resolved: {}: {}", was.reason, was.message);
             // The condition is gone, and with it the time at which it went.
-            let recovered = of(about, kind, &was, was.since, new, words);
+            let recovered = of(about, Kind::Recovered, &was, was.since, new, words);
             Some(Transition { time: None, ..recovered })
         }
         (None, None) => None,

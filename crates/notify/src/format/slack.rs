@@ -16,19 +16,18 @@ pub(super) fn body(cluster: Option<&str>, transition: &Transition) -> Value {
     json!({ "text": escaped(&harmless(&text, LONGEST)) })
 }
 
-/// Slack's three characters, and the signs by which Slack and Mattermost know names, formats and links.
+/// Slack's three characters, and what Mattermost takes for a name or for a link.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
+    for (index, c) in text.char_indices() {
         match c {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
-            // A character without a width behind it: `@channel` calls nobody, and `[a](b)` is no link.
-            '@' | '*' | '_' | '~' | '`' | '[' | '!' => {
-                escaped.push(c);
-                escaped.push('\u{2060}');
-            }
+            // A digest, which people copy.
+            '@' if text.get(index..).is_some_and(|rest| rest.starts_with("@sha256:")) => escaped.push(c),
+            // With a character behind it that has no width.
+            '@' | '[' => escaped.extend([c, '\u{2060}']),
             c => escaped.push(c),
         }
     }
