@@ -131,9 +131,23 @@ async fn life(sandbox: &Sandbox) -> Result<()> {
         .until("it has recovered", |world| world.settled(APP) && !world.stalled(APP, "CheckFailed"))
         .await?;
     sandbox.edit(APP, json!({"paused": true})).await?;
-    sandbox.until("it is paused", |world| is_paused(world)).await?;
+    sandbox.until("it is paused", is_paused).await?;
     sandbox.edit(APP, json!({"paused": false})).await?;
     sandbox.until("it goes on", |world| world.settled(APP) && !is_paused(world)).await
+}
+
+/// The command of docs/notifications.md, section "Events".
+async fn events(sandbox: &Sandbox) -> Result<()> {
+    let (_, section) =
+        include_str!("../../docs/notifications.md").split_once("\n## Events\n").context("section")?;
+    let line = section.lines().find_map(|line| line.strip_prefix("$ kubectl ")).context("a command")?;
+    let words: Vec<_> = line.split_whitespace().map(|word| word.trim_matches('\'')).collect();
+    let attempt = async || {
+        let printed = sandbox.kubectl(&words).await?;
+        ensure!(printed.starts_with("Switched back from green to blue"), "{printed:?}");
+        Ok(())
+    };
+    patiently(SOON, attempt).await
 }
 
 #[tokio::test]
@@ -204,6 +218,7 @@ async fn is_a_whole_life_told_to_each_type_of_receiver() -> Result<()> {
     ];
     assert_eq!(told, wanted);
     assert!(receiver.heard("/others").is_empty());
+    events(&sandbox).await?;
     for (path, header, value) in [
         ("/hook", "x-key", "k"),
         ("/bus", "authorization", "Bearer t"),

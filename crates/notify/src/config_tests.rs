@@ -69,3 +69,16 @@ fn what_is_wrong_is_named_with_the_remedy_and_without_the_value() {
     }
     Config::parse(&gitlab(all)).unwrap();
 }
+
+/// The examples of docs/notifications.md, section "Receivers" and the file above it.
+#[test]
+fn the_examples_of_the_document_are_understood() {
+    let document = include_str!("../../../docs/notifications.md");
+    let blocks: Vec<&str> =
+        document.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let whole = Config::parse(blocks[0]).unwrap();
+    assert_eq!((whole.cluster.as_deref(), whole.receivers.len()), (Some("prod"), 2));
+    let more = Config::parse(&format!("receivers:\n{}", blocks[1])).unwrap();
+    let types: Vec<_> = more.receivers.iter().map(|receiver| &receiver.format).collect();
+    assert!(matches!(types[..], [Format::CloudEvents, Format::GitLab(_)]), "{types:?}");
+}
