@@ -141,7 +141,8 @@ async fn events(sandbox: &Sandbox) -> Result<()> {
     let (_, section) =
         include_str!("../../docs/notifications.md").split_once("\n## Events\n").context("section")?;
     let line = section.lines().find_map(|line| line.strip_prefix("$ kubectl ")).context("a command")?;
-    let words: Vec<_> = line.split_whitespace().map(|word| word.trim_matches('\'')).collect();
+    let line = line.replace('\'', "");
+    let words: Vec<_> = line.split_whitespace().collect();
     let attempt = async || {
         let printed = sandbox.kubectl(&words).await?;
         ensure!(printed.starts_with("Switched back from green to blue"), "{printed:?}");
