@@ -175,6 +175,40 @@ async fn what_has_waited_for_too_long_expires() {
     assert_eq!(counts.count("r", Fate::Expired), 2);
 }
 
+/// One that hangs makes the next ones wait. They are not even sent then.
+#[tokio::test]
+async fn what_has_waited_behind_another_for_too_long_is_not_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let connections = Arc::new(Mutex::new(Vec::new()));
+    let (taken, mut serving) = (connections.clone(), JoinSet::new());
+    serving.spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            taken.lock().unwrap().push(stream);
+        }
+    });
+    let limits = Limits { keep: Duration::from_millis(200), request: Duration::from_millis(600), ..LIMITS };
+    let (couriers, counts, _stop) = couriers(&url, "", limits);
+    (1..=3).for_each(|number| couriers.tell(&numbered(number)));
+    ended(&counts, 3).await;
+    assert_eq!((counts.count("r", Fate::Unknown), counts.count("r", Fate::Expired)), (1, 2));
+    assert_eq!(connections.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_receiver_is_told_only_what_its_filter_accepts() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (heard, _serving) = serve(listener, vec![answer("200 OK").leak()]);
+    let (couriers, counts, _stop) = couriers(&url, "kinds: [Stalled]", LIMITS);
+    couriers.tell(&numbered(1));
+    couriers.tell(&Transition { kind: crate::Kind::Stalled, ..numbered(2) });
+    ended(&counts, 1).await;
+    let heard = heard.lock().unwrap().clone();
+    assert!(heard.len() == 1 && heard[0].contains("id-2"), "{heard:?}");
+}
+
 #[tokio::test]
 async fn tls_needs_a_certificate_that_the_configuration_trusts() {
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
