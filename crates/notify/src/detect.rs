@@ -36,7 +36,7 @@ impl About<'_> {
         let uid = metadata.uid.clone().unwrap_or_default();
         let marks = marks.iter().fold(String::new(), |all, mark| format!("{all}/{}", mark.to_string()));
         Transition {
-            id: format!("{uid}/{kind}{marks}"),
+            id: format!("{uid}/{}{marks}", kind.class()),
             kind,
             namespace: metadata.namespace.clone().unwrap_or_default(),
             name: metadata.name.clone().unwrap_or_default(),

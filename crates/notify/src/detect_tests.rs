@@ -173,3 +173,18 @@ fn an_id_is_the_same_wherever_a_transition_is_detected_and_no_other_has_it() {
     let part = ids(&json!({"active": "green", "history": [entry()]}));
     assert!(part.iter().all(|id| all.contains(id)), "{part:#?} {all:#?}");
 }
+
+#[test]
+fn an_id_does_not_depend_on_what_was_seen_before() {
+    let only = |before: &Value, after: &Value| transitions(&app(before), &app(after)).remove(0);
+    let done = json!({"history": [entry()]});
+    let (first, again) = (only(&json!({}), &done), only(&json!({"green": {"servedRevision": 2}}), &done));
+    assert_eq!((first.kind, again.kind), (Kind::Switched, Kind::RolledBack));
+    assert_eq!(first.id, again.id);
+    let stalled = json!({"conditions": [condition("Stalled", "True", "CheckFailed", 1)]});
+    let switch = json!({"from": "green", "to": "blue", "startedAt": "2026-01-01T10:00:07Z"});
+    let blocked = with(stalled.clone(), "switch", switch.clone());
+    let (late, early) = (only(&json!({}), &stalled), only(&json!({ "switch": switch }), &blocked));
+    assert_eq!((late.kind, early.kind), (Kind::Stalled, Kind::SwitchBlocked));
+    assert_eq!(late.id, early.id);
+}

@@ -90,6 +90,26 @@ impl Kind {
             Self::LiveRecovered => "LiveRecovered",
         }
     }
+
+    /// The name in ids. Which of several kinds a switch or a stall is may depend on what was seen before, and its id must not.
+    #[must_use]
+    pub const fn class(self) -> &'static str {
+        match self {
+            Self::Activated | Self::Switched | Self::RolledBack | Self::SwitchedBack => "Switched",
+            Self::Stalled | Self::SwitchBlocked => "Stalled",
+            Self::SwitchStarted
+            | Self::SwitchCanceled
+            | Self::Recovered
+            | Self::Paused
+            | Self::Resumed
+            | Self::CheckPassed
+            | Self::CheckFailed
+            | Self::CheckInconclusive
+            | Self::Drained
+            | Self::LiveDegraded
+            | Self::LiveRecovered => self.as_str(),
+        }
+    }
 }
 
 impl fmt::Display for Kind {
