@@ -70,6 +70,10 @@ gitops-test: preflight ## What Helm, kubectl and a real Argo CD say of every sta
 dashboard-test: preflight ## The dashboard in a real Chromium: a tour, 500 apps, accessibility (needs chromium and npm; UPDATE_DOCS=1 keeps the pictures)
 	@make/dashboard-test
 
+.PHONY: group-test
+group-test: preflight ## A group of 20 apps with real pods is switched under traffic, one app fails, and all are taken back (about 3 min)
+	REQUIRE_REAL_NODE=1 $(CARGO) test --locked -p bluegreen-suites --test cli -- group_traffic --ignored --nocapture
+
 .PHONY: autoscaler-test
 autoscaler-test: ## Real HPA, KEDA and VPA change an app that is switched all the time, with traffic on (UPDATE_DOCS=1 writes their table)
 	@GO_MODULES=tests/cluster/keda/go.mod make/preflight

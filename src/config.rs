@@ -10,11 +10,12 @@ use jiff::SignedDuration;
 use kube::config::KubeConfigOptions;
 
 use crate::leader::LeaseConfig;
+use crate::notify::NotifyArgs;
 
 /// The first word of the command line that starts the program of a check's Job, which has flags of its own.
 pub const CHECK: &str = "check";
 
-/// `bluegreen-operator [run] [flags]`, `bluegreen-operator crd`, `bluegreen-operator version`.
+/// `bluegreen-operator [run] [flags]`, `bluegreen-operator notify`, `bluegreen-operator crd`, `bluegreen-operator version`.
 #[derive(Debug, Parser)]
 #[command(name = "bluegreen-operator", version = VERSION, about, long_about = None)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -38,6 +39,8 @@ impl Cli {
 pub enum Command {
     /// Run the operator (the default)
     Run(Box<RunArgs>),
+    /// Tell receivers over HTTP what happens to apps: a program of its own, which only lists and watches apps
+    Notify(Box<NotifyArgs>),
     /// Print the CustomResourceDefinition as YAML
     Crd,
     /// Print version and source revision
@@ -257,21 +260,21 @@ impl ClusterArgs {
 
 /// A value that may be empty, which means the same as absent: a chart passes an unset value as an empty one.
 #[derive(Clone, Debug)]
-struct Optional(String);
+pub(crate) struct Optional(String);
 
 impl Optional {
-    fn get(&self) -> Option<&str> {
+    pub(crate) fn get(&self) -> Option<&str> {
         Some(self.0.as_str()).filter(|value| !value.is_empty())
     }
 }
 
 #[allow(clippy::unnecessary_wraps)] // The signature is clap's.
-fn parse_optional(text: &str) -> Result<Optional, String> {
+pub(crate) fn parse_optional(text: &str) -> Result<Optional, String> {
     Ok(Optional(text.trim().to_owned()))
 }
 
 /// Parses `15s`, `1m30s`, `500ms`.
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let hint = "expected a duration with its unit, such as 15s, 1m30s or 500ms";
     let parsed: SignedDuration = text.parse().map_err(|_| hint.to_owned())?;
     let duration = Duration::try_from(parsed).map_err(|_| "must not be negative".to_owned())?;

@@ -21,6 +21,7 @@ use axum::{
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use prometheus::Registry;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -230,13 +231,15 @@ pub enum Pages {
     Health(Arc<Health>),
     /// `/metrics`.
     Metrics(Metrics),
+    /// `/metrics` of a program that is not the operator.
+    Registry(Registry),
 }
 
 impl Pages {
     fn paths(&self) -> &'static str {
         match self {
             Self::Health(_) => "/livez and /readyz",
-            Self::Metrics(_) => "/metrics",
+            Self::Metrics(_) | Self::Registry(_) => "/metrics",
         }
     }
 
@@ -247,8 +250,17 @@ impl Pages {
                 .route("/readyz", get(async |State(health): State<Arc<Health>>| verdict(health.ready())))
                 .with_state(health),
             Self::Metrics(metrics) => Router::new()
-                .route("/metrics", get(async |State(metrics): State<Metrics>| scrape(metrics).await))
+                .route(
+                    "/metrics",
+                    get(async |State(metrics): State<Metrics>| scrape(move || metrics.render()).await),
+                )
                 .with_state(metrics),
+            Self::Registry(registry) => Router::new()
+                .route(
+                    "/metrics",
+                    get(async |State(registry): State<Registry>| scrape(move || text(&registry)).await),
+                )
+                .with_state(registry),
         }
     }
 }
@@ -317,9 +329,13 @@ fn verdict(result: Result<(), String>) -> Response {
     }
 }
 
-async fn scrape(metrics: Metrics) -> Response {
+fn text(registry: &Registry) -> prometheus::Result<String> {
+    prometheus::TextEncoder::new().encode_to_string(&registry.gather())
+}
+
+async fn scrape(render: impl FnOnce() -> prometheus::Result<String> + Send + 'static) -> Response {
     // Thousands of apps take a while to render: not on a thread that runs passes.
-    let rendered = tokio::task::spawn_blocking(move || metrics.render()).await;
+    let rendered = tokio::task::spawn_blocking(render).await;
     match rendered.map_err(anyhow::Error::from).and_then(|text| Ok(text?)) {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => {

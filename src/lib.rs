@@ -11,6 +11,7 @@ pub mod events;
 pub mod http;
 pub mod leader;
 pub mod metrics;
+pub mod notify;
 pub mod own_image;
 pub mod reconcile;
 pub mod send;

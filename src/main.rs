@@ -1,6 +1,7 @@
 //! The entry point: reads the arguments and connects the HTTP server, the leader election and the controller.
 //!
-//! `check` is another program in the same file: it shares nothing with the operator, neither flags nor runtime.
+//! `check` is another program in the same file: it shares nothing with the operator, neither flags nor runtime. So is `notify`,
+//! which shares the log and the probes.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ use bluegreen_operator::leader::{self, Leadership, Term};
 use bluegreen_operator::metrics::Metrics;
 use bluegreen_operator::reconcile::{Checks, Context};
 use bluegreen_operator::send::Writer;
-use bluegreen_operator::{own_image, shutdown, telemetry};
+use bluegreen_operator::{notify, own_image, shutdown, telemetry};
 use clap::Parser;
 use kube::Client;
 use tokio::task::JoinSet;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
 async fn operate() -> anyhow::Result<()> {
     match Cli::parse().into_command() {
         Command::Run(args) => run(&args).await,
+        Command::Notify(args) => notify::run(&args).await,
         Command::Crd => {
             let yaml = bluegreen_api::crd_yaml().context("can't generate the CRD")?;
             std::io::stdout().write_all(yaml.as_bytes()).context("can't write")
@@ -57,7 +59,7 @@ async fn run(args: &RunArgs) -> anyhow::Result<()> {
     args.check()?;
     telemetry::init(&args.log)?;
     let shutdown = CancellationToken::new();
-    tokio::spawn(end_on_signals(shutdown.clone()));
+    tokio::spawn(shutdown::end_on_signals(shutdown.clone()));
     let kube = args.cluster.kube_config().await?;
     let (health, metrics) = (Health::new(HealthLimits::default()), Metrics::new()?);
     let pages = [
@@ -170,10 +172,4 @@ fn token(term: &Term) -> Token {
         epoch: *epoch,
         attempt: 0,
     }
-}
-
-/// Ends the process: in order at the first signal, at once at the second.
-async fn end_on_signals(token: CancellationToken) {
-    shutdown::follow(shutdown::signals(), token).await;
-    std::process::exit(1);
 }

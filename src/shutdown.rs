@@ -4,6 +4,12 @@ use futures::{Stream, StreamExt, future, stream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+/// Ends the process: in order at the first signal, at once at the second.
+pub async fn end_on_signals(shutdown: CancellationToken) {
+    follow(signals(), shutdown).await;
+    std::process::exit(1);
+}
+
 /// Cancels `shutdown` at the first of these signals, and returns at the second: nothing in the process may be waited for then.
 pub async fn follow(signals: impl Stream<Item = ()>, shutdown: CancellationToken) {
     let mut signals = std::pin::pin!(signals);
@@ -14,7 +20,7 @@ pub async fn follow(signals: impl Stream<Item = ()>, shutdown: CancellationToken
     if signals.next().await.is_none() {
         future::pending::<()>().await;
     }
-    tracing::warn!("a second signal: ending without releasing the Lease");
+    tracing::warn!("a second signal: ending at once, without releasing the Lease");
 }
 
 /// Every SIGTERM and SIGINT that this process gets from now on.

@@ -14,6 +14,8 @@ mod dashboard;
 mod file;
 #[path = "cli/group.rs"]
 mod group;
+#[path = "cli/group_traffic.rs"]
+mod group_traffic;
 #[path = "cli/served.rs"]
 mod served;
 #[path = "cli/trial.rs"]

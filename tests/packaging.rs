@@ -103,6 +103,20 @@ fn the_chart_sets_only_flags_that_exist() {
 }
 
 #[test]
+fn the_chart_starts_the_notifier_with_flags_that_it_has() {
+    let cli = Cli::command();
+    let notify = cli.find_subcommand("notify").expect("the subcommand");
+    let flags: BTreeSet<_> = notify.get_arguments().filter_map(|arg| arg.get_long()).collect();
+    let template = text(&format!("{CHART}/templates/notify.yaml"));
+    let used = template.lines().filter_map(|line| line.trim().strip_prefix("- --"));
+    let used: Vec<_> = used.map(|flag| flag.split('=').next().unwrap_or_default()).collect();
+    assert!(used.len() > 5, "{used:?}");
+    for flag in used {
+        assert!(flags.contains(flag), "{flag} is not a flag of the notifier: {flags:?}");
+    }
+}
+
+#[test]
 fn the_lease_that_may_be_renewed_is_the_default_one() {
     let rules = yaml("config/rbac/leader_election_role.yaml")["rules"].clone();
     let cli = Cli::command();

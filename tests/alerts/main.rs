@@ -82,3 +82,37 @@ fn does_every_alert_name_series_and_labels_that_are_exported() {
         assert!(found > 0, "{} names no series of ours", rule["alert"]);
     }
 }
+
+/// The configuration of docs/notifications.md, section "Alerts".
+#[test]
+fn does_alertmanager_take_the_documented_configuration_and_route_each_alert() {
+    let document = include_str!("../../docs/notifications.md");
+    let (_, section) = document.split_once("\n## Alerts\n").unwrap();
+    let config = section.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("alertmanager.yaml");
+    std::fs::write(&file, config).unwrap();
+    let amtool = prometheus::ensure_amtool(&target().unwrap()).unwrap().join("amtool");
+    let run = |arguments: &[&str]| {
+        let output = Command::new(&amtool).args(arguments).output().unwrap();
+        let words =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.success(), words.trim().to_owned())
+    };
+    let file = file.to_str().unwrap();
+    let (good, words) = run(&["check-config", file]);
+    assert!(good && words.contains("2 receivers"), "{words}");
+    for alert in names() {
+        for (namespace, receiver) in [("shop", "shop"), ("bank", "platform")] {
+            let labels =
+                [format!("alertname={alert}"), format!("namespace={namespace}"), "name=hello".to_owned()];
+            let file = format!("--config.file={file}");
+            let arguments: Vec<&str> = ["config", "routes", "test", &file]
+                .into_iter()
+                .chain(labels.iter().map(String::as_str))
+                .collect();
+            let (good, words) = run(&arguments);
+            // Below the receiver it warns that this is a file.
+            assert!(good && words.lines().next() == Some(receiver), "{alert} in {namespace}: {words}");
+        }
+    }
+}

@@ -66,6 +66,7 @@ fn parsed(args: &Value) -> Value {
     let words = args.as_array().unwrap().iter().map(|word| word.as_str().unwrap());
     match Cli::try_parse_from(std::iter::once("bluegreen-operator").chain(words)).unwrap().into_command() {
         Command::Run(run) => json!(format!("{run:?}")),
+        Command::Notify(notify) => json!(format!("{notify:?}")),
         other => panic!("{other:?}"),
     }
 }
@@ -104,6 +105,16 @@ fn do_chart_and_config_have_the_same_optional_parts() {
     let on = json!({"enabled": true});
     let metrics = json!({"serviceMonitor": on, "prometheusRule": on, "dashboard": on});
     agree("tests/kustomize/everything", &json!({"networkPolicy": on, "metrics": metrics}));
+}
+
+#[test]
+fn do_they_have_the_same_notifier() {
+    let config = by_name(&Objects::parse(&kustomize("config/notify")));
+    let mut chart =
+        by_name(&template(&json!({"notify": {"enabled": true, "secretName": "bluegreen-notify"}})));
+    chart.retain(|(_, name), _| name.ends_with("-notify"));
+    assert_eq!(config.len(), 4);
+    assert_eq!(config, chart);
 }
 
 #[test]

@@ -89,6 +89,7 @@ pub fn everything() -> Value {
             "prometheusRule": {"enabled": true, "labels": {"release": "prometheus"}},
             "dashboard": {"enabled": true, "annotations": {"folder": "Operators"}},
         },
+        "notify": {"enabled": true, "secretName": "receivers"},
         "commonLabels": {"team": "platform"},
         "serviceAccount": {"annotations": {"a": "b"}},
         "imagePullSecrets": [{"name": "registry"}],

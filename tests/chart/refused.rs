@@ -38,6 +38,13 @@ fn rows() -> Vec<(Value, &'static str)> {
         (json!({"extraArgs": ["run"]}), "/extraArgs/0"),
         (json!({"extraArgs": "--x"}), "/extraArgs"),
         (json!({"extraEnv": [{"value": "x"}]}), "name"),
+        (json!({"notify": {"enabled": true}}), "notify.secretName"),
+        (json!({"notify": {"secretName": "A b"}}), "/notify/secretName"),
+        (json!({"notify": {"receivers": []}}), "receivers"),
+        (json!({"notify": {"queue": 0}}), "/notify/queue"),
+        (json!({"notify": {"keep": "soon"}}), "/notify/keep"),
+        (json!({"notify": {"timeout": 10}}), "/notify/timeout"),
+        (json!({"notify": {"egress": {}}}), "/notify/egress"),
         (json!({"podDisruptionBudget": {"minAvailable": 1}}), "minAvailable"),
         (json!({"networkPolicy": {"apiServerPorts": []}}), "/networkPolicy/apiServerPorts"),
         (json!({"networkPolicy": {"apiServerPorts": [70000]}}), "/networkPolicy/apiServerPorts/0"),
@@ -88,7 +95,7 @@ fn does_the_schema_know_every_value_and_no_other() {
     keys(&serde_yaml_ng::from_str(&text("values.yaml")).unwrap(), "", &mut values);
     properties(&serde_json::from_str(&text("values.schema.json")).unwrap(), "", &mut schema);
     // Free-form maps have keys that no schema names; `global` is what a parent chart may pass.
-    let free = [".resources.", ".metrics.dashboard.labels."];
+    let free = [".resources.", ".notify.resources.", ".metrics.dashboard.labels."];
     values.retain(|value| !free.iter().any(|part| value.starts_with(part)));
     schema.retain(|value| value != ".global");
     values.sort();

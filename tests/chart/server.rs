@@ -55,6 +55,7 @@ fn is_manifest(text: &str) -> bool {
         "argoproj.io/",
         "helm.cattle.io/",
         "kustomize.toolkit.fluxcd.io/",
+        "notification.toolkit.fluxcd.io/",
         "source.toolkit.fluxcd.io/",
         // Objects of these are tried by tests/autoscaler, with their kinds there.
         "autoscaling.k8s.io/",

@@ -108,9 +108,37 @@ fn does_no_object_name_the_namespace_of_config_in_another() {
     assert!(text.contains("'kube-node-lease', 'elsewhere']"));
 }
 
+/// Its account is its own, and so are its labels: neither the operator's budget nor its Service takes the notifier for an operator.
+#[test]
+fn does_the_notifier_share_nothing_with_the_operator() {
+    let objects = template(&everything());
+    let of = |suffix: &str, pointer: &str| objects.at(suffix, pointer);
+    let rules =
+        json!([{"apiGroups": ["bluegreen.dev"], "resources": ["bluegreenapps"], "verbs": ["list", "watch"]}]);
+    assert_eq!(of("ClusterRole/-notify", "/rules"), rules);
+    let bound: Vec<_> = objects
+        .0
+        .iter()
+        .filter(|object| object["subjects"][0]["name"] == "bluegreen-operator-notify")
+        .map(|object| object["roleRef"]["name"].clone())
+        .collect();
+    assert_eq!(bound, ["bluegreen-operator-notify"]);
+    let pods = of("Deployment/-notify", "/spec/template/metadata/labels");
+    for selector in ["PodDisruptionBudget", "Service", "NetworkPolicy/operator", "Deployment/operator"] {
+        let wanted = ["/spec/selector/matchLabels", "/spec/podSelector/matchLabels", "/spec/selector"]
+            .into_iter()
+            .map(|pointer| of(selector, pointer))
+            .find(|found| found.is_object())
+            .unwrap();
+        let selects = wanted.as_object().unwrap().iter().all(|(key, value)| pods[key] == *value);
+        assert!(!selects, "{selector} selects the notifier: {wanted}");
+    }
+}
+
 #[test]
 fn does_one_namespace_mode_need_nothing_that_is_cluster_wide() {
-    let objects = template(&json!({"watchNamespace": "shop", "crds": {"enabled": false}}));
+    let notify = json!({"enabled": true, "secretName": "receivers"});
+    let objects = template(&json!({"watchNamespace": "shop", "crds": {"enabled": false}, "notify": notify}));
     let cluster_wide: Vec<_> =
         objects.0.iter().filter(|object| object["metadata"]["namespace"].is_null()).collect();
     assert!(cluster_wide.is_empty(), "{cluster_wide:?}");

@@ -59,6 +59,26 @@ fn every_reason_in_the_code_is_listed() {
 }
 
 #[test]
+fn all_that_the_notifier_can_say_is_documented() {
+    let text = document("notifications.md");
+    for series in bluegreen_notify::counts::ALL {
+        let labels: Vec<_> = series.labels.iter().map(|label| format!("`{label}`")).collect();
+        let row = format!("| `{}` | {} | {} |", series.name, labels.join(", "), series.help);
+        assert!(text.contains(&row), "docs/notifications.md lacks {row}");
+    }
+    let (_, table) = text.split_once("\n### What is told\n").unwrap();
+    let table = table.split("\n### ").next().unwrap();
+    let missing: Vec<_> = bluegreen_notify::Kind::ALL
+        .into_iter()
+        .filter(|kind| !table.contains(&format!("`{kind}`")))
+        .collect();
+    assert!(missing.is_empty(), "docs/notifications.md has no row for {missing:?}");
+    // It calls things as the operator's Events do; only pauses have no Event.
+    let own = bluegreen_notify::Kind::ALL.into_iter().filter(|kind| !status::EVENTS.contains(&kind.as_str()));
+    assert_eq!(own.map(|kind| kind.to_string()).collect::<Vec<_>>(), ["Paused", "Resumed"]);
+}
+
+#[test]
 fn every_phase_is_explained() {
     let crd = serde_json::to_value(bluegreen_api::crd().unwrap()).unwrap();
     let phases = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]

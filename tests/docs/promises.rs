@@ -35,9 +35,10 @@ fn every_test_that_holds_a_promise_exists() {
 }
 
 /// A crate may use only those before it in this list.
-const LAYERS: [(&str, &str); 6] = [
+const LAYERS: [(&str, &str); 7] = [
     ("bluegreen-api", "crates/api"),
     ("bluegreen-core", "crates/core"),
+    ("bluegreen-notify", "crates/notify"),
     ("bluegreen-client", "crates/client"),
     ("bluegreen-view", "crates/view"),
     ("bluegreen-operator", "."),
@@ -73,16 +74,30 @@ fn the_operator_and_the_checker_share_no_code() {
         let names_it = dependencies(folder).lines().any(|line| line.starts_with("bluegreen-checker"));
         assert_eq!(names_it, name == "bluegreen-operator", "{name}");
     }
+    assert_eq!(files_that_name("bluegreen_checker"), ["src/main.rs"]);
+}
+
+/// The files of the operator that name this.
+fn files_that_name(what: &str) -> Vec<String> {
     let mut files = vec![root().join("src")];
     let mut found = Vec::new();
     while let Some(path) = files.pop() {
         if path.is_dir() {
             files.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
-        } else if std::fs::read_to_string(&path).unwrap().contains("bluegreen_checker") {
+        } else if std::fs::read_to_string(&path).unwrap().contains(what) {
             found.push(path.strip_prefix(root()).unwrap().display().to_string());
         }
     }
-    assert_eq!(found, ["src/main.rs"]);
+    found
+}
+
+/// What talks to receivers has no client of the API server, and of the operator only the subcommand `notify` uses it.
+#[test]
+fn the_operator_tells_nobody_but_the_api_server() {
+    let own = dependencies("crates/notify");
+    assert!(own.contains("tokio-rustls") && !own.contains("kube"), "{own}");
+    assert_eq!(files_that_name("bluegreen_notify"), ["src/notify.rs"]);
+    assert_eq!(files_that_name("notify::run"), ["src/main.rs"]);
 }
 
 /// What decides has no client, no runtime and no clock.

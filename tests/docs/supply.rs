@@ -15,6 +15,7 @@ fn dependencies() -> BTreeSet<String> {
         "crates/checker/Cargo.toml",
         "crates/client/Cargo.toml",
         "crates/core/Cargo.toml",
+        "crates/notify/Cargo.toml",
     ];
     let all = manifests.into_iter().flat_map(|manifest| {
         let manifest = std::fs::read_to_string(root.join(manifest)).unwrap();

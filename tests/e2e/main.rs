@@ -24,6 +24,7 @@ mod input;
 mod kustomize;
 mod late;
 mod lists;
+mod notify;
 mod pdb;
 mod policy;
 mod ports;

@@ -36,6 +36,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
+{{- define "bluegreen.notifySelectorLabels" -}}
+{{- include "bluegreen.selectorLabels" . | replace "component: operator" "component: notifier" }}
+{{- end }}
+
+{{- define "bluegreen.notifyLabels" -}}
+{{- include "bluegreen.labels" . | replace "component: operator" "component: notifier" }}
+{{- end }}
+
 {{- define "bluegreen.image" -}}
 {{- if .Values.image.digest }}
 {{- printf "%s@%s" .Values.image.repository .Values.image.digest }}

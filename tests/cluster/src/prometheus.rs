@@ -19,6 +19,22 @@ const PROMETHEUS: Programs = Programs {
     size: 19,
 };
 
+const ALERTMANAGER: Programs = Programs {
+    name: "alertmanager",
+    packages: &["prometheus-alertmanager"],
+    folder: "usr/bin",
+    programs: &["amtool"],
+    size: 11,
+};
+
+/// The folder that holds `amtool`, with which Alertmanager checks a configuration.
+///
+/// # Errors
+/// As [`ensure`].
+pub fn ensure_amtool(target: &Path) -> Result<PathBuf> {
+    ALERTMANAGER.ensure(target)
+}
+
 /// The folder that holds `prometheus` and `promtool`.
 ///
 /// # Errors

@@ -6,11 +6,24 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bluegreen_cluster::{get, patiently, tail};
+use bluegreen_cluster::{Cluster, get, patiently, tail};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 /// The operator under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_operator-under-test");
+
+/// The environment of a program that talks to a cluster.
+pub fn environment(cluster: &Cluster, kubeconfig: &Path) -> Result<Vec<(String, String)>> {
+    let mut environment = vec![("KUBECONFIG".to_owned(), kubeconfig.display().to_string())];
+    if let Ok(dir) = cluster.dir() {
+        // The mark by which the cluster's clean-up finds it, should this process be killed.
+        let state: Value = serde_json::from_slice(&std::fs::read(dir.join("state.json"))?)?;
+        let id = state["id"].as_str().context("id")?;
+        environment.push(("BLUEGREEN_CLUSTER_ID".to_owned(), format!("{id}.")));
+    }
+    Ok(environment)
+}
 
 /// A running operator. Dropping it kills it.
 pub struct Operator {

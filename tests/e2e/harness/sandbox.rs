@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::World;
 use super::fixture::App;
 use super::guard::{self, Guard};
-use super::operator::{Operator, PROGRAM};
+use super::operator::{Operator, PROGRAM, environment};
 use super::phases;
 use super::record::{Event, Kind, Record};
 use super::setup;
@@ -142,13 +142,7 @@ impl Sandbox {
             false => &["--health-addr=127.0.0.1:0", "--metrics-addr=127.0.0.1:0"],
         };
         arguments.extend(addresses.iter().map(|address| (*address).to_owned()));
-        let mut environment = vec![("KUBECONFIG".to_owned(), kubeconfig.display().to_string())];
-        if let Ok(dir) = self.cluster.dir() {
-            // The mark by which the cluster's clean-up finds it, should this process be killed.
-            let state: Value = serde_json::from_slice(&std::fs::read(dir.join("state.json"))?)?;
-            let id = state["id"].as_str().context("id")?;
-            environment.push(("BLUEGREEN_CLUSTER_ID".to_owned(), format!("{id}.")));
-        }
+        let environment = environment(self.cluster, kubeconfig)?;
         let number = self.started.fetch_add(1, Ordering::SeqCst);
         Operator::start_program(program, &arguments, &environment, &self.log(number))
     }
@@ -275,6 +269,11 @@ impl Sandbox {
             None => Ok(()),
             Some(()) => bail!("not any more after {:?}: {what}\n{}", start.elapsed(), self.describe()?),
         }
+    }
+
+    /// Where a program that talks to this cluster finds it.
+    pub fn environment(&self, kubeconfig: &Path) -> Result<Vec<(String, String)>> {
+        environment(self.cluster, kubeconfig)
     }
 
     /// A cluster admin's configuration.

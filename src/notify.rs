@@ -1,0 +1,158 @@
+//! The notifier: a process of its own that watches apps and tells receivers what happens to them.
+//!
+//! It lists and watches BlueGreenApps, reads one file, and writes nothing to the cluster. What is told, to whom and how often is
+//! decided in `bluegreen-notify`. The operator never runs any of this: it talks to nobody but the API server.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bluegreen_api::BlueGreenApp;
+use bluegreen_client::careful::Careful;
+use bluegreen_notify::{Config, Counts, Couriers, Limits, Memory, Transition};
+use clap::Args;
+use futures::StreamExt;
+use kube::runtime::watcher::Event;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, Resource};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{ClusterArgs, LogArgs, Optional, parse_duration, parse_optional};
+use crate::http::{self, Health, HealthLimits, Pages};
+use crate::{shutdown, telemetry};
+
+/// Apps of a page: each may be large.
+const PAGE: u32 = 20;
+
+/// Flags of `notify`.
+#[derive(Clone, Debug, Args)]
+pub struct NotifyArgs {
+    /// File with the receivers, in YAML: a key of a Secret that is mounted into the pod
+    #[arg(long, env = "BLUEGREEN_NOTIFY_CONFIG", value_name = "PATH")]
+    pub config: PathBuf,
+
+    /// Watch only this namespace; without it, all of them
+    #[arg(long, short = 'n', env = "BLUEGREEN_NAMESPACE", value_name = "NAMESPACE", value_parser = parse_optional)]
+    namespace: Option<Optional>,
+
+    /// Messages that wait for one receiver; a further one drops the oldest
+    #[arg(long, env = "BLUEGREEN_NOTIFY_QUEUE", value_name = "COUNT", default_value_t = 1000)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub queue: u16,
+
+    /// The longest time that a message waits for a receiver that can't be reached
+    #[arg(long, env = "BLUEGREEN_NOTIFY_KEEP", value_name = "DURATION", default_value = "1h")]
+    #[arg(value_parser = parse_duration)]
+    pub keep: Duration,
+
+    /// The longest time for a connection to a receiver, and again for its answer
+    #[arg(long, env = "BLUEGREEN_NOTIFY_TIMEOUT", value_name = "DURATION", default_value = "10s")]
+    #[arg(value_parser = parse_duration)]
+    pub timeout: Duration,
+
+    /// Address for /livez and /readyz; port 0 picks a free one and logs it
+    #[arg(long, env = "BLUEGREEN_HEALTH_ADDR", value_name = "IP:PORT", default_value = "0.0.0.0:8081")]
+    pub health_addr: SocketAddr,
+
+    /// Address for /metrics, which name every receiver: by default only for the pod itself, and for `kubectl port-forward`
+    #[arg(long, env = "BLUEGREEN_METRICS_ADDR", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
+    pub metrics_addr: SocketAddr,
+
+    /// Flags of the log.
+    #[command(flatten)]
+    pub log: LogArgs,
+
+    /// Flags that choose the cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// Watches and tells until a signal.
+///
+/// # Errors
+/// What is wrong with the configuration, an address or the cluster's.
+pub async fn run(args: &NotifyArgs) -> anyhow::Result<()> {
+    telemetry::init(&args.log)?;
+    let config = read(&args.config)?;
+    let shutdown = CancellationToken::new();
+    tokio::spawn(shutdown::end_on_signals(shutdown.clone()));
+    let client = Client::try_from(args.cluster.kube_config().await?)?;
+    let (health, counts) = (Health::new(HealthLimits::default()), Counts::new()?);
+    let pages = [
+        (args.health_addr, Pages::Health(health.clone())),
+        (args.metrics_addr, Pages::Registry(counts.registry())),
+    ];
+    let mut servers = JoinSet::new();
+    for (address, pages) in pages {
+        let (_, server) = http::serve(address, http::Limits::default(), pages, shutdown.clone()).await?;
+        servers.spawn(server);
+    }
+    for receiver in &config.receivers {
+        tracing::info!(receiver = receiver.name, "telling a receiver");
+    }
+    let limits = Limits { queue: args.queue.into(), keep: args.keep, request: args.timeout };
+    let couriers = Couriers::start(config, limits, &counts, &shutdown).map_err(anyhow::Error::msg)?;
+    let apps = match args.namespace.as_ref().and_then(Optional::get) {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let watching = follow(apps, &health, |transition| couriers.tell(&transition));
+    shutdown.run_until_cancelled(watching).await;
+    // Nothing is detected any more. What is being sent now is sent to its end.
+    shutdown.cancel();
+    couriers.end().await;
+    while let Some(ended) = servers.join_next().await {
+        ended.context("an HTTP server panicked")?;
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> anyhow::Result<Config> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("can't read --config {}: mount the Secret that holds it", path.display()))?;
+    let config = Config::parse(&text);
+    config.map_err(|words| anyhow::anyhow!("--config {} can't be used: {words}", path.display()))
+}
+
+/// Follows every version of every app, for ever; a watch that fails is started again.
+async fn follow(apps: Api<Careful<BlueGreenApp>>, health: &Arc<Health>, tell: impl Fn(Transition)) {
+    let kind = BlueGreenApp::kind(&());
+    let mut memory = Memory::default();
+    let events = watcher(apps, watcher::Config::default().page_size(PAGE)).default_backoff();
+    let mut events = std::pin::pin!(events);
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => {
+                health.watch_worked(&kind);
+                let is_complete = matches!(event, Event::InitDone);
+                take(&mut memory, event).into_iter().for_each(&tell);
+                if is_complete {
+                    tracing::info!(apps = memory.len(), "watching; what happens from now on is told");
+                    health.set_ready();
+                }
+            }
+            Err(error) => {
+                health.watch_failed(&kind);
+                tracing::warn!("watching BlueGreenApps failed; trying again: {}", telemetry::brief(&error));
+            }
+        }
+    }
+}
+
+/// What an event of the watch tells.
+fn take(memory: &mut Memory, event: Event<Careful<BlueGreenApp>>) -> Vec<Transition> {
+    match event {
+        Event::Init => memory.list_begins(),
+        Event::InitDone => memory.list_ends(),
+        Event::Delete(Careful(Ok(app))) => memory.forget(&app),
+        Event::Delete(Careful(Err(_))) => {}
+        Event::InitApply(Careful(Ok(app))) | Event::Apply(Careful(Ok(app))) => return memory.see(app),
+        Event::InitApply(Careful(Err(hidden))) | Event::Apply(Careful(Err(hidden))) => {
+            memory.see_unreadable(hidden.metadata.namespace.as_deref(), hidden.metadata.name.as_deref());
+        }
+    }
+    Vec::new()
+}
