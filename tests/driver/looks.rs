@@ -176,7 +176,7 @@ async fn several_slices_are_read_until_they_are_of_one_moment() {
         }
         controllers.step();
     };
-    tokio::join!(rig.pass(), changes);
+    tokio::join!(biased; changes, rig.pass());
     let log = rig.server.log();
     let told = log.iter().position(|logged| logged.request.writes_status());
     let all = log.iter().position(|logged| logged.request.is(Verb::List, Kind::Slice, ""));
