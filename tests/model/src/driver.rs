@@ -182,17 +182,6 @@ fn is_told(ask: Ask) -> bool {
     }
 }
 
-/// Goes on from what the writes were answered. `None`: it wants to read.
-pub(crate) fn go_on(
-    world: &World,
-    k: usize,
-    bounds: &Bounds,
-    guards: &Guards,
-) -> Option<(World, Option<Broken>)> {
-    let (next, _, broken) = make_plan(world, k, How::Answered, bounds, guards);
-    Some((next?, broken))
-}
-
 /// The pass does not go on with what it had read.
 pub(crate) fn reads_again(world: &World, k: usize, guards: &Guards) -> World {
     let mut next = *world;

@@ -220,18 +220,7 @@ fn controller_steps(
             let (next, _, broken) = driver::make_plan(world, k, How::Whole, bounds, guards);
             // A proven read of everything is enough for whatever it leads to.
             let next = next.unwrap_or(*world);
-            if let Some(next) = driver::report_only(&next, k) {
-                push(Step::Plan(k), next, None, true);
-            }
-            push(Step::Plan(k), next, broken, true);
-            // After a write of unknown result the pass reads once more, and reports alone.
-            let is_free = controller.attempt > 0;
-            if is_free || world.faults > 0 {
-                for mut next in driver::reports_instead(world, k, How::Whole, bounds, guards) {
-                    next.faults -= u8::from(!is_free);
-                    push(Step::Plan(k), next, None, false);
-                }
-            }
+            planned((world, next, broken), k, How::Whole, (bounds, guards), push);
         }
         Mode::Confirming(to) => {
             for object in Object::ALL.into_iter().filter(|object| controller.fresh & object.bit() == 0) {
@@ -246,18 +235,8 @@ fn controller_steps(
             push(Step::Plan(k), next, broken, true);
         }
         Mode::Answered => {
-            if let Some((next, broken)) = driver::go_on(world, k, bounds, guards) {
-                if let Some(next) = driver::report_only(&next, k) {
-                    push(Step::Plan(k), next, None, true);
-                }
-                push(Step::Plan(k), next, broken, true);
-                let is_free = controller.attempt > 0;
-                if is_free || world.faults > 0 {
-                    for mut next in driver::reports_instead(world, k, How::Answered, bounds, guards) {
-                        next.faults -= u8::from(!is_free);
-                        push(Step::Plan(k), next, None, false);
-                    }
-                }
+            if let (Some(next), _, broken) = driver::make_plan(world, k, How::Answered, bounds, guards) {
+                planned((world, next, broken), k, How::Answered, (bounds, guards), push);
             }
             push(Step::ReadAgain(k), driver::reads_again(world, k, guards), None, true);
         }
@@ -296,6 +275,28 @@ fn controller_steps(
             }
             driver::start(&mut next.controllers[k], next.epoch, &world.objects, guards);
             push(Step::Crash(k, survive), next, None, false);
+        }
+    }
+}
+
+/// What may follow once a controller has planned: all of it, its report alone, or a report in its place.
+fn planned(
+    (world, next, broken): (&World, World, Option<Broken>),
+    k: usize,
+    how: How,
+    (bounds, guards): (&Bounds, &Guards),
+    push: &mut impl FnMut(Step, World, Option<Broken>, bool),
+) {
+    if let Some(next) = driver::report_only(&next, k) {
+        push(Step::Plan(k), next, None, true);
+    }
+    push(Step::Plan(k), next, broken, true);
+    // After a write of unknown result the pass reads once more, and reports alone.
+    let is_free = world.controllers[k].attempt > 0;
+    if is_free || world.faults > 0 {
+        for mut next in driver::reports_instead(world, k, how, bounds, guards) {
+            next.faults -= u8::from(!is_free);
+            push(Step::Plan(k), next, None, false);
         }
     }
 }

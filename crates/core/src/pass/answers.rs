@@ -311,25 +311,7 @@ fn is_told_by_its_answer(action: &Action) -> bool {
 /// May this action follow without another read? Each such action names the very object that it writes, and nothing that moves
 /// traffic or ends pods of a color that may serve is among them.
 fn may_rest_on_answers(action: &Action) -> bool {
-    match action {
-        Action::CreateService
-        | Action::UpdateService
-        | Action::ApplyColorService(_)
-        | Action::StoreRevision { .. }
-        | Action::RecoverRevision { .. }
-        | Action::CreateDeployment { .. }
-        | Action::EditDeployment { .. }
-        | Action::DropRevision { .. }
-        | Action::ApplyPreview(_) => true,
-        Action::Restore { .. }
-        | Action::Promote { .. }
-        | Action::Fence { .. }
-        | Action::Switch { .. }
-        | Action::RunCheck { .. }
-        | Action::DropJob { .. }
-        | Action::RemoveColor(_)
-        | Action::RemovePreview => false,
-    }
+    is_told_by_its_answer(action) && !matches!(action, Action::Promote { .. } | Action::Switch { .. })
 }
 
 fn is_fence(action: &Action) -> bool {
