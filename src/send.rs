@@ -73,7 +73,7 @@ impl Writer {
             let body = serde_json::to_vec(app).map_err(kube::Error::SerdeError)?;
             let request =
                 kube::core::Request::new(url).replace_subresource("status", &app.name_any(), &params, body);
-            version = answer::version(&self.text(request).await?);
+            version = answer::version(&self.text(request).await?).map_err(kube::Error::SerdeError)?;
             Ok(())
         };
         let outcome = self.guarded("status", "the status", request).await;

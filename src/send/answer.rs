@@ -39,8 +39,8 @@ pub(super) fn deleted(object: Object) -> Option<Written> {
 }
 
 /// The resourceVersion of an object.
-pub(super) fn version(answer: &str) -> Option<String> {
-    serde_json::from_str::<Stamped>(answer).ok()?.metadata.resource_version
+pub(super) fn version(answer: &str) -> serde_json::Result<Option<String>> {
+    serde_json::from_str::<Stamped>(answer).map(|object| object.metadata.resource_version)
 }
 
 fn read<K>(answer: &str) -> Option<Arc<K>>
@@ -62,4 +62,48 @@ struct Stamped {
 #[serde(rename_all = "camelCase")]
 struct Stamp {
     resource_version: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use bluegreen_api::Color;
+
+    use super::*;
+
+    const DEPLOYMENT: Object = Object::Deployment(Color::Green);
+
+    #[test]
+    fn an_answer_holds_the_object_as_it_was_stored() {
+        let answer = r#"{"metadata": {"name": "hello-green", "resourceVersion": "7"}}"#;
+        let Some(Written::Deployment(Color::Green, stored)) = stored(DEPLOYMENT, answer) else {
+            panic!("nothing is told")
+        };
+        assert_eq!(stored.metadata.resource_version.as_deref(), Some("7"));
+        assert_eq!(version(answer).unwrap().as_deref(), Some("7"));
+    }
+
+    /// What is told then would be taken for the object.
+    #[test]
+    fn an_answer_that_is_no_stored_object_tells_nothing() {
+        for answer in [
+            "",
+            "null",
+            r#"{"metadata": {"name": "hello-green"}}"#,
+            r#"{"metadata": {"name": "hello-green", "resourceVersion": "7"}, "spec": 5}"#,
+        ] {
+            assert!(stored(DEPLOYMENT, answer).is_none(), "{answer}");
+        }
+        assert!(version("").is_err(), "the next status must not be written without a version");
+    }
+
+    #[test]
+    fn only_the_deletion_of_a_revision_is_over_with_its_answer() {
+        let revision = Object::Revision { color: Color::Green, number: 2 };
+        assert!(matches!(deleted(revision), Some(Written::NoRevision { color: Color::Green, number: 2 })));
+        for object in
+            [Object::Service, Object::ColorService(Color::Blue), Object::Preview, DEPLOYMENT, Object::Job]
+        {
+            assert!(deleted(object).is_none(), "{object:?}");
+        }
+    }
 }
