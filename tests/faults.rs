@@ -5,8 +5,8 @@
 //! the rehearsal's, what was made and deleted on the way included, and the guard of `tests/e2e` must have seen no
 //! promise broken at any instant.
 //!
-//! `FULL=1` plays all plans, `CASE=words` those whose names contain the words; otherwise it is a sample with each flow
-//! and each trouble. `SEED=n` draws another sample, and other random instants. `PARALLEL=n` plans are played side by
+//! `FULL=1` plays all plans, `CASE=words` those whose names contain the words (`CASE='words|others'`: these or those);
+//! otherwise it is a sample with each flow and each trouble. `SEED=n` draws another sample, and other random instants. `PARALLEL=n` plans are played side by
 //! side. `RESUME=1` leaves out what passed in the runs before with the same seed, and adds to their figures.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
@@ -135,7 +135,8 @@ fn chosen(rehearsed: &[Rehearsed], seed: u64) -> Vec<Plan<'_>> {
         plans.extend(troubles.into_iter().map(plan));
     }
     if let Some(words) = words {
-        plans.retain(|plan| plan.to_string().contains(&words));
+        let words: Vec<&str> = words.split('|').collect();
+        plans.retain(|plan| words.iter().any(|words| plan.to_string().contains(words)));
     }
     // A run that is cut off has tried some of everything.
     plans.sort_by_cached_key(|_| random.draw());

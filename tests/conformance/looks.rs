@@ -266,18 +266,12 @@ pub fn looks(reader: &mut Reader, log: &[Record], starts: &[usize], statuses: St
             continue;
         }
         let resource = record.request.resource.as_str();
-        if is_by_name(record) && matches!(resource, "replicasets" | "controllerrevisions") {
-            // They wait for their turn, the first for the pods to tell which: all else may have been read by then.
-            if let Some(look) = current.as_mut().filter(|look| look.process == process) {
-                look.proved |= resource == "replicasets";
-                look.span.1 = look.span.1.max(record.ended.unwrap_or(Duration::MAX));
-            }
-            continue;
-        }
+        // Only a look by name asks for these by name. They wait for their turn: all else may have been read by then, or nothing.
+        let is_late = is_by_name(record) && matches!(resource, "replicasets" | "controllerrevisions");
         let done = |look: &Look| {
             let again = part(&reader.name, record).is_some_and(|part| look.reads.contains_key(&part));
             // All reads of a look are sent together.
-            let over = look.is_whole() && look.span.1 < record.at;
+            let over = look.is_whole() && look.span.1 < record.at && !(is_late && look.confirms.is_some());
             look.process != process || again || over || !look.sent.is_empty()
         };
         if current.as_ref().is_none_or(done) {
@@ -314,7 +308,8 @@ fn stamp_once(sent: &mut Vec<Sent>) {
         match first.fate {
             // The second one was refused for that, and the operator reads again, as after a stamp that succeeded.
             Fate::Committed(_) => first.heard = again.heard,
-            _ => *first = Sent { on_status: false, ..again },
+            // One stamp, from the first try to the second answer: it follows from no answer in between.
+            _ => *first = Sent { on_status: false, span: (first.span.0, again.span.1), ..again },
         }
     }
 }
