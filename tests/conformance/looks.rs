@@ -215,6 +215,17 @@ impl Look {
         reads.join(", ")
     }
 
+    /// Takes the first of what seems to have followed from answers for a part of what was sent before: on a busy machine the
+    /// first of several requests may be answered when the last is sent. False if there is none.
+    pub fn join(&mut self) -> bool {
+        if self.follow.is_empty() {
+            return false;
+        }
+        let next = self.follow.remove(0);
+        self.sent.extend(next);
+        true
+    }
+
     /// Takes out of what was sent what followed from answers alone.
     fn split(&mut self) {
         let mut rounds: Vec<Vec<Sent>> = vec![Vec::new()];

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use bluegreen_api::Color;
 use bluegreen_model::objects::App;
-use bluegreen_model::replay::Seen;
+use bluegreen_model::replay::{Event, Seen};
 use bluegreen_model::steps::{Edit, change_spec, edits};
 use bluegreen_model::{Bounds, Idle, Scope};
 use bluegreen_proxy::{Answer, Effect, Proxy, Random, Request, Rule as ProxyRule, Verb};
@@ -17,9 +17,9 @@ use crate::e2e::harness::guard::{self, Rule};
 use crate::e2e::harness::operator::Operator;
 use crate::e2e::harness::setup::LEASE;
 use crate::e2e::harness::{Kind, Sandbox, World};
-use crate::looks::{self, WRITE_TIMEOUT};
+use crate::looks::{self, Look, WRITE_TIMEOUT};
 use crate::read::{Reader, SHARED};
-use crate::trace;
+use crate::trace::{self, Change};
 
 /// How long anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -37,11 +37,27 @@ pub struct Life {
     pub name: String,
     pub bounds: Bounds,
     pub run: Vec<Seen>,
+    /// What that was told from.
+    changes: Vec<Change>,
+    looks: Vec<Look>,
     /// What the operator asked about it, as the proxy heard it.
     pub requests: String,
     pub edits: usize,
     pub crashes: usize,
     pub troubles: usize,
+}
+
+impl Life {
+    /// Tells it anew, if the look that led to what was seen there can also be read otherwise. False if it can't.
+    pub fn tell_otherwise(&mut self, at: usize) -> Result<bool> {
+        let begins = |seen: &&Seen| matches!(seen.event, Event::Begin(_) | Event::Confirm(..));
+        let look = self.run.iter().take(at + 1).filter(begins).count().checked_sub(1);
+        let is_other = look.and_then(|look| self.looks.get_mut(look)).is_some_and(Look::join);
+        if is_other {
+            self.run = trace::tell(&self.changes, &self.looks)?;
+        }
+        Ok(is_other)
+    }
 }
 
 /// An operator behind a proxy, and the apps that live there one after the other.
@@ -87,15 +103,16 @@ impl Place {
         }
         life.end(self).await?;
         let Player { edits, crashes, troubles, .. } = life;
-        let run = self.told(&name, events)?;
+        let (changes, looks) = self.recorded(&name, events)?;
+        let run = trace::tell(&changes, &looks)?;
         let requests = self.asked(&name);
         self.sandbox.delete(Kind::App, &name).await?;
         let bounds = Bounds { idle, scope: Scope::All, narrow: true, ..Bounds::default() };
-        Ok(Life { seed, name, bounds, run, requests, edits, crashes, troubles })
+        Ok(Life { seed, name, bounds, run, changes, looks, requests, edits, crashes, troubles })
     }
 
-    /// The same for the model. `from`: what was recorded before is about other apps.
-    fn told(&self, name: &str, from: usize) -> Result<Vec<Seen>> {
+    /// What changed, and what the operator read and sent. `from`: what was recorded before is about other apps.
+    fn recorded(&self, name: &str, from: usize) -> Result<(Vec<Change>, Vec<Look>)> {
         let events = self.sandbox.events();
         let events = events.get(from..).unwrap_or_default();
         let first = events.iter().find(|event| event.kind == Kind::App && event.name == name);
@@ -108,7 +125,7 @@ impl Place {
         let looks = looks::looks(&mut reader, &log, &self.starts, &status_at)?;
         let foreign = self.sandbox.foreign();
         let changes = trace::changes(&reader, events, |version| foreign.contains(&version))?;
-        trace::tell(&changes, &looks)
+        Ok((changes, looks))
     }
 
     /// The requests about an app, and where another process began.

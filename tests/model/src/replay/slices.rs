@@ -22,25 +22,29 @@ pub(super) struct Slices {
     pub own: PerColor<u8>,
 }
 
-/// The same read, with the counts that the live color's Deployment may have in the middle of a roll-out: the model's pods come
-/// all at once, and `status.desiredHealthy` remembers the most that were available.
-fn rolling(world: &World, k: usize, guards: &Guards) -> Vec<World> {
-    let controller = &world.controllers[k];
-    let live = facts::routing(&controller.view, facts::token(controller), guards).live();
-    let Live::Selected(color) = live else { return Vec::new() };
-    let Some(deployment) = *controller.view.deployments.get(color) else { return Vec::new() };
-    if deployment.observed && deployment.current && deployment.have == deployment.replicas {
-        return Vec::new();
-    }
-    let between = (1..=deployment.replicas).filter(|&count| count != deployment.have);
-    let with = |count| {
-        let mut world = *world;
-        if let Some(deployment) = world.controllers[k].view.deployments.get_mut(color) {
-            deployment.have = count;
+/// The same read, with the counts that a Deployment may have in the middle of a roll-out: the model's pods come all at once.
+/// `status.desiredHealthy` remembers the most that were available of the live color, and a target is large enough with as many
+/// pods as the live color has.
+fn rolling(world: &World, k: usize) -> Vec<World> {
+    let mut seen = vec![*world];
+    for color in Color::ALL {
+        let Some(deployment) = *world.controllers[k].view.deployments.get(color) else { continue };
+        if deployment.observed && deployment.current && deployment.have == deployment.replicas {
+            continue;
         }
-        world
-    };
-    between.map(with).collect()
+        let with = |world: &World, count| {
+            let mut world = *world;
+            if let Some(deployment) = world.controllers[k].view.deployments.get_mut(color) {
+                deployment.have = count;
+            }
+            world
+        };
+        let between = (1..=deployment.replicas).filter(|&count| count != deployment.have);
+        let more: Vec<World> =
+            between.flat_map(|count| seen.iter().map(move |world| with(world, count))).collect();
+        seen.extend(more);
+    }
+    seen.split_off(1)
 }
 
 impl Slices {
@@ -71,7 +75,7 @@ impl Slices {
         }
         let mut seen = if counted == world { vec![world] } else { vec![world, counted] };
         for index in 0..seen.len() {
-            let counts = rolling(&seen[index], k, guards);
+            let counts = rolling(&seen[index], k);
             seen.extend(counts);
         }
         seen
