@@ -80,8 +80,8 @@ autoscaler-test: ## Real HPA, KEDA and VPA change an app that is switched all th
 	@make/autoscaler-test
 
 .PHONY: faults
-faults: preflight ## Every trouble at every write of every flow, on the real API server (RESUME=1 goes on; `make test` runs a sample)
-	FULL=1 PARALLEL=$(or $(PARALLEL),12) $(CARGO) test --locked -p bluegreen-suites --test faults -- --nocapture
+faults: preflight ## Every trouble at every write of every flow, on the real API server; kept by flow in docs/faults.jsonl (RESUME=1 goes on; `make test` runs a sample)
+	FULL=1 KEEP=1 PARALLEL=$(or $(PARALLEL),12) $(CARGO) test --locked -p bluegreen-suites --test faults -- --nocapture
 
 .PHONY: hostile
 hostile: preflight ## Thousands of sequences of mad edits, on the real API server (`make test` runs a sample)

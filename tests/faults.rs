@@ -8,6 +8,9 @@
 //! `FULL=1` plays all plans, `CASE=words` those whose names contain the words (`CASE='words|others'`: these or those);
 //! otherwise it is a sample with each flow and each trouble. `SEED=n` draws another sample, and other random instants. `PARALLEL=n` plans are played side by
 //! side. `RESUME=1` leaves out what passed in the runs before with the same seed, and adds to their figures.
+//!
+//! `KEEP=1` writes what each flow gave to `docs/faults.jsonl` as soon as the last of its plans has passed, and leaves out
+//! the flows that were played with this very code.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -24,6 +27,8 @@ mod end;
 mod fault;
 #[path = "faults/flow.rs"]
 mod flow;
+#[path = "faults/kept.rs"]
+mod kept;
 #[path = "faults/ledger.rs"]
 mod ledger;
 #[path = "faults/plan.rs"]
@@ -41,6 +46,7 @@ use blur::Blur;
 use end::End;
 use fault::{Fault, Write};
 use flow::Flow;
+use kept::Kept;
 use ledger::Ledger;
 use plan::{Moment, Plan, Ran, Trouble};
 use stage::{PACE, Stage};
@@ -56,13 +62,16 @@ struct Rehearsed {
     flow: Flow,
     writes: Vec<Write>,
     end: End,
+    /// All that may befall it.
+    troubles: Vec<Trouble>,
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn does_every_flow_end_as_if_nothing_had_befallen_the_operator() -> Result<()> {
     let seed = number("SEED").unwrap_or(1);
     let parallel = usize::try_from(number("PARALLEL").unwrap_or(8))?;
-    let rehearsed = rehearse_all(parallel).await?;
+    let keeps = if is_set("KEEP") { Some(kept::code()?) } else { None };
+    let rehearsed = rehearse_all(parallel, seed, keeps.as_deref()).await?;
     let plans = chosen(&rehearsed, seed);
     let mut ledger = Ledger::open(seed, plans.iter().map(ToString::to_string).collect())?;
     let due: Vec<_> = plans.into_iter().filter(|plan| ledger.is_due(&plan.to_string())).collect();
@@ -78,11 +87,18 @@ async fn does_every_flow_end_as_if_nothing_had_befallen_the_operator() -> Result
         .map(async |plan| {
             let start = Instant::now();
             let result = plan.run().await.with_context(|| plan.to_string());
-            (plan.to_string(), start.elapsed(), result)
+            (plan, start.elapsed(), result)
         })
         .buffer_unordered(parallel);
-    while let Some((name, took, result)) = results.next().await {
-        ledger.note(&name, took, result.map(|Ran { struck }| struck))?;
+    while let Some((plan, took, result)) = results.next().await {
+        ledger.note(&plan.to_string(), took, result.map(|Ran { struck }| struck))?;
+        let of_flow = rehearsed.iter().find(|of| of.flow.name == plan.flow.name);
+        if let (Some(code), Some(Rehearsed { flow, writes, troubles, .. })) = (&keeps, of_flow)
+            && let Some(missed) = ledger.missed_of(&format!("{}: ", flow.name), troubles.len())
+        {
+            let (flow, writes, code) = (flow.name.to_owned(), writes.len(), code.clone());
+            kept::keep(Kept { flow, writes, plans: troubles.len(), missed, code })?;
+        }
     }
     drop(results);
     println!("{}, in {:.0} s of this run", ledger.summary(), start.elapsed().as_secs_f64());
@@ -90,14 +106,20 @@ async fn does_every_flow_end_as_if_nothing_had_befallen_the_operator() -> Result
     Ok(())
 }
 
+fn is_set(name: &str) -> bool {
+    std::env::var(name).is_ok_and(|value| !value.is_empty())
+}
+
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Each flow without a trouble.
-async fn rehearse_all(parallel: usize) -> Result<Vec<Rehearsed>> {
-    let all: Vec<_> = futures::stream::iter(flow::all())
-        .map(async |flow| rehearse(&flow).await.with_context(|| format!("rehearsal of {}", flow.name)))
+/// Each flow without a trouble. `code`: but for those that were played with this code.
+async fn rehearse_all(parallel: usize, seed: u64, code: Option<&str>) -> Result<Vec<Rehearsed>> {
+    let kept = if code.is_some() { kept::read()? } else { Vec::new() };
+    let is_due = |flow: &Flow| !kept.iter().any(|kept| kept.flow == flow.name && Some(&*kept.code) == code);
+    let all: Vec<_> = futures::stream::iter(flow::all().into_iter().filter(is_due))
+        .map(async |flow| rehearse(&flow, seed).await.with_context(|| format!("rehearsal of {}", flow.name)))
         .buffered(parallel)
         .try_collect()
         .await?;
@@ -107,30 +129,31 @@ async fn rehearse_all(parallel: usize) -> Result<Vec<Rehearsed>> {
     Ok(all)
 }
 
-async fn rehearse(flow: &Flow) -> Result<Rehearsed> {
+async fn rehearse(flow: &Flow, seed: u64) -> Result<Rehearsed> {
     let stage = Stage::set(flow, PACE).await?;
     let before = stage.proxy.log().len();
     plan::drive(&stage, flow, std::future::pending()).await?;
     let records = stage.proxy.log().since(before);
     let changes = records.iter().filter(|record| record.request.is_change());
-    let writes = (0..)
+    let writes: Vec<_> = (0..)
         .zip(changes)
         .map(|(number, record)| Write { number, words: record.request.to_string() })
         .collect();
     let end = End::of(&stage.sandbox, flow);
     stage.sandbox.finish().await?;
-    Ok(Rehearsed { flow: flow.clone(), writes, end })
+    let troubles = troubles(flow, &writes, seed);
+    Ok(Rehearsed { flow: flow.clone(), writes, end, troubles })
 }
 
 /// All plans, or those asked for, or a sample.
 fn chosen(rehearsed: &[Rehearsed], seed: u64) -> Vec<Plan<'_>> {
     let words = std::env::var("CASE").ok().filter(|words| !words.is_empty());
-    let full = std::env::var("FULL").is_ok_and(|full| !full.is_empty());
+    let all = is_set("FULL") || words.is_some();
     let mut random = Random::new(seed);
     let mut plans: Vec<Plan> = Vec::new();
     for (index, of_flow) in rehearsed.iter().enumerate() {
-        let troubles = troubles(of_flow, &mut random);
-        let troubles = if full || words.is_some() { troubles } else { sample(troubles, index, &mut random) };
+        let troubles = of_flow.troubles.clone();
+        let troubles = if all { troubles } else { sample(troubles, index, &mut random) };
         let plan = |trouble| Plan { flow: &of_flow.flow, wanted: &of_flow.end, trouble, seed };
         plans.extend(troubles.into_iter().map(plan));
     }
@@ -138,15 +161,19 @@ fn chosen(rehearsed: &[Rehearsed], seed: u64) -> Vec<Plan<'_>> {
         let words: Vec<&str> = words.split('|').collect();
         plans.retain(|plan| words.iter().any(|words| plan.to_string().contains(words)));
     }
-    // A run that is cut off has tried some of everything.
-    plans.sort_by_cached_key(|_| random.draw());
+    // A run that is cut off has tried some of everything, or has played some flows to their end.
+    plans.sort_by_cached_key(|plan| {
+        let flow = rehearsed.iter().position(|of| of.flow.name == plan.flow.name);
+        (flow.filter(|_| is_set("KEEP")), random.draw())
+    });
     plans
 }
 
-/// Every trouble of a flow.
-fn troubles(of: &Rehearsed, random: &mut Random) -> Vec<Trouble> {
+/// Every trouble of a flow that makes these writes.
+fn troubles(flow: &Flow, writes: &[Write], seed: u64) -> Vec<Trouble> {
+    let mut random = Random::new(seed);
     let at_each =
-        |trouble: &dyn Fn(Write) -> Trouble| of.writes.iter().cloned().map(trouble).collect::<Vec<_>>();
+        |trouble: &dyn Fn(Write) -> Trouble| writes.iter().cloned().map(trouble).collect::<Vec<_>>();
     let mut all = Vec::new();
     for fault in Fault::ALL {
         all.extend(at_each(&|write| Trouble::Fault(fault, write)));
@@ -157,7 +184,7 @@ fn troubles(of: &Rehearsed, random: &mut Random) -> Vec<Trouble> {
     }
     // The operator of an unobserved flow is frozen by the flow itself at first.
     all.extend((0..INSTANTS).map(|_| Trouble::Deposed(Moment::After(random.below(1_500)))));
-    if REBORN.contains(&of.flow.name) {
+    if REBORN.contains(&flow.name) {
         all.extend(at_each(&Trouble::Reborn));
     }
     all

@@ -6,6 +6,7 @@ mod accounted;
 mod blocks;
 mod chart;
 mod concepts;
+mod faults;
 mod generated;
 mod manifests;
 mod named_tests;

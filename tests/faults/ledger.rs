@@ -52,6 +52,15 @@ impl Ledger {
         self.plans.get(name).is_some_and(Option::is_none)
     }
 
+    /// If all the plans whose names begin so have passed, and there are so many: how many missed their turn.
+    pub fn missed_of(&self, beginning: &str, plans: usize) -> Option<usize> {
+        let of_flow =
+            || self.plans.iter().filter(|(name, _)| name.starts_with(beginning)).map(|(_, entry)| *entry);
+        let passed = of_flow().filter(|entry| matches!(entry, Some(Entry::Passed | Entry::Missed))).count();
+        (passed == plans && of_flow().count() == plans)
+            .then(|| of_flow().filter(|entry| *entry == Some(Entry::Missed)).count())
+    }
+
     pub fn total(&self) -> usize {
         self.plans.len()
     }

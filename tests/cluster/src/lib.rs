@@ -11,6 +11,7 @@ mod audit;
 pub mod autoscalers;
 mod cgroup;
 mod cluster;
+mod code;
 mod command;
 mod containerd;
 mod control_plane;
@@ -38,6 +39,7 @@ pub mod versions;
 
 pub use audit::{AuditLog, Entry, Offset};
 pub use cluster::{Cluster, DIR, NODE_ADDRESS, down, down_all};
+pub use code::code;
 pub use command::{asked_to_stop, bash, commands, fed, get, output, patiently, tail};
 pub use dir::{DEFAULT, free_ports, target};
 pub use go::module_folder;

@@ -202,21 +202,9 @@ pub fn sums(entries: &[Entry]) -> BTreeMap<(String, String), Entry> {
     sums
 }
 
-/// The last commit that changed what is measured, with `-dirty` where a file differs from it.
+/// The commit of what is measured.
 pub fn commit() -> Result<String> {
-    let git = |arguments: &[&str]| -> Result<String> {
-        let output = Command::new("git")
-            .args(arguments)
-            .arg("--")
-            .args(MEASURED)
-            .output()
-            .context("cannot run git")?;
-        ensure!(output.status.success(), "git: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let commit = git(&["log", "-1", "--format=%h", "--abbrev=12"])?;
-    let dirty = !git(&["status", "--porcelain"])?.is_empty();
-    Ok(if dirty { commit + "-dirty" } else { commit })
+    bluegreen_cluster::code(&MEASURED)
 }
 
 #[cfg(test)]

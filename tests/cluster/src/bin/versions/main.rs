@@ -101,18 +101,17 @@ fn versions(names: &str) -> Result<Vec<&'static Version>> {
     names.split_whitespace().map(named).collect()
 }
 
-/// The last commit that changed what is run: no documents, and nothing beside the suites. Marked if there are edits beyond it.
+/// The commit of what is run: no documents, and nothing beside the suites.
 fn code() -> Result<String> {
-    let git = |arguments: &[&str]| -> Result<String> {
-        let paths =
-            [".", ":!docs", ":!*.md", ":!make", ":!Makefile", ":!tests/install", ":!tests/cluster/src/bin"];
-        let output =
-            Command::new("git").current_dir(root()).args(arguments).arg("--").args(paths).output()?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
-    };
-    let edited = !git(&["status", "--porcelain"])?.is_empty();
-    Ok(git(&["log", "-1", "--format=%h"])? + if edited { "-dirty" } else { "" })
+    bluegreen_cluster::code(&[
+        ".",
+        ":!docs",
+        ":!*.md",
+        ":!make",
+        ":!Makefile",
+        ":!tests/install",
+        ":!tests/cluster/src/bin",
+    ])
 }
 
 /// One suite on one version.
