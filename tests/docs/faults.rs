@@ -22,13 +22,8 @@ fn is_each_flow_that_was_played_in_the_table_with_its_code() {
         let text = |name: &str| of[name].as_str().unwrap();
         let (writes, plans, missed) = (number("writes"), number("plans"), number("missed"));
         assert!(missed < plans && plans > writes, "{line}");
-        writeln!(
-            table,
-            "| {} | {writes} | {plans} | {missed} | 0 | 0 | `{}` |",
-            text("flow"),
-            text("code")
-        )
-        .unwrap();
+        writeln!(table, "| {} | {writes} | {plans} | {missed} | 0 | 0 | `{}` |", text("flow"), text("code"))
+            .unwrap();
     }
     let safety = document("safety.md");
     let (before, rest) = safety.split_once(BEGIN).unwrap();

@@ -157,4 +157,12 @@ fn is_an_old_color_noticed_that_was_touched_while_the_new_one_is_watched() {
     history.edit(20, json!({"blue": null}));
     history.add(60, Kind::Deployment, "hello-blue", deployment(0, 0, "v1"));
     assert_eq!(history.broken(), []);
+    // After the first activation there is nothing to go back to.
+    let mut history = History::serving();
+    let mut entry = verdict("After", "Running");
+    (entry["color"], entry["revision"]) = (json!("blue"), json!(1));
+    history.edit(2, json!({"checks": [check("After")]}));
+    history.report(3, json!({"checks": [entry], "blue": {"unprovenRevision": 1}}));
+    history.add(60, Kind::Deployment, "hello-green", deployment(0, 0, "v2"));
+    assert_eq!(history.broken(), []);
 }

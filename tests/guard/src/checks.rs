@@ -38,6 +38,8 @@ pub(crate) struct Wishes {
     served: BTreeSet<Version>,
     /// The color that serves.
     live: Option<Color>,
+    /// Another color has served before it.
+    has_switched: bool,
     /// The checks of the last spec.
     checks: Vec<Check>,
     /// What the status said of checks last.
@@ -90,6 +92,7 @@ impl Wishes {
 
     /// This revision of a color serves from now on.
     pub(crate) fn serves(&mut self, color: Color, revision: Option<&str>) {
+        self.has_switched |= self.live == Some(color.other());
         self.live = Some(color);
         self.served.extend(revision.map(|revision| (color.as_str(), revision.to_owned())));
     }
@@ -130,7 +133,8 @@ impl Wishes {
 
     /// Is the color that serves watched by a check without a verdict, so that the other one is kept for a switch back?
     pub(crate) fn is_watched(&self, at: Instant, live: Color, status: &Value) -> bool {
-        if status[live.as_str()]["unprovenRevision"].is_null() {
+        // After the first activation there is nothing to go back to: a check only reports.
+        if !self.has_switched || status[live.as_str()]["unprovenRevision"].is_null() {
             return false;
         }
         let is_open =

@@ -4,24 +4,27 @@
 //! and the attempt. Each step makes the operator's memory from that, gives the pass its event, and keeps of the command
 //! what there is to keep. What a pass counts beyond (reads, conflicts, failures) only ends it early, and a pass may end
 //! early in the model at any time.
+//!
+//! `asks` tells the operator's writes as the model's requests, and `decisions` says what a decision must never be.
+
+mod asks;
+mod decisions;
 
 use std::time::Duration;
 
-use bluegreen_api::{Color, PerColor};
+use bluegreen_api::Color;
 use bluegreen_core::apply::Outcome;
 use bluegreen_core::pass::{self, Answer, Basis, Command, Now, Pass, Reading, Reporting};
-use bluegreen_core::plan::{
-    self, Action, Fence, Inventory, Observed, Selection, ServiceWrite, Source, Stage, Write,
-};
 
 use crate::checks;
 use crate::facts;
-use crate::liveness;
-use crate::objects::{Kept, Object, Objects, REVISIONS, Service, Token, nothing, rendering};
+use crate::objects::{Object, Objects, nothing};
 use crate::observer::{Abstract, NOW, Told, clocks, memory};
 use crate::request::{Ask, Request, Why};
-use crate::world::{Clock, Clocks, Controller, Mode, QUEUE, World};
+use crate::world::{Clocks, Controller, Mode, QUEUE, World};
 use crate::{Bounds, Guards};
+use asks::asks;
+use decisions::{broken_by, done_too_early, sleeps_through};
 
 /// A promise that was broken, in words.
 pub type Broken = &'static str;
@@ -436,171 +439,4 @@ pub(crate) fn start(controller: &mut Controller, term: u8, now: &Objects, guards
     if term > 0 && !guards.live_look {
         (controller.view, controller.fresh) = (*now, 127);
     }
-}
-
-/// The requests of an action: the operator's own writes, on the model's objects.
-fn asks(action: &Action, facts: &Observed, seen: &Objects, token: Token) -> Vec<Ask> {
-    let numbers = PerColor::from_fn(|color| {
-        (1_u8..)
-            .take(REVISIONS)
-            .filter(|&number| facts::kept(seen, color, number).is_some())
-            .map(i64::from)
-            .collect::<Vec<_>>()
-    });
-    let served = &seen.app.status.served;
-    let inventory = Inventory {
-        served: PerColor::from_fn(|color| Some(i64::from(*served.get(color))).filter(|number| *number > 0)),
-        stored: PerColor { blue: &numbers.blue, green: &numbers.green },
-    };
-    let writes = plan::writes(action, facts, &inventory).unwrap_or_default();
-    writes.iter().filter_map(|write| ask(write, action, facts, seen, token)).collect()
-}
-
-/// `None` for objects that the model does not know: a color's own Service comes and goes with the color.
-fn ask(write: &Write, action: &Action, facts: &Observed, seen: &Objects, token: Token) -> Option<Ask> {
-    let small = |number: i64| u8::try_from(number).unwrap_or(u8::MAX);
-    let size = |replicas: i32| u8::try_from(replicas).unwrap_or(u8::MAX);
-    Some(match *write {
-        Write::Service(ServiceWrite { create, selects, committed, served }) => {
-            let selects = if selects == Selection::Edited { Selection::Nothing } else { selects };
-            let served = PerColor::from_fn(|color| served.get(color).map_or(0, small));
-            let service = Service { selects, committed, served, token };
-            match action {
-                _ if create => Ask::CreateService(service),
-                Action::Restore { .. } => Ask::PutService(service, Why::Restore),
-                Action::Promote { .. } => Ask::PutService(service, Why::Promote),
-                Action::Switch { .. } => Ask::PutService(service, Why::Switch),
-                _ => return None,
-            }
-        }
-        Write::Revision { color, number, from } => {
-            let kept = match from {
-                Source::Spec => {
-                    let content = rendering(&seen.app, color);
-                    Kept { content, spec: content }
-                }
-                Source::Running => {
-                    let running = (*seen.deployments.get(color))?;
-                    Kept { content: running.content, spec: running.spec }
-                }
-            };
-            Ask::Store(color, small(number), kept)
-        }
-        Write::Deployment { color, number, replicas, create } => {
-            let (number, size) = (small(number), size(replicas));
-            let kept = crate::facts::kept(seen, color, number)?;
-            if create {
-                Ask::CreateDeployment(color, number, kept, size, token)
-            } else {
-                Ask::PutDeployment(color, number, kept, size, token)
-            }
-        }
-        Write::StampService => Ask::StampService(token),
-        Write::StampDeployment(color) => Ask::StampDeployment(color, token),
-        Write::DeleteDeployment(color) => Ask::DeleteDeployment(color),
-        Write::DeleteRevision { color, number } => Ask::Drop(color, small(number)),
-        Write::ColorService { .. }
-        | Write::DeleteColorService(_)
-        | Write::Preview { .. }
-        | Write::DeletePreview => return None,
-        Write::Job { check, attempt } => Ask::RunJob(checks::created(seen, facts, check, attempt)?),
-        Write::DeleteJob(stray) => Ask::DropJob(checks::dropped(seen, facts, stray)?),
-    })
-}
-
-/// What a decision must never be.
-fn broken_by(decision: &Decision, seen: &Objects, world: &World) -> Option<Broken> {
-    let fenced = |facts: &Observed| {
-        let service = facts.service.ours().is_some_and(|s| s.fence == Fence::Mine);
-        service
-            && Color::ALL
-                .iter()
-                .all(|&c| facts.colors.get(c).deployment.ours().is_none_or(|d| d.fence == Fence::Mine))
-    };
-    let live = decision.plan.live.color();
-    for action in &decision.plan.actions {
-        match *action {
-            Action::Switch { .. }
-            | Action::EditDeployment { .. }
-            | Action::Promote { .. }
-            | Action::RemoveColor(_)
-                if !fenced(&decision.facts) =>
-            {
-                return Some("a guarded action was planned without the token on every object");
-            }
-            Action::Promote { color, number }
-                if !seen.app.rolling && number > i64::from(facts::served(seen, color)) =>
-            {
-                return Some("an update in place was planned under the policy Freeze");
-            }
-            // One that is on its way can't be called back: a Job carries no token.
-            Action::RunCheck { .. } if seen.app.paused => {
-                return Some("a Job was planned while the app is paused");
-            }
-            Action::RemoveColor(color) if *seen.app.present.get(color) => {
-                return Some("a color was to be removed whose block is in the spec");
-            }
-            Action::EditDeployment { color, replicas }
-                if live == Some(color) && replicas != i32::from(seen.app.replicas) =>
-            {
-                return Some("the live color was to be given a size that the spec does not ask for");
-            }
-            Action::Switch { to, .. } => {
-                let runs = facts::current(seen, to).and_then(|number| facts::content(seen, to, number));
-                if let Some(broken) = checks::broken_by_decision(seen, to, live, world) {
-                    return Some(broken);
-                }
-                // What it goes back to by itself is what has served.
-                let is_asked = to == seen.app.active;
-                if is_asked && runs.map(|content| content / 2) != Some(*seen.app.tags.get(to)) {
-                    return Some("a switch was planned to something else than the color's block asks for");
-                }
-                let ready = |color: Color| seen.deployments.get(color).map_or(0, |d| d.have);
-                // Nobody promises more pods than the spec asks for, and one pod is more than none.
-                let carry = live.map_or(seen.app.replicas, ready).min(seen.app.replicas).max(1);
-                if ready(to) < carry {
-                    return Some("a switch was planned to fewer pods than carry the traffic now");
-                }
-            }
-            _ => {}
-        }
-    }
-    None
-}
-
-/// To do nothing and to say that all is done is only right when all is done.
-fn done_too_early(decision: &Decision, seen: &Objects, bounds: &Bounds, guards: &Guards) -> Option<Broken> {
-    let done = decision.plan.actions.is_empty() && decision.plan.stage == Stage::Serving;
-    // Without a guard the same lie that the planner was told would show here first, and not what it leads to.
-    (done && *guards == Guards::ALL).then(|| liveness::unconverged(seen, bounds.idle)).flatten()
-}
-
-/// When nothing is done but time alone would change that, the plan must say when to look again.
-fn sleeps_through(
-    decision: &Decision,
-    seen: &Objects,
-    controller: &Controller,
-    clocks: Clocks,
-    bounds: &Bounds,
-    guards: &Guards,
-) -> Option<Broken> {
-    let runs = |clock: Clock| matches!(clock, Clock::Running { .. });
-    if !decision.plan.actions.is_empty() || decision.plan.wake.is_some() {
-        return None;
-    }
-    let later = |clocks: &Clocks, seen: &Objects| {
-        let controller = Controller { clocks: *clocks, ..*controller };
-        let (then, _) = decide(seen, &controller, Basis::Proven, bounds, guards);
-        then.plan.actions != decision.plan.actions || then.plan.stage != decision.plan.stage
-    };
-    let pass = |clock: Clock| if runs(clock) { Clock::Passed } else { clock };
-    let drained = Clocks { color: clocks.color, moved: pass(clocks.moved), cleared: pass(clocks.cleared) };
-    if drained != clocks && later(&drained, seen) {
-        return Some("nothing wakes the controller up when the drain is over");
-    }
-    let mut rested = *seen;
-    rested.app.left_long_ago = PerColor { blue: true, green: true };
-    rested.stored_long_ago = rested.app.left_long_ago;
-    (rested != *seen && later(&clocks, &rested))
-        .then_some("nothing wakes the controller up when the standby timer runs out")
 }
