@@ -37,7 +37,7 @@ mod tools;
 pub mod versions;
 
 pub use audit::{AuditLog, Entry, Offset};
-pub use cluster::{Cluster, DIR, NODE_ADDRESS, down, down_all};
+pub use cluster::{Backup, Cluster, DIR, NODE_ADDRESS, down, down_all};
 pub use command::{asked_to_stop, bash, commands, fed, get, output, patiently, tail};
 pub use dir::{DEFAULT, free_ports, target};
 pub use go::module_folder;
