@@ -1,5 +1,5 @@
-//! What apps do in clusters that most are not: one that is restored from a snapshot under a running operator.
-//! Each test starts a cluster of its own, with simulated nodes.
+//! What apps do in clusters that most are not: one that is restored from a snapshot under a running operator, one with two
+//! address families. Each test starts a cluster of its own, with simulated nodes.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -9,6 +9,7 @@ mod e2e {
     pub mod harness;
 }
 
+mod dual_stack;
 mod restored;
 
 pub use e2e::harness;
