@@ -111,3 +111,39 @@ async fn does_a_variable_of_the_color_come_before_one_of_the_template_that_refer
         .await?;
     sandbox.finish().await
 }
+
+/// `rollme` of a Helm chart: a random value in the template, with each upgrade.
+#[tokio::test]
+async fn is_a_shared_edit_in_the_apply_that_switches_told_where_it_replaces_tested_pods() -> Result<()> {
+    let (sandbox, _operator) = Sandbox::serving("rollme", &app("hello")).await?;
+    let warm = |world: &World| world.condition("hello", "StandbyReady", "True", "Warm");
+    sandbox.until("green is warm, and can be tested", warm).await?;
+    let tested = sandbox.world().pods("hello", Green);
+    assert_eq!(tested.len(), 2);
+    let with = |value: &str, active| {
+        let template = json!({"metadata": {"annotations": {"rollme": value}}});
+        app("hello").with(json!({"active": active, "template": template}))
+    };
+    sandbox.apply(&with("x", Green)).await?;
+    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
+    let serve = sandbox.world().pods("hello", Green);
+    assert!(serve.iter().all(|pod| !tested.contains(pod)), "none of them was tested");
+
+    let events = sandbox.told("TestedPodsReplaced").await?;
+    let told: Vec<_> =
+        events.iter().filter_map(|event| Some((event.type_.as_deref()?, event.note.as_deref()?))).collect();
+    let words = "green was rendered anew as revision 2 with the switch, because a field that both colors share was edited \
+                 (spec.template.metadata.annotations of Deployment hello-green). Its pods of revision 1, which were \
+                 ready, are replaced, and the new ones go live untested. To test them first, set spec.active to blue";
+    assert_eq!(told, [("Warning", words)]);
+    let about = events[0].regarding.clone().unwrap_or_default();
+    assert_eq!((about.kind.as_deref(), about.name.as_deref()), (Some("BlueGreenApp"), Some("hello")));
+
+    // A color that has served goes back to what it ran, whatever comes with the switch.
+    let pods = sandbox.world().pods("hello", Blue);
+    sandbox.apply(&with("y", Blue)).await?;
+    sandbox.until("blue serves", |world| world.serves("hello", Blue)).await?;
+    assert_eq!(sandbox.world().pods("hello", Blue), pods);
+    assert_eq!(sandbox.told("TestedPodsReplaced").await?.len(), 1);
+    sandbox.finish().await
+}

@@ -8,6 +8,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use serde_json::{Value, json};
 
+use crate::harness::record::Event;
 use crate::harness::{Kind, Sandbox, World, app};
 use crate::version;
 
@@ -135,6 +136,60 @@ async fn is_a_field_that_the_api_server_drops_named() -> Result<()> {
         .await?;
     sandbox.edit("hello", json!({"template": null})).await?;
     sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
+    sandbox.finish().await
+}
+
+/// The annotation is not in the spec, and taking it back would replace the live pods once more.
+#[tokio::test]
+async fn is_a_restart_of_the_live_color_by_kubectl_told_and_not_taken_back() -> Result<()> {
+    let (sandbox, _operator) = Sandbox::serving("restarted", &app("hello")).await?;
+    let generation =
+        |world: &World| world.deployment("hello", Blue).and_then(|deployment| deployment.metadata.generation);
+    let since = |world: &World, color| world.status("hello")?.color(color)?.restarted_at.clone();
+    let (pods, was) = (sandbox.world().pods("hello", Blue), generation(&sandbox.world()).context("blue")?);
+    let before = sandbox.events().len();
+    sandbox.kubectl_edits(Kind::Deployment, &["rollout", "restart", "deployment/hello-blue"]).await?;
+    let is_done = |world: &World| {
+        let are_new = world.pods("hello", Blue).iter().all(|pod| !pods.contains(pod));
+        world.serves("hello", Blue)
+            && world.rolled_out("hello", Blue)
+            && are_new
+            && since(world, Blue).is_some()
+    };
+    sandbox.until("its pods are replaced", is_done).await?;
+    sandbox.throughout(Duration::from_secs(3), "it is left at that", is_done).await?;
+    assert_eq!(generation(&sandbox.world()), Some(was + 1), "nobody but kubectl has edited it");
+    let available = |event: &Event| event.object["status"]["availableReplicas"].as_i64();
+    let fewest = sandbox.events()[before..]
+        .iter()
+        .filter(|event| event.kind == Kind::Deployment && event.name == "hello-blue")
+        .filter_map(available)
+        .min();
+    assert_eq!(fewest, Some(2), "as many pods serve as before");
+
+    let events = sandbox.told("Restarted").await?;
+    let notes: Vec<_> = events.iter().filter_map(|event| event.note.as_deref()).collect();
+    assert_eq!(
+        notes,
+        ["blue's Deployment was restarted by hand (kubectl rollout restart, which sets the annotation \
+          kubectl.kubernetes.io/restartedAt of its pods): its pods are replaced in place, and the annotation is kept until \
+          blue's next revision. To have new pods that are ready before they serve, set spec.green.revision to a new \
+          value, and switch to green"]
+    );
+    let about = events[0].regarding.clone().unwrap_or_default();
+    assert_eq!((about.kind.as_deref(), about.name.as_deref()), (Some("BlueGreenApp"), Some("hello")));
+
+    // A switch and its way back replace no pod; the next revision of the color ends it.
+    let pods = sandbox.world().pods("hello", Blue);
+    for color in [Green, Blue, Green] {
+        sandbox.activate("hello", color).await?;
+        sandbox.until(&format!("{color} serves"), |world| world.serves("hello", color)).await?;
+        assert_eq!(sandbox.world().pods("hello", Blue), pods);
+        assert!(since(&sandbox.world(), Blue).is_some());
+    }
+    sandbox.edit("hello", json!({"active": "blue", "blue": {"tag": "v3"}})).await?;
+    let is_over = |world: &World| world.serves("hello", Blue) && since(world, Blue).is_none();
+    sandbox.until("blue serves v3", is_over).await?;
     sandbox.finish().await
 }
 

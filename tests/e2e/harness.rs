@@ -5,7 +5,7 @@ mod diagram;
 mod fixture;
 pub mod operator;
 mod phases;
-mod sandbox;
+pub mod sandbox;
 pub mod setup;
 
 pub use bluegreen_guard::{Kind, World, guard, record};

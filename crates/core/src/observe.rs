@@ -251,6 +251,7 @@ fn color_facts(
         obsolete: stored.iter().map(|r| r.number).filter(|number| !keep.contains(&Some(*number))).collect(),
         deployment,
         endpoints: ready_endpoints(seen, current, color),
+        sparse: sparse_families(seen, current, color),
         ported: count(listed.with_all),
         unlisted: listed.lacking,
         uncovered: uncovered(seen, current, color),
@@ -353,6 +354,13 @@ fn ready_endpoints(seen: &Snapshot, current: Option<&desired::Stored>, color: Co
     let (slices, counts) = (seen.color_slices.get(color), counted(seen, current, color));
     let families = families(seen.color_services.get(color).as_deref());
     count(endpoints::ready_pods(slices, families, counts))
+}
+
+/// As [`ready_endpoints`], the address families that list too few.
+fn sparse_families(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> Vec<String> {
+    let (slices, counts) = (seen.color_slices.get(color), counted(seen, current, color));
+    let families = families(seen.color_services.get(color).as_deref());
+    endpoints::sparse_families(slices, families, counts)
 }
 
 /// As [`ready_endpoints`], by the ports with which the pods are listed.

@@ -1,6 +1,9 @@
 //! A running cluster, and how it begins and ends.
 
+mod backup;
 mod guest;
+
+pub use backup::Backup;
 
 use std::ffi::OsString;
 use std::fs;

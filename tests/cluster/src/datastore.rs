@@ -10,6 +10,9 @@ use crate::process::Service;
 use crate::tools::Tools;
 use crate::versions::Datastore;
 
+/// Where etcd keeps its files, in the folder of the cluster.
+pub const FOLDER: &str = "etcd";
+
 /// Starts the one that was asked for; its URL for the API server, which waits for it.
 pub fn start(setup: &Setup<'_>) -> Result<String> {
     match Datastore::chosen()? {
@@ -25,7 +28,7 @@ fn etcd(setup: &Setup<'_>) -> Result<String> {
     setup.start(
         "etcd",
         [
-            format!("--data-dir={}", setup.dir.join("etcd").display()),
+            format!("--data-dir={}", setup.dir.join(FOLDER).display()),
             format!("--listen-client-urls={client}"),
             format!("--advertise-client-urls={client}"),
             format!("--listen-peer-urls={peer}"),

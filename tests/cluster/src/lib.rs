@@ -38,7 +38,7 @@ mod tools;
 pub mod versions;
 
 pub use audit::{AuditLog, Entry, Offset};
-pub use cluster::{Cluster, DIR, NODE_ADDRESS, down, down_all};
+pub use cluster::{Backup, Cluster, DIR, NODE_ADDRESS, down, down_all};
 pub use code::code;
 pub use command::{asked_to_stop, bash, commands, fed, get, output, patiently, tail};
 pub use dir::{DEFAULT, free_ports, target};

@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use bluegreen_api::Color;
-use bluegreen_cluster::{Cluster, Entry, Offset, UserAccount, output, tail};
+use bluegreen_cluster::{Cluster, Entry, Offset, UserAccount, output, patiently, tail};
 use bluegreen_proxy::Proxy;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, ValidationDirective};
+use k8s_openapi::api::events::v1::Event as EventObject;
+use kube::api::{
+    Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, ValidationDirective,
+};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
@@ -63,6 +66,14 @@ impl Sandbox {
         let pace = ["15s", "10s", "2s", "5s"];
         let began = cluster.audit().ok().map(|audit| audit.end()).transpose()?;
         Ok(Self { namespace, client, user, cluster, record, began, pace, logs, started: AtomicUsize::new(0) })
+    }
+
+    /// The same namespace with a new record, which begins with what is there now: for a cluster whose objects have gone back to
+    /// earlier versions, which the record before would never hear of.
+    pub async fn anew(self) -> Result<Self> {
+        let record = Record::of_all(&self.client, &self.namespace).await?;
+        let began = self.cluster.audit().ok().map(|audit| audit.end()).transpose()?;
+        Ok(Self { record, began, ..self })
     }
 
     /// A namespace in which the operator runs and this app serves, all done.
@@ -232,6 +243,24 @@ impl Sandbox {
     /// `kubectl` with these arguments, in this namespace, as cluster admin: what it prints.
     pub async fn kubectl(&self, arguments: &[&str]) -> Result<String> {
         output(self.cluster.kubectl(&[&["-n", &self.namespace], arguments].concat())).await
+    }
+
+    /// As [`Sandbox::kubectl`], for a command that edits one object and prints it with `-o json`.
+    pub async fn kubectl_edits(&self, kind: Kind, arguments: &[&str]) -> Result<()> {
+        let printed = self.kubectl(&[arguments, &["-o", "json"]].concat()).await?;
+        self.heard(kind, &serde_json::from_str(&printed)?).await
+    }
+
+    /// The Events of this reason, once there is one.
+    pub async fn told(&self, reason: &str) -> Result<Vec<EventObject>> {
+        let events: Api<EventObject> = Api::namespaced(self.client.clone(), &self.namespace);
+        let find = async || {
+            let all = events.list(&ListParams::default()).await?.items;
+            let of: Vec<_> = all.into_iter().filter(|it| it.reason.as_deref() == Some(reason)).collect();
+            ensure!(!of.is_empty(), "no Event {reason}");
+            Ok(of)
+        };
+        patiently(PATIENCE, find).await
     }
 
     /// What is there now.

@@ -99,13 +99,29 @@ struct State {
 impl Record {
     /// Begins to watch.
     pub async fn start(client: &Client, namespace: &str) -> Result<Self> {
+        let newest = async |api: Api<DynamicObject>| {
+            api.list(&ListParams::default()).await?.metadata.resource_version.context("version")
+        };
+        Self::from(client, namespace, newest).await
+    }
+
+    /// Begins with what is there already, as if each object had been written only now.
+    pub async fn of_all(client: &Client, namespace: &str) -> Result<Self> {
+        Self::from(client, namespace, async |_| Ok("0".to_owned())).await
+    }
+
+    /// Begins to watch each kind from a version.
+    async fn from(
+        client: &Client,
+        namespace: &str,
+        begin: impl AsyncFn(Api<DynamicObject>) -> Result<String>,
+    ) -> Result<Self> {
         let state = Arc::new(Mutex::new(State::default()));
         let (sender, changed) = watch::channel(());
         let mut watches = JoinSet::new();
         for kind in Kind::ALL {
             let api = kind.api(client, namespace);
-            let from =
-                api.list(&ListParams::default()).await?.metadata.resource_version.context("version")?;
+            let from = begin(api.clone()).await?;
             let (state, sender) = (state.clone(), sender.clone());
             watches.spawn(async move {
                 if let Err(error) = follow(kind, &api, from, &state, &sender).await {

@@ -191,6 +191,7 @@ fn color_facts(seen: &Objects, mine: Token, live: Live, color: Color, guards: &G
         endpoints,
         // Its Service has one port, which every pod has.
         ported: endpoints,
+        sparse: Vec::new(),
         unlisted: Vec::new(),
         // Its Service has the policy `Cluster`.
         uncovered: Vec::new(),

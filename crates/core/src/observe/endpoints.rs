@@ -75,6 +75,26 @@ pub(super) fn ready_pods(
     families: &[String],
     counts: impl Fn(&str) -> bool,
 ) -> usize {
+    by_family(slices, families, counts).values().map(BTreeSet::len).min().unwrap_or(0)
+}
+
+/// Returns the address families in which fewer of the pods that [`ready_pods`] counts are listed than in another one.
+pub(super) fn sparse_families(
+    slices: &[Arc<EndpointSlice>],
+    families: &[String],
+    counts: impl Fn(&str) -> bool,
+) -> Vec<String> {
+    let families = by_family(slices, families, counts);
+    let most = families.values().map(BTreeSet::len).max().unwrap_or(0);
+    let fewer = families.iter().filter(|(_, pods)| pods.len() < most);
+    fewer.map(|(family, _)| (*family).to_owned()).collect()
+}
+
+fn by_family<'a>(
+    slices: &'a [Arc<EndpointSlice>],
+    families: &'a [String],
+    counts: impl Fn(&str) -> bool,
+) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
     let mut families: BTreeMap<&str, BTreeSet<&str>> =
         families.iter().map(|family| (family.as_str(), BTreeSet::new())).collect();
     for endpoint in pods(slices) {
@@ -83,7 +103,7 @@ pub(super) fn ready_pods(
             family.insert(endpoint.pod);
         }
     }
-    families.values().map(BTreeSet::len).min().unwrap_or(0)
+    families
 }
 
 /// Returns the pairs of address family and node that have at least one ready pod that `counts` accepts.

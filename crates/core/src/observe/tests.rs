@@ -54,10 +54,13 @@ fn a_dual_stack_pod_is_one_pod_and_counts_only_when_both_families_list_it() {
     let v4 = slice("IPv4", &[("a", ready()), ("b", ready())]);
     let v6 = slice("IPv6", &[("a", ready())]);
     assert_eq!(endpoints::ready_pods(std::slice::from_ref(&v4), &[], |_| true), 2);
-    assert_eq!(endpoints::ready_pods(&[v4.clone(), v6], &[], |_| true), 1);
+    assert_eq!(endpoints::ready_pods(&[v4.clone(), v6.clone()], &[], |_| true), 1);
+    assert_eq!(endpoints::sparse_families(&[v4.clone(), v6.clone()], &[], |_| true), ["IPv6"]);
+    assert!(endpoints::sparse_families(&[v6], &[], |_| true).is_empty());
     // The slice of the second family does not exist yet.
     let both = ["IPv4".to_owned(), "IPv6".to_owned()];
-    assert_eq!(endpoints::ready_pods(&[v4], &both, |_| true), 0);
+    assert_eq!(endpoints::ready_pods(std::slice::from_ref(&v4), &both, |_| true), 0);
+    assert_eq!(endpoints::sparse_families(&[v4], &both, |_| true), ["IPv6"]);
 }
 
 #[test]

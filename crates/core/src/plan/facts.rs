@@ -236,6 +236,8 @@ pub struct ColorFacts {
     /// family that has the fewest. If the ReplicaSets were read, only pods of the current revision's ReplicaSets
     /// count.
     pub endpoints: i32,
+    /// The address families that list fewer of these pods than another one, in order.
+    pub sparse: Vec<String>,
     /// As [`endpoints`](Self::endpoints), the pods that are listed with every port of the color's Service.
     pub ported: i32,
     /// The ports with which not all of these pods are listed, in words and in the order of the spec.

@@ -259,6 +259,9 @@ fn standby(report: &Report, intent: &Intent) -> (bool, Why) {
             let words = words::with_cause(lacks(Missing::Deadline), problems.pods.get(idle).as_ref());
             return (false, ("ProgressDeadlineExceeded", words));
         }
+        if !facts.sparse.is_empty() && deployment.newest_available() >= want && !leaving {
+            return not_ready(lacks(Missing::Endpoints { have: facts.endpoints, want }));
+        }
         let old = if leaving && have >= want { ", and still pods of its previous revision" } else { "" };
         return not_ready(format!("{idle} has {have} of {want} pods ready{old}"));
     }

@@ -2,6 +2,7 @@
 
 use super::conditions::CONTESTED;
 use super::words;
+use crate::desired;
 use bluegreen_api::{
     BlueGreenAppStatus, Cause, CheckResult, CheckStatus, Color, READY, RECONCILING, STALLED, STANDBY_READY,
 };
@@ -219,9 +220,18 @@ fn failed_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<No
 fn restarted_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus, color: Color) -> Option<Note> {
     let at = |status: &BlueGreenAppStatus| status.color(color).and_then(|color| color.restarted_at.clone());
     at(new).filter(|now| Some(now) != at(old).as_ref())?;
-    let words = format!(
-        "{color}'s Deployment was restarted by hand (kubectl rollout restart): its pods are replaced"
+    let mut words = format!(
+        "{color}'s Deployment was restarted by hand (kubectl rollout restart, which sets the annotation {} of its pods): its pods \
+         are replaced in place, and the annotation is kept until {color}'s next revision",
+        desired::RESTARTED_AT
     );
+    if new.active == Some(color) {
+        let other = color.other();
+        let instead = format!(
+            ". To have new pods that are ready before they serve, set spec.{other}.revision to a new value, and switch to {other}"
+        );
+        words.push_str(&instead);
+    }
     Some(normal("Restarted", Verb::Observe, words))
 }
 

@@ -169,7 +169,16 @@ pub fn lacks(app: &str, seen: &Observed, color: Color, missing: Missing) -> Stri
         Missing::Deadline => format!("{deployment} exceeded its progress deadline"),
         Missing::ReplicaSet => format!("{deployment} has no ReplicaSet of its new revision yet"),
         Missing::Endpoints { have, want } => {
-            format!("Service {} has {have} of {want} ready endpoints", names::color_service_name(app, color))
+            let service = names::color_service_name(app, color);
+            let has = format!("Service {service} has {have} of {want} ready endpoints");
+            match seen.colors.get(color).sparse.as_slice() {
+                [] => has,
+                families => format!(
+                    "{has} with an {} address, which its clients may use: pods need addresses of both families, or \
+                     ipFamilyPolicy of Service {app} has to be SingleStack",
+                    families.join(" and an ")
+                ),
+            }
         }
         Missing::Ports { have, want } => {
             let ports = some_of(&seen.colors.get(color).unlisted, "ports");

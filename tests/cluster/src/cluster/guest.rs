@@ -41,6 +41,12 @@ impl Cluster {
         Ok(())
     }
 
+    /// Stops a process of this cluster as [`Cluster::stop`] would. Returns once it is gone.
+    pub async fn stop_process(&self, name: &str) -> Result<()> {
+        let process = self.harness()?.processes.get(name)?;
+        tokio::task::spawn_blocking(move || process.stop()).await?
+    }
+
     /// Starts a process of this cluster again with the same command; one that still runs is stopped first.
     pub async fn restart_process(&self, name: &str) -> Result<()> {
         let (processes, name) = (self.harness()?.processes.clone(), name.to_owned());

@@ -52,6 +52,7 @@ pub fn color(served: bool, replicas: i32) -> ColorFacts {
         deployment: Child::Ours(ready(1, replicas)),
         endpoints: replicas,
         ported: replicas,
+        sparse: Vec::new(),
         unlisted: Vec::new(),
         uncovered: Vec::new(),
     }
@@ -69,6 +70,7 @@ pub fn absent() -> ColorFacts {
         deployment: Child::Absent,
         endpoints: 0,
         ported: 0,
+        sparse: Vec::new(),
         unlisted: Vec::new(),
         uncovered: Vec::new(),
     }

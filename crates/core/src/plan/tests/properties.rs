@@ -90,6 +90,7 @@ fn any_facts() -> impl Strategy<Value = ColorFacts> {
                     deployment,
                     endpoints,
                     ported: if lists { endpoints } else { 0 },
+                    sparse: Vec::new(),
                     unlisted: if lists { Vec::new() } else { vec!["port x".to_owned()] },
                     uncovered: if covers { Vec::new() } else { vec!["node-2".to_owned()] },
                 }
