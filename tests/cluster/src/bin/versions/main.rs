@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use bluegreen_cluster::versions::{ALL, Datastore, Version, named};
 use bluegreen_cluster::{Tools, target};
 use clap::Parser;
