@@ -62,6 +62,15 @@ impl Publisher {
         self.publish(app, Note { warning: true, reason: "StatusNotWritten", action: Verb::Reconcile, note });
     }
 
+    /// The app's objects can't be read, so nobody can say how the app is.
+    pub fn objects_not_read(&self, app: &BlueGreenApp, why: &str) {
+        let note = format!(
+            "The operator can't read the app's objects. Until it can, the status may be old, and a switch may have to wait: {}",
+            harmless(why, NOTE / 2)
+        );
+        self.publish(app, Note { warning: true, reason: "ObjectsNotRead", action: Verb::Reconcile, note });
+    }
+
     /// An object can't be decoded, and so it is as if it did not exist.
     pub fn unreadable(&self, hidden: Hidden) {
         let Hidden { object, why } = hidden;

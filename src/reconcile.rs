@@ -71,7 +71,12 @@ struct AppMemory {
     pass: Memory,
     /// When the switch to this color was first reported (uptime): the status has whole seconds only.
     switch_began: Option<(Color, Duration)>,
+    /// Since when no read has succeeded (uptime).
+    unread: Option<Duration>,
 }
+
+/// A single read that fails is not worth an Event.
+const UNREAD: Duration = Duration::from_secs(1);
 
 /// Why a pass ended early.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +93,16 @@ enum ReadError {
     Failed(#[from] kube::Error),
     #[error("the API server did not answer within {0:?}")]
     TooLate(Duration),
+}
+
+impl ReadError {
+    /// What the API server says, where it says something.
+    fn words(&self) -> String {
+        match self {
+            Self::Failed(kube::Error::Api(status)) => status.message.clone(),
+            other => other.to_string(),
+        }
+    }
 }
 
 impl Context {
@@ -162,7 +177,7 @@ impl Shell<'_> {
         let namespace = self.app.namespace().unwrap_or_default();
         let is_full = || context.cache.checks_are_full(&namespace, context.checks.most);
         let observer = AppObserver { token: &context.token, is_full: &is_full };
-        let AppMemory { pass, switch_began } = memory;
+        let AppMemory { pass, switch_began, unread } = memory;
         let mut pass = Pass::new(&observer, pass);
         let mut command = pass.woke(context.cache.snapshot(self.app), context.clock.now());
         loop {
@@ -177,7 +192,7 @@ impl Shell<'_> {
                     return Ok(RESYNC);
                 }
                 Command::Read(reading) => {
-                    let answer = self.read(&reading).await;
+                    let answer = self.read(&reading, unread).await;
                     pass.read(reading, answer, context.clock.now())
                 }
                 Command::Send(sending) => {
@@ -206,34 +221,45 @@ impl Shell<'_> {
         }
     }
 
-    async fn read(&mut self, reading: &Reading<Snapshot>) -> Answer<Snapshot> {
+    /// `unread`: since when no read has succeeded.
+    async fn read(&mut self, reading: &Reading<Snapshot>, unread: &mut Option<Duration>) -> Answer<Snapshot> {
+        match self.answer(reading).await {
+            Ok(answer) => {
+                *unread = None;
+                answer
+            }
+            Err(error) => {
+                tracing::warn!(error = brief(&error), "read failed");
+                self.failed = true;
+                let now = self.context.clock.now().uptime;
+                // Without what it would have read, the status can't say it.
+                if now.saturating_sub(*unread.get_or_insert(now)) >= UNREAD {
+                    self.context.events.objects_not_read(self.app, &error.words());
+                }
+                Answer::Failed
+            }
+        }
+    }
+
+    async fn answer(&self, reading: &Reading<Snapshot>) -> Result<Answer<Snapshot>, ReadError> {
         let (client, began) = (&self.context.client, self.context.clock.now().uptime);
         let (namespace, name) = (self.app.namespace().unwrap_or_default(), self.app.name_any());
         match &reading.depth {
             Depth::Whole { owners } => {
-                match self.in_time(read::live(client, &namespace, &name, *owners)).await {
-                    Ok(Some(snapshot)) => Answer::Found { snapshot, began },
-                    Ok(None) => Answer::Gone,
-                    Err(error) => self.read_failed(&error),
-                }
+                let snapshot = self.in_time(read::live(client, &namespace, &name, *owners)).await?;
+                Ok(snapshot.map_or(Answer::Gone, |snapshot| Answer::Found { snapshot, began }))
             }
             Depth::Confirm { known, to } => match self.in_time(narrow::read(client, known, *to)).await {
-                Ok(Some(snapshot)) => Answer::Found { snapshot, began },
-                Ok(None) => Answer::Unclear,
+                Ok(Some(snapshot)) => Ok(Answer::Found { snapshot, began }),
+                Ok(None) => Ok(Answer::Unclear),
                 // The rights of an earlier release, for example: they suffice to read everything.
                 Err(ReadError::Failed(error)) => {
                     tracing::debug!(error = brief(&error), "can't read by name");
-                    Answer::Unclear
+                    Ok(Answer::Unclear)
                 }
-                Err(error @ ReadError::TooLate(_)) => self.read_failed(&error),
+                Err(error @ ReadError::TooLate(_)) => Err(error),
             },
         }
-    }
-
-    fn read_failed(&mut self, error: &ReadError) -> Answer<Snapshot> {
-        tracing::warn!(error = brief(error), "read failed");
-        self.failed = true;
-        Answer::Failed
     }
 
     /// Carries out the actions at the same time: they do not depend on each other. Returns what became of each, and the app's

@@ -39,7 +39,7 @@ fn number(name: &str) -> Option<u64> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn does_the_model_allow_all_that_really_happens() -> Result<()> {
-    let seconds = Duration::from_secs(number("SECONDS").unwrap_or(45));
+    let seconds = Duration::from_secs(number("SECONDS").unwrap_or(30));
     let (seed, places) = (number("SEED").unwrap_or(1), number("PLACES").unwrap_or(4));
     let mut lives = play_all(seed, places, seconds).await?;
     let mut failed = Vec::new();

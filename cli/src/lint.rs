@@ -5,14 +5,21 @@
 //! this and the API server (`cli/tests/lint.rs`, `tests/e2e/input.rs`); the rules that compare with the object before an edit
 //! (`port`, `portName`) are the API server's alone.
 
-mod warnings;
+mod checks;
+mod configuration;
 
 use bluegreen_api::BlueGreenApp;
 use bluegreen_core::validate::{Problem, problems};
 use kube::ResourceExt;
 use serde_json::Value;
 
-pub use warnings::warnings;
+/// Returns what is accepted and probably a mistake. `objects`: all objects of the manifests.
+#[must_use]
+pub fn warnings(app: &BlueGreenApp, objects: &[Value]) -> Vec<Problem> {
+    let mut found = checks::warnings(app, objects);
+    found.extend(configuration::warnings(app, objects));
+    found
+}
 
 /// The problems of one object; empty if the API server would accept it.
 #[must_use]

@@ -172,12 +172,14 @@ otherwise, name it with `--check-image`.
 
 ## What `lint` warns of
 
-`lint` fails for what the API server would refuse. It also warns, without failing, of what is accepted and probably a mistake in `spec.checks`:
+`lint` fails for what the API server would refuse. It also warns, without failing, of what is accepted and probably a mistake:
 
 - A Service of the same manifests selects the pods of a check, or these have the app's own `app.kubernetes.io/name`: they would get its traffic.
 - An image of a check has no tag, or `latest`: the same check may run something else tomorrow.
 - An enforced check after the switch may take more than 30 minutes to say that it can't tell. `Ready` is False for that long.
 - `maxFailures` allows as many bad measurements as there are.
+- A ConfigMap of the app has a name that stays when its content changes, and is not immutable: both colors read the same content, and a switch
+  back does not bring the old content back. A name with [a hash](kustomize.md) or a version goes back with the color.
 
 ## Permissions
 

@@ -117,3 +117,56 @@ fn a_check_that_holds_everything_up_or_may_always_be_bad_is_warned_of() {
     assert!(found[0].1.contains("4 bad measurements, and there are 4"), "{found:?}");
     assert_eq!(warned(&fails(3), &[]), []);
 }
+
+/// The fields that name a ConfigMap and are warned of, for an app with this patch beside these objects.
+fn stays(patch: &Value, objects: &[Value]) -> Vec<String> {
+    let app = object(None, patch);
+    assert_eq!(check(&app), [], "the API server accepts it");
+    let found = warnings(&serde_json::from_value(app).unwrap(), objects);
+    found.into_iter().map(|problem| problem.field).collect()
+}
+
+#[test]
+fn a_config_map_that_does_not_go_back_with_the_code_is_warned_of() {
+    let volume =
+        |name: &str| json!({"template": {"spec": {"volumes": [{"name": "v", "configMap": {"name": name}}]}}});
+    for (name, warned) in [
+        ("settings", true),
+        ("shop-settings", true),
+        ("settings-5m2k9tt6gc", false),
+        ("settings-bcdfghkmtt", false),
+        ("settings-v2", false),
+        ("settings-2026.11", false),
+        // The number of something else.
+        ("s3-settings", true),
+    ] {
+        let found = stays(&volume(name), &[]);
+        assert_eq!(found.len(), usize::from(warned), "{name}: {found:?}");
+    }
+
+    let from =
+        |name: &str| json!([{"name": "A", "valueFrom": {"configMapKeyRef": {"name": name, "key": "a"}}}]);
+    let everywhere = json!({
+        "blue": {"env": from("one")},
+        "green": {"env": from("two-7")},
+        "template": {"spec": {
+            "containers": [{"name": "app", "envFrom": [{"configMapRef": {"name": "three"}}]}],
+            "volumes": [{"name": "v", "projected": {"sources": [{"configMap": {"name": "four"}}, {"secret": {"name": "five"}}]}}],
+        }},
+    });
+    assert_eq!(
+        stays(&everywhere, &[]),
+        [
+            "spec.template.spec.volumes[0].projected.sources[0].configMap.name",
+            "spec.blue.env[0].valueFrom.configMapKeyRef.name",
+            "spec.template.spec.containers[0].envFrom[0].configMapRef.name",
+        ],
+        "by the name of the ConfigMap"
+    );
+
+    let map = |immutable: bool| json!({"kind": "ConfigMap", "metadata": {"name": "settings"}, "immutable": immutable});
+    assert_eq!(stays(&volume("settings"), &[map(true)]).len(), 0);
+    assert_eq!(stays(&volume("settings"), &[map(false)]).len(), 1);
+    let generator = json!({"kind": "Kustomization", "configMapGenerator": [{"name": "settings"}]});
+    assert_eq!(stays(&volume("settings"), &[generator]).len(), 0);
+}

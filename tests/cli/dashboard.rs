@@ -276,6 +276,7 @@ async fn does_a_user_who_may_only_view_see_what_may_be_seen_and_which_right_is_m
     let seen = message(&dashboard, &one, |seen| {
         ["pods", "replicasets", "deployments"].into_iter().all(|kind| lacks(seen, kind))
             && seen["app"]["endpoints"].as_array().is_some_and(|all| all.len() == 2)
+            && !seen["app"]["service"]["selects"].is_null()
     });
     let seen = seen.await?["app"].take();
     assert_eq!((&seen["live"], &seen["service"]["selects"]), (&json!("blue"), &json!("blue")));

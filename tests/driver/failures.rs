@@ -170,3 +170,37 @@ async fn a_way_back_to_pods_that_are_ready_waits_for_no_write_of_a_deployment() 
         rig.finish();
     }
 }
+
+/// Without what it would have read, the status can't say it.
+#[tokio::test]
+async fn objects_that_are_not_read_are_told_by_an_event() {
+    let forbidden = "endpointslices.discovery.k8s.io is forbidden";
+    for fault in [Fault::answer(403, forbidden), Fault::answer(500, "etcdserver: request timed out")] {
+        let mut rig = Rig::serving(spec()).await;
+        let rule = fault.clone();
+        rig.server.fault(move |request| request.is(Verb::List, Kind::Slice, "").then(|| rule.clone()));
+        rig.activate(Green);
+        rig.run(Duration::from_secs(10)).await;
+        let events = rig.events().await;
+        let told = |event: &&String| event.starts_with("Warning ObjectsNotRead: The operator can't read");
+        assert_eq!(events.iter().filter(told).count(), 1, "{fault:?}: {events:?}");
+        rig.server.no_faults();
+        rig.run(Duration::from_secs(31)).await;
+        assert!(rig.world().serves(APP, Green), "{fault:?}");
+
+        // A single one is not worth an Event.
+        let before = rig.events().await.len();
+        let mut left = 1;
+        rig.server.fault(move |request| {
+            let fails = request.is(Verb::List, Kind::Slice, "") && left > 0;
+            left -= u32::from(fails);
+            fails.then(|| fault.clone())
+        });
+        rig.activate(Blue);
+        rig.run(Duration::from_secs(31)).await;
+        let events = rig.events().await;
+        assert_eq!(events[before..].iter().filter(told).count(), 0, "{events:?}");
+        assert!(rig.world().serves(APP, Blue));
+        rig.finish();
+    }
+}

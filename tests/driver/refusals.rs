@@ -204,3 +204,37 @@ async fn a_color_that_can_not_be_made_does_not_keep_the_other_from_its_size() {
     assert_eq!(rig.says("Ready"), "True/Serving");
     rig.finish();
 }
+
+/// A revision that nothing needs any more, of the live color and of the idle one, can't be deleted: that is told, and no more.
+#[tokio::test]
+async fn what_is_left_over_and_cannot_be_deleted_is_told_and_holds_nothing_up() {
+    for (code, told) in [(403, "admission webhook denied the request"), (500, "the webhook did not answer")] {
+        for live in [Green, Blue] {
+            let mut rig = Rig::serving(spec()).await;
+            rig.server.fault(move |request| {
+                request.is(Verb::Delete, Kind::Revision, "").then(|| Fault::answer(code, told))
+            });
+            rig.edit(|spec| {
+                spec["green"]["tag"] = json!("v3");
+                spec["active"] = json!(live);
+            });
+            rig.settle().await;
+            rig.run(Duration::from_secs(5)).await;
+            assert_eq!(rig.world().selects(APP), live.as_str());
+            assert_eq!(rig.says("Ready"), "True/Serving", "{code}");
+            assert_eq!(rig.says("StandbyReady"), "True/Warm", "{code}");
+            assert_eq!(rig.says("Stalled"), "/", "{code}");
+            let message = rig.condition("Ready").message;
+            assert!(
+                message.contains("is not needed any more can't be deleted") && message.contains(told),
+                "{message}"
+            );
+            assert!(rig.server.get(Kind::Revision, "hello-green-1").is_some());
+
+            rig.server.no_faults();
+            rig.run(Duration::from_secs(300)).await;
+            assert!(rig.server.get(Kind::Revision, "hello-green-1").is_none(), "it goes in the end");
+            assert_eq!(rig.condition("Ready").message, format!("{live} is live and fully ready"));
+        }
+    }
+}

@@ -124,7 +124,7 @@ async fn is_a_field_that_the_api_server_drops_named() -> Result<()> {
     sandbox.edit("hello", edit).await?;
     let knows = version::minor(&sandbox.client).await? >= 33;
     sandbox
-        .within(Duration::from_secs(15), "it is named", |world| {
+        .within(Duration::from_secs(10), "it is named", |world| {
             if knows {
                 let named =
                     "lifecycle.stopSignal should be \"SIGUSR1\", but the API server does not store it";

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus};
 use bluegreen_cluster::{ends_image, patiently};
 use futures::future::try_join_all;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::{Api, EvictParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
@@ -21,6 +22,9 @@ use apps::{End, Story};
 
 /// How long anything may take on a busy machine: less than the budget of the suite, so that what is missing is told.
 const PATIENCE: Duration = Duration::from_secs(150);
+
+/// How long a program may take on a busy machine from its start until it hears signals.
+const SETTLED: Duration = Duration::from_secs(4);
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the image: `make install-test`, or the stage `install` of `make test`"]
@@ -145,13 +149,13 @@ impl Apps {
         patiently(PATIENCE, attempt).await
     }
 
-    /// Evicts the first pod of a check once it runs, as `kubectl drain` does.
+    /// Evicts the first pod of a check once it runs, as `kubectl drain` does. Not at once: a program that has not asked for the signal
+    /// yet does not end by it, but is killed.
     async fn evict(&self, check: &str) -> Result<()> {
         let attempt = async || {
             let pods = self.pods.list(&ListParams::default().labels(&format!("check={check}"))).await?;
-            let runs = |pod: &&Pod| {
-                pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running")
-            };
+            let long_ago = Timestamp::now() - SETTLED;
+            let runs = |pod: &&Pod| began(pod).is_some_and(|began| began < long_ago);
             let pod = pods.iter().find(runs).map(ResourceExt::name_any);
             pod.with_context(|| format!("no pod of {check} runs"))
         };
@@ -159,6 +163,12 @@ impl Apps {
         self.pods.evict(&pod, &EvictParams::default()).await?;
         Ok(())
     }
+}
+
+/// When the container of a pod began to run, if it runs.
+fn began(pod: &Pod) -> Option<Timestamp> {
+    let container = pod.status.as_ref()?.container_statuses.as_ref()?.first()?;
+    Some(container.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0)
 }
 
 /// How the container of a pod ended, as the kubelet says: exit code and reason.

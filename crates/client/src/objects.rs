@@ -91,8 +91,11 @@ pub async fn children<K: Namespaced + Default>(
     Ok(list.items.into_iter().map(|object| Arc::new(object.or_stand_in())).collect())
 }
 
-/// The first `most` objects that these parameters select, in pages of this size, each reduced by `keep` before the next page
-/// is read. Those that can't be decoded are left out.
+/// More pages than that are not read for a few objects.
+const PAGES: usize = 100;
+
+/// The first `most` objects that these parameters select and `keep` keeps, in pages of this size, each reduced by `keep` before the
+/// next page is read. Those that can't be decoded are left out.
 ///
 /// # Errors
 /// When a request fails.
@@ -102,16 +105,14 @@ pub async fn some<K: Namespaced>(
     params: &ListParams,
     page: u32,
     most: usize,
-    keep: fn(&mut K),
+    mut keep: impl FnMut(&mut K) -> bool,
 ) -> kube::Result<Vec<K>> {
     let (mut params, mut all) = (params.clone().limit(page), Vec::new());
-    loop {
+    for _ in 0..PAGES {
         let _one_of_few = LARGE.acquire().await;
         let list = api::<K>(client, namespace).list(&params).await?;
-        all.extend(list.items.into_iter().filter_map(|object| object.0.ok()).map(|mut object| {
-            keep(&mut object);
-            object
-        }));
+        let objects = list.items.into_iter().filter_map(|object| object.0.ok());
+        all.extend(objects.filter_map(|mut object| keep(&mut object).then_some(object)));
         match list.metadata.continue_ {
             Some(next) if !next.is_empty() && all.len() < most => params = params.continue_token(&next),
             Some(_) | None => break,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bluegreen_api::{BlueGreenApp, Color, PerColor};
 use bluegreen_core::desired::names;
+use bluegreen_core::explain::is_late;
 use bluegreen_core::observe::snapshot::{Proof, SERVICE_NAME, Snapshot, of_color, of_service};
 use k8s_openapi::api::apps::v1::{ControllerRevision, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
@@ -112,8 +113,8 @@ const PODS: usize = 50;
 /// Pods are read in pages of this size. A pod has up to 1.5 MB.
 const PODS_AT_ONCE: u32 = 10;
 
-/// A color's pods that have not ended, to say in words why they are not ready: the first fifty, without what the words do not
-/// need.
+/// A color's pods that have not ended, to say in words why they are not ready: the first fifty that are not, and as many others,
+/// without what the words do not need.
 ///
 /// # Errors
 /// Any read that fails.
@@ -122,7 +123,15 @@ pub async fn pods(client: &Client, namespace: &str, name: &str, color: Color) ->
         .labels(&format!("{}={name},{}={color}", names::APP, names::COLOR))
         // Thousands of evicted pods may lie about.
         .fields("status.phase!=Failed,status.phase!=Succeeded");
-    objects::some(client, namespace, &params, PODS_AT_ONCE, PODS, lighten).await
+    // Of many that are ready, the one that is not may be the last.
+    let (mut late, mut others) = (0, 0);
+    let keep = |pod: &mut Pod| {
+        lighten(pod);
+        let count = if is_late(pod) { &mut late } else { &mut others };
+        *count += 1;
+        *count <= PODS
+    };
+    objects::some(client, namespace, &params, PODS_AT_ONCE, 2 * PODS, keep).await
 }
 
 /// Takes out what may be large and says nothing about readiness.

@@ -92,9 +92,18 @@ fn is_meant_to_run(pod: &Pod) -> bool {
     !matches!(phase, Some("Failed" | "Succeeded")) && pod.meta().deletion_timestamp.is_none()
 }
 
-/// The pods were not even created: a quota, an admission policy, a missing ServiceAccount.
+/// The pods were not even created: a quota, an admission policy, a missing ServiceAccount. Or their ReplicaSet was not.
 fn refused_pods(deployment: &Deployment) -> Option<String> {
     let conditions = deployment.status.as_ref()?.conditions.as_ref()?;
+    // The reasons are those of Kubernetes' Deployment controller.
+    let is_refused = |reason: Option<&str>| reason == Some("ReplicaSetCreateError");
+    let progress = conditions.iter().find(|c| c.type_ == "Progressing" && c.status == "False");
+    if let Some(failure) = progress.filter(|condition| is_refused(condition.reason.as_deref())) {
+        let words = failure.message.as_deref().unwrap_or_default();
+        // `Failed to create new replica set "hello-green-7c9": …`
+        let words = words.split_once("\": ").map_or(words, |(_, words)| words);
+        return Some(format!("the ReplicaSet can't be created: {words}"));
+    }
     let failure = conditions.iter().find(|c| c.type_ == "ReplicaFailure" && c.status == "True")?;
     let words = failure.message.clone().unwrap_or_default();
     Some(format!("pods can't be created: {}", without_pod_name(&words)))

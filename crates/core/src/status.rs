@@ -54,6 +54,7 @@ impl Problems {
         let reverted = self.reverted.iter().map(|it| Failure {
             color: it.color,
             check: None,
+            leftover: false,
             kind: FailureKind::Reverted,
             words: reverted::words(&app.name_any(), it),
         });

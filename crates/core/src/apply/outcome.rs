@@ -21,6 +21,8 @@ pub struct Failure {
     pub color: Option<Color>,
     /// The check whose Job it was about, by its place in `spec.checks`.
     pub check: Option<u8>,
+    /// It was to remove what nothing needs any more, so nothing waits for it.
+    pub leftover: bool,
     /// Who has to do something about it.
     pub kind: FailureKind,
     /// The API server's words.
@@ -40,7 +42,8 @@ impl Failure {
             Outcome::Done | Outcome::Stale | Outcome::Gone | Outcome::NotLeading => return None,
         };
         let check = if let Some(Action::RunCheck { check, .. }) = action { Some(*check) } else { None };
-        Some(Self { color: action.and_then(Action::color), check, kind, words })
+        let leftover = matches!(action, Some(Action::DropRevision { .. } | Action::DropJob { .. }));
+        Some(Self { color: action.and_then(Action::color), check, leftover, kind, words })
     }
 }
 

@@ -10,6 +10,11 @@ use serde_json::{Value, json};
 use super::owners;
 use bluegreen_api::{BlueGreenApp, ServiceGuards};
 
+/// Parts of the keys by which clouds and controllers limit who reaches a load balancer, and choose its address: AWS, Google Cloud, Azure,
+/// OpenStack and others; Azure's allowed ranges and service tags; MetalLB, Cilium and kube-vip. In lower case.
+const LOAD_BALANCERS: [&str; 6] =
+    ["load-balancer", "loadbalancer", "azure-allowed", "metallb", "lbipam", "kube-vip"];
+
 /// Adds what limited who could reach the load balancer.
 pub(super) fn guard<'a>(
     spec: &mut Value,
@@ -46,8 +51,8 @@ pub fn guards(app: &BlueGreenApp, live: &Service) -> ServiceGuards {
     };
     let wanted = &app.spec.service;
     let is_one = |key: &str| {
-        (key.contains("load-balancer") || key.contains("loadbalancer"))
-            && !wanted.annotations.contains_key(key)
+        let lower = key.to_ascii_lowercase();
+        LOAD_BALANCERS.iter().any(|part| lower.contains(part)) && !wanted.annotations.contains_key(key)
     };
     let annotations = live.annotations().iter().filter(|(key, _)| is_one(key));
     let ranges =

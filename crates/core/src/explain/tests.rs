@@ -264,6 +264,22 @@ fn a_quota_is_told_in_the_api_servers_words_without_the_changing_pod_name() {
 }
 
 #[test]
+fn a_replica_set_that_is_refused_is_told_in_the_api_servers_words() {
+    let message = "Failed to create new replica set \"hello-green-5d\": replicasets.apps \"hello-green-5d\" is forbidden: \
+                   exceeded quota: few";
+    let told = |status: &str, reason: &str| {
+        let condition =
+            json!({ "type": "Progressing", "status": status, "reason": reason, "message": message });
+        let deployment = json!({ "metadata": {}, "status": { "conditions": [condition] } });
+        explain(Some(&serde_json::from_value(deployment).unwrap()), &[], Timestamp::UNIX_EPOCH)
+    };
+    let words = "the ReplicaSet can't be created: replicasets.apps \"hello-green-5d\" is forbidden: exceeded quota: few";
+    assert_eq!(told("False", "ReplicaSetCreateError").as_deref(), Some(words));
+    assert_eq!(told("False", "ProgressDeadlineExceeded"), None);
+    assert_eq!(told("True", "ReplicaSetCreateError"), None);
+}
+
+#[test]
 fn a_sentence_ends_somewhere() {
     let message = json!({ "message": "x".repeat(2000) });
     let mut state = json!({ "state": { "waiting": { "reason": "CreateContainerConfigError" } } });

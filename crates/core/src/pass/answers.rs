@@ -115,8 +115,8 @@ impl<O: Observer> Pass<'_, O> {
                 None => {
                     let words = "An object of the app was changed or deleted by somebody else in the very moment of each write \
                                  of it, several times in a row";
-                    let failure =
-                        Failure { color, check: None, kind: FailureKind::Failed, words: words.to_owned() };
+                    let (kind, words) = (FailureKind::Failed, words.to_owned());
+                    let failure = Failure { color, check: None, leftover: false, kind, words };
                     self.failed(failure, &decision, at);
                     self.tell_after_read(After::BackOff(Duration::ZERO), rounds)
                 }

@@ -66,7 +66,7 @@ mod tests {
     const EDIT: [Action; 1] = [Action::EditDeployment { color: Color::Green, replicas: 3 }];
 
     fn failed(kind: FailureKind) -> Failure {
-        Failure { color: Some(Color::Green), check: None, kind, words: "no".to_owned() }
+        Failure { color: Some(Color::Green), check: None, leftover: false, kind, words: "no".to_owned() }
     }
 
     #[test]

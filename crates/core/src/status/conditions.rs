@@ -114,10 +114,13 @@ fn ready(report: &Report, old: &Record, intent: &Intent, stalled: Option<&Why>) 
     }
     let is_told = |failure: &Failure| {
         let failed = Failed::from(failure);
-        !failed.is_of_idle(intent, plan) && !failed.of_check
+        !failed.is_of_idle(intent, plan) && !failed.aside
     };
     let failure = problems.failure(app).filter(is_told);
-    let doubts = || checks::doubts(report, target).map_or_else(String::new, |doubts| format!("; {doubts}"));
+    let doubts = || {
+        let all = [checks::doubts(report, target), words::leftover(&problems.failures(app))];
+        all.into_iter().flatten().map(|words| format!("; {words}")).collect::<String>()
+    };
     match (fails(old, intent, seen, plan), failure.as_ref().map(words::failed)) {
         (true, Some((reason, words))) => {
             return (false, ("LiveNotReady", format!("{}; {reason}: {words}", waits())));
@@ -227,7 +230,7 @@ fn standby(report: &Report, intent: &Intent) -> (bool, Why) {
     if app.spec.color(idle).is_none() {
         return (false, ("Absent", format!("spec.{idle} is not set")));
     }
-    let of_idle = |failure: &Failure| failure.color == Some(idle);
+    let of_idle = |failure: &Failure| failure.color == Some(idle) && !failure.leftover;
     if let Some(failure) = problems.failures(app).into_iter().find(of_idle) {
         return (false, words::failed(&failure));
     }

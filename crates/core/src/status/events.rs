@@ -21,6 +21,7 @@ pub const EVENTS: &[&str] = &[
     "ForeignEndpoints",
     "LiveDegraded",
     "LiveRecovered",
+    "ObjectsNotRead",
     "Recovered",
     "Restarted",
     "RolledBack",

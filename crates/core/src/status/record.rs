@@ -29,13 +29,13 @@ pub struct Failed {
     pub color: Option<Color>,
     /// Who has to do something about it.
     pub kind: FailureKind,
-    /// It was about the Job of a check.
-    pub of_check: bool,
+    /// It was about the Job of a check, or about what nothing needs any more: the app waits for neither.
+    pub aside: bool,
 }
 
 impl From<&Failure> for Failed {
     fn from(failure: &Failure) -> Self {
-        Self { color: failure.color, kind: failure.kind, of_check: failure.check.is_some() }
+        Self { color: failure.color, kind: failure.kind, aside: failure.check.is_some() || failure.leftover }
     }
 }
 
@@ -214,9 +214,9 @@ pub fn stall(
         return Some(Stall::Conflict);
     }
     let fails = fails(old, intent, facts, plan);
-    // A check's Job that is refused is what that check says; the app waits for its deadline.
+    // A check's Job that is refused is what that check says; the app waits for its deadline. What is not removed stays.
     let is_refused = |failed: &Failed| {
-        failed.kind != FailureKind::Failed && !failed.is_of_idle(intent, plan) && !failed.of_check
+        failed.kind != FailureKind::Failed && !failed.is_of_idle(intent, plan) && !failed.aside
     };
     if failed.as_ref().is_some_and(is_refused) && !fails {
         return Some(Stall::Refused);
@@ -260,7 +260,7 @@ pub fn work(
         if fails(old, intent, facts, plan) {
             return None;
         }
-        if failed.kind == FailureKind::Failed && !failed.of_check {
+        if failed.kind == FailureKind::Failed && !failed.aside {
             return Some(Work::Retry);
         }
     }

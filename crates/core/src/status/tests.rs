@@ -112,7 +112,7 @@ fn told(app: &BlueGreenApp, stage: Stage, problems: &Problems) -> BlueGreenAppSt
 /// A write that does not succeed, about an object of this color or about the live Service.
 fn failing(kind: FailureKind, color: Option<Color>) -> Problems {
     Problems {
-        failure: Some(Failure { color, check: None, kind, words: "quota".into() }),
+        failure: Some(Failure { color, check: None, leftover: false, kind, words: "quota".into() }),
         ..Problems::default()
     }
 }

@@ -76,6 +76,12 @@ pub(super) fn failed(failure: &Failure) -> (&'static str, String) {
     }
 }
 
+/// What stays although nothing needs it any more.
+pub(super) fn leftover(failures: &[Failure]) -> Option<String> {
+    let failure = failures.iter().find(|failure| failure.leftover)?;
+    Some(format!("an object that is not needed any more can't be deleted: {}", failure.words))
+}
+
 /// Earlier writes that may still take effect are fenced.
 pub(super) fn fencing() -> String {
     "making sure that no earlier write of this operator can still take effect".to_owned()

@@ -25,11 +25,18 @@ pub(super) struct Slices {
 /// The same read, with the counts that a Deployment may have in the middle of a roll-out: the model's pods come all at once.
 /// `status.desiredHealthy` remembers the most that were available of the live color, and a target is large enough with as many
 /// pods as the live color has.
-fn rolling(world: &World, k: usize) -> Vec<World> {
+/// `own`: what the slices show of each color, without which no other count of the target is worth a try.
+fn rolling(world: &World, k: usize, own: &PerColor<u8>, guards: &Guards) -> Vec<World> {
+    let controller = &world.controllers[k];
+    let live = facts::routing(&controller.view, facts::token(controller), guards).live();
     let mut seen = vec![*world];
     for color in Color::ALL {
-        let Some(deployment) = *world.controllers[k].view.deployments.get(color) else { continue };
+        let Some(deployment) = *controller.view.deployments.get(color) else { continue };
         if deployment.observed && deployment.current && deployment.have == deployment.replicas {
+            continue;
+        }
+        let listed = *own.get(color);
+        if live != Live::Selected(color) && (listed == 0 || listed >= deployment.replicas) {
             continue;
         }
         let with = |world: &World, count| {
@@ -75,7 +82,7 @@ impl Slices {
         }
         let mut seen = if counted == world { vec![world] } else { vec![world, counted] };
         for index in 0..seen.len() {
-            let counts = rolling(&seen[index], k);
+            let counts = rolling(&seen[index], k, &self.own, guards);
             seen.extend(counts);
         }
         seen

@@ -91,7 +91,7 @@ fn a_refusal_is_told_at_once_and_the_back_off_grows() {
     let words = "a policy says no".to_owned();
     assert_eq!(
         told(rig.sent(&refused())),
-        Some(Failure { color: Some(Green), check: None, kind: FailureKind::Refused, words })
+        Some(Failure { color: Some(Green), check: None, leftover: false, kind: FailureKind::Refused, words })
     );
     assert_eq!(rig.reported(Outcome::Done), ms(100));
     // Nothing that wakes the app is a reason to try again sooner.

@@ -100,7 +100,7 @@ mod tests {
         let results = Results::read().unwrap();
         let versions = run(&results);
         let oldest = versions.first().unwrap().rsplit_once('.').unwrap().0;
-        let named = format!("Kubernetes {oldest} or later (run: {})", versions.join(", "));
+        let named = format!("Kubernetes {oldest} or later (tested with [{}](", versions.join(", "));
         let asked = format!("kubeVersion: \">={oldest}.0-0\"");
         let chart = "charts/bluegreen-operator/Chart.yaml";
         for (path, words) in [("README.md", &named), ("docs/install.md", &named), (chart, &asked)] {

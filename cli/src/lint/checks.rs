@@ -12,7 +12,6 @@ use serde_json::Value;
 const LONG: i32 = 1800;
 
 /// Returns what is probably a mistake in the checks of this app. `objects`: all objects of the manifests, for their Services.
-#[must_use]
 pub fn warnings(app: &BlueGreenApp, objects: &[Value]) -> Vec<Problem> {
     let mut found = Vec::new();
     for (index, check) in app.spec.checks.iter().enumerate() {
