@@ -134,6 +134,8 @@ pub fn all(prometheus: &str) -> Vec<Story> {
     let query = |text: &str, max: &str| ask(prometheus, text, max);
     let page = |version: &str| json!({ "contains": format!("Version: {version}") });
     let own = "localhost/ends:1";
+    // Otherwise, it serves on for as long as the kubelet waits at the least, and it is chance whether it is killed.
+    let leaves_at_once = json!({"env": [{"name": "SHUTDOWN_DELAY_SECONDS", "value": "0"}]});
     let memory = json!({"image": own, "args": ["memory"], "resources": {"limits": {"memory": "32Mi"}}});
     let tell = vec![
         // One that passes is not enough while others can't tell.
@@ -154,9 +156,9 @@ pub fn all(prometheus: &str) -> Vec<Story> {
         // Does not listen to SIGTERM, and is killed.
         Row::late(ends("no-end", &["later", "3600", "0"])),
         // The color's own image: told to stop at the deadline, it exits with 0.
-        Row::late(job("ends-well", json!({}))),
+        Row::late(job("ends-well", leaves_at_once.clone())),
         // The same, evicted: Kubernetes believes an exit code of 0, whatever led to it.
-        Row::passes(job("gentle", json!({}))),
+        Row::passes(job("gentle", leaves_at_once)),
         Row::tried(before("no-series", "prometheus", query("absent_series", "1")), 75, "Error"),
         Row::tried(before("nobody", "prometheus", ask("127.0.0.1:1", "vector(1)", "1")), 75, "Error"),
     ];
