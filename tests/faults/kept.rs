@@ -8,13 +8,14 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 /// What a result depends on: the operator, and what plays and judges.
-const PLAYED: [&str; 10] = [
+const PLAYED: [&str; 11] = [
     "src",
     "crates/api",
     "crates/client",
     "crates/core",
     "tests/e2e/harness",
     "tests/faults",
+    "tests/faults.rs",
     ":!tests/faults/kept.rs",
     "tests/guard",
     "tests/proxy",

@@ -51,8 +51,8 @@ fn references(path: &str, value: &Value, named: &mut BTreeMap<String, String>) {
     }
 }
 
-/// Does the name end with a hash or a version, such as `app-5m2k9tt6gc`, `app-v3` or `app-2024.1`? All have a digit, or, as one hash of
-/// kustomize in a hundred, its ten characters and none.
+/// Does the name end with a hash or a version, such as `app-5m2k9tt6gc`, `app-v3` or `app-2024.1`? All have a digit, or, as few hashes of
+/// kustomize, its ten characters and none.
 fn is_versioned(name: &str) -> bool {
     let last = name.rsplit('-').next().unwrap_or(name);
     let is_hash = last.len() == 10 && last.chars().all(|it| "bcdfghkmt2456789".contains(it));

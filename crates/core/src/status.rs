@@ -59,7 +59,8 @@ impl Problems {
             words: reverted::words(&app.name_any(), it),
         });
         let mut all: Vec<Failure> = self.failure.iter().cloned().chain(reverted).collect();
-        all.sort_by_key(|failure| failure.color == Some(app.spec.active.other()));
+        // What nothing waits for hides nothing else.
+        all.sort_by_key(|failure| (failure.leftover, failure.color == Some(app.spec.active.other())));
         all
     }
 
