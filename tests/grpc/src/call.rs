@@ -28,7 +28,7 @@ const PACE: Duration = Duration::from_millis(10);
 #[derive(Default)]
 struct Counts {
     sent: u64,
-    /// Calls that were made a second time, because the first never left the client.
+    /// Calls that were made a second time, because no server saw the first.
     again: u64,
     lost: BTreeMap<String, u64>,
     colors: BTreeMap<String, u64>,
@@ -71,12 +71,19 @@ pub async fn until_the_input_ends(address: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether a call never left the client: its connection was told to go while the call waited to be written. gRPC asks each client to
-/// make such a call again by itself, once ("transparent retries" in gRFC A6), and tonic does not.
-fn never_left(status: &Status) -> bool {
-    std::iter::successors(status.source(), |error| (*error).source())
-        .filter_map(|error| error.downcast_ref::<hyper::Error>())
-        .any(hyper::Error::is_canceled)
+/// Whether no server has ever seen a call: its connection was told to go while the call waited to be written, or the server told the
+/// connection to go and the call came after the last one that it took. gRPC asks each client to make such a call again by itself,
+/// once ("transparent retries" in gRFC A6), and tonic does not.
+fn was_never_seen(status: &Status) -> bool {
+    std::iter::successors(status.source(), |error| (*error).source()).any(|error| {
+        error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled)
+            || error.downcast_ref::<h2::Error>().is_some_and(is_sent_away)
+    })
+}
+
+/// Calls up to the last one that the server took don't get this error: they are answered, or end with their connection.
+fn is_sent_away(error: &h2::Error) -> bool {
+    error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR)
 }
 
 async fn check(channel: Channel) -> Result<MetadataMap, Status> {
@@ -89,7 +96,7 @@ async fn kept(endpoint: Endpoint, stop: Arc<AtomicBool>) -> Counts {
     let (mut counts, channel) = (Counts::default(), endpoint.connect_lazy());
     while !stop.load(Ordering::Relaxed) {
         let mut answer = check(channel.clone()).await;
-        if answer.as_ref().is_err_and(never_left) {
+        if answer.as_ref().is_err_and(was_never_seen) {
             counts.again += 1;
             answer = check(channel.clone()).await;
         }
