@@ -25,24 +25,45 @@ fn features(packages: &[&str], edges: &str) -> BTreeMap<String, BTreeSet<String>
 const OPERATOR: &[&str] = &["-p", "bluegreen-operator"];
 const SUITES: &[&str] = &["-p", "bluegreen-suites"];
 const ALL: &[&str] = &["--workspace"];
+const EVERYTHING: &str = "normal,dev,no-proc-macro";
+const SHIPPED: &str = "normal,no-proc-macro";
 
-#[test]
-fn are_the_crates_of_the_operator_built_once_for_every_selection() {
-    let of_the_operator = features(OPERATOR, "normal,no-proc-macro");
-    assert!(of_the_operator.len() > 100, "{}", of_the_operator.len());
-    let all = features(ALL, "normal,dev,no-proc-macro");
-    for (name, packages, edges) in [
-        ("cargo test", OPERATOR, "normal,dev,no-proc-macro"),
-        ("cargo test -p bluegreen-suites", SUITES, "normal,dev,no-proc-macro"),
-        ("cargo build --workspace --bins", ALL, "normal,no-proc-macro"),
-    ] {
+/// Says which crates of `what` are built with other features than by `cargo test --workspace`.
+fn are_the_same(what: &BTreeMap<String, BTreeSet<String>>, selections: &[(&str, &[&str], &str)]) {
+    assert!(what.len() > 100, "{}", what.len());
+    let all = features(ALL, EVERYTHING);
+    for (name, packages, edges) in selections {
         let selected = features(packages, edges);
         let other = |package: &&String| selected.get(*package) != all.get(*package);
-        let different: Vec<_> = of_the_operator.keys().filter(other).collect();
+        let different: Vec<_> = what.keys().filter(other).collect();
         assert!(
             different.is_empty(),
             "`{name}` builds {different:?} with other features than `cargo test --workspace`: name each with all \
              features in [workspace.dependencies], and ask for it in Cargo.toml or tests/Cargo.toml"
         );
     }
+}
+
+#[test]
+fn are_the_crates_of_the_operator_built_once_for_every_selection() {
+    are_the_same(
+        &features(OPERATOR, SHIPPED),
+        &[
+            ("cargo test", OPERATOR, EVERYTHING),
+            ("cargo test -p bluegreen-suites", SUITES, EVERYTHING),
+            ("cargo build --workspace --bins", ALL, SHIPPED),
+        ],
+    );
+}
+
+/// The suites run the command line tool as well.
+#[test]
+fn are_the_crates_of_the_suites_built_once_for_every_selection_that_has_them() {
+    are_the_same(
+        &features(SUITES, SHIPPED),
+        &[
+            ("cargo test -p bluegreen-suites", SUITES, EVERYTHING),
+            ("cargo build --workspace --bins", ALL, SHIPPED),
+        ],
+    );
 }
