@@ -10,6 +10,7 @@
 mod harness;
 
 mod apps;
+mod at_rest;
 mod checks;
 mod common;
 mod conflicts;
@@ -31,7 +32,6 @@ mod ports;
 mod preview;
 mod processes;
 mod pull;
-mod quiet;
 mod ratcheting;
 mod recipes;
 mod rights;

@@ -52,7 +52,7 @@ driver::health::a_live_color_that_loses_pods_is_called_not_ready_until_it_recove
     warm / the live pods turn unready
 driver::operators::an_operator_of_another_installation_changes_nothing_and_says_so_when_it_is_alone
     warm / another installation's operator holds the Service
-quiet::are_there_no_writes_in_quiet_times_and_none_after_a_restart
+at_rest::are_there_no_writes_in_quiet_times_and_none_after_a_restart
     warm / this leader has just taken over
 driver::sizes::the_old_color_stays_warm_for_as_long_as_asked_and_then_goes_to_sleep
     reduced / spec.active is flipped
