@@ -1,5 +1,6 @@
 //! Somebody who undoes what the operator writes, so that a write is accepted and has no effect.
 
+mod plugins;
 pub mod webhook;
 
 use std::time::Duration;
@@ -12,7 +13,7 @@ use kube::api::{Api, ListParams};
 use serde_json::json;
 
 use crate::harness::{Sandbox, World, app, cluster};
-use webhook::Webhook;
+use webhook::{KEEPS_THE_IMAGE, Webhook};
 
 /// Waits that do not grow would make dozens of writes in this time.
 const WATCHED: Duration = Duration::from_secs(12);
@@ -37,7 +38,7 @@ async fn does_an_app_whose_image_a_webhook_takes_back_say_so_and_wait_and_recove
 }
 
 async fn contest(sandbox: &Sandbox) -> Result<()> {
-    let webhook = Webhook::start(sandbox, "hello-green").await?;
+    let webhook = Webhook::start(sandbox, KEEPS_THE_IMAGE, "hello-green").await?;
     let pods = sandbox.world().pods("hello", Blue);
     let blue_serves = |world: &World| world.selects("hello") == "blue" && world.pods("hello", Blue) == pods;
 
@@ -50,13 +51,13 @@ async fn contest(sandbox: &Sandbox) -> Result<()> {
     let note = contested(sandbox, "hello").await?;
     let named = "Deployment hello-green: spec.template.spec.containers[app].image should be \"team/hello:v3\", but is";
     ensure!(note.contains(named), "{note}");
-    let before = webhook.undone();
+    let before = webhook.changed();
     sandbox
         .throughout(WATCHED, "blue serves, without a standby", |world| {
             no_standby(world) && blue_serves(world)
         })
         .await?;
-    let tries = webhook.undone() - before;
+    let tries = webhook.changed() - before;
     ensure!((1..20).contains(&tries), "it backs off, and does not give up: {tries} writes in {WATCHED:?}");
 
     sandbox.activate("hello", Green).await?;

@@ -1,4 +1,4 @@
-//! An admission webhook that keeps every Deployment's image: it takes whoever edits one for somebody who must not.
+//! An admission webhook that changes Deployments as they are edited.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,36 +24,54 @@ use crate::tls::Tls;
 
 const IMAGE: &str = "/spec/template/spec/containers/0/image";
 
+/// What a webhook does with a Deployment that is edited.
+#[derive(Clone, Copy)]
+pub struct Habit {
+    /// The JSON patch for a request, if it has one to make.
+    pub change: fn(&Value) -> Option<Value>,
+    /// Whether what became of an edit of the image to `probe` shows that the webhook is asked.
+    pub shows: fn(&Value) -> bool,
+}
+
+/// It takes whoever edits the image for somebody who must not.
+pub const KEEPS_THE_IMAGE: Habit = Habit {
+    change: |request| {
+        let (before, after) = (request["oldObject"].pointer(IMAGE), request["object"].pointer(IMAGE));
+        (before != after).then(|| json!([{"op": "replace", "path": IMAGE, "value": before}]))
+    },
+    shows: |edited| edited.pointer(IMAGE).is_none_or(|image| image != "probe"),
+};
+
 /// The webhook, served until it is dropped.
 pub struct Webhook {
-    undone: Arc<AtomicU64>,
+    changed: Arc<AtomicU64>,
     _server: JoinSet<()>,
 }
 
 impl Webhook {
-    /// Starts it, registers it for this namespace and waits until an edit of that Deployment has no effect.
-    pub async fn start(sandbox: &Sandbox, deployment: &str) -> Result<Self> {
+    /// Starts it, registers it for this namespace and waits until it is asked about an edit of that Deployment.
+    pub async fn start(sandbox: &Sandbox, habit: Habit, deployment: &str) -> Result<Self> {
         let listener = Tls::bind().await?;
         let (port, certificate) = (listener.port()?, listener.certificate.clone());
-        let undone = Arc::new(AtomicU64::new(0));
-        let routes = Router::new().route("/", post(review)).with_state(undone.clone());
+        let changed = Arc::new(AtomicU64::new(0));
+        let routes = Router::new().route("/", post(review)).with_state((habit, changed.clone()));
         let mut server = JoinSet::new();
         server.spawn(async move {
             let _ = axum::serve(listener, routes).await;
         });
         register(sandbox, port, certificate, "Ignore").await?;
-        let webhook = Self { undone, _server: server };
+        let webhook = Self { changed, _server: server };
         let attempt = async || {
-            ensure!(!takes_an_image(sandbox, deployment).await?, "the API server does not ask it");
+            ensure!((habit.shows)(&edited(sandbox, deployment).await?), "the API server does not ask it");
             Ok(())
         };
         patiently(Duration::from_secs(30), attempt).await?;
         Ok(webhook)
     }
 
-    /// How many writes it has undone so far.
-    pub fn undone(&self) -> u64 {
-        self.undone.load(Ordering::SeqCst)
+    /// How many writes it has changed so far.
+    pub fn changed(&self) -> u64 {
+        self.changed.load(Ordering::SeqCst)
     }
 
     /// Takes the registration back, whether or not it is there.
@@ -77,7 +95,7 @@ pub async fn register(sandbox: &Sandbox, port: u16, certificate: String, failure
     let configuration = serde_json::from_value(json!({
         "metadata": {"name": namespace},
         "webhooks": [{
-            "name": "keep-the-image.test.bluegreen.dev",
+            "name": "deployments.test.bluegreen.dev",
             "admissionReviewVersions": ["v1"],
             "sideEffects": "None",
             "failurePolicy": failure_policy,
@@ -95,29 +113,26 @@ pub async fn register(sandbox: &Sandbox, port: u16, certificate: String, failure
     Ok(())
 }
 
-/// Would an edit of the image have an effect?
-async fn takes_an_image(sandbox: &Sandbox, deployment: &str) -> Result<bool> {
+/// What would become of an edit of the image.
+async fn edited(sandbox: &Sandbox, deployment: &str) -> Result<Value> {
     let api: Api<Deployment> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
     let patch = json!({"spec": {"template": {"spec": {"containers": [{"name": "app", "image": "probe"}]}}}});
     let params = PatchParams { dry_run: true, ..PatchParams::default() };
-    let patched = serde_json::to_value(api.patch(deployment, &params, &Patch::Strategic(patch)).await?)?;
-    Ok(patched.pointer(IMAGE).is_some_and(|image| image == "probe"))
+    Ok(serde_json::to_value(api.patch(deployment, &params, &Patch::Strategic(patch)).await?)?)
 }
 
 async fn review(
-    State(undone): State<Arc<AtomicU64>>,
+    State((habit, changed)): State<(Habit, Arc<AtomicU64>)>,
     body: Bytes,
 ) -> Result<impl IntoResponse + use<>, StatusCode> {
     let review: Value = serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)?;
     let request = &review["request"];
     let mut response = json!({"uid": request["uid"], "allowed": true});
-    let (before, after) = (request["oldObject"].pointer(IMAGE), request["object"].pointer(IMAGE));
-    if before != after {
-        let patch = json!([{"op": "replace", "path": IMAGE, "value": before}]).to_string();
+    if let Some(patch) = (habit.change)(request) {
         response["patchType"] = json!("JSONPatch");
-        response["patch"] = json!(ByteString(patch.into_bytes()));
+        response["patch"] = json!(ByteString(patch.to_string().into_bytes()));
         if request["dryRun"] != true {
-            undone.fetch_add(1, Ordering::SeqCst);
+            changed.fetch_add(1, Ordering::SeqCst);
         }
     }
     let answer =
