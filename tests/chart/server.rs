@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use bluegreen_cluster::{Cluster, fed, prometheus};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -178,5 +178,24 @@ async fn does_it_refuse_what_is_wrong() -> Result<()> {
         let broken = manifest.replace(right, wrong);
         ensure!(verdict(cluster, &broken).await.is_err(), "{wrong} is accepted");
     }
+    Ok(())
+}
+
+/// Without `--server-side`, `kubectl` keeps each object in an annotation of it, which has room for 256 KiB.
+#[tokio::test]
+async fn can_the_installation_be_applied_without_server_side_apply() -> Result<()> {
+    let cluster = Cluster::shared().await?;
+    prepare(cluster).await?;
+    let apply = async |manifest: &str| {
+        let dry = ["apply", "--dry-run=server", "--validate=strict", "-f", "-"];
+        fed(cluster.kubectl(&dry), manifest).await
+    };
+    let all = std::fs::read_to_string(root().join("dist/install.yaml"))?;
+    let applied = apply(&all).await?;
+    ensure!(applied.contains("customresourcedefinition.apiextensions.k8s.io/bluegreenapps"), "{applied}");
+    let large = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "large", "namespace": "shop"},
+        "data": {"a": "x".repeat(256 * 1024)}});
+    let Err(refused) = apply(&large.to_string()).await else { bail!("an object of 256 KiB is taken") };
+    ensure!(refused.to_string().contains("Too long"), "{refused}");
     Ok(())
 }

@@ -100,8 +100,12 @@ fn pod_spec() -> Value {
 fn objects() -> Vec<Value> {
     let template = json!({"spec": pod_spec()});
     let color = json!({"tag": "v1", "env": pod_spec()["containers"][0]["env"]});
+    let metrics = json!({"address": "http://prometheus.monitoring:9090", "query": "1", "min": "1",
+        "tokenSecret": {"name": "secret", "key": "a"}, "ca": {"configMap": "config", "key": "a"}});
+    let checks =
+        json!([{"name": "job", "job": {"template": template}}, {"name": "metrics", "prometheus": metrics}]);
     let app = json!({"active": "blue", "image": "team/hello", "port": 80, "blue": color, "green": color,
-        "template": template});
+        "template": template, "checks": checks});
     let target = json!({"apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp", "name": "hello"});
     let class = json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "high"}, "value": 1});
     let backend = json!({"service": {"name": "hello", "port": {"number": 80}}});
@@ -168,6 +172,10 @@ async fn does_an_app_follow_the_new_names_of_what_it_uses_as_a_deployment_does()
     let secret = pods["imagePullSecrets"][0]["name"].clone();
     pods["volumes"][4]["csi"]["nodePublishSecretRef"]["name"] = secret;
     assert_eq!(app["spec"]["template"]["spec"], pods);
+    let [job, metrics] = [0, 1].map(|index| &app["spec"]["checks"][index]);
+    assert_eq!(job["job"]["template"]["spec"], pods);
+    assert_eq!(metrics["prometheus"]["tokenSecret"]["name"], pods["volumes"][1]["secret"]["secretName"]);
+    assert_eq!(metrics["prometheus"]["ca"]["configMap"], pods["volumes"][0]["configMap"]["name"]);
     for color in ["blue", "green"] {
         assert_eq!(app["spec"][color]["env"], deployment["spec"]["template"]["spec"]["containers"][0]["env"]);
     }
