@@ -9,6 +9,8 @@
 
 #[path = "fuzz/checks.rs"]
 mod checks;
+#[path = "fuzz/lists.rs"]
+mod lists;
 #[path = "fuzz/objects.rs"]
 mod objects;
 
@@ -20,6 +22,10 @@ use arbtest::arbtest;
 use bluegreen_api::BlueGreenApp;
 use bluegreen_core::observe::Snapshot;
 use bluegreen_core::validate;
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 use objects::{Objects, anything};
 
@@ -93,6 +99,37 @@ fn does_no_spec_at_all_touch_the_color_that_serves() {
         checks::everything(snapshot, u)
     };
     try_spoiled(|objects, u| objects.spoil_spec(u), check);
+}
+
+/// Whoever may write one object must not hide those of others.
+#[test]
+fn does_one_spoiled_object_hide_no_other_in_a_list_or_a_watch() {
+    let counts = [Cell::new(0_u64), Cell::new(0)];
+    arbtest(|u| {
+        let objects = Objects::serving(u)?;
+        let each = objects.one_of_each();
+        let readable = match u.int_in_range(0..=5)? {
+            0 => lists::one_hides_no_other::<BlueGreenApp>(u, each.app)?,
+            1 => lists::one_hides_no_other::<Service>(u, each.service)?,
+            2 => lists::one_hides_no_other::<Deployment>(u, each.deployment)?,
+            3 => lists::one_hides_no_other::<ControllerRevision>(u, each.revision)?,
+            4 => lists::one_hides_no_other::<EndpointSlice>(u, each.slice)?,
+            _ => match each.job {
+                Some(job) => lists::one_hides_no_other::<Job>(u, job)?,
+                None => return Ok(()),
+            },
+        };
+        let count = &counts[usize::from(readable)];
+        count.set(count.get() + 1);
+        Ok(())
+    })
+    .size_min(SIZE.0)
+    .size_max(SIZE.1)
+    .budget(budget(3))
+    .run();
+    let [unreadable, readable] = counts.each_ref().map(Cell::get);
+    println!("{readable} could be decoded, {unreadable} could not");
+    assert!(unreadable * 10 > readable && readable * 10 > unreadable, "{readable} and {unreadable}");
 }
 
 /// Text that is no app, or hardly one.

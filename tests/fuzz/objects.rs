@@ -34,6 +34,17 @@ pub struct Objects {
     jobs: Vec<Value>,
 }
 
+/// One object of each kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Each<'a> {
+    pub app: &'a Value,
+    pub service: &'a Value,
+    pub deployment: &'a Value,
+    pub revision: &'a Value,
+    pub slice: &'a Value,
+    pub job: Option<&'a Value>,
+}
+
 fn app(u: &mut Unstructured<'_>) -> Result<Value> {
     let replicas = u.int_in_range(1..=3)?;
     let policy = if u.ratio(1, 4)? { "RollingUpdate" } else { "Freeze" };
@@ -198,6 +209,18 @@ impl Objects {
         Ok(())
     }
 
+    /// One of each kind that the operator lists and watches.
+    pub fn one_of_each(&self) -> Each<'_> {
+        Each {
+            app: &self.app,
+            service: &self.service,
+            deployment: &self.deployments.blue,
+            revision: &self.revisions[0],
+            slice: &self.live_slice,
+            job: self.jobs.first(),
+        }
+    }
+
     /// As the operator reads them: a child that can't be decoded is none. `None`: the app can't be.
     pub fn decode(&self) -> Option<Snapshot> {
         let app: BlueGreenApp = from(&self.app)?;
@@ -229,7 +252,7 @@ fn from<T: DeserializeOwned>(value: &Value) -> Option<T> {
 }
 
 /// Goes down somewhere, and puts anything there.
-fn spoil(u: &mut Unstructured<'_>, value: &mut Value, depth: u32) -> Result<()> {
+pub fn spoil(u: &mut Unstructured<'_>, value: &mut Value, depth: u32) -> Result<()> {
     let stop = depth > 0 && u.ratio(1, 6)?;
     match value {
         Value::Object(fields) if !fields.is_empty() && !stop => {
