@@ -170,3 +170,31 @@ fn the_charts_annotations_say_what_the_chart_is() {
     assert_eq!(example["spec"], sample["spec"]);
     assert_eq!(example["apiVersion"], sample["apiVersion"]);
 }
+
+/// The label of an image says from which commit it was built.
+#[test]
+fn an_image_of_files_that_are_not_committed_says_so() {
+    let folder = format!("{}/revision-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id());
+    let root = env!("CARGO_MANIFEST_DIR");
+    fs::create_dir_all(&folder).expect("a folder");
+    let rules = format!("include {root}/make/images.mk\nrevision:\n\t@echo $(REVISION)\n");
+    fs::write(format!("{folder}/Makefile"), rules).expect("a file");
+    let run = |program: &str, arguments: &[&str]| {
+        let output = std::process::Command::new(program)
+            .current_dir(&folder)
+            .args(arguments)
+            .output()
+            .unwrap_or_else(|err| panic!("{program}: {err}"));
+        assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    let revision = || run("make", &["--no-print-directory", "revision"]);
+    run("git", &["init", "--quiet"]);
+    run("git", &["add", "."]);
+    run("git", &["-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "--quiet", "-m", "one"]);
+    let commit = run("git", &["rev-parse", "HEAD"]);
+    assert_eq!(revision(), commit);
+    fs::write(format!("{folder}/new"), "").expect("a file");
+    assert_eq!(revision(), format!("{commit}-dirty"));
+    fs::remove_dir_all(&folder).expect("the folder");
+}
