@@ -39,7 +39,7 @@ async fn gone(dir: &Path, id: &str) -> Result<()> {
         ensure!(left.is_empty() && !dir.exists(), "left over: {left:?}");
         Ok(())
     };
-    patiently(Duration::from_secs(10), attempt).await
+    patiently(Duration::from_secs(60), attempt).await
 }
 
 #[tokio::test]

@@ -18,8 +18,8 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::COLOR;
 
-/// How long a call may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a call may take. On a busy machine that is seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Time between two calls.
 const PACE: Duration = Duration::from_millis(10);

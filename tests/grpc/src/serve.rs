@@ -14,10 +14,10 @@ use tower::util::MapResponseLayer;
 use crate::COLOR;
 
 /// How long it serves on after SIGTERM, until nobody sends new connections here.
-const LEAVES: Duration = Duration::from_secs(1);
+const LEAVES: Duration = Duration::from_secs(2);
 
 /// How long calls that run may take after that. A stream without an end is cut then.
-const DRAINS: Duration = Duration::from_secs(2);
+const DRAINS: Duration = Duration::from_secs(5);
 
 /// Serves until SIGTERM, and then tells each client with a GOAWAY to go elsewhere for its next call.
 pub async fn serve(port: u16) -> Result<()> {
