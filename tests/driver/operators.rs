@@ -139,19 +139,51 @@ async fn an_end_at_any_request_of_a_switch_breaks_no_promise() {
     assert!(ends >= 4, "a switch to a new tag is more than {ends} writes");
 }
 
-#[tokio::test]
-async fn a_drain_begins_anew_with_the_next_leader() {
+/// Green has been live for 50 of the 60 seconds of blue's drain.
+async fn draining() -> Rig {
     let mut rig = Rig::serving(spec_with(json!({ "drainSeconds": 60 }))).await;
     rig.activate(Green);
     rig.run(Duration::from_secs(50)).await;
     assert_eq!(rig.world().selects(APP), "green");
-    rig.restart();
     rig.edit(|spec| spec["blue"]["tag"] = json!("v4"));
+    rig
+}
+
+#[tokio::test]
+async fn a_drain_goes_on_with_the_next_leader_from_its_last_quarter() {
+    let mut rig = draining().await;
+    rig.restart();
+    rig.run(Duration::from_secs(14)).await;
+    assert!(rig.runs(Blue, "v1"), "each leader waits for a quarter itself");
+    rig.run(Duration::from_secs(8)).await;
+    assert!(rig.runs(Blue, "v4"), "{:#}", rig.app()["status"]);
+    assert_eq!(rig.status().history.len(), 2);
+    rig.finish();
+}
+
+/// It may have selected the old color in between.
+#[tokio::test]
+async fn a_drain_begins_anew_with_the_next_leader_where_the_service_was_written_meanwhile() {
+    let mut rig = draining().await;
+    rig.server.patch(Kind::Service, APP, &json!({ "metadata": { "annotations": { "team": "shop" } } }));
+    rig.restart();
     rig.run(Duration::from_secs(50)).await;
     assert!(rig.runs(Blue, "v1"), "blue rests for all of the drain");
     rig.run(Duration::from_secs(15)).await;
     assert!(rig.runs(Blue, "v4"));
-    assert_eq!(rig.status().history.len(), 2);
+    rig.finish();
+}
+
+#[tokio::test]
+async fn a_drain_ends_although_no_leader_lives_as_long_as_it_takes() {
+    let mut rig = Rig::serving(spec_with(json!({ "drainSeconds": 400 }))).await;
+    rig.activate(Green);
+    for _ in 0..4 {
+        rig.run(Duration::from_secs(120)).await;
+        rig.restart();
+    }
+    rig.run(Duration::from_secs(5)).await;
+    assert_eq!(rig.status().switch, None, "{:#}", rig.app()["status"]);
     rig.finish();
 }
 

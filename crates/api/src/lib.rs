@@ -38,7 +38,7 @@ pub use spec::{
     ActiveUpdatePolicy, BlueGreenApp, BlueGreenAppSpec, ColorSpec, Standby, Template, TemplateMetadata,
 };
 pub use status::{
-    BlueGreenAppStatus, ColorStatus, HistoryEntry, Phase, READY, RECONCILING, STALLED, STANDBY_READY,
+    BlueGreenAppStatus, ColorStatus, DrainStatus, HistoryEntry, Phase, READY, RECONCILING, STALLED, STANDBY_READY,
     ServiceGuards, ServiceStatus, SwitchStatus,
 };
 pub use verdicts::{Cause, CheckResult, CheckStatus, Rejection};

@@ -265,6 +265,21 @@ pub struct SwitchStatus {
     /// `spec.progressDeadlineSeconds` limits, counts from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progressed_at: Option<Time>,
+    /// How much of the drain has passed; absent before its first quarter, and where a quarter is shorter than 15 seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<DrainStatus>,
+}
+
+/// How much of a drain has passed. An operator that takes over goes on from there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(description = "")]
+pub struct DrainStatus {
+    /// For how many seconds at least no endpoint of the color `from` had been live. It is recorded at each quarter of
+    /// `spec.drainSeconds` but the last.
+    pub passed_seconds: i32,
+    /// The `metadata.resourceVersion` of the live Service at that time. If the Service has been written since, the drain begins anew.
+    pub service_version: String,
 }
 
 /// A switch that is done.

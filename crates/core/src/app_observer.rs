@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::drain::{Endpoints, Held};
 use crate::fence::Token;
@@ -56,6 +57,10 @@ impl Observer for AppObserver<'_> {
 
     fn endpoints(&self, snapshot: &Snapshot, live: Color) -> Endpoints {
         observe::endpoints(snapshot, live)
+    }
+
+    fn drained(&self, snapshot: &Snapshot, live: Color) -> Duration {
+        observe::drained(snapshot, live)
     }
 
     fn observe(&self, snapshot: &Snapshot, routing: Routing, attempt: u32, held: Held, now: Now) -> Observed {

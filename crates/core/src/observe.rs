@@ -37,6 +37,7 @@ pub use self::owner::{Stranger, is_app, strangers};
 pub use self::snapshot::{Proof, Snapshot, Versions};
 pub use self::written::Written;
 use crate::desired::{self, names};
+use crate::drain;
 pub use crate::drain::{Endpoints, Held};
 use crate::fence::Token;
 use crate::plan::{
@@ -143,6 +144,17 @@ pub fn endpoints(seen: &Snapshot, color: Color) -> Endpoints {
     let cleared = live.iter().all(|endpoint| known.contains(endpoint.pod));
     let ready = endpoints::ready_pods(&seen.live_slices, families(seen.service.as_deref()), |_| true);
     Endpoints { moved: cleared && ready > 0, cleared }
+}
+
+/// Returns how much of the drain after the switch to `live` is recorded, if the Service has not been written since: then it has
+/// selected no other color meanwhile. Never all of it, so that each leader sees for itself that the old color's endpoints are gone.
+pub fn drained(seen: &Snapshot, live: Color) -> Duration {
+    let switch = seen.app.status.as_ref().and_then(|status| status.switch.as_ref());
+    let drain = switch.filter(|switch| switch.to == live).and_then(|switch| switch.drain.as_ref());
+    let version = seen.service.as_ref().and_then(|service| service.metadata.resource_version.as_ref());
+    drain.filter(|drain| Some(&drain.service_version) == version).map_or(Duration::ZERO, |drain| {
+        drain::recorded(seconds(seen.app.spec.drain_seconds), seconds(drain.passed_seconds))
+    })
 }
 
 fn recorded(app: &BlueGreenApp, status: &BlueGreenAppStatus) -> Recorded {

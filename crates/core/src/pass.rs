@@ -307,7 +307,8 @@ pub fn decide<O: Observer>(
         Live::Lost(_) | Live::Never => None,
     };
     let endpoints = selected.map(|color| (color, observer.endpoints(&snapshot, color)));
-    drain.update(endpoints, basis.starts_clocks(), now.uptime);
+    let before = selected.map_or(Duration::ZERO, |color| observer.drained(&snapshot, color));
+    drain.update(endpoints, before, basis.starts_clocks(), now.uptime);
     let held = drain.held(selected, now.uptime);
     let facts = observer.observe(&snapshot, routing, attempt, held, now);
     let intent = observer.intent(&snapshot).aimed(&facts);

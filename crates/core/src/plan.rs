@@ -40,6 +40,7 @@ pub use facts::{
     Selection, ServiceFacts, Standby, Stored,
 };
 
+use crate::drain;
 use bluegreen_api::Color;
 pub(crate) use pause::paused_midway;
 use rules::{drained, holder, holds, left_recently, serving};
@@ -441,11 +442,12 @@ pub fn is_fenced(seen: &Observed) -> bool {
     fence(seen).is_none()
 }
 
-/// When to run the next pass although nothing happened: at the end of a drain, of a deadline, of the standby timer.
+/// When to run the next pass although nothing happened: at the end of a drain or of a part of it, of a deadline, of the standby timer.
 fn wake(intent: &Intent, seen: &Observed, live: Live) -> Option<Duration> {
     let left = |limit: Duration, passed: Duration| limit.checked_sub(passed).filter(|d| !d.is_zero());
     let draining = Color::ALL.into_iter().any(|c| left_recently(seen, live, c));
-    let drain = seen.elapsed.cleared.filter(|_| draining).and_then(|passed| left(intent.drain, passed));
+    let drain = seen.elapsed.cleared.filter(|_| draining);
+    let drain = drain.and_then(|passed| left(drain::next(intent.drain, passed), passed));
     let deadline = seen.elapsed.switching.and_then(|passed| left(intent.deadline, passed));
     let standby = match intent.standby {
         Standby::Warm => None,

@@ -1,6 +1,7 @@
 //! What a pass needs to know of an app's objects: the seam between the state machine and what it is run on.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use super::Now;
 use crate::apply::Failure;
@@ -35,6 +36,13 @@ pub trait Observer: Debug {
 
     /// What the live Service's EndpointSlices show of this color.
     fn endpoints(&self, snapshot: &Self::Snapshot, live: Color) -> Endpoints;
+
+    /// How much of the drain after the switch to this color an earlier leader has recorded, as far as these objects show that
+    /// nothing has changed since. By default, nothing.
+    fn drained(&self, snapshot: &Self::Snapshot, live: Color) -> Duration {
+        let _ = (snapshot, live);
+        Duration::ZERO
+    }
 
     /// All facts.
     fn observe(

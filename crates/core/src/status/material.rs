@@ -25,6 +25,8 @@ const TIME: usize = 64;
 pub struct Material {
     /// The live Service's addresses; `None` while there is no such Service of ours.
     pub service: Option<ServiceStatus>,
+    /// The resourceVersion of the live Service.
+    pub service_version: Option<String>,
     /// The images that the Deployments run.
     pub images: PerColor<Option<String>>,
     /// When somebody restarted each Deployment by hand, as `kubectl rollout restart` notes it.
@@ -44,6 +46,10 @@ impl Material {
     pub fn of(seen: &Snapshot, facts: &Observed) -> Self {
         Self {
             service: addresses(seen, facts),
+            service_version: seen
+                .service
+                .as_ref()
+                .and_then(|service| service.metadata.resource_version.clone()),
             images: PerColor::from_fn(|color| {
                 Some(harmless(&running_image(own_deployment(seen, facts, color)?)?, IMAGE))
             }),

@@ -3,8 +3,9 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{Report, record};
+use crate::drain;
 use crate::plan::{Live, Stage};
-use bluegreen_api::{BlueGreenAppStatus, Cause, Color, ColorStatus, HistoryEntry, SwitchStatus};
+use bluegreen_api::{BlueGreenAppStatus, Cause, Color, ColorStatus, DrainStatus, HistoryEntry, SwitchStatus};
 
 /// How many switches the history keeps.
 const HISTORY: usize = 10;
@@ -27,9 +28,20 @@ pub(super) fn switch(
             generation,
             available_replicas: available(report, to),
             progressed_at: None,
+            drain: None,
         },
     };
+    let switch = SwitchStatus { drain: drain(report, to), ..switch };
     if matches!(report.plan.stage, Stage::Preparing { .. }) { progress(report, old, switch) } else { switch }
+}
+
+/// How much of the drain has passed, for whoever takes over.
+fn drain(report: &Report, to: Color) -> Option<DrainStatus> {
+    let Report { plan, seen, intent, material, .. } = report;
+    let passed = seen.elapsed.cleared.filter(|_| plan.live == Live::Selected(to))?;
+    let passed = drain::recorded(intent.drain, passed).as_secs();
+    let passed_seconds = i32::try_from(passed).ok().filter(|seconds| *seconds > 0)?;
+    Some(DrainStatus { passed_seconds, service_version: material.service_version.clone()? })
 }
 
 fn generation(report: &Report) -> i64 {

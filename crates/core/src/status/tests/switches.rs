@@ -51,6 +51,7 @@ fn canceling_a_switch_to_a_color_that_served_before_is_told_as_a_cancel() {
         generation: 1,
         available_replicas: 0,
         progressed_at: None,
+        drain: None,
     };
     let with =
         |switch| BlueGreenAppStatus { active: Some(Color::Blue), switch, ..BlueGreenAppStatus::default() };
@@ -78,6 +79,7 @@ fn a_switch_back_keeps_its_record_while_its_pods_are_unready() {
             generation: 1,
             available_replicas: 0,
             progressed_at: None,
+            drain: None,
         }),
         ..BlueGreenAppStatus::default()
     });
@@ -97,6 +99,7 @@ fn the_events_of_a_switch_read_as_sentences() {
             generation: 1,
             available_replicas: 0,
             progressed_at: None,
+            drain: None,
         })
     };
     let image = |served| {
