@@ -41,7 +41,7 @@ use sequence::{Ended, Sequence};
 use writes::Writes;
 
 /// Sequences of the sample that every run of the tests plays.
-const SAMPLE: u64 = 40;
+const SAMPLE: u64 = 24;
 
 /// Pods that a namespace may have: what asks for millions gets these.
 const QUOTA: &str = "16";

@@ -62,7 +62,8 @@ pub fn one_hides_no_other<K: Readable + Clone + DeserializeOwned>(
     assert!(list.items[0].0.is_ok() && list.items[2].0.is_ok(), "{items:?}");
     let readable = list.items[1].0.is_ok();
     for what in ["ADDED", "MODIFIED", "DELETED"] {
-        let event = json!({"type": what, "object": items[1]}).to_string();
+        // In this order, as the API server sends it.
+        let event = format!(r#"{{"type":"{what}","object":{}}}"#, items[1]);
         let (WatchEvent::Added(seen) | WatchEvent::Modified(seen) | WatchEvent::Deleted(seen)) =
             serde_json::from_str::<WatchEvent<Careful<K>>>(&event).unwrap()
         else {
