@@ -38,8 +38,8 @@ pub use spec::{
     ActiveUpdatePolicy, BlueGreenApp, BlueGreenAppSpec, ColorSpec, Standby, Template, TemplateMetadata,
 };
 pub use status::{
-    BlueGreenAppStatus, ColorStatus, DrainStatus, HistoryEntry, Phase, READY, RECONCILING, STALLED, STANDBY_READY,
-    ServiceGuards, ServiceStatus, SwitchStatus,
+    BlueGreenAppStatus, ColorStatus, DrainStatus, HistoryEntry, Phase, READY, RECONCILING, STALLED,
+    STANDBY_READY, ServiceGuards, ServiceStatus, SwitchStatus,
 };
 pub use verdicts::{Cause, CheckResult, CheckStatus, Rejection};
 
