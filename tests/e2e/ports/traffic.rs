@@ -99,7 +99,9 @@ impl Calls {
     }
 }
 
+/// Alone: beside other tests, the machine is so busy that a client gives up before it has an answer.
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "by make test, after the other tests"]
 async fn is_nothing_lost_on_any_port_while_an_app_is_switched() -> Result<()> {
     if !Cluster::real_node_wanted()? {
         return Ok(());
