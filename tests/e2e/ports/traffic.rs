@@ -31,6 +31,8 @@ fn answering() -> App {
     app("hello").with(json!({
         "image": "localhost/answer",
         "port": 8080,
+        // Longer than kube-proxy may take on a busy machine.
+        "drainSeconds": 5,
         "readinessProbe": {"httpGet": {"path": "/"}, "periodSeconds": 1},
         "service": {"type": "NodePort", "extraPorts": [
             {"name": "grpc", "port": 9090, "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"},
