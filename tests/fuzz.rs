@@ -107,14 +107,13 @@ fn does_one_spoiled_object_hide_no_other_in_a_list_or_a_watch() {
     let counts = [Cell::new(0_u64), Cell::new(0)];
     arbtest(|u| {
         let objects = Objects::serving(u)?;
-        let each = objects.one_of_each();
         let readable = match u.int_in_range(0..=5)? {
-            0 => lists::one_hides_no_other::<BlueGreenApp>(u, each.app)?,
-            1 => lists::one_hides_no_other::<Service>(u, each.service)?,
-            2 => lists::one_hides_no_other::<Deployment>(u, each.deployment)?,
-            3 => lists::one_hides_no_other::<ControllerRevision>(u, each.revision)?,
-            4 => lists::one_hides_no_other::<EndpointSlice>(u, each.slice)?,
-            _ => match each.job {
+            0 => lists::one_hides_no_other::<BlueGreenApp>(u, &objects.app)?,
+            1 => lists::one_hides_no_other::<Service>(u, &objects.service)?,
+            2 => lists::one_hides_no_other::<Deployment>(u, &objects.deployments.blue)?,
+            3 => lists::one_hides_no_other::<ControllerRevision>(u, &objects.revisions[0])?,
+            4 => lists::one_hides_no_other::<EndpointSlice>(u, &objects.live_slice)?,
+            _ => match objects.jobs.first() {
                 Some(job) => lists::one_hides_no_other::<Job>(u, job)?,
                 None => return Ok(()),
             },

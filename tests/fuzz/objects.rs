@@ -23,26 +23,15 @@ const START: &str = "2026-01-01T00:00:00Z";
 #[derive(Clone, Debug)]
 pub struct Objects {
     pub app: Value,
-    service: Value,
+    pub service: Value,
     color_services: PerColor<Value>,
-    deployments: PerColor<Value>,
-    revisions: Vec<Value>,
-    live_slice: Value,
+    pub deployments: PerColor<Value>,
+    pub revisions: Vec<Value>,
+    pub live_slice: Value,
     slices: PerColor<Value>,
     replica_sets: PerColor<Value>,
     pods: PerColor<Vec<Value>>,
-    jobs: Vec<Value>,
-}
-
-/// One object of each kind.
-#[derive(Clone, Copy, Debug)]
-pub struct Each<'a> {
-    pub app: &'a Value,
-    pub service: &'a Value,
-    pub deployment: &'a Value,
-    pub revision: &'a Value,
-    pub slice: &'a Value,
-    pub job: Option<&'a Value>,
+    pub jobs: Vec<Value>,
 }
 
 fn app(u: &mut Unstructured<'_>) -> Result<Value> {
@@ -207,18 +196,6 @@ impl Objects {
         }
         self.app["metadata"]["generation"] = json!(5);
         Ok(())
-    }
-
-    /// One of each kind that the operator lists and watches.
-    pub fn one_of_each(&self) -> Each<'_> {
-        Each {
-            app: &self.app,
-            service: &self.service,
-            deployment: &self.deployments.blue,
-            revision: &self.revisions[0],
-            slice: &self.live_slice,
-            job: self.jobs.first(),
-        }
     }
 
     /// As the operator reads them: a child that can't be decoded is none. `None`: the app can't be.

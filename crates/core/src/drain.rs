@@ -119,20 +119,21 @@ const PARTS: u32 = 4;
 /// The shortest part that is recorded. A takeover takes about as long, and each record is a write.
 const PART: Duration = Duration::from_secs(15);
 
+/// The ends of the parts of a drain that takes `all`, but for the last; none where they would be too short.
+fn parts(all: Duration) -> impl DoubleEndedIterator<Item = Duration> {
+    let part = all / PARTS;
+    let ends = if part < PART { 0 } else { PARTS };
+    (1..ends).map(move |end| part * end)
+}
+
 /// How much of a drain that takes `all` is recorded once so much has passed: whole parts, and never all.
 pub fn recorded(all: Duration, passed: Duration) -> Duration {
-    let part = all / PARTS;
-    if part < PART {
-        return Duration::ZERO;
-    }
-    (1..PARTS).map(|parts| part * parts).rfind(|parts| *parts <= passed).unwrap_or_default()
+    parts(all).rfind(|end| *end <= passed).unwrap_or_default()
 }
 
 /// When, of a drain that takes `all`, something is to be done next: a part to be recorded, or the old color may be touched.
 pub fn next(all: Duration, passed: Duration) -> Duration {
-    let part = all / PARTS;
-    let parts = (1..PARTS).map(|parts| part * parts).find(|parts| *parts > passed);
-    parts.filter(|_| part >= PART).unwrap_or(all)
+    parts(all).find(|end| *end > passed).unwrap_or(all)
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ impl Calls {
     }
 }
 
-/// Alone: beside other tests, the machine is so busy that a client gives up before it has an answer.
+/// Alone: it asks whether a switch loses anything, and beside other tests kube-proxy itself may be seconds late.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "by make test, after the other tests"]
 async fn is_nothing_lost_on_any_port_while_an_app_is_switched() -> Result<()> {
