@@ -282,3 +282,25 @@ fn a_pause_is_not_told_while_a_new_size_may_still_take_effect() {
         assert_eq!((says(&status, told).0, status.is_settled()), ("True", settled), "{status:?}");
     }
 }
+
+#[test]
+fn what_is_left_over_hides_nobody_who_fights_for_the_live_color() {
+    let app = app("blue");
+    let left = Failure {
+        color: Some(Color::Blue),
+        check: None,
+        leftover: true,
+        kind: FailureKind::Refused,
+        words: "a webhook".into(),
+    };
+    let fight = Reverted {
+        object: "Deployment hello-blue".into(),
+        color: Some(Color::Blue),
+        deviation: None,
+        later: true,
+    };
+    let problems = Problems { failure: Some(left), reverted: vec![fight], ..Problems::default() };
+    assert!(!problems.failures(&app)[0].leftover);
+    let status = told(&app, Stage::Serving, &problems);
+    assert_eq!(status.condition("Stalled").map(|it| &*it.reason), Some("Contested"));
+}
