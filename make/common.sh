@@ -30,22 +30,36 @@ thin_out() {
   done
 }
 
-# What the demo and the tests need to be built, each with a line that says so. Quick where nothing has changed.
-build_programs() {
-  say "$1 compiling the operator, the load and the cluster's harness (about 3 min the first time)"
-  # All of the workspace, always: for another selection cargo would build shared crates with other features, again.
-  with_progress "${CARGO:-cargo}" build --locked --workspace --bins
-}
-
-# What a demo needs to be built, and no more: without the model, the suites and all other programs of the tests. They are
-# still chosen from all of the workspace, so that shared crates have the features that `make test` builds them with.
-# build_demo STEP BIN…
-build_demo() {
+# Builds these programs alone. They are still chosen from all of the workspace: for another selection cargo would build shared
+# crates with other features, again.
+# build_some STEP BIN…
+build_some() {
   local step=$1 bins=() bin
   shift
   for bin in "$@"; do bins+=(--bin "$bin"); done
   say "$step compiling $*"
   with_progress "${CARGO:-cargo}" build --locked --workspace "${bins[@]}"
+}
+
+# What the demo and the tests need to be built, each with a line that says so. Quick where nothing has changed.
+build_programs() {
+  say "$1 compiling the operator, the load and the cluster's harness (about 3 min the first time)"
+  with_progress "${CARGO:-cargo}" build --locked --workspace --bins
+}
+
+# beside COMMAND…: starts it beside what follows; `together` waits for it, and fails where it failed. Each compiler leaves a core
+# idle now and then, and the other one takes it.
+beside() {
+  # A process group of its own, so that its end takes the compilers along.
+  set -m
+  "$@" </dev/null &
+  set +m
+  lane=$!
+  trap 'kill -TERM -- "-$lane" 2>/dev/null || true' EXIT
+}
+together() {
+  wait "$lane"
+  trap - EXIT
 }
 
 # timed COMMAND…: says how long the command took, once it is done.

@@ -17,8 +17,8 @@ STATIC_BIN := $(STATIC_DIR)/$(STATIC_TARGET)/image
 STATIC_CARGO_HOME := $(or $(CARGO_HOME),$(HOME)/.cargo)
 STATIC_RUSTFLAGS := -C target-feature=+crt-static \
   --remap-path-prefix=$(CURDIR)=/src --remap-path-prefix=$(STATIC_CARGO_HOME)=/cargo
-# $(call static-build,PACKAGE) puts the package's binaries into $(STATIC_BIN).
-static-build = RUSTFLAGS="$(STATIC_RUSTFLAGS)" $(CARGO) build --locked --profile image --package $(1) \
+# $(call static-build,SELECTION) puts the binaries of these packages into $(STATIC_BIN).
+static-build = RUSTFLAGS="$(STATIC_RUSTFLAGS)" $(CARGO) build --locked --profile image $(1) \
   --target $(STATIC_TARGET) --target-dir $(STATIC_DIR)
 
 IMAGE_TOOL := $(CARGO) run --quiet --locked --package bluegreen-image --
@@ -30,8 +30,10 @@ images: hello-images ## Build the sample app's images into target/images
 hello-images: $(HELLO_VERSIONS:%=hello-image-%)
 
 # Cargo knows best what is out of date, so both steps always ask; an unchanged input gives the same bytes.
+# Naming the operator's package builds nothing of it: it gives the crates that both are made of the same features, so that
+# they are built once (`cargo suite features` checks that).
 hello-static:
-	$(call static-build,hello)
+	$(call static-build,--package hello --package bluegreen-operator --bin hello)
 
 # Where hello-static leaves it.
 hello-program:
@@ -60,7 +62,7 @@ parts = $(CARGO) tree --locked -p $(1) --target $(STATIC_TARGET) -e normal,no-pr
 
 .PHONY: image image-twice
 image: ## Build the operator's image into target/images, and the list of its parts (SBOM) beside it
-	BLUEGREEN_REVISION=$(REVISION) $(call static-build,bluegreen-operator)
+	BLUEGREEN_REVISION=$(REVISION) $(call static-build,--package bluegreen-operator)
 	@$(IMAGE_TOOL) --name $(OPERATOR_NAME) --tag $(OPERATOR_VERSION) \
 	  --binary $(STATIC_BIN)/bluegreen-operator --entrypoint /bluegreen-operator --port 8081 --user 65532:65532 \
 	  --label org.opencontainers.image.title=bluegreen-operator \
@@ -76,7 +78,7 @@ image-twice: ## Build the image twice, from two folders with nothing in common, 
 # The command line tool, for `make release`: the program, and its list of parts on standard output.
 .PHONY: cli-static cli-parts
 cli-static:
-	$(call static-build,kubectl-bluegreen)
+	$(call static-build,--package kubectl-bluegreen)
 
 cli-parts:
 	@$(call parts,kubectl-bluegreen)

@@ -63,3 +63,17 @@ fn are_the_crates_of_the_suites_built_once_for_every_selection_that_has_them() {
         ],
     );
 }
+
+/// make/images.mk builds the sample app beside the operator's package: what is shipped must not get other features by that.
+#[test]
+fn are_the_crates_of_both_images_built_once() {
+    let operator = features(OPERATOR, SHIPPED);
+    let both = features(&["-p", "hello", "-p", "bluegreen-operator"], SHIPPED);
+    let (shared, alone): (Vec<_>, Vec<_>) =
+        both.iter().partition(|(package, _)| operator.contains_key(*package));
+    assert!(shared.len() > 100, "{}", shared.len());
+    let different: Vec<_> = shared.iter().filter(|(package, set)| operator[*package] != **set).collect();
+    assert!(different.is_empty(), "with the sample app the operator's image has {different:?}");
+    let alone: Vec<_> = alone.iter().map(|(package, _)| package.split(' ').next().unwrap()).collect();
+    assert_eq!(alone, ["hello"], "the sample app has crates of its own");
+}

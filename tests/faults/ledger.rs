@@ -27,10 +27,12 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Begins a new one, or, with `RESUME=1`, goes on with the one before.
-    pub fn open(seed: u64, names: Vec<String>) -> Result<Self> {
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{seed}.ledger"));
-        let resume = std::env::var("RESUME").is_ok_and(|resume| !resume.is_empty());
+    /// Begins a new one, or, with `RESUME=1`, goes on with the one before of the same code.
+    pub fn open(seed: u64, code: &str, names: Vec<String>) -> Result<Self> {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{seed}-{code}.ledger"));
+        // Of edits nothing is known: they may differ.
+        let is_known = !code.ends_with("-dirty");
+        let resume = is_known && std::env::var("RESUME").is_ok_and(|resume| !resume.is_empty());
         let before = if resume { std::fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
         let mut plans: BTreeMap<_, _> = names.into_iter().map(|name| (name, None)).collect();
         for (word, name) in before.lines().filter_map(|line| line.split_once('\t')) {
@@ -39,7 +41,10 @@ impl Ledger {
                 "missed" => Entry::Missed,
                 _ => continue,
             };
-            plans.insert(name.to_owned(), Some(entry));
+            // A plan that this run does not have is none of its results.
+            if let Some(known) = plans.get_mut(name) {
+                *known = Some(entry);
+            }
         }
         let mut options = OpenOptions::new();
         options.create(true).append(resume).write(true).truncate(!resume);

@@ -29,6 +29,7 @@ mod reach;
 mod releases;
 mod rows;
 mod shell;
+mod sizes;
 mod stage;
 mod states;
 mod story;

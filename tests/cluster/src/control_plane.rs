@@ -108,7 +108,7 @@ pub async fn ready(client: &Client, processes: &Processes) -> Result<()> {
 /// Starts the control plane; returns when it serves requests and its controllers work.
 pub async fn start(setup: &Setup<'_>, client: &Client) -> Result<()> {
     let datastore = datastore::start(setup)?;
-    start_apiserver(setup, &datastore)?;
+    start_apiserver(setup, datastore)?;
     ready(client, setup.processes).await?;
     start_scheduler(setup)?;
     start_controller_manager(setup)?;
@@ -127,7 +127,7 @@ pub fn address(network: Option<Network>) -> Ipv4Addr {
     network.map_or(Ipv4Addr::LOCALHOST, Network::machine)
 }
 
-fn start_apiserver(setup: &Setup<'_>, datastore: &str) -> Result<()> {
+fn start_apiserver(setup: &Setup<'_>, datastore: Vec<String>) -> Result<()> {
     let address = address(setup.network);
     let port = setup.server.rsplit(':').next().unwrap_or_default();
     let names = [
@@ -145,7 +145,6 @@ fn start_apiserver(setup: &Setup<'_>, datastore: &str) -> Result<()> {
     setup.pki.store(FRONT_PROXY, &setup.pki.client(FRONT_PROXY, &[])?)?;
     let file = |name: &str| setup.pki.file(name).display().to_string();
     let mut arguments = vec![
-        format!("--etcd-servers={datastore}"),
         format!("--bind-address={address}"),
         format!("--advertise-address={address}"),
         format!("--secure-port={port}"),
@@ -184,6 +183,7 @@ fn start_apiserver(setup: &Setup<'_>, datastore: &str) -> Result<()> {
         // Megabytes before the file is moved away, which would take the entries from under a reader.
         arguments.push("--audit-log-maxsize=4000".to_owned());
     }
+    arguments.extend(datastore);
     arguments.extend(setup.options.apiserver_args.iter().cloned());
     setup.start("kube-apiserver", arguments)
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use bluegreen_cluster::{Cluster, Node, Options, patiently};
+use bluegreen_cluster::{Cluster, Node, Options, output, patiently};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, PostParams};
 
@@ -78,6 +78,40 @@ async fn does_a_failed_start_show_why_and_leave_nothing() -> Result<()> {
     assert!(format!("{error:#}").contains("unknown flag: --no-such-flag"), "{error:#}");
     assert!(!bluegreen_cluster::target()?.join("cluster-failing").exists());
     Ok(())
+}
+
+/// Whoever reaches etcd is the cluster's admin, and other users of the machine can reach its port.
+#[tokio::test]
+async fn can_only_the_api_server_read_what_the_cluster_stores() -> Result<()> {
+    let cluster = Cluster::start(none()).await?;
+    let dir = cluster.dir()?;
+    let mut arguments = Vec::new();
+    for pid in processes(&id(dir)?)? {
+        arguments.push(String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/cmdline"))?).into_owned());
+    }
+    let address = arguments.iter().find_map(|arguments| {
+        arguments.split('\0').find_map(|argument| argument.strip_prefix("--listen-client-urls="))
+    });
+    let address = address.context("no etcd runs")?;
+    let file = |folder: &str, name: &str| dir.join(folder).join(name).display().to_string();
+    let get = async |certificate: Option<(&str, &str)>| {
+        let mut command = cluster.kubectl(&["get", "--raw", "/version", "--server", address]);
+        command.arg("--certificate-authority").arg(file("pki-etcd", "ca.crt"));
+        // Without those of the kubeconfig.
+        command.env("KUBECONFIG", "/dev/null").arg("--kubeconfig=/dev/null");
+        if let Some((folder, name)) = certificate {
+            command.arg("--client-certificate").arg(file(folder, &format!("{name}.crt")));
+            command.arg("--client-key").arg(file(folder, &format!("{name}.key")));
+        }
+        output(command).await
+    };
+    ensure!(
+        get(Some(("pki-etcd", "apiserver"))).await?.contains("etcdserver"),
+        "the API server can't, either"
+    );
+    ensure!(get(None).await.is_err(), "anybody can");
+    ensure!(get(Some(("pki", "kubelet-client"))).await.is_err(), "an admin of the cluster can");
+    cluster.stop().await
 }
 
 /// Runs the program as a user would, in the background.
