@@ -45,9 +45,10 @@ fn texts(ending: &str) -> Result<Vec<(String, String)>> {
 /// Kustomizations, Helm's files and kwok's stages are read by their tools and by no API server. Argo Rollouts' kinds come
 /// with its controller, and `make install-test` has that.
 fn is_manifest(text: &str) -> bool {
-    let documents: Vec<Value> = serde_yaml_ng::Deserializer::from_str(text)
-        .filter_map(|document| Value::deserialize(document).ok())
-        .collect();
+    // At the first error: the parser never gets past it, and would tell it for ever.
+    let documents: Result<Vec<Value>, _> =
+        serde_yaml_ng::Deserializer::from_str(text).map(Value::deserialize).collect();
+    let Ok(documents) = documents else { return false };
     let foreign = [
         "kustomize.config.k8s.io/",
         "kwok.x-k8s.io/",
