@@ -47,18 +47,20 @@ build_programs() {
   with_progress "${CARGO:-cargo}" build --locked --workspace --bins
 }
 
-# beside COMMAND…: starts it beside what follows; `together` waits for it, and fails where it failed. Each compiler leaves a core
-# idle now and then, and the other one takes it.
+# beside COMMAND…: starts it beside what follows; `together` waits for all of them, and fails where one failed. Each compiler leaves
+# a core idle now and then, and the other one takes it.
+lanes=()
 beside() {
   # A process group of its own, so that its end takes the compilers along.
   set -m
   "$@" </dev/null &
   set +m
-  lane=$!
-  trap 'kill -TERM -- "-$lane" 2>/dev/null || true' EXIT
+  lanes+=("$!")
+  trap 'kill -TERM -- "${lanes[@]/#/-}" 2>/dev/null || true' EXIT
 }
 together() {
-  wait "$lane"
+  local lane
+  for lane in "${lanes[@]}"; do wait "$lane"; done
   trap - EXIT
 }
 

@@ -107,6 +107,11 @@ async fn does_every_flow_end_as_if_nothing_had_befallen_the_operator() -> Result
     Ok(())
 }
 
+/// Whether the code is that of a commit. Of edits nothing is known: they may differ.
+fn is_known(code: &str) -> bool {
+    !code.ends_with("-dirty")
+}
+
 fn is_set(name: &str) -> bool {
     std::env::var(name).is_ok_and(|value| !value.is_empty())
 }
@@ -117,8 +122,7 @@ fn number(name: &str) -> Option<u64> {
 
 /// Each flow without a trouble. `code`: but for those that were played with this code.
 async fn rehearse_all(parallel: usize, seed: u64, code: Option<&str>) -> Result<Vec<Rehearsed>> {
-    // Of edits nothing is known: they may differ.
-    let code = code.filter(|code| !code.ends_with("-dirty"));
+    let code = code.filter(|code| is_known(code));
     let kept = if code.is_some() { kept::read()? } else { Vec::new() };
     let is_due = |flow: &Flow| !kept.iter().any(|kept| kept.flow == flow.name && Some(&*kept.code) == code);
     let all: Vec<_> = futures::stream::iter(flow::all().into_iter().filter(is_due))

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::{is_known, is_set};
+
 /// How often progress is told.
 const EVERY: usize = 20;
 
@@ -26,26 +28,39 @@ pub struct Ledger {
     file: File,
 }
 
+/// The plans of a run, with what an earlier one has found of them.
+fn taken_up(names: Vec<String>, before: &str) -> BTreeMap<String, Option<Entry>> {
+    let mut plans: BTreeMap<_, _> = names.into_iter().map(|name| (name, None)).collect();
+    for (word, name) in before.lines().filter_map(|line| line.split_once('\t')) {
+        let entry = match word {
+            "passed" => Entry::Passed,
+            "missed" => Entry::Missed,
+            _ => continue,
+        };
+        // A plan that this run does not have is none of its results.
+        if let Some(known) = plans.get_mut(name) {
+            *known = Some(entry);
+        }
+    }
+    plans
+}
+
+#[test]
+fn only_plans_of_this_run_that_passed_are_taken_up() {
+    let names = ["a", "b", "c"].map(str::to_owned).to_vec();
+    let plans = taken_up(names, "passed\ta\nfailed\tb\npassed\tof another run\nmissed\tc\n");
+    let passed: Vec<&str> =
+        plans.iter().filter(|(_, entry)| entry.is_some()).map(|(name, _)| name.as_str()).collect();
+    assert_eq!((plans.len(), passed), (3, vec!["a", "c"]));
+}
+
 impl Ledger {
     /// Begins a new one, or, with `RESUME=1`, goes on with the one before of the same code.
     pub fn open(seed: u64, code: &str, names: Vec<String>) -> Result<Self> {
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("faults-{seed}-{code}.ledger"));
-        // Of edits nothing is known: they may differ.
-        let is_known = !code.ends_with("-dirty");
-        let resume = is_known && std::env::var("RESUME").is_ok_and(|resume| !resume.is_empty());
+        let resume = is_known(code) && is_set("RESUME");
         let before = if resume { std::fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
-        let mut plans: BTreeMap<_, _> = names.into_iter().map(|name| (name, None)).collect();
-        for (word, name) in before.lines().filter_map(|line| line.split_once('\t')) {
-            let entry = match word {
-                "passed" => Entry::Passed,
-                "missed" => Entry::Missed,
-                _ => continue,
-            };
-            // A plan that this run does not have is none of its results.
-            if let Some(known) = plans.get_mut(name) {
-                *known = Some(entry);
-            }
-        }
+        let plans = taken_up(names, &before);
         let mut options = OpenOptions::new();
         options.create(true).append(resume).write(true).truncate(!resume);
         let file = options.open(&path).with_context(|| format!("can't write {}", path.display()))?;

@@ -4,6 +4,9 @@
 //! `observe` is pure. The operator fills a [`Snapshot`], from its watch caches or by live reads.
 
 mod checks;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod drain_tests;
 mod endpoints;
 pub mod exact;
 #[cfg(test)]

@@ -133,7 +133,7 @@ fn observed(seen: &Snapshot, now: &str) -> Observed {
     observe(seen, routing(seen, &token), &token, Held::default(), now.parse().unwrap())
 }
 
-fn with_status(status: Value) -> Snapshot {
+pub(super) fn with_status(status: Value) -> Snapshot {
     let mut app = app();
     app.status = Some(serde_json::from_value(status).unwrap());
     Snapshot { app: Arc::new(app), ..snapshot() }
@@ -165,25 +165,6 @@ fn the_deadline_of_a_switch_counts_from_the_last_pod_that_became_available() {
     };
     assert_eq!(passed(Value::Null), Some(Duration::from_secs(60)));
     assert_eq!(passed(json!("2026-01-01T00:00:50Z")), Some(Duration::from_secs(10)));
-}
-
-#[test]
-fn what_is_recorded_of_a_drain_counts_for_the_same_switch_and_service_and_never_as_all_of_it() {
-    let counts = |passed: i32, live: Color, service: Option<&str>| {
-        let drain = json!({"passedSeconds": passed, "serviceVersion": "7"});
-        let switch =
-            json!({"from": "green", "to": "blue", "startedAt": "2026-01-01T00:00:00Z", "drain": drain});
-        let mut seen = with_status(json!({"active": "blue", "switch": switch}));
-        Arc::make_mut(&mut seen.app).spec.drain_seconds = 60;
-        seen.service = service.map(|version| Arc::new(self::service(json!({"resourceVersion": version}))));
-        drained(&seen, live).as_secs()
-    };
-    assert_eq!(counts(45, Color::Blue, Some("7")), 45);
-    assert_eq!(counts(45, Color::Blue, Some("8")), 0, "somebody has written the Service");
-    assert_eq!(counts(45, Color::Blue, None), 0, "there is no Service");
-    assert_eq!(counts(45, Color::Green, Some("7")), 0, "it is about a switch to another color");
-    assert_eq!(counts(600, Color::Blue, Some("7")), 45, "each leader waits for the last quarter itself");
-    assert_eq!(counts(-5, Color::Blue, Some("7")), 0);
 }
 
 /// The clock of a new leader may be ahead of that of the one before, or behind.
