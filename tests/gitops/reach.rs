@@ -162,7 +162,8 @@ pub async fn standby_broken(stage: &mut Stage) -> Result<()> {
     stage.release(&green_v3().with(quick).with(never())).await?;
     stage
         .until("green is given up", |world| {
-            world.settled(RELEASE) && world.condition(RELEASE, "StandbyReady", "False", "NotReady")
+            world.settled(RELEASE)
+                && world.condition(RELEASE, "StandbyReady", "False", "ProgressDeadlineExceeded")
         })
         .await
 }

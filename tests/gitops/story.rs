@@ -303,16 +303,40 @@ async fn stuck_and_freed(story: &mut Story) -> Result<()> {
     ] {
         story.commit(edit, message).await?;
         story.settles(message, "Degraded").await?;
+        is_notified(story, "Degraded").await?;
         story.look(message).await?;
         story.clone.follow("Switch back").await?;
         story.serves(&format!("{message}, reverted"), Blue, "v1.0.0").await?;
         story.look_when("all is as it was", settled).await?;
+        is_notified(story, "Healthy").await?;
     }
     let paused = "echo '  paused: true' >>hello/hello.yaml";
     story.commit(paused, "paused with nothing to do").await?;
     story.serves("paused", Blue, "v1.0.0").await?;
     story.clone.follow("Switch back").await?;
     story.serves("not paused any more", Blue, "v1.0.0").await
+}
+
+/// Asked by its own program, Argo CD sends what docs/notifications.md says, section "Argo CD": of this health, and no other.
+async fn is_notified(story: &Story, health: &str) -> Result<()> {
+    let section =
+        include_str!("../../docs/notifications.md").split_once("\n## Argo CD\n").context("section")?;
+    let (_, block) = section.1.split_once("```yaml\n").context("a recipe")?;
+    let (recipe, _) = block.split_once("```").context("its end")?;
+    std::fs::write(story.here.folder.join("notifications.yaml"), recipe)?;
+    let ask = async |what: &str| {
+        let options = "--namespace argocd --config-map notifications.yaml --secret :empty";
+        story.here.run(&format!("argocd admin notifications {what} {options}")).await
+    };
+    for (trigger, of) in [("bluegreen-degraded", "Degraded"), ("bluegreen-healthy", "Healthy")] {
+        let said = ask(&format!("trigger run {trigger} {APP}")).await?;
+        let sends = said.lines().any(|line| line.trim_end().ends_with("true"));
+        ensure!(sends == (of == health), "{trigger} of an app that is {health}: {said}");
+    }
+    let message = ask(&format!("template notify bluegreen-health {APP} --recipient console:stdout")).await?;
+    let words = format!("{APP} is {health} at {}", story.head().await?);
+    ensure!(message.contains(&words), "{message} lacks {words}");
+    Ok(())
 }
 
 async fn heal_and_prune(story: &mut Story) -> Result<()> {
