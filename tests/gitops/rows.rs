@@ -29,7 +29,7 @@ impl Row {
     /// can't fail before its time is up.
     pub fn kubectl(&self) -> Verdict {
         match (self.waits, self.name) {
-            // As many pods as before are available, so Ready stays True.
+            // The live color has as many available pods as before, so Ready stays True.
             (_, "standby-rolls" | "live-rolls") => Done,
             (Failed, _) => Waits,
             (waits, _) => waits,
