@@ -101,6 +101,10 @@ conformance: preflight ## Random lives on the real API server, replayed through 
 fuzz: ## Anything at all through decoding, planning and reporting (`make test` does so for seconds)
 	SECONDS=$(or $(SECONDS),600) $(CARGO) test --locked --test fuzz -- --nocapture
 
+.PHONY: fuzz-guided
+fuzz-guided: ## The same, guided by what the input reaches in the code; needs a C++ compiler (MINUTES=10)
+	@make/fuzz-guided
+
 .PHONY: mutants
 mutants: ## Change the deciding code in every small way and see whether the tests notice (hours; `cargo install cargo-mutants`)
 	$(CARGO) mutants --output $(or $(CARGO_TARGET_DIR),target)
