@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bluegreen_cluster::{Cluster, argocd, free_ports, output, patiently, tail, target};
 use kube::config::Kubeconfig;
 use serde_json::json;
@@ -55,6 +55,7 @@ impl Argo {
         argo.answers(&argo.redis).await?;
         argo.answers(&argo.repo_server).await?;
         argo.start_controller()?;
+        argo.listens().await?;
         Ok(argo)
     }
 
@@ -150,6 +151,15 @@ impl Argo {
         let verify = programs.join("git-verify-wrapper.sh");
         std::fs::write(&verify, "#!/bin/sh\nexit 0\n")?;
         std::fs::set_permissions(&verify, std::fs::Permissions::from_mode(0o755))?;
+        // kubectl has kustomize in it.
+        let kubectl = self.cluster.tool("kubectl");
+        let kustomize = programs.join("kustomize");
+        let words = format!(
+            "#!/bin/sh\ncase $1 in\nbuild) shift; exec {} kustomize \"$@\";;\n*) echo v5.7.1;;\nesac\n",
+            kubectl.display()
+        );
+        std::fs::write(&kustomize, words)?;
+        std::fs::set_permissions(&kustomize, std::fs::Permissions::from_mode(0o755))?;
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = PathBuf::from(std::env::join_paths(
             std::iter::once(programs).chain(std::env::split_paths(&path)),
@@ -238,6 +248,21 @@ impl Argo {
         let attempt = async || Ok(tokio::net::TcpStream::connect(address).await?);
         let answered = patiently(MINUTE, attempt).await.map(drop);
         answered.with_context(|| format!("nobody answers at {address}\n{}", self.logs().unwrap_or_default()))
+    }
+
+    /// Waits until the controller hears of settings. One that is changed while it starts reaches a part of it only: it then tells of an
+    /// app's health when it looks the next time, two minutes later.
+    async fn listens(&self) -> Result<()> {
+        let log = self.cluster.process_log("argocd-application-controller")?;
+        let attempt = async || {
+            let said = tokio::fs::read_to_string(&log).await?;
+            ensure!(
+                said.contains("subscribed to settings updates"),
+                "it does not listen to its settings yet"
+            );
+            Ok(())
+        };
+        patiently(MINUTE, attempt).await
     }
 
     /// The end of each part's log.

@@ -3,6 +3,8 @@
 //! The commands are those of `docs/gitops.md`. Every word that Argo CD says about the Application is kept, and none of them
 //! may be of drift but where somebody else than Git edits the app.
 
+mod hashes;
+
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -203,6 +205,7 @@ async fn tell(story: &mut Story) -> Result<()> {
     let children = story.children();
     both_in_one_commit(story).await?;
     stuck_and_freed(story).await?;
+    hashes::are_kept_while_a_color_names_them(story).await?;
     ensure!(children == story.children(), "the operator's objects are not the same any more");
     let drifts = story.application.drifts();
     ensure!(drifts.is_empty(), "drift: {drifts:#?}");
