@@ -22,10 +22,6 @@ use arbtest::arbtest;
 use bluegreen_api::BlueGreenApp;
 use bluegreen_core::observe::Snapshot;
 use bluegreen_core::validate;
-use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 use objects::{Objects, anything};
 
@@ -107,17 +103,7 @@ fn does_one_spoiled_object_hide_no_other_in_a_list_or_a_watch() {
     let counts = [Cell::new(0_u64), Cell::new(0)];
     arbtest(|u| {
         let objects = Objects::serving(u)?;
-        let readable = match u.int_in_range(0..=5)? {
-            0 => lists::one_hides_no_other::<BlueGreenApp>(u, &objects.app)?,
-            1 => lists::one_hides_no_other::<Service>(u, &objects.service)?,
-            2 => lists::one_hides_no_other::<Deployment>(u, &objects.deployments.blue)?,
-            3 => lists::one_hides_no_other::<ControllerRevision>(u, &objects.revisions[0])?,
-            4 => lists::one_hides_no_other::<EndpointSlice>(u, &objects.live_slice)?,
-            _ => match objects.jobs.first() {
-                Some(job) => lists::one_hides_no_other::<Job>(u, job)?,
-                None => return Ok(()),
-            },
-        };
+        let Some(readable) = lists::one_of_some_kind(u, &objects)? else { return Ok(()) };
         let count = &counts[usize::from(readable)];
         count.set(count.get() + 1);
         Ok(())

@@ -1,13 +1,18 @@
 //! Lists and watch events in which one object is not as the operator's types want it.
 
 use arbitrary::{Result, Unstructured};
+use bluegreen_api::BlueGreenApp;
 use bluegreen_client::careful::{Careful, Readable};
+use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::Resource;
 use kube::core::{ObjectList, WatchEvent};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::objects::{anything, spoil};
+use crate::objects::{Objects, anything, spoil};
 
 /// Times that Kubernetes takes; the type that holds them here ends a day earlier than the last.
 const TIMES: [&str; 4] =
@@ -46,11 +51,27 @@ fn spoiled(u: &mut Unstructured<'_>, object: &Value) -> Result<Value> {
     Ok(spoiled)
 }
 
+/// [`one_hides_no_other`] with an object of any of the kinds that are watched; `None` where there is none of that kind.
+pub fn one_of_some_kind(u: &mut Unstructured<'_>, objects: &Objects) -> Result<Option<bool>> {
+    let is_readable = match u.int_in_range(0..=5)? {
+        0 => one_hides_no_other::<BlueGreenApp>(u, &objects.app)?,
+        1 => one_hides_no_other::<Service>(u, &objects.service)?,
+        2 => one_hides_no_other::<Deployment>(u, &objects.deployments.blue)?,
+        3 => one_hides_no_other::<ControllerRevision>(u, &objects.revisions[0])?,
+        4 => one_hides_no_other::<EndpointSlice>(u, &objects.live_slice)?,
+        _ => match objects.jobs.first() {
+            Some(job) => one_hides_no_other::<Job>(u, job)?,
+            None => return Ok(None),
+        },
+    };
+    Ok(Some(is_readable))
+}
+
 /// Puts a spoiled object between two others, into a list and into watch events. Returns whether it could be decoded.
 ///
 /// # Panics
 /// If it hides one of the others, or is nameless.
-pub fn one_hides_no_other<K: Readable + Clone + DeserializeOwned>(
+fn one_hides_no_other<K: Readable + Clone + DeserializeOwned>(
     u: &mut Unstructured<'_>,
     object: &Value,
 ) -> Result<bool> {

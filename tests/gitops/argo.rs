@@ -149,17 +149,15 @@ impl Argo {
         }
         // It asks for this program where commits are to be signed, and wants it to be there in any case.
         let verify = programs.join("git-verify-wrapper.sh");
-        std::fs::write(&verify, "#!/bin/sh\nexit 0\n")?;
-        std::fs::set_permissions(&verify, std::fs::Permissions::from_mode(0o755))?;
+        script(&verify, "exit 0")?;
         // kubectl has kustomize in it.
         let kubectl = self.cluster.tool("kubectl");
         let kustomize = programs.join("kustomize");
         let words = format!(
-            "#!/bin/sh\ncase $1 in\nbuild) shift; exec {} kustomize \"$@\";;\n*) echo v5.7.1;;\nesac\n",
+            "case $1 in\nbuild) shift; exec {} kustomize \"$@\";;\n*) echo v5.7.1;;\nesac",
             kubectl.display()
         );
-        std::fs::write(&kustomize, words)?;
-        std::fs::set_permissions(&kustomize, std::fs::Permissions::from_mode(0o755))?;
+        script(&kustomize, &words)?;
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = PathBuf::from(std::env::join_paths(
             std::iter::once(programs).chain(std::env::split_paths(&path)),
@@ -273,4 +271,10 @@ impl Argo {
         }
         Ok(text)
     }
+}
+
+/// Writes a program for the shell.
+pub fn script(path: &Path, words: &str) -> Result<()> {
+    std::fs::write(path, format!("#!/bin/sh\n{words}\n"))?;
+    Ok(std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))?)
 }

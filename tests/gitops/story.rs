@@ -14,7 +14,7 @@ use bluegreen_load::{Load, Plan};
 use serde_json::{Value, json};
 
 use crate::application::{Application, Said};
-use crate::argo::{Argo, EXAMPLE_REPOSITORY};
+use crate::argo::{Argo, EXAMPLE_REPOSITORY, script};
 use crate::check::{self, Expected};
 use crate::e2e::harness::operator::Operator;
 use crate::e2e::harness::{Kind, Sandbox, World, setup};
@@ -151,10 +151,8 @@ async fn examples(argo: &Argo, sandbox: &Sandbox) -> Result<Shell> {
     let options = format!("--server {} --plaintext", argo.api);
     let program = argo.program.display();
     let home = argo.folder.join("cli-home");
-    let wrapper =
-        format!("#!/bin/sh\nexport HOME={} ARGOCD_OPTS='{options}'\nexec {program} \"$@\"\n", home.display());
-    std::fs::write(bin.join("argocd"), wrapper)?;
-    std::fs::set_permissions(bin.join("argocd"), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    let wrapper = format!("export HOME={} ARGOCD_OPTS='{options}'\nexec {program} \"$@\"", home.display());
+    script(&bin.join("argocd"), &wrapper)?;
     let tools = argo.cluster.tool("kubectl").parent().context("its folder")?.to_owned();
     let shell = Shell { folder, programs: vec![bin, tools], kubeconfig };
     let from = root().join("examples/gitops").display().to_string();

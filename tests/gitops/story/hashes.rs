@@ -70,7 +70,10 @@ pub async fn are_kept_while_a_color_names_them(story: &mut Story) -> Result<()> 
     replace_a_live_pod(story).await?;
     story.serves("a live pod came back", Green, "v2.0.0").await?;
 
-    story.commit(&format!("git rm -rq --cached apps && rm -r apps && git checkout --quiet {before} -- hello && git rm -q hello/kustomization.yaml"), "as before").await?;
+    let undo = format!(
+        "git rm -rq apps && git checkout --quiet {before} -- hello && git rm -q hello/kustomization.yaml"
+    );
+    story.commit(&undo, "as before").await?;
     story.serves("without settings", Blue, "v1.0.0").await?;
     // Green keeps what it ran, with its settings.
     story.look_when("blue serves without settings", settled).await
