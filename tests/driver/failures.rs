@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bluegreen_api::Color::{Blue, Green};
 use bluegreen_apiserver::{Fault, Kind, Status, Verb};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::rig::{APP, Rig, spec};
 
@@ -41,9 +41,13 @@ fn fail_deployments(rig: &Rig, fault: &Fault) {
 
 /// A size that both Deployments are to get is the write that fails.
 async fn failing(fault: &Fault) -> Rig {
+    failing_after(fault, |spec| spec["replicas"] = json!(3)).await
+}
+
+async fn failing_after(fault: &Fault, edit: impl FnOnce(&mut Value)) -> Rig {
     let mut rig = Rig::serving(spec()).await;
     fail_deployments(&rig, fault);
-    rig.edit(|spec| spec["replicas"] = json!(3));
+    rig.edit(edit);
     rig.run(Duration::from_secs(10)).await;
     rig
 }
@@ -150,24 +154,33 @@ async fn pods_that_fail_are_told_while_a_write_fails() {
 /// arrives afterwards.
 #[tokio::test]
 async fn a_way_back_to_pods_that_are_ready_waits_for_no_write_of_a_deployment() {
-    let all = || failures().into_iter().chain(denials());
-    // The edit whose write fails is taken back with it, or not.
-    for (fault, size) in all().map(|fault| (fault, 2)).chain(all().map(|fault| (fault, 3))) {
-        let mut rig = failing(&fault).await;
-        rig.edit(|spec| {
-            spec["replicas"] = json!(size);
-            spec["active"] = json!("green");
-        });
-        rig.run(Duration::from_secs(3)).await;
-        assert_eq!(rig.world().selects(APP), "green", "{fault:?}: {:#}", rig.app()["status"]);
-        let pods = rig.world().pods(APP, Green);
-        assert!(rig.server.deliver_late().iter().all(|code| *code == 409), "{fault:?}");
-        rig.server.no_faults();
-        rig.run(Duration::from_secs(31)).await;
-        assert!(rig.world().serves(APP, Green), "{fault:?}");
-        assert!(pods.iter().all(|pod| rig.world().pods(APP, Green).contains(pod)), "{fault:?}");
-        assert_eq!(rig.switches(), [Blue, Green], "{fault:?}");
-        rig.finish();
+    // The edit whose write fails is taken back with it, or not. A tag must be: its pods could not be made.
+    let edits: [(fn(&mut Value), fn(&mut Value)); 3] = [
+        (|spec| spec["replicas"] = json!(3), |spec| spec["replicas"] = json!(2)),
+        (|spec| spec["replicas"] = json!(3), |_| ()),
+        (|spec| spec["green"]["tag"] = json!("v9"), |spec| spec["green"]["tag"] = json!("v2")),
+    ];
+    for (edit, back) in edits {
+        for fault in failures().into_iter().chain(denials()) {
+            let mut rig = failing_after(&fault, edit).await;
+            assert_ne!(rig.says("Ready"), "True/Serving", "{fault:?}: the write was not tried");
+            let before = rig.world().pods(APP, Green);
+            rig.edit(|spec| {
+                back(spec);
+                spec["active"] = json!("green");
+            });
+            rig.run(Duration::from_secs(3)).await;
+            assert_eq!(rig.world().selects(APP), "green", "{fault:?}: {:#}", rig.app()["status"]);
+            let pods = rig.world().pods(APP, Green);
+            assert_eq!(pods, before, "{fault:?}");
+            assert!(rig.server.deliver_late().iter().all(|code| *code == 409), "{fault:?}");
+            rig.server.no_faults();
+            rig.run(Duration::from_secs(31)).await;
+            assert!(rig.world().serves(APP, Green), "{fault:?}");
+            assert!(pods.iter().all(|pod| rig.world().pods(APP, Green).contains(pod)), "{fault:?}");
+            assert_eq!(rig.switches(), [Blue, Green], "{fault:?}");
+            rig.finish();
+        }
     }
 }
 

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use bluegreen_api::Color::{Blue, Green};
+use bluegreen_api::Color::{self, Blue, Green};
 use bluegreen_cluster::patiently;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Api, Patch, PatchParams};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::contested::webhook::{Webhook, register};
@@ -74,8 +74,35 @@ async fn there_and_back(
     operator: Operator,
     (said, counted): (&str, &str),
 ) -> Result<Operator> {
+    is_told(sandbox, json!({"replicas": 3}), said).await?;
+    for outcome in ["failed", "unknown", "rejected"] {
+        let writes = format!("bluegreen_api_writes_total{{kind=\"deployment\",outcome=\"{outcome}\"}}");
+        let count = operator.metric(&writes).await?;
+        ensure!((count > 0) == (outcome == counted), "{count} writes are {outcome}");
+    }
+
+    // The fence of another leader can't be written the usual way either.
+    operator.kill()?;
+    let operator = sandbox.operator()?;
+    operator.says("leading", Duration::from_secs(60)).await?;
+    for color in [Green, Blue] {
+        is_selected(sandbox, color, json!({"replicas": 2, "active": color})).await?;
+    }
+
+    // An edit of the idle color that can't be carried out, and a way back to the pods that it still has.
+    let tag = sandbox.world().app("hello").and_then(|app| app.spec.green.as_ref()?.tag.clone());
+    is_told(sandbox, json!({"green": {"tag": "v9"}}), said).await?;
+    let pods = sandbox.world().pods("hello", Green);
+    is_selected(sandbox, Green, json!({"active": Green, "green": {"tag": tag}})).await?;
+    ensure!(sandbox.world().pods("hello", Green) == pods, "the pods of green are others");
+    is_selected(sandbox, Blue, json!({"active": Blue})).await?;
+    Ok(operator)
+}
+
+/// Within ten seconds the app says that the writes of this edit fail.
+async fn is_told(sandbox: &Sandbox, edit: Value, said: &str) -> Result<()> {
     let asked = Instant::now();
-    sandbox.edit("hello", json!({"replicas": 3})).await?;
+    sandbox.edit("hello", edit).await?;
     let told = |world: &World| {
         let reason = |condition| world.says("hello", condition).map(|(reason, _)| reason);
         let is_current =
@@ -86,24 +113,17 @@ async fn there_and_back(
     let (_, words) = sandbox.world().says("hello", "Reconciling").unwrap_or_default();
     println!("told after {:?}: {words}", asked.elapsed());
     ensure!(words.contains("Deployment hello-") && words.contains(said), "{words}");
-    for outcome in ["failed", "unknown", "rejected"] {
-        let writes = format!("bluegreen_api_writes_total{{kind=\"deployment\",outcome=\"{outcome}\"}}");
-        let count = operator.metric(&writes).await?;
-        ensure!((count > 0) == (outcome == counted), "{count} writes are {outcome}");
-    }
     ensure!(asked.elapsed() < TOLD_WITHIN, "told after {:?}", asked.elapsed());
+    Ok(())
+}
 
-    // The fence of another leader can't be written the usual way either.
-    operator.kill()?;
-    let operator = sandbox.operator()?;
-    operator.says("leading", Duration::from_secs(60)).await?;
-    for color in [Green, Blue] {
-        sandbox.edit("hello", json!({"replicas": 2, "active": color})).await?;
-        let asked = Instant::now();
-        let selects = |world: &World| world.selects("hello") == color.as_str();
-        sandbox.until("the ready color is selected", selects).await?;
-        println!("{color} was selected after {:?}", asked.elapsed());
-        ensure!(asked.elapsed() < TOLD_WITHIN, "after {:?}", asked.elapsed());
-    }
-    Ok(operator)
+/// Within ten seconds the Service selects this color, whose pods are ready.
+async fn is_selected(sandbox: &Sandbox, color: Color, edit: Value) -> Result<()> {
+    let asked = Instant::now();
+    sandbox.edit("hello", edit).await?;
+    let selects = |world: &World| world.selects("hello") == color.as_str();
+    sandbox.until("the ready color is selected", selects).await?;
+    println!("{color} was selected after {:?}", asked.elapsed());
+    ensure!(asked.elapsed() < TOLD_WITHIN, "after {:?}", asked.elapsed());
+    Ok(())
 }

@@ -120,9 +120,9 @@ pub fn observe(seen: &Snapshot, routing: Routing, token: &Token, held: Held, now
                 } else {
                     progressed(switch, &colors, now)
                 };
-                stands.min(edited(seen, &colors, target, now))
+                stands.min(edited(seen, target, now))
             }),
-        idle: PerColor::from_fn(|color| idle(seen, &status, &colors, color, now)),
+        idle: PerColor::from_fn(|color| idle(seen, &status, color, now)),
     };
     Observed { service, preview: preview(seen), colors, recorded, elapsed, checks }
 }
@@ -237,7 +237,8 @@ fn color_facts(
     let app = &seen.app;
     let stored = seen.revisions(color);
     let served = served(service, status, color);
-    let newest = stored.iter().copied().max_by_key(|revision| revision.number);
+    let last = last(&stored);
+    let newest = newest(seen, &stored, served, color);
     // The live color runs the revision that was recorded with the switch, even if a newer one is stored already.
     let serving = stored
         .iter()
@@ -249,7 +250,9 @@ fn color_facts(
     });
     let running = deployment.ours().map(|d| d.revision);
     let newest_change = newest.map(|revision| as_stored(app, revision, color));
-    let keep = [newest.map(|r| r.number), current.map(|r| r.number), running];
+    let last = last.map(|revision| revision.number);
+    // The last one is kept also if it was taken back: its number must not come again with another content.
+    let keep = [last, newest.map(|r| r.number), current.map(|r| r.number), running];
     let listed = listed(seen, current, color);
     ColorFacts {
         service: owned(app, seen.color_services.get(color).as_deref(), |service: &Service| {
@@ -262,7 +265,7 @@ fn color_facts(
             (current, _) => current.map(|revision| as_stored(app, revision, color)),
         },
         served: current.is_some_and(|revision| served == Some(revision.number)),
-        taken: seen.taken(color),
+        taken: seen.taken(color).max(last.unwrap_or(0)),
         obsolete: stored.iter().map(|r| r.number).filter(|number| !keep.contains(&Some(*number))).collect(),
         deployment,
         endpoints: ready_endpoints(seen, current, color),
@@ -278,6 +281,29 @@ fn color_facts(
 fn served(service: &Child<ServiceFacts>, status: &BlueGreenAppStatus, color: Color) -> Option<i64> {
     let recorded = status.color(color).and_then(|color| color.served_revision);
     service.ours().and_then(|service| *service.served.get(color)).or(recorded)
+}
+
+/// Returns the revision with the highest number.
+fn last<'a>(stored: &[&'a desired::Stored]) -> Option<&'a desired::Stored> {
+    stored.iter().copied().max_by_key(|revision| revision.number)
+}
+
+/// Returns the revision that counts as the newest: the last one, unless the edit that it was stored for was taken back.
+fn newest<'a>(
+    seen: &Snapshot,
+    stored: &[&'a desired::Stored],
+    served: Option<i64>,
+    color: Color,
+) -> Option<&'a desired::Stored> {
+    let last = last(stored)?;
+    let runs = owned(&seen.app, seen.deployments.get(color).as_deref(), desired::running_revision);
+    let runs = runs.ours().copied().flatten();
+    let is_older =
+        |revision: &&&desired::Stored| Some(revision.number) == runs && revision.number < last.number;
+    let Some(running) = stored.iter().find(is_older) else { return Some(last) };
+    let facts = |revision: &desired::Stored| as_stored(&seen.app, revision, color);
+    let back = is_taken_back(facts(running), facts(last), served == Some(running.number));
+    Some(if back { running } else { last })
 }
 
 fn as_stored(app: &BlueGreenApp, revision: &desired::Stored, color: Color) -> Stored {
@@ -455,22 +481,21 @@ fn progressed(switch: &SwitchStatus, colors: &PerColor<ColorFacts>, now: Timesta
     since(latest.max(switch.started_at.0), now)
 }
 
-/// Returns the time since a color's newest revision was stored, or the maximum if there is none.
-fn edited(seen: &Snapshot, colors: &PerColor<ColorFacts>, color: Color, now: Timestamp) -> Duration {
-    let stored = colors.get(color).newest.and_then(|newest| seen.revision_created(color, newest.number));
-    stored.map_or(Duration::MAX, |start| since(start, now))
+/// Returns when a color's last revision was stored. That is when it was edited, also if the edit was taken back since.
+fn last_stored(seen: &Snapshot, color: Color) -> Option<Timestamp> {
+    let last = last(&seen.revisions(color))?.number;
+    seen.revision_created(color, last)
+}
+
+/// Returns the time since a color's last revision was stored, or the maximum if there is none.
+fn edited(seen: &Snapshot, color: Color, now: Timestamp) -> Duration {
+    last_stored(seen, color).map_or(Duration::MAX, |start| since(start, now))
 }
 
 /// Returns for how long a color has been idle: the time since its last edit or since the end of its last drain,
 /// whichever is later. It is zero during the drain.
-fn idle(
-    seen: &Snapshot,
-    status: &BlueGreenAppStatus,
-    colors: &PerColor<ColorFacts>,
-    color: Color,
-    now: Timestamp,
-) -> Duration {
-    let edited = colors.get(color).newest.and_then(|newest| seen.revision_created(color, newest.number));
+fn idle(seen: &Snapshot, status: &BlueGreenAppStatus, color: Color, now: Timestamp) -> Duration {
+    let edited = last_stored(seen, color);
     if status.switch.as_ref().is_some_and(|switch| switch.from == Some(color)) {
         return Duration::ZERO;
     }

@@ -44,7 +44,7 @@ use crate::drain;
 use bluegreen_api::Color;
 pub(crate) use pause::paused_midway;
 use rules::{drained, holder, holds, left_recently, serving};
-pub use rules::{gate, live, outdated, replaces_tested};
+pub use rules::{gate, is_taken_back, live, outdated, replaces_tested};
 use steps::{fence, resize_live, steps};
 use waits::waits;
 pub use waits::{Holder, Waits};

@@ -175,8 +175,8 @@ fn snapshot(objects: &Objects) -> Snapshot {
     for color in Color::ALL {
         let stored = objects.stored.get(color);
         for (number, kept) in (1_u8..).zip(stored).filter_map(|(number, kept)| Some((number, (*kept)?))) {
-            let newest = facts::newest(stored) == Some(number);
-            let long_ago = !newest || *objects.stored_long_ago.get(color);
+            let last = facts::last(stored) == Some(number);
+            let long_ago = !last || *objects.stored_long_ago.get(color);
             let rendered = rendered(&objects.app, color, kept);
             let body = desired::revision(&real, color, i64::from(number), &rendered);
             let metadata =

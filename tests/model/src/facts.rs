@@ -100,8 +100,21 @@ pub(crate) fn served(seen: &Objects, color: Color) -> u8 {
     if by_service > 0 { by_service } else { *seen.app.status.served.get(color) }
 }
 
-pub(crate) fn newest(stored: &[Option<Kept>]) -> Option<u8> {
+/// The revision with the highest number.
+pub(crate) fn last(stored: &[Option<Kept>]) -> Option<u8> {
     stored.iter().rposition(Option::is_some).and_then(|index| u8::try_from(index + 1).ok())
+}
+
+/// The revision that counts as the newest, as in `observe`.
+pub(crate) fn newest(seen: &Objects, color: Color) -> Option<u8> {
+    let last = last(seen.stored.get(color))?;
+    let is_taken_back = |running: u8| {
+        let both = stored(seen, color, running).zip(stored(seen, color, last));
+        let served = served(seen, color) == running;
+        both.is_some_and(|(running, last)| plan::is_taken_back(running, last, served))
+    };
+    let running = seen.deployments.get(color).map(|deployment| deployment.revision);
+    running.filter(|&running| is_taken_back(running)).or(Some(last))
 }
 
 /// A stored revision.
@@ -161,7 +174,7 @@ fn idle_for(seen: &Objects, color: Color) -> Duration {
 
 fn color_facts(seen: &Objects, mine: Token, live: Live, color: Color, guards: &Guards) -> ColorFacts {
     let served = served(seen, color);
-    let newest = newest(seen.stored.get(color));
+    let newest = newest(seen, color);
     let serving = Some(served).filter(|&n| live.color() == Some(color) && content(seen, color, n).is_some());
     let current = serving.or(newest);
     let listed = seen.slices.own.get(color);
@@ -182,7 +195,7 @@ fn color_facts(seen: &Objects, mine: Token, live: Live, color: Color, guards: &G
         current: current.and_then(|number| stored(seen, color, number)),
         served: current.is_some_and(|number| served == number),
         // Nobody else makes revisions.
-        taken: 0,
+        taken: last(seen.stored.get(color)).map_or(0, i64::from),
         obsolete: Vec::new(),
         deployment: seen
             .deployments
@@ -239,7 +252,7 @@ pub(crate) fn current(seen: &Objects, color: Color) -> Option<u8> {
     let live = routing(seen, Token::default(), &Guards::ALL).live();
     let served = served(seen, color);
     let serving = Some(served).filter(|&n| live.color() == Some(color) && content(seen, color, n).is_some());
-    serving.or_else(|| newest(seen.stored.get(color)))
+    serving.or_else(|| newest(seen, color))
 }
 
 #[cfg(test)]

@@ -135,7 +135,7 @@ pub(crate) fn unconverged(objects: &Objects, standby: Idle) -> Option<Broken> {
     let idle = active.other();
     let other = objects.deployments.get(idle);
     if !*app.present.get(idle) {
-        let gone = other.is_none() && facts::newest(objects.stored.get(idle)).is_none();
+        let gone = other.is_none() && facts::last(objects.stored.get(idle)).is_none();
         return (!gone).then_some("nothing left to do, and the color without a block is still there");
     }
     let Some(other) = other else {

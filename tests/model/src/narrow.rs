@@ -68,7 +68,7 @@ fn revisions(known: &Stored, now: &Stored, to: Color, guards: &Guards) -> Option
                 *slot = Some((*now)?);
             }
         }
-        let next = facts::newest(known.get(to)).map_or(0, usize::from);
+        let next = facts::last(known.get(to)).map_or(0, usize::from);
         if now.get(next).is_some_and(Option::is_some) {
             return None;
         }

@@ -125,8 +125,8 @@ fn change(world: &mut World, ask: Ask) -> bool {
             }
         }
         Ask::Store(color, number, kept) => {
-            // The standby timer counts from the newest one.
-            if facts::newest(world.objects.stored.get(color)) < Some(number) {
+            // The standby timer counts from the last one.
+            if facts::last(world.objects.stored.get(color)) < Some(number) {
                 *world.objects.stored_long_ago.get_mut(color) = !timed;
             }
             if let Some(slot) = slot(world, color, number) {

@@ -75,3 +75,54 @@ fn a_number_that_nobody_could_count_to_is_no_record() {
     assert_eq!([i64::MAX, 1_000_000_001, 0, -1].map(|number| served(&number.to_string())), [None; 4]);
     assert_eq!(served("1000000000"), Some(1_000_000_000));
 }
+
+/// Revision 1 runs. Revision 2 was stored for an edit whose write of the Deployment never succeeded.
+#[test]
+fn what_runs_is_the_newest_again_once_an_edit_is_taken_back_before_it_has_pods() {
+    let tagged = |tag: &str| {
+        let mut app = app();
+        app.spec.green.as_mut().unwrap().tag = Some(tag.to_owned());
+        app
+    };
+    let shared = |mut app: BlueGreenApp| {
+        app.spec.port = 9999;
+        app
+    };
+    let rendered = |app: &BlueGreenApp| desired::render(app, Color::Green).unwrap();
+    let (first, second) = (rendered(&tagged("v2")), rendered(&tagged("v3")));
+    let facts = |asks: BlueGreenApp, runs: i64, served: &str| {
+        let stored = [(1, &first), (2, &second)].map(|(number, rendered)| {
+            let revision = desired::revision(&asks, Color::Green, number, rendered);
+            Arc::new(serde_json::from_value::<ControllerRevision>(revision).unwrap())
+        });
+        let mut seen = Snapshot::of(asks.clone());
+        seen.stored = Snapshot::sort_revisions(&asks, stored);
+        let metadata = json!({
+            "name": "hello", "annotations": {"bluegreen.dev/served-green": served},
+            "ownerReferences": owner("u", "hello"),
+        });
+        seen.service = Some(Arc::new(service(metadata)));
+        let of = |number| if number == 1 { first.clone() } else { second.clone() };
+        let runs = desired::Stored { number: runs, rendered: of(runs) };
+        let deployment = desired::deployment(&asks, Color::Green, &runs, 2, "");
+        seen.deployments.green = Some(Arc::new(serde_json::from_value(deployment).unwrap()));
+        let token = Token { operator: String::new(), lease: String::new(), epoch: 1, attempt: 0 };
+        let facts = observe(&seen, routing(&seen, &token), &token, Held::default(), Timestamp::UNIX_EPOCH);
+        facts.colors.green
+    };
+    let newest = |asks: BlueGreenApp, runs: i64, served: &str| {
+        let facts = facts(asks, runs, served);
+        (facts.newest.unwrap().number, facts.current.unwrap().number)
+    };
+    let back = facts(tagged("v2"), 1, "0");
+    assert_eq!((back.newest.unwrap().number, back.current.unwrap().number), (1, 1));
+    assert!(back.deployment.ours().unwrap().matches, "no pod has to be replaced");
+    assert_eq!(back.taken, 2, "the next one is revision 3");
+    assert_eq!(back.obsolete, [0_i64; 0], "revision 2 keeps its number taken");
+
+    assert_eq!(newest(tagged("v3"), 1, "0"), (2, 2), "the edit stands");
+    assert_eq!(newest(tagged("v4"), 1, "0"), (2, 2), "the next edit makes revision 3");
+    assert_eq!(newest(tagged("v2"), 2, "0"), (2, 2), "it has pods");
+    assert_eq!(newest(shared(tagged("v2")), 1, "1"), (1, 1), "what has served takes no shared edit");
+    assert_eq!(newest(shared(tagged("v2")), 1, "0"), (2, 2), "what has not would take it");
+}

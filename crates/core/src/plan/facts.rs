@@ -218,15 +218,15 @@ impl DeploymentFacts {
 pub struct ColorFacts {
     /// The color's own Service. It is true if every declared field has its value.
     pub service: Child<bool>,
-    /// The newest stored revision.
+    /// The newest stored revision, without those that an edit [took back](super::is_taken_back).
     pub newest: Option<Stored>,
     /// The revision that the color runs or should run: for the live color the one that is recorded as live, otherwise
     /// the newest.
     pub current: Option<Stored>,
     /// The current revision has been live.
     pub served: bool,
-    /// The highest number of a revision that is somebody else's, or zero: an object has its name, and its content is not
-    /// believed.
+    /// The highest number that no further revision may have, or zero: an object of somebody else has its name, or it was stored
+    /// for an edit that was taken back.
     pub taken: i64,
     /// The stored revisions that nothing needs any more.
     pub obsolete: Vec<i64>,

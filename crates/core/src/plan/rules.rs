@@ -196,6 +196,18 @@ pub fn outdated(newest: Stored, facts: &ColorFacts) -> bool {
     }
 }
 
+/// Returns true if the spec asks for what a color runs again, before the newer revision of an edit had any pod. Then the revision
+/// that runs counts as the newest: no pod is replaced for an edit that was taken back, and a way back to these pods waits for no
+/// write of the Deployment. `served`: what runs has been live.
+pub fn is_taken_back(running: Stored, newer: Stored, served: bool) -> bool {
+    let is_asked_for = match running.change {
+        Change::None => true,
+        Change::Shared => served,
+        Change::Block => false,
+    };
+    running.number < newer.number && newer.change != Change::None && is_asked_for
+}
+
 /// Returns the revision whose pods are ready and would be replaced before the switch to `target`, only because an edit of
 /// the shared fields came with it. People may have tested these pods, so they are told.
 pub fn replaces_tested(seen: &Observed, target: Color) -> Option<i64> {

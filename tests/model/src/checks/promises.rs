@@ -29,7 +29,7 @@ pub(crate) fn has_no_way_back(objects: &Objects) -> bool {
     let status = &objects.app.status.checks;
     let is_suspect = |color: Color| {
         let serves = crate::facts::served(objects, color);
-        let newest = crate::facts::newest(objects.stored.get(color));
+        let newest = crate::facts::newest(objects, color);
         newest.is_none_or(|newest| newest != serves || newest == *status.unproven.get(color))
     };
     let committed = objects.service.and_then(|service| service.committed);
@@ -49,7 +49,7 @@ pub(crate) fn misses_way_back(world: &World) -> bool {
     let serves = crate::facts::served(objects, other);
     has_no_way_back(objects)
         && !world.proof.lenient
-        && crate::facts::newest(objects.stored.get(other)) == Some(serves)
+        && crate::facts::newest(objects, other) == Some(serves)
         && world.proof.cleared.get(other) & bit(serves) != 0
 }
 

@@ -156,7 +156,8 @@ fn unknown_outside(world: &World, k: usize, removed: Option<Color>) -> World {
 fn is_obsolete(world: &World, color: Color, number: u8) -> bool {
     let objects = &world.objects;
     let running = objects.deployments.get(color).map(|deployment| deployment.revision);
-    let needed = [facts::newest(objects.stored.get(color)), facts::current(objects, color), running];
+    let last = facts::last(objects.stored.get(color));
+    let needed = [last, facts::newest(objects, color), facts::current(objects, color), running];
     facts::kept(objects, color, number).is_some() && !needed.contains(&Some(number))
 }
 
