@@ -9,7 +9,7 @@ use kube::{Client, Resource, ResourceExt};
 use crate::controller::Hidden;
 use bluegreen_api::{BlueGreenApp, Color};
 use bluegreen_core::harmless::harmless;
-use bluegreen_core::status::{Note, Verb};
+use bluegreen_core::status::{Note, Reverted, Verb, edit_reverted};
 use bluegreen_core::text::cut;
 
 use crate::telemetry::brief;
@@ -80,6 +80,12 @@ impl Publisher {
             harmless(&why, NOTE / 2)
         );
         self.publish_on(object, Note { warning: true, reason: "Unreadable", action: Verb::Reconcile, note });
+    }
+
+    /// Somebody edited an object of the app, and it was put back.
+    pub fn edit_reverted(&self, app: &BlueGreenApp, reverted: &Reverted) {
+        let note = edit_reverted(&app.name_any(), reverted);
+        self.publish(app, Note { warning: true, reason: "EditReverted", action: Verb::Restore, note });
     }
 
     /// Somebody edited or deleted the live Service, and it was put back.

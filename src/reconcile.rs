@@ -216,6 +216,7 @@ impl Shell<'_> {
                         context.events.tested_pods_replaced(self.app, note);
                     }
                     Announcement::SelectorRestored(to) => context.events.selector_restored(self.app, to),
+                    Announcement::EditReverted(reverted) => context.events.edit_reverted(self.app, &reverted),
                 }
             }
         }

@@ -194,3 +194,57 @@ async fn what_others_add_to_a_child_stays() {
     assert_eq!(service["metadata"]["annotations"]["example.com/mesh"], "on");
     rig.finish();
 }
+
+/// `kubectl set image`, `kubectl scale` and `kubectl edit` of what belongs to the app.
+#[tokio::test]
+async fn an_edit_by_hand_that_is_taken_back_is_told_once_with_who_and_what() {
+    let told = async |rig: &Rig| -> Vec<String> {
+        let all = rig.events().await;
+        all.into_iter().filter(|event| event.starts_with("Warning EditReverted:")).collect()
+    };
+    let size = json!({ "spec": { "replicas": 5 } });
+    let variable = json!({ "spec": { "template": { "spec": { "containers": [
+        { "name": "app", "env": [{ "name": "DEBUG", "value": "1" }] },
+    ] } } } });
+    let port = json!({ "spec": { "publishNotReadyAddresses": true } });
+    let edits: [(Kind, &str, &Value, &[&str]); 4] = [
+        (
+            Kind::Deployment,
+            "hello-blue",
+            &size,
+            &["changed spec.replicas to 5; it is 2 again", "Scale BlueGreenApp"],
+        ),
+        (Kind::Deployment, "hello-blue", &variable, &["DEBUG", "in BlueGreenApp hello"]),
+        (Kind::Deployment, "hello-green", &variable, &["DEBUG", "in BlueGreenApp hello"]),
+        (
+            Kind::Service,
+            "hello-green",
+            &port,
+            &["spec.publishNotReadyAddresses to true", "in BlueGreenApp hello"],
+        ),
+    ];
+    for (kind, name, edit, words) in edits {
+        let mut rig = Rig::serving(spec()).await;
+        rig.server.patch(kind, name, edit);
+        rig.settle().await;
+        is_as_before(&rig);
+        let events = told(&rig).await;
+        assert_eq!(events.len(), 1, "{name} {edit}: {events:?}");
+        let start = format!("Warning EditReverted: {kind:?} {name}: the field manager test changed ");
+        let event = events.first().unwrap();
+        assert!(event.starts_with(&start) && words.iter().all(|part| event.contains(part)), "{event}");
+        rig.finish();
+    }
+
+    // What the app itself asks for is nobody's edit, whoever owned the field before.
+    let mut rig = Rig::serving(spec()).await;
+    rig.server.patch(Kind::Deployment, "hello-blue", &json!({ "spec": { "replicas": 2, "paused": false } }));
+    rig.edit(|spec| spec["replicas"] = json!(3));
+    rig.settle().await;
+    rig.edit(|spec| spec["green"]["tag"] = json!("v3"));
+    rig.settle().await;
+    rig.activate(Green);
+    rig.settle().await;
+    assert_eq!(told(&rig).await, [""; 0]);
+    rig.finish();
+}

@@ -84,6 +84,8 @@ pub enum Announcement {
     },
     /// The live Service was edited or deleted by somebody else and selects this color again.
     SelectorRestored(Color),
+    /// Somebody else edited an object while nothing was to be done, and the edit was taken back.
+    EditReverted(Reverted),
 }
 
 /// One pass over one app.

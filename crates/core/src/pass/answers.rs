@@ -87,7 +87,9 @@ impl<O: Observer> Pass<'_, O> {
         };
         let done =
             decision.plan.actions.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Outcome::Done);
-        self.announcements.extend(done.filter_map(|(action, _)| announcement(action, &decision)));
+        let told = done.clone().filter_map(|(action, _)| announcement(action, &decision));
+        let undone: Vec<_> = done.filter_map(|(action, _)| self.undone(action, &decision)).collect();
+        self.announcements.extend(told.chain(undone));
         let again = Depth::Whole { owners: false };
         let gravest = gravest(&decision.plan.actions, outcomes, decision.intent.active.other());
         let color = gravest.action.and_then(Action::color);
@@ -136,6 +138,18 @@ impl<O: Observer> Pass<'_, O> {
             Outcome::Later(wait) => self.tell_after_read(After::BackOff(wait), rounds),
             Outcome::NotLeading => Command::Stop,
         }
+    }
+
+    /// An edit of somebody else that this action has taken back. It is told once: if it comes again and again, the status says so.
+    fn undone(&self, action: &Action, decision: &Decision<O>) -> Option<Announcement> {
+        let is_new = !self.memory.contest.knows(action, self.occasion(decision));
+        // Otherwise the edit may be one of the app, and another manager owns the field from earlier on.
+        if !is_new || !decision.facts.recorded.settled || !restores(action, decision) {
+            return None;
+        }
+        let reverted = self.observer.reverted(decision, action)?;
+        let is_known = reverted.deviation.as_ref().is_some_and(|deviation| deviation.manager.is_some());
+        is_known.then_some(Announcement::EditReverted(reverted))
     }
 
     /// Goes on with the objects as the writes left them, unless the read before the writes is old by now, or something follows
@@ -269,6 +283,35 @@ impl<O: Observer> Pass<'_, O> {
 }
 
 /// What an action that was carried out has to announce.
+/// Returns true if this action writes what was there before, and not the next revision or the size of an idle color.
+fn restores<O: Observer>(action: &Action, decision: &Decision<O>) -> bool {
+    match *action {
+        Action::EditDeployment { color, replicas } => {
+            let facts = decision.facts.colors.get(color);
+            let both = facts.current.zip(facts.deployment.ours());
+            both.is_some_and(|(current, deployment)| {
+                let is_resized = deployment.replicas != replicas && decision.plan.live.color() == Some(color);
+                deployment.revision == current.number && (!deployment.matches || is_resized)
+            })
+        }
+        Action::ApplyColorService(_) | Action::ApplyPreview(_) | Action::UpdateService => true,
+        // It has an announcement of its own.
+        Action::Restore { .. } => false,
+        Action::CreateService
+        | Action::StoreRevision { .. }
+        | Action::RecoverRevision { .. }
+        | Action::Promote { .. }
+        | Action::CreateDeployment { .. }
+        | Action::Fence { .. }
+        | Action::Switch { .. }
+        | Action::RunCheck { .. }
+        | Action::DropJob { .. }
+        | Action::DropRevision { .. }
+        | Action::RemoveColor(_)
+        | Action::RemovePreview => false,
+    }
+}
+
 fn announcement<O: Observer>(action: &Action, decision: &Decision<O>) -> Option<Announcement> {
     if let Action::Restore { to } = *action {
         return Some(Announcement::SelectorRestored(to));

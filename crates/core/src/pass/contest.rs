@@ -133,6 +133,11 @@ impl Contest {
         }
     }
 
+    /// Returns true if this action was carried out lately.
+    pub fn knows(&self, action: &Action, occasion: Occasion) -> bool {
+        self.0.iter().any(|it| it.action == *action && it.occasion == occasion)
+    }
+
     /// How long this action should not be tried; `None`: go on.
     pub fn hold(&self, action: &Action, occasion: Occasion, uptime: Duration) -> Option<Duration> {
         let it = self.0.iter().find(|it| it.action == *action && it.occasion == occasion)?;

@@ -18,6 +18,7 @@ pub const EVENTS: &[&str] = &[
     "ColorReady",
     CONTESTED,
     "Drained",
+    "EditReverted",
     "ForeignEndpoints",
     "LiveDegraded",
     "LiveRecovered",

@@ -60,6 +60,30 @@ pub(super) fn words(app: &str, reverted: &Reverted) -> String {
     }
 }
 
+/// The note of the Event for an edit that was taken back once.
+#[must_use]
+pub fn once(app: &str, reverted: &Reverted) -> String {
+    let Reverted { object, color: _, deviation, later: _ } = reverted;
+    let Some(Deviation { difference, manager }) = deviation else {
+        return format!("{object} was edited by somebody else; the edit is taken back");
+    };
+    let value = |value: &str| harmless(value, VALUE);
+    let who = manager
+        .as_deref()
+        .map_or_else(|| "somebody".to_owned(), |name| format!("the field manager {}", value(name)));
+    let remedy = if difference.path == "spec.replicas" {
+        format!("Scale BlueGreenApp {app} instead")
+    } else {
+        format!("Make the change in BlueGreenApp {app} instead")
+    };
+    format!(
+        "{object}: {who} changed {} to {}; it is {} again. {remedy}",
+        harmless(&difference.path, PATH),
+        value(&difference.live),
+        value(&difference.declared),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +95,25 @@ mod tests {
         let reverted =
             Reverted { object: "Deployment hello-blue".into(), color: Some(Color::Blue), deviation, later };
         words("hello", &reverted)
+    }
+
+    #[test]
+    fn an_edit_that_is_taken_back_once_is_told_with_who_what_and_the_remedy() {
+        let once = |path: &str| {
+            let difference = Difference { path: path.into(), declared: "2".into(), live: "5".into() };
+            let deviation = Some(Deviation { difference, manager: Some("kubectl".to_owned()) });
+            let object = "Deployment hello-blue".to_owned();
+            once("hello", &Reverted { object, color: Some(Color::Blue), deviation, later: false })
+        };
+        let start = "Deployment hello-blue: the field manager kubectl changed";
+        assert_eq!(
+            once("spec.replicas"),
+            format!("{start} spec.replicas to 5; it is 2 again. Scale BlueGreenApp hello instead")
+        );
+        assert_eq!(
+            once("spec.x"),
+            format!("{start} spec.x to 5; it is 2 again. Make the change in BlueGreenApp hello instead")
+        );
     }
 
     #[test]
