@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-pub use bluegreen_api::version::{REVISION, VERSION};
+pub use bluegreen_api::version::VERSION;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use kube::config::KubeConfigOptions;

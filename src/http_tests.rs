@@ -34,7 +34,7 @@ async fn half_a_request(address: SocketAddr) -> tokio::net::TcpStream {
 #[tokio::test]
 async fn a_free_port_is_bound_and_every_path_answers() {
     let health = Health::new(HealthLimits::default());
-    let metrics = Metrics::new().unwrap();
+    let metrics = Metrics::new("abc").unwrap();
     metrics.set_leader(true);
     let shutdown = CancellationToken::new();
     let any = "127.0.0.1:0".parse().unwrap();
@@ -146,7 +146,7 @@ async fn a_connection_is_not_kept_longer_than_its_limit() {
 async fn a_taken_port_is_an_error_that_names_it() {
     let held = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = held.local_addr().unwrap();
-    let pages = Pages::Metrics(Metrics::new().unwrap());
+    let pages = Pages::Metrics(Metrics::new("abc").unwrap());
     let result = serve(address, Limits::default(), pages, CancellationToken::new()).await;
     let message = result.err().unwrap().to_string();
     assert!(message.contains(&address.to_string()), "{message}");

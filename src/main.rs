@@ -24,6 +24,13 @@ use kube::Client;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+/// Source revision of this build, where it was told. Read here and not in a library, so that another commit compiles only this file
+/// again.
+const REVISION: &str = match option_env!("BLUEGREEN_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     // Before the operator's own flags are read: what is wrong there ends with 2, which a check's Job takes for a failure of the app.
@@ -50,7 +57,7 @@ async fn operate() -> anyhow::Result<()> {
             std::io::stdout().write_all(yaml.as_bytes()).context("can't write")
         }
         Command::Version => {
-            writeln!(std::io::stdout(), "{} {}", config::VERSION, config::REVISION).context("can't write")
+            writeln!(std::io::stdout(), "{} {}", config::VERSION, REVISION).context("can't write")
         }
     }
 }
@@ -61,7 +68,7 @@ async fn run(args: &RunArgs) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     tokio::spawn(shutdown::end_on_signals(shutdown.clone()));
     let kube = args.cluster.kube_config().await?;
-    let (health, metrics) = (Health::new(HealthLimits::default()), Metrics::new()?);
+    let (health, metrics) = (Health::new(HealthLimits::default()), Metrics::new(REVISION)?);
     let pages = [
         (args.health_addr, Pages::Health(health.clone())),
         (args.metrics_addr, Pages::Metrics(metrics.clone())),

@@ -135,11 +135,12 @@ struct Inner {
 }
 
 impl Metrics {
-    /// Registers every series of [`table::ALL`] but those of the apps, which [`Metrics::export_apps`] adds.
+    /// Registers every series of [`table::ALL`] but those of the apps, which [`Metrics::export_apps`] adds. `revision` is the source
+    /// revision of this build.
     ///
     /// # Errors
     /// When two series have the same name: a mistake in the table.
-    pub fn new() -> prometheus::Result<Self> {
+    pub fn new(revision: &str) -> prometheus::Result<Self> {
         let registry = Registry::new();
         let inner = Inner {
             switches: register(&registry, counters(table::SWITCHES)?)?,
@@ -165,7 +166,7 @@ impl Metrics {
             registry,
         };
         let build = register(&inner.registry, gauges(table::BUILD_INFO)?)?;
-        build.with_label_values(&[crate::config::VERSION, crate::config::REVISION]).set(1);
+        build.with_label_values(&[crate::config::VERSION, revision]).set(1);
         #[cfg(target_os = "linux")]
         inner.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         inner.start_at_zero();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use bluegreen_api::version::{REVISION, VERSION};
+use bluegreen_api::version::VERSION;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
@@ -22,11 +22,11 @@ use bluegreen_view::{Objects, Report};
 /// Pause between two reads of `get -w`.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Carries out a command.
+/// Carries out a command. `revision` is the source revision of this build, where it was told.
 ///
 /// # Errors
 /// [`Failure`] when it can't be carried out.
-pub async fn run(cli: Cli) -> Result {
+pub async fn run(cli: Cli, revision: Option<&str>) -> Result {
     let Cli { global, command } = cli;
     match command {
         Command::Get(args) => get(&global, &args).await,
@@ -50,11 +50,8 @@ pub async fn run(cli: Cli) -> Result {
             Ok(End::Reached)
         }
         Command::Version(args) => {
-            // Only the build of an image knows it.
-            let revision = (REVISION != "unknown").then(|| REVISION.to_owned());
-            let text =
-                [Some(VERSION), revision.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" ");
-            let version = Version { version: VERSION.to_owned(), revision };
+            let text = [Some(VERSION), revision].into_iter().flatten().collect::<Vec<_>>().join(" ");
+            let version = Version { version: VERSION.to_owned(), revision: revision.map(str::to_owned) };
             print(&global, args.output, |_| vec![Line::plain(text)], &shaped(&version))?;
             Ok(End::Reached)
         }

@@ -10,13 +10,16 @@ use kubectl_bluegreen::commands;
 use kubectl_bluegreen::exit::INTERRUPTED;
 use kubectl_bluegreen::output::say;
 
+/// Source revision of this build, where it was told.
+const REVISION: Option<&str> = option_env!("BLUEGREEN_REVISION");
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
     // It deletes its Jobs first.
     let cleans_up = matches!(cli.command, Command::Check(_));
     let ended = tokio::select! {
-        ended = commands::run(cli) => ended,
+        ended = commands::run(cli, REVISION) => ended,
         // Whatever was shown stays.
         _ = tokio::signal::ctrl_c(), if !cleans_up => return ExitCode::from(INTERRUPTED),
     };

@@ -102,7 +102,7 @@ async fn an_app_that_was_deleted_while_its_pass_ran_is_forgotten_after_it() {
 #[tokio::test]
 async fn an_app_that_was_deleted_while_the_watch_was_down_leaves_no_series() {
     let (watches, writer) = Watches::new(Health::new(HealthLimits::default()));
-    let metrics = Metrics::new().unwrap();
+    let metrics = Metrics::new("abc").unwrap();
     metrics.set_leader(true);
     let source = watches.clone();
     metrics.export_apps(move || source.apps()).unwrap();

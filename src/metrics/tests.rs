@@ -37,7 +37,7 @@ fn hello() -> Arc<BlueGreenApp> {
 
 /// Metrics whose store of apps the test may change.
 fn with_store(apps: Vec<Arc<BlueGreenApp>>) -> (Metrics, Arc<Mutex<Vec<Arc<BlueGreenApp>>>>) {
-    let (metrics, store) = (Metrics::new().unwrap(), Arc::new(Mutex::new(apps)));
+    let (metrics, store) = (Metrics::new("abc").unwrap(), Arc::new(Mutex::new(apps)));
     let source = store.clone();
     metrics.export_apps(move || source.lock().unwrap().clone()).unwrap();
     metrics.set_leader(true);
@@ -163,7 +163,7 @@ fn only_the_leader_exports_the_apps() {
 /// The store is still being read in the middle of a scrape: everything that a pass records goes on meanwhile.
 #[test]
 fn a_pass_does_not_wait_for_a_scrape() {
-    let metrics = Metrics::new().unwrap();
+    let metrics = Metrics::new("abc").unwrap();
     metrics.set_leader(true);
     let (entered, scraping) = std::sync::mpsc::channel();
     let (proceed, recorded) = std::sync::mpsc::channel();
@@ -204,7 +204,7 @@ fn a_condition_that_is_there_twice_is_exported_once() {
 
 #[test]
 fn switches_are_exported_before_the_first_one() {
-    let metrics = Metrics::new().unwrap();
+    let metrics = Metrics::new("abc").unwrap();
     let line = r#"bluegreenapp_switches_total{from="blue",result="canceled",to="green"} 0"#;
     assert_eq!(lines(&metrics, line), [line]);
 }

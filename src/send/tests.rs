@@ -365,7 +365,7 @@ async fn what_belongs_to_somebody_else_is_not_removed() {
 }
 
 fn writer(client: Client, tenure: Tenure, deadline: Duration) -> Writer {
-    Writer { client, tenure, deadline, metrics: Metrics::new().unwrap() }
+    Writer { client, tenure, deadline, metrics: Metrics::new("abc").unwrap() }
 }
 
 /// It may have been carried out.

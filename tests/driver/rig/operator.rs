@@ -58,7 +58,7 @@ impl Operator {
     pub fn of_term(server: &Server, clock: &Clock, lease: &str, epoch: i64) -> Self {
         let (namespace, name) = lease.split_once('/').expect("namespace/name");
         let leadership = Leadership::unelected(namespace, name);
-        let (client, metrics) = (server.client(), Metrics::new().unwrap());
+        let (client, metrics) = (server.client(), Metrics::new("abc").unwrap());
         let writer = Writer {
             client: client.clone(),
             tenure: leadership.tenure(),
