@@ -82,6 +82,28 @@ async fn a_write_that_fails_is_told_within_seconds_and_tried_less_and_less_often
     }
 }
 
+/// With many apps, tries that follow each other closely keep an API server so busy that it answers none of them in time.
+#[tokio::test]
+async fn an_api_server_that_does_not_answer_in_time_gets_as_long_a_rest() {
+    const LONG: Duration = Duration::from_secs(3);
+    let mut rig = Rig::serving(spec()).await;
+    let clock = rig.clock.clone();
+    rig.server.fault(move |request| {
+        let is_late = request.is(Verb::Apply, Kind::Deployment, "hello-green");
+        is_late.then(|| {
+            clock.turn(LONG);
+            Fault::Late
+        })
+    });
+    rig.deploy(Green, "v3");
+    let wait = rig.pass().await;
+    assert!(wait >= LONG, "{wait:?}");
+    rig.server.no_faults();
+    rig.run(Duration::from_secs(31)).await;
+    assert!(rig.runs(Green, "v3"), "{:#}", rig.app()["status"]);
+    rig.finish();
+}
+
 /// A 409 of a webhook is no conflict that another read mends, and a 404 no object that is gone.
 #[tokio::test]
 async fn a_write_that_a_webhook_denies_is_told_whatever_its_code() {

@@ -45,7 +45,7 @@ pub use crate::drain::{Endpoints, Held};
 use crate::fence::Token;
 use crate::plan::{
     Action, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Intent, Live, Observed, Recorded, Routing,
-    Selection, ServiceFacts, Standby, Stored, aim,
+    Selection, ServiceFacts, Standby, Stored, aim, is_taken_back,
 };
 use crate::validate;
 use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Color, PerColor, SwitchStatus, TrafficPolicy};

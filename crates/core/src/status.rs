@@ -138,7 +138,7 @@ pub fn status(report: &Report) -> BlueGreenAppStatus {
         selector,
         replicas,
         desired_healthy: record.healthy,
-        phase: Some(phase(plan.stage, is_stalled, switch.is_some())),
+        phase: Some(phase(plan.stage, is_stalled, switch.as_ref().map(|switch| switch.to), app.spec.active)),
         switch,
         checks: told.checks,
         rejected: told.rejected,
@@ -181,9 +181,10 @@ fn color_status(
     })
 }
 
-fn phase(stage: Stage, is_stalled: bool, switches: bool) -> Phase {
-    // On its way back to the color before.
-    if switches && matches!(stage, Stage::Switching { .. }) {
+/// `switch`: where the switch that goes on leads.
+fn phase(stage: Stage, is_stalled: bool, switch: Option<Color>, active: Color) -> Phase {
+    // A check has failed, which stalls the app, and traffic goes back to the color before.
+    if switch == Some(active.other()) && matches!(stage, Stage::Switching { .. }) {
         return Phase::Switching;
     }
     if is_stalled && stage != Stage::Paused {
@@ -197,7 +198,7 @@ fn phase(stage: Stage, is_stalled: bool, switches: bool) -> Phase {
         Stage::Switching { .. } => Phase::Switching,
         Stage::Draining { .. } => Phase::Draining,
         // One that was called off, and may still take effect.
-        Stage::Serving if switches => Phase::Switching,
+        Stage::Serving if switch.is_some() => Phase::Switching,
         Stage::Serving => Phase::Stable,
     }
 }

@@ -133,7 +133,9 @@ impl<O: Observer> Pass<'_, O> {
                 if !is_of_check {
                     self.memory.result_is_unknown();
                 }
-                self.tell_after_read(After::BackOff(Duration::ZERO), rounds)
+                // The API server may go on with what it has not answered in time: the same again would only make its queue
+                // longer.
+                self.tell_after_read(After::BackOff(now.uptime.saturating_sub(at)), rounds)
             }
             Outcome::Later(wait) => self.tell_after_read(After::BackOff(wait), rounds),
             Outcome::NotLeading => Command::Stop,

@@ -150,7 +150,8 @@ pub(super) enum After {
     Rest(Rounds),
     /// The switch that the report announces.
     Switch(Rounds),
-    /// A write failed: try again later, and later each time, but not before this long, as the API server may have asked.
+    /// A write failed: try again later, and later each time, but not before this long, which the API server has asked for or
+    /// has taken.
     BackOff(Duration),
     /// What is to be written has failed, or was reverted by somebody, a short time ago: wait this long before the next
     /// try.

@@ -35,6 +35,22 @@ fn whatever_stalls_makes_ready_false_with_the_same_reason() {
     }
 }
 
+/// The phase is `Switching` only where traffic moves: back to the color before, after a check has failed.
+#[test]
+fn a_switch_that_is_refused_has_the_phase_of_what_is_stalled() {
+    let refused = failing(FailureKind::Refused, None);
+    let mut app = app("green");
+    app.status.get_or_insert_default().switch = serde_json::from_value(serde_json::json!({
+        "from": "blue", "to": "green", "startedAt": "1970-01-01T00:00:00Z", "generation": 7
+    }))
+    .unwrap();
+    let status = told(&app, Stage::Switching { to: Color::Green }, &refused);
+    assert_eq!(status.switch.as_ref().map(|switch| switch.to), Some(Color::Green));
+    assert_eq!((says(&status, STALLED), status.phase), (("True", "Refused"), Some(Phase::Stalled)));
+    let status = told(&app, Stage::Switching { to: Color::Green }, &Problems::default());
+    assert_eq!(status.phase, Some(Phase::Switching));
+}
+
 /// What an earlier app left behind, what nobody owns, and what somebody else owns have different remedies.
 #[test]
 fn all_conflicts_are_told_at_once_each_with_what_to_do() {
