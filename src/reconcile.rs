@@ -73,10 +73,15 @@ struct AppMemory {
     switch_began: Option<(Color, Duration)>,
     /// Since when no read has succeeded (uptime).
     unread: Option<Duration>,
+    /// Since when each write of the status was put off (uptime).
+    put_off: Option<Duration>,
 }
 
 /// A single read that fails is not worth an Event.
 const UNREAD: Duration = Duration::from_secs(1);
+
+/// Nor is a status that somebody's edit has overtaken, or that the API server asks to send later.
+const PUT_OFF: Duration = Duration::from_secs(3);
 
 /// Why a pass ended early.
 #[derive(Debug, thiserror::Error)]
@@ -177,7 +182,7 @@ impl Shell<'_> {
         let namespace = self.app.namespace().unwrap_or_default();
         let is_full = || context.cache.checks_are_full(&namespace, context.checks.most);
         let observer = AppObserver { token: &context.token, is_full: &is_full };
-        let AppMemory { pass, switch_began, unread } = memory;
+        let AppMemory { pass, switch_began, unread, put_off } = memory;
         let mut pass = Pass::new(&observer, pass);
         let mut command = pass.woke(context.cache.snapshot(self.app), context.clock.now());
         loop {
@@ -200,7 +205,7 @@ impl Shell<'_> {
                     pass.sent(sending, &outcomes, after, context.clock.now())
                 }
                 Command::Report(reporting) => {
-                    let (outcome, version) = self.report(&reporting, switch_began).await;
+                    let (outcome, version) = self.report(&reporting, switch_began, put_off).await;
                     pass.reported(reporting, outcome, version, context.clock.now())
                 }
                 Command::Explain(explaining) => {

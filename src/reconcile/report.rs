@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Context, Shell};
+use super::{Context, PUT_OFF, Shell};
 use crate::metrics::SwitchResult;
 use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Cause, CheckStatus, Color};
 use bluegreen_core::AppObserver;
@@ -11,11 +11,12 @@ use bluegreen_core::pass::Reporting;
 use bluegreen_core::status;
 
 impl Shell<'_> {
-    /// Writes the status; also returns the app's new resourceVersion.
+    /// Writes the status; also returns the app's new resourceVersion. `put_off`: since when each try was put off.
     pub(super) async fn report(
         &self,
         reporting: &Reporting<AppObserver<'_>>,
         switch_began: &mut Option<(Color, Duration)>,
+        put_off: &mut Option<Duration>,
     ) -> (Outcome, Option<String>) {
         let seen = &reporting.decision().snapshot.app;
         let (old, new) = (seen.status.clone().unwrap_or_default(), &reporting.status);
@@ -37,9 +38,31 @@ impl Shell<'_> {
                 tracing::warn!(words, "the status was not written");
                 self.context.events.status_not_written(&app, words.clone());
             }
-            Outcome::Stale | Outcome::Gone | Outcome::Later(_) | Outcome::NotLeading => {}
+            Outcome::Stale | Outcome::Later(_) => {
+                let now = self.context.clock.now().uptime;
+                if now.saturating_sub(*put_off.get_or_insert(now)) >= PUT_OFF {
+                    self.context.events.status_not_written(&app, words_of_delay(&outcome).to_owned());
+                }
+            }
+            Outcome::Gone | Outcome::NotLeading => {}
+        }
+        if !matches!(outcome, Outcome::Stale | Outcome::Later(_)) {
+            *put_off = None;
         }
         (outcome, version)
+    }
+}
+
+/// Why a status waits, as a person is told.
+fn words_of_delay(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Later(_) => {
+            "The status: the API server has answered each try for seconds with \"try again later\" (429)"
+        }
+        _ => {
+            "The status: each try for seconds has met a conflict (409), because somebody else changes the app all the time, or \
+             something in front of the API server answers so"
+        }
     }
 }
 

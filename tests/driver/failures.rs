@@ -136,8 +136,13 @@ async fn a_conflict_that_does_not_end_is_told() {
 /// The status can't say that it can't be written.
 #[tokio::test]
 async fn a_status_that_is_not_written_is_told_by_an_event() {
-    let failures =
-        [Fault::answer(500, WEBHOOK), Fault::answer(500, "etcdserver: request timed out"), Fault::Late];
+    let failures = [
+        Fault::answer(500, WEBHOOK),
+        Fault::answer(500, "etcdserver: request timed out"),
+        Fault::Late,
+        Fault::Answer(Status::throttled(1)),
+        Fault::answer(409, "the object has been modified; please apply your changes to the latest version"),
+    ];
     for fault in denials().into_iter().chain(failures) {
         let mut rig = Rig::serving(spec()).await;
         let rule = fault.clone();
