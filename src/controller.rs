@@ -350,13 +350,15 @@ impl Watches {
                 let reference = ObjectRef::from_obj(app.as_ref());
                 async move {
                     let namespace = reference.namespace.clone().unwrap_or_default();
-                    let _turn = turns.take(&namespace).await;
+                    let turn = turns.take(&namespace).await;
                     // It may have been deleted or edited while it waited.
                     let Some(app) = apps.get(&reference) else { return Ok(Action::await_change()) };
                     let _running = health.reconciling();
                     let result = Box::pin(reconcile(app.clone(), context.clone())).await;
                     forget_if_deleted(&apps, &app, |app| context.forget(app));
-                    result
+                    let passed = result?;
+                    turn.ends(passed.in_time);
+                    Ok(passed.action)
                 }
                 .boxed()
             },

@@ -91,6 +91,15 @@ pub enum Error {
     NotLeading,
 }
 
+/// How a pass ended.
+#[derive(Debug)]
+pub struct Passed {
+    /// When the next one is due.
+    pub action: controller::Action,
+    /// The API server has answered every read: it is not short of time.
+    pub in_time: bool,
+}
+
 /// Why a read brought nothing.
 #[derive(Debug, thiserror::Error)]
 enum ReadError {
@@ -101,6 +110,11 @@ enum ReadError {
 }
 
 impl ReadError {
+    /// Returns true if the API server has said something.
+    fn is_answer(&self) -> bool {
+        matches!(self, Self::Failed(kube::Error::Api(_)))
+    }
+
     /// What the API server says, where it says something.
     fn words(&self) -> String {
         match self {
@@ -155,17 +169,18 @@ impl Context {
 /// # Errors
 /// [`Error::NotLeading`]: the process is about to end. Everything else is handled by waiting.
 #[tracing::instrument(skip_all, fields(app = %app.name_any(), namespace = %app.namespace().unwrap_or_default(), generation = app.metadata.generation))]
-pub async fn reconcile(app: Arc<BlueGreenApp>, context: Arc<Context>) -> Result<controller::Action, Error> {
+pub async fn reconcile(app: Arc<BlueGreenApp>, context: Arc<Context>) -> Result<Passed, Error> {
     let timer = context.metrics.reconcile_timer();
     let memory = context.memory(&app.uid().unwrap_or_default());
     let mut memory = memory.lock().await;
-    let mut shell = Shell { app: &app, context: &context, failed: false };
+    let mut shell = Shell { app: &app, context: &context, failed: false, in_time: true };
     let result = shell.run(&mut memory).await;
     timer.finish(match &result {
         Ok(_) if !shell.failed => ReconcileResult::Success,
         Ok(_) | Err(_) => ReconcileResult::Error,
     });
-    result.map(controller::Action::requeue)
+    let in_time = shell.in_time;
+    result.map(|wait| Passed { action: controller::Action::requeue(wait), in_time })
 }
 
 /// Carries out the commands of one pass.
@@ -174,6 +189,8 @@ struct Shell<'a> {
     context: &'a Context,
     /// A read failed.
     failed: bool,
+    /// The API server has answered every read.
+    in_time: bool,
 }
 
 impl Shell<'_> {
@@ -237,6 +254,7 @@ impl Shell<'_> {
             Err(error) => {
                 tracing::warn!(error = brief(&error), "read failed");
                 self.failed = true;
+                self.in_time &= error.is_answer();
                 let now = self.context.clock.now().uptime;
                 // Without what it would have read, the status can't say it.
                 if now.saturating_sub(*unread.get_or_insert(now)) >= UNREAD {

@@ -1,5 +1,9 @@
 //! Whose pass is next: namespaces take turns, so that one with very many apps, or with apps whose passes take long, keeps no
 //! other one waiting.
+//!
+//! Nor may it keep the API server busy with reads that nobody waits for any more. A namespace whose reads are not answered in time
+//! has half as many passes at the same time, down to one, and one more after each row of passes that were answered: as TCP does
+//! where packets are lost (additive increase, multiplicative decrease: Chiu and Jain 1989; RFC 5681).
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,13 +29,46 @@ struct State {
     total: usize,
     /// Passes that wait, by namespace. The namespace that had a turn last is the last one.
     waiting: VecDeque<(String, VecDeque<oneshot::Sender<Turn>>)>,
+    /// The namespaces that may have fewer passes at the same time than the limit.
+    shares: HashMap<String, Share>,
+}
+
+/// How many passes a namespace may have at the same time, whose reads were not answered in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Share {
+    most: usize,
+    /// Passes in a row that were answered.
+    answered: usize,
 }
 
 impl State {
     /// Returns true if a pass of this namespace may begin.
     fn has_room(&self, namespace: &str, limit: usize) -> bool {
-        let reserve = if self.running.contains_key(namespace) { 0 } else { RESERVE };
-        self.total < limit + reserve
+        let running = self.running.get(namespace).copied().unwrap_or(0);
+        let reserve = if running > 0 { 0 } else { RESERVE };
+        let is_within_share = self.shares.get(namespace).is_none_or(|share| running < share.most);
+        is_within_share && self.total < limit + reserve
+    }
+
+    /// A pass of this namespace has ended.
+    fn note(&mut self, namespace: &str, in_time: bool, limit: usize) {
+        let Some(share) = self.shares.get_mut(namespace) else {
+            if !in_time && limit > 1 {
+                self.shares.insert(namespace.to_owned(), Share { most: limit / 2, answered: 0 });
+            }
+            return;
+        };
+        if !in_time {
+            *share = Share { most: (share.most / 2).max(1), answered: 0 };
+            return;
+        }
+        share.answered += 1;
+        if share.answered >= share.most {
+            *share = Share { most: share.most + 1, answered: 0 };
+        }
+        if share.most >= limit {
+            self.shares.remove(namespace);
+        }
     }
 
     fn begin(&mut self, namespace: &str) {
@@ -122,6 +159,15 @@ pub struct Turn {
     namespace: Option<String>,
 }
 
+impl Turn {
+    /// The pass has ended. `in_time`: the API server has answered every read of it.
+    pub fn ends(self, in_time: bool) {
+        if let Some(namespace) = &self.namespace {
+            self.turns.state().note(namespace, in_time, self.turns.limit);
+        }
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(namespace) = self.namespace.take() {
@@ -188,6 +234,35 @@ mod tests {
             waiting = still;
         }
         assert_eq!(order, ["a", "b", "c", "a", "c", "a"]);
+    }
+
+    /// As many as begin at once when all of them wait.
+    fn at_once(turns: &Arc<Turns>, namespace: &'static str) -> Vec<Turn> {
+        (0..20).filter_map(|_| wait(turns, namespace).now_or_never()).collect()
+    }
+
+    #[test]
+    fn a_namespace_whose_reads_are_not_answered_has_fewer_passes_and_gets_them_back() {
+        let turns = Turns::new(8);
+        let first = at_once(&turns, "storm");
+        assert_eq!(first.len(), 8);
+        let mut ended = first.into_iter();
+        for most in [4, 2, 1, 1] {
+            ended.next().unwrap().ends(false);
+            assert_eq!(turns.state().shares["storm"].most, most);
+        }
+        drop(ended);
+        assert_eq!(at_once(&turns, "storm").len(), 1);
+        assert_eq!(at_once(&turns, "calm").len(), 8, "no other namespace has fewer");
+        // One more after each row that is answered.
+        for most in 1..8 {
+            for _ in 0..most {
+                assert_eq!(turns.state().shares["storm"].most, most);
+                now(&turns, "storm").ends(true);
+            }
+        }
+        assert!(turns.state().shares.is_empty());
+        assert_eq!(at_once(&turns, "storm").len(), 8);
     }
 
     /// As when leadership is lost with thousands of apps: the stack would not do for as many turns, one inside the other.

@@ -103,8 +103,8 @@ impl Operator {
         let app: Careful<BlueGreenApp> = serde_json::from_str(&app.to_string()).expect("an object");
         let app = app.0.expect("a BlueGreenApp");
         // On the heap: a pass is large.
-        let action = Box::pin(reconcile(Arc::new(app), self.context.clone())).await.expect("still leading");
-        requeue_after(&action)
+        let passed = Box::pin(reconcile(Arc::new(app), self.context.clone())).await.expect("still leading");
+        requeue_after(&passed.action)
     }
 
     /// As the watches would have it.
