@@ -202,34 +202,35 @@ async fn an_edit_by_hand_that_is_taken_back_is_told_once_with_who_and_what() {
         let all = rig.events().await;
         all.into_iter().filter(|event| event.starts_with("Warning EditReverted:")).collect()
     };
-    let size = json!({ "spec": { "replicas": 5 } });
-    let variable = json!({ "spec": { "template": { "spec": { "containers": [
-        { "name": "app", "env": [{ "name": "DEBUG", "value": "1" }] },
-    ] } } } });
-    let port = json!({ "spec": { "publishNotReadyAddresses": true } });
-    let edits: [(Kind, &str, &Value, &[&str]); 4] = [
+    let size = |object: &mut Value| object["spec"]["replicas"] = json!(5);
+    let variable = |object: &mut Value| {
+        let container = &mut object["spec"]["template"]["spec"]["containers"][0];
+        container["env"].as_array_mut().unwrap().push(json!({ "name": "DEBUG", "value": "1" }));
+    };
+    let port = |object: &mut Value| object["spec"]["publishNotReadyAddresses"] = json!(true);
+    let edits: [(Kind, &str, fn(&mut Value), &[&str]); 4] = [
         (
             Kind::Deployment,
             "hello-blue",
-            &size,
+            size,
             &["changed spec.replicas to 5; it is 2 again", "Scale BlueGreenApp"],
         ),
-        (Kind::Deployment, "hello-blue", &variable, &["DEBUG", "in BlueGreenApp hello"]),
-        (Kind::Deployment, "hello-green", &variable, &["DEBUG", "in BlueGreenApp hello"]),
+        (Kind::Deployment, "hello-blue", variable, &["DEBUG", "in BlueGreenApp hello"]),
+        (Kind::Deployment, "hello-green", variable, &["DEBUG", "in BlueGreenApp hello"]),
         (
             Kind::Service,
             "hello-green",
-            &port,
+            port,
             &["spec.publishNotReadyAddresses to true", "in BlueGreenApp hello"],
         ),
     ];
     for (kind, name, edit, words) in edits {
         let mut rig = Rig::serving(spec()).await;
-        rig.server.patch(kind, name, edit);
+        rig.server.edit(kind, name, edit);
         rig.settle().await;
         is_as_before(&rig);
         let events = told(&rig).await;
-        assert_eq!(events.len(), 1, "{name} {edit}: {events:?}");
+        assert_eq!(events.len(), 1, "{name}, {words:?}: {events:?}");
         let start = format!("Warning EditReverted: {kind:?} {name}: the field manager test changed ");
         let event = events.first().unwrap();
         assert!(event.starts_with(&start) && words.iter().all(|part| event.contains(part)), "{event}");
