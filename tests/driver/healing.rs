@@ -205,9 +205,9 @@ async fn an_edit_by_hand_that_is_taken_back_is_told_once_with_who_and_what() {
     let size = |object: &mut Value| object["spec"]["replicas"] = json!(5);
     let variable = |object: &mut Value| {
         let container = &mut object["spec"]["template"]["spec"]["containers"][0];
-        container["env"].as_array_mut().unwrap().push(json!({ "name": "DEBUG", "value": "1" }));
+        container["env"] = json!([{ "name": "DEBUG", "value": "1" }]);
     };
-    let port = |object: &mut Value| object["spec"]["publishNotReadyAddresses"] = json!(true);
+    let port = |object: &mut Value| object["spec"]["ports"][0]["targetPort"] = json!(9);
     let edits: [(Kind, &str, fn(&mut Value), &[&str]); 4] = [
         (
             Kind::Deployment,
@@ -217,12 +217,7 @@ async fn an_edit_by_hand_that_is_taken_back_is_told_once_with_who_and_what() {
         ),
         (Kind::Deployment, "hello-blue", variable, &["DEBUG", "in BlueGreenApp hello"]),
         (Kind::Deployment, "hello-green", variable, &["DEBUG", "in BlueGreenApp hello"]),
-        (
-            Kind::Service,
-            "hello-green",
-            port,
-            &["spec.publishNotReadyAddresses to true", "in BlueGreenApp hello"],
-        ),
+        (Kind::Service, "hello-green", port, &["spec.ports", "to 9", "in BlueGreenApp hello"]),
     ];
     for (kind, name, edit, words) in edits {
         let mut rig = Rig::serving(spec()).await;

@@ -94,12 +94,14 @@ pub struct Pass<'a, O: Observer> {
     observer: &'a O,
     memory: &'a mut Memory,
     announcements: Vec<Announcement>,
+    /// Edits that an action was about to take back when it met a conflict.
+    overtaken: Vec<(Action, Announcement)>,
 }
 
 impl<'a, O: Observer> Pass<'a, O> {
     /// A pass that has not begun. `memory` is what the passes before it left.
     pub fn new(observer: &'a O, memory: &'a mut Memory) -> Self {
-        Self { observer, memory, announcements: Vec::new() }
+        Self { observer, memory, announcements: Vec::new(), overtaken: Vec::new() }
     }
 
     /// What there is to announce since the last call.

@@ -87,9 +87,9 @@ impl<O: Observer> Pass<'_, O> {
         };
         let done =
             decision.plan.actions.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Outcome::Done);
-        let told = done.clone().filter_map(|(action, _)| announcement(action, &decision));
-        let undone: Vec<_> = done.filter_map(|(action, _)| self.undone(action, &decision)).collect();
-        self.announcements.extend(told.chain(undone));
+        let told: Vec<_> = done.filter_map(|(action, _)| announcement(action, &decision)).collect();
+        self.announcements.extend(told);
+        self.tell_what_was_undone(&decision, outcomes);
         let again = Depth::Whole { owners: false };
         let gravest = gravest(&decision.plan.actions, outcomes, decision.intent.active.other());
         let color = gravest.action.and_then(Action::color);
@@ -139,6 +139,23 @@ impl<O: Observer> Pass<'_, O> {
             }
             Outcome::Later(wait) => self.tell_after_read(After::BackOff(wait), rounds),
             Outcome::NotLeading => Command::Stop,
+        }
+    }
+
+    /// Edits of somebody else that these actions have taken back. To take back what was added, the operator owns it first, which ends
+    /// as a conflict; after that, nothing tells any more who it was.
+    fn tell_what_was_undone(&mut self, decision: &Decision<O>, outcomes: &[Outcome]) {
+        for (action, outcome) in decision.plan.actions.iter().zip(outcomes) {
+            let undone = self.undone(action, decision);
+            match outcome {
+                Outcome::Stale => self.overtaken.extend(undone.map(|undone| (action.clone(), undone))),
+                Outcome::Done => {
+                    let earlier = self.overtaken.iter().position(|(of, _)| of == action);
+                    let earlier = earlier.map(|position| self.overtaken.swap_remove(position).1);
+                    self.announcements.extend(earlier.or(undone));
+                }
+                _ => {}
+            }
         }
     }
 
