@@ -89,7 +89,7 @@ impl<O: Observer> Pass<'_, O> {
             decision.plan.actions.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Outcome::Done);
         let told: Vec<_> = done.filter_map(|(action, _)| announcement(action, &decision)).collect();
         self.announcements.extend(told);
-        self.tell_what_was_undone(&decision, outcomes);
+        let undone = self.tell_what_was_undone(&decision, outcomes);
         let again = Depth::Whole { owners: false };
         let gravest = gravest(&decision.plan.actions, outcomes, decision.intent.active.other());
         let color = gravest.action.and_then(Action::color);
@@ -106,6 +106,7 @@ impl<O: Observer> Pass<'_, O> {
                 }
                 let (occasion, urgent) = (self.occasion(&decision), |a: &_| Self::is_urgent(&decision, a));
                 self.memory.contest.done(&decision.plan.actions, occasion, now.uptime, urgent);
+                self.memory.contest.tells(&undone, occasion);
                 match after.filter(|_| decision.plan.actions.iter().all(is_told_by_its_answer)) {
                     Some(after) => self.answered(after, began, rounds, now),
                     None => self.read_again(again, rounds),
@@ -142,9 +143,10 @@ impl<O: Observer> Pass<'_, O> {
         }
     }
 
-    /// Edits of somebody else that these actions have taken back. To take back what was added, the operator owns it first, which ends
-    /// as a conflict; after that, nothing tells any more who it was.
-    fn tell_what_was_undone(&mut self, decision: &Decision<O>, outcomes: &[Outcome]) {
+    /// Announces the edits of somebody else that these actions have taken back, and returns those actions. To take back what
+    /// was added, the operator owns it first, which ends as a conflict; after that, nothing tells any more who it was.
+    fn tell_what_was_undone(&mut self, decision: &Decision<O>, outcomes: &[Outcome]) -> Vec<Action> {
+        let mut told = Vec::new();
         for (action, outcome) in decision.plan.actions.iter().zip(outcomes) {
             let undone = self.undone(action, decision);
             match outcome {
@@ -152,16 +154,20 @@ impl<O: Observer> Pass<'_, O> {
                 Outcome::Done => {
                     let earlier = self.overtaken.iter().position(|(of, _)| of == action);
                     let earlier = earlier.map(|position| self.overtaken.swap_remove(position).1);
-                    self.announcements.extend(earlier.or(undone));
+                    if let Some(undone) = earlier.or(undone) {
+                        self.announcements.push(undone);
+                        told.push(action.clone());
+                    }
                 }
                 _ => {}
             }
         }
+        told
     }
 
     /// An edit of somebody else that this action has taken back. It is told once: if it comes again and again, the status says so.
     fn undone(&self, action: &Action, decision: &Decision<O>) -> Option<Announcement> {
-        let is_new = !self.memory.contest.knows(action, self.occasion(decision));
+        let is_new = !self.memory.contest.has_told(action, self.occasion(decision));
         // Otherwise the edit may be one of the app, and another manager owns the field from earlier on.
         if !is_new || !decision.facts.recorded.settled || !restores(action, decision) {
             return None;
@@ -301,7 +307,6 @@ impl<O: Observer> Pass<'_, O> {
     }
 }
 
-/// What an action that was carried out has to announce.
 /// Returns true if this action writes what was there before, and not the next revision or the size of an idle color.
 fn restores<O: Observer>(action: &Action, decision: &Decision<O>) -> bool {
     match *action {
@@ -331,6 +336,7 @@ fn restores<O: Observer>(action: &Action, decision: &Decision<O>) -> bool {
     }
 }
 
+/// What an action that was carried out has to announce.
 fn announcement<O: Observer>(action: &Action, decision: &Decision<O>) -> Option<Announcement> {
     if let Action::Restore { to } = *action {
         return Some(Announcement::SelectorRestored(to));

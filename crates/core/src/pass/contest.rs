@@ -50,6 +50,8 @@ struct Repeated {
     later: bool,
     /// Clients depend on it.
     urgent: bool,
+    /// An Event says that it took back an edit.
+    told: bool,
     /// What is reverted, as the last read showed it.
     what: Option<Reverted>,
 }
@@ -127,15 +129,22 @@ impl Contest {
                     lasted: false,
                     later: false,
                     urgent,
+                    told: false,
                     what: None,
                 }),
             }
         }
     }
 
-    /// Returns true if this action was carried out lately.
-    pub fn knows(&self, action: &Action, occasion: Occasion) -> bool {
-        self.0.iter().any(|it| it.action == *action && it.occasion == occasion)
+    /// These actions took back edits, which Events tell. Call it after [`Contest::done`].
+    pub fn tells(&mut self, actions: &[Action], occasion: Occasion) {
+        let told = |it: &&mut Repeated| actions.contains(&it.action) && it.occasion == occasion;
+        self.0.iter_mut().filter(told).for_each(|it| it.told = true);
+    }
+
+    /// Returns true if an Event said lately that this action took back an edit.
+    pub fn has_told(&self, action: &Action, occasion: Occasion) -> bool {
+        self.0.iter().any(|it| it.told && it.action == *action && it.occasion == occasion)
     }
 
     /// How long this action should not be tried; `None`: go on.
