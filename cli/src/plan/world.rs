@@ -124,7 +124,7 @@ impl World {
     pub fn reports(&mut self, facts: &Observed, plan: &Plan) -> bool {
         let new = status::status(&Report {
             app: &self.seen.app,
-            intent: &observe::intent(&self.seen.app),
+            intent: &observe::intent(&self.seen.app).aimed(facts),
             plan,
             seen: facts,
             material: Material::of(&self.seen, facts),

@@ -163,16 +163,16 @@ impl<'a, O: Observer> Pass<'a, O> {
         decide(self.observer, &mut self.memory.drain, self.memory.attempt, snapshot, basis, now)
     }
 
-    fn known(&self, now: Now) -> Known<'_> {
+    fn known(&self, decision: &Decision<O>, now: Now) -> Known<'_> {
         Known {
-            failure: self.memory.failure(now.uptime),
+            failure: self.memory.failure(self.occasion(decision).0, now.uptime),
             reverted: self.memory.contest.told(now.uptime),
             pods: self.memory.pods(),
         }
     }
 
     fn news(&self, decision: &Decision<O>, now: Now) -> News {
-        let status = self.observer.report(decision, &self.known(now), now);
+        let status = self.observer.report(decision, &self.known(decision, now), now);
         self.observer.news(decision, &status)
     }
 
@@ -283,7 +283,7 @@ impl<'a, O: Observer> Pass<'a, O> {
 
     fn report(&mut self, telling: Telling<O>, now: Now) -> Command<O> {
         let decision = &telling.based.decision;
-        let status = self.observer.report(decision, &self.known(now), now);
+        let status = self.observer.report(decision, &self.known(decision, now), now);
         match self.observer.news(decision, &status) {
             News::None => self.told(telling, answers::Told::Nothing, now),
             News::Progress | News::Claim => Command::Report(Reporting { telling, status }),

@@ -49,8 +49,8 @@ pub struct Problems {
 
 impl Problems {
     /// The writes that fail, or that somebody reverts each time; what the app waits for comes before what only concerns its
-    /// idle color.
-    fn failures(&self, app: &BlueGreenApp) -> Vec<Failure> {
+    /// idle color. `aim`: the color that should be live.
+    fn failures(&self, app: &BlueGreenApp, aim: Color) -> Vec<Failure> {
         let reverted = self.reverted.iter().map(|it| Failure {
             color: it.color,
             check: None,
@@ -60,18 +60,18 @@ impl Problems {
         });
         let mut all: Vec<Failure> = self.failure.iter().cloned().chain(reverted).collect();
         // What nothing waits for hides nothing else.
-        all.sort_by_key(|failure| (failure.leftover, failure.color == Some(app.spec.active.other())));
+        all.sort_by_key(|failure| (failure.leftover, failure.color == Some(aim.other())));
         all
     }
 
     /// The gravest of them.
-    fn failure(&self, app: &BlueGreenApp) -> Option<Failure> {
-        self.failures(app).into_iter().next()
+    fn failure(&self, app: &BlueGreenApp, aim: Color) -> Option<Failure> {
+        self.failures(app, aim).into_iter().next()
     }
 
     /// What it is about, without its words.
-    fn as_failed(&self, app: &BlueGreenApp) -> Option<Failed> {
-        self.failure(app).as_ref().map(Failed::from)
+    fn as_failed(&self, app: &BlueGreenApp, aim: Color) -> Option<Failed> {
+        self.failure(app, aim).as_ref().map(Failed::from)
     }
 }
 
@@ -79,7 +79,7 @@ impl Problems {
 pub struct Report<'a> {
     /// The app as it is now, with the status that is there.
     pub app: &'a BlueGreenApp,
-    /// What its spec asks for.
+    /// What its spec asks for, with the aim in place of `spec.active`.
     pub intent: &'a Intent,
     /// The decision, made for this very generation.
     pub plan: &'a Plan,
@@ -111,7 +111,7 @@ pub fn status(report: &Report) -> BlueGreenAppStatus {
     let Report { app, intent, plan, seen, material, problems, now: _ } = report;
     let old = app.status.clone().unwrap_or_default();
     let generation = app.metadata.generation.unwrap_or(0);
-    let record = record(&Record::from(&old), intent, seen, plan, problems.as_failed(app));
+    let record = record(&Record::from(&old), intent, seen, plan, problems.as_failed(app, intent.active));
     let told = checks::told(report, &old, record.switch);
     let color = |color: Color| {
         let numbers = (*record.served.get(color), *told.unproven.get(color));

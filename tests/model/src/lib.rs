@@ -34,6 +34,8 @@ pub mod checks;
 mod concrete;
 mod driver;
 mod environment;
+#[cfg(test)]
+mod every_event;
 pub mod explore;
 mod facts;
 mod fingerprint;

@@ -40,13 +40,13 @@ impl Failing {
         self.again = Some(uptime.saturating_add(wait));
     }
 
-    /// What there is to tell.
-    pub fn told(&self, uptime: Duration) -> Option<&Failure> {
+    /// What there is to tell of this generation: one that mends the failure is not called refused before it was tried.
+    pub fn told(&self, generation: i64, uptime: Duration) -> Option<&Failure> {
         let is_due = match self.failure.kind {
             FailureKind::Refused | FailureKind::Reverted => true,
             FailureKind::Failed => uptime.saturating_sub(self.since) >= PATIENCE,
         };
-        is_due.then_some(&self.failure)
+        (is_due && self.generation == generation).then_some(&self.failure)
     }
 
     /// How long these actions should not be tried; `None`: go on. A watch event is no reason to try sooner, or an app
@@ -73,12 +73,13 @@ mod tests {
     fn a_refusal_is_told_at_once_and_what_may_pass_after_a_second_in_a_row() {
         let start = Duration::from_secs(100);
         let refused = Failing::note(None, failed(FailureKind::Refused), &EDIT, 1, start);
-        assert!(refused.told(start).is_some());
+        assert!(refused.told(1, start).is_some());
+        assert_eq!(refused.told(2, start), None, "the next generation was not tried yet");
         let first = Failing::note(None, failed(FailureKind::Failed), &EDIT, 1, start);
-        assert_eq!(first.told(start), None);
+        assert_eq!(first.told(1, start), None);
         let later = start + PATIENCE;
         assert!(
-            Failing::note(Some(first), failed(FailureKind::Failed), &EDIT, 1, later).told(later).is_some()
+            Failing::note(Some(first), failed(FailureKind::Failed), &EDIT, 1, later).told(1, later).is_some()
         );
     }
 

@@ -51,9 +51,9 @@ impl Memory {
         wait.min(Duration::from_secs(30))
     }
 
-    /// The failure that there is to tell.
-    pub(super) fn failure(&self, uptime: Duration) -> Option<&Failure> {
-        self.failing.as_ref().and_then(|failing| failing.told(uptime))
+    /// The failure that there is to tell of this generation.
+    pub(super) fn failure(&self, generation: i64, uptime: Duration) -> Option<&Failure> {
+        self.failing.as_ref().and_then(|failing| failing.told(generation, uptime))
     }
 
     /// What failed is tried again after this long, and not sooner because of a watch event.

@@ -82,7 +82,7 @@ pub trait Observer: Debug {
 pub struct Decision<O: Observer> {
     /// The objects.
     pub snapshot: O::Snapshot,
-    /// What the spec asks for.
+    /// What the spec asks for, with the aim in place of `spec.active`.
     pub intent: Intent,
     /// The facts.
     pub facts: Observed,
@@ -93,7 +93,7 @@ pub struct Decision<O: Observer> {
 }
 
 impl<O: Observer> Decision<O> {
-    /// Is a switch about to be made? Only then is it worth while to read who owns the pods.
+    /// Returns true if the plan is about to move the Service; only then are the pods' owners read.
     pub(super) fn switches(&self) -> bool {
         matches!(self.plan.stage, Stage::Switching { .. })
     }

@@ -60,7 +60,7 @@ pub(super) fn conditions(
     old: &BlueGreenAppStatus,
     generation: i64,
 ) -> Vec<Condition> {
-    let failed = report.problems.as_failed(report.app);
+    let failed = report.problems.as_failed(report.app, intent.active);
     let record = Record::from(old);
     let stalled =
         stall(&record, intent, report.seen, report.plan, failed).map(|stall| stalled(report, stall));
@@ -116,9 +116,9 @@ fn ready(report: &Report, old: &Record, intent: &Intent, stalled: Option<&Why>) 
         let failed = Failed::from(failure);
         !failed.is_of_idle(intent, plan) && !failed.aside
     };
-    let failure = problems.failure(app).filter(is_told);
+    let failure = problems.failure(app, intent.active).filter(is_told);
     let doubts = || {
-        let all = [checks::doubts(report, target), words::leftover(&problems.failures(app))];
+        let all = [checks::doubts(report, target), words::leftover(&problems.failures(app, intent.active))];
         all.into_iter().flatten().map(|words| format!("; {words}")).collect::<String>()
     };
     match (fails(old, intent, seen, plan), failure.as_ref().map(words::failed)) {
@@ -161,7 +161,7 @@ fn ready(report: &Report, old: &Record, intent: &Intent, stalled: Option<&Why>) 
 fn reconciling(report: &Report, work: Work, (reason, message): &Why) -> Why {
     match work {
         Work::Retry => {
-            let failure = report.problems.failure(report.app);
+            let failure = report.problems.failure(report.app, report.intent.active);
             failure.as_ref().map_or_else(|| (*reason, message.clone()), words::failed)
         }
         Work::Target | Work::Checking | Work::Switching => (reason, message.clone()),
@@ -175,8 +175,8 @@ fn reconciling(report: &Report, work: Work, (reason, message): &Why) -> Why {
 
 /// Why nothing will happen without a change.
 fn stalled(report: &Report, stall: Stall) -> Why {
-    let Report { app, plan, seen, problems, material, .. } = report;
-    let (name, target) = (app.name_any(), app.spec.active);
+    let Report { app, intent, plan, seen, problems, material, .. } = report;
+    let (name, target) = (app.name_any(), intent.active);
     match stall {
         Stall::Holder => {
             let words = plan.waits.holder.as_ref().map(|holder| words::held_by(&name, holder));
@@ -190,7 +190,9 @@ fn stalled(report: &Report, stall: Stall) -> Why {
                 if material.strangers.iter().any(is_unreadable) { "Unreadable" } else { "NameConflict" };
             (reason, conflicts::conflicts(app, seen, &material.strangers))
         }
-        Stall::Refused => problems.failure(app).as_ref().map_or(("Refused", String::new()), words::failed),
+        Stall::Refused => {
+            problems.failure(app, target).as_ref().map_or(("Refused", String::new()), words::failed)
+        }
         Stall::Paused => ("Paused", words::paused()),
         Stall::Check => app.status.as_ref().and_then(|status| status.rejected.as_ref()).map_or_else(
             || ("CheckFailed", String::new()),
@@ -231,7 +233,7 @@ fn standby(report: &Report, intent: &Intent) -> (bool, Why) {
         return (false, ("Absent", format!("spec.{idle} is not set")));
     }
     let of_idle = |failure: &Failure| failure.color == Some(idle) && !failure.leftover;
-    if let Some(failure) = problems.failures(app).into_iter().find(of_idle) {
+    if let Some(failure) = problems.failures(app, intent.active).into_iter().find(of_idle) {
         return (false, words::failed(&failure));
     }
     let Some(deployment) = facts.deployment.ours() else {

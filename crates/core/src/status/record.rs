@@ -253,16 +253,17 @@ pub fn work(
         return None;
     }
     // Nothing may be called done before that: it is what tells a later pass that there is nothing to fence.
+    let is_retried = failed.is_some_and(|failed| failed.kind == FailureKind::Failed && !failed.aside)
+        && !fails(old, intent, facts, plan);
     if is_unfenced(facts, plan) {
-        return Some(Work::Fencing);
+        // Why there is something to fence says more than that it is fenced.
+        return Some(if is_retried { Work::Retry } else { Work::Fencing });
     }
-    if let Some(failed) = failed {
-        if fails(old, intent, facts, plan) {
-            return None;
-        }
-        if failed.kind == FailureKind::Failed && !failed.aside {
-            return Some(Work::Retry);
-        }
+    if is_retried {
+        return Some(Work::Retry);
+    }
+    if failed.is_some() && fails(old, intent, facts, plan) {
+        return None;
     }
     match plan.stage {
         Stage::Preparing { .. } => Some(Work::Target),

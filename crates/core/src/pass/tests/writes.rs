@@ -126,7 +126,7 @@ fn a_write_that_succeeds_ends_a_refusal() {
     rig.wake();
     rig.read();
     rig.sent(&Outcome::Done);
-    assert_eq!(rig.memory.failure(rig.uptime), None);
+    assert_eq!(rig.memory.failure(1, rig.uptime), None);
 }
 
 /// What was read before a write of unknown result may not be so any more.
@@ -181,7 +181,7 @@ fn of_two_outcomes_the_graver_counts_and_of_equals_that_of_the_color_in_demand()
     };
     let mut rig = both();
     rig.sent(&refused());
-    assert_eq!(rig.memory.failure(rig.uptime).map(|failure| failure.color), Some(Some(Blue)));
+    assert_eq!(rig.memory.failure(1, rig.uptime).map(|failure| failure.color), Some(Some(Blue)));
 }
 
 #[test]

@@ -316,7 +316,23 @@ fn what_is_left_over_hides_nobody_who_fights_for_the_live_color() {
         later: true,
     };
     let problems = Problems { failure: Some(left), reverted: vec![fight], ..Problems::default() };
-    assert!(!problems.failures(&app)[0].leftover);
+    assert!(!problems.failures(&app, Color::Blue)[0].leftover);
     let status = told(&app, Stage::Serving, &problems);
     assert_eq!(status.condition("Stalled").map(|it| &*it.reason), Some("Contested"));
+}
+
+/// A check took the switch to green back, so green is idle again, although `spec.active` still names it.
+#[test]
+fn what_fails_on_a_color_that_a_check_refused_hides_nobody_who_fights_for_the_live_one() {
+    let app = app("green");
+    let fight = Reverted {
+        object: "Deployment hello-blue".into(),
+        color: Some(Color::Blue),
+        deviation: None,
+        later: true,
+    };
+    let problems = Problems { reverted: vec![fight], ..failing(FailureKind::Refused, Some(Color::Green)) };
+    let colors = |aim| problems.failures(&app, aim).iter().map(|failure| failure.color).collect::<Vec<_>>();
+    assert_eq!(colors(Color::Blue), [Some(Color::Blue), Some(Color::Green)]);
+    assert_eq!(colors(Color::Green), [Some(Color::Green), Some(Color::Blue)]);
 }
