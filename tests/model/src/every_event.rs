@@ -24,7 +24,7 @@ const TRIED: usize = 4;
 const ENDS: usize = 60;
 
 /// States of the model, from both starts.
-const STATES: usize = 1500;
+const STATES: usize = 3000;
 
 fn outcomes() -> [Outcome; 8] {
     let words = || "no".to_owned();
@@ -78,7 +78,7 @@ impl<'a> Walk<'a> {
         let mut pass = Pass::new(self.observer, &mut memory);
         let mut command = pass.woke(self.view, NOW);
         let mut last = Last::Woke;
-        // A report of this pass was not written.
+        // The last report of this pass was not written.
         let mut unreported = false;
         for _ in 0..ENDS {
             self.holds(last, &command, unreported);
@@ -109,7 +109,7 @@ impl<'a> Walk<'a> {
                 Command::Report(reporting) => {
                     let all = outcomes();
                     let outcome = self.choose(all.len());
-                    unreported |= outcome != 0;
+                    unreported = outcome != 0;
                     (pass.reported(reporting, all[outcome].clone(), None, NOW), Last::Reported { outcome })
                 }
                 Command::Explain(explaining) => {
@@ -170,14 +170,14 @@ fn states(bounds: &Bounds) -> Vec<(Controller, Objects)> {
         let enough = STATES / 2 * (1 + usize::from(from_nothing));
         let mut layer = vec![World::first(&Bounds { from_nothing, ..*bounds })];
         while !layer.is_empty() && found.len() < enough {
-            let mut next = Vec::new();
+            let (mut next, mut nexts) = (Vec::new(), Vec::new());
             for world in &layer {
                 let reading = world.controllers.iter().filter(|controller| controller.mode == Mode::Looking);
                 found.extend(reading.map(|controller| (*controller, controller.view)));
-                successors(world, bounds, &Guards::ALL, &mut next);
+                successors(world, bounds, &Guards::ALL, &mut nexts);
+                let new = nexts.drain(..).map(|next| next.world);
+                next.extend(new.filter(|world| seen.insert(fingerprint(world))));
             }
-            let mut next: Vec<World> = next.into_iter().map(|next| next.world).collect();
-            next.retain(|world| seen.insert(fingerprint(world)));
             let every = next.len().div_ceil(120).max(1);
             layer = next.into_iter().step_by(every).collect();
         }
