@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 use kube::config::KubeConfigOptions;
 
+use crate::controller::Scope;
 use crate::leader::LeaseConfig;
 use crate::notify::NotifyArgs;
 
@@ -50,9 +51,10 @@ pub enum Command {
 /// Flags of `run`.
 #[derive(Clone, Debug, Args)]
 pub struct RunArgs {
-    /// Watch only this namespace; without it, all of them
-    #[arg(long, short = 'n', env = "BLUEGREEN_NAMESPACE", value_name = "NAMESPACE", value_parser = parse_optional)]
-    namespace: Option<Optional>,
+    /// Watch only this namespace, or these with commas between them; without it, all of them
+    #[arg(long, short = 'n', env = "BLUEGREEN_NAMESPACE", value_name = "NAMESPACES", value_delimiter = ',')]
+    #[arg(value_parser = parse_optional)]
+    namespace: Vec<Optional>,
 
     /// Apps that are reconciled at the same time
     #[arg(long, env = "BLUEGREEN_CONCURRENCY", value_name = "COUNT", default_value_t = 8)]
@@ -184,9 +186,9 @@ pub struct ClusterArgs {
 }
 
 impl RunArgs {
-    /// The only namespace to watch; `None` means all.
-    pub fn namespace(&self) -> Option<&str> {
-        self.namespace.as_ref().and_then(Optional::get)
+    /// The namespaces to watch.
+    pub fn scope(&self) -> Scope {
+        scope(&self.namespace)
     }
 
     /// Refuses flags that contradict each other.
@@ -261,6 +263,11 @@ impl ClusterArgs {
 /// A value that may be empty, which means the same as absent: a chart passes an unset value as an empty one.
 #[derive(Clone, Debug)]
 pub(crate) struct Optional(String);
+
+/// The namespaces that a flag names.
+pub(crate) fn scope(namespaces: &[Optional]) -> Scope {
+    Scope::new(namespaces.iter().filter_map(Optional::get).map(str::to_owned))
+}
 
 impl Optional {
     pub(crate) fn get(&self) -> Option<&str> {

@@ -23,7 +23,7 @@ fn the_definition_is_sound() {
 #[test]
 fn without_arguments_it_runs_with_the_defaults() {
     let args = run(&[]);
-    assert_eq!(args.namespace(), None);
+    assert_eq!(args.scope(), Scope::default());
     assert!(args.lease.elect);
     assert_eq!(
         args.lease.config("bluegreen-system", "me"),
@@ -37,7 +37,7 @@ fn without_arguments_it_runs_with_the_defaults() {
 #[test]
 fn run_may_be_said_or_left_out() {
     for args in [&["run", "--namespace", "shop"][..], &["--namespace", "shop"]] {
-        assert_eq!(run(args).namespace(), Some("shop"));
+        assert_eq!(run(args).scope().namespaces(), ["shop"]);
     }
 }
 
@@ -58,8 +58,15 @@ fn the_program_of_a_check_is_named_in_the_help_and_is_no_command_of_the_operator
 
 #[test]
 fn an_empty_namespace_means_all() {
-    assert_eq!(run(&["--namespace", ""]).namespace(), None);
+    assert_eq!(run(&["--namespace", ""]).scope(), Scope::default());
     assert_eq!(run(&["--lease-namespace="]).lease.config("here", "me").namespace, "here");
+}
+
+#[test]
+fn several_namespaces_have_commas_between_them_or_a_flag_each() {
+    for args in [&["--namespace", "web, shop,"][..], &["--namespace", "web", "-n", "shop", "-n", "web"]] {
+        assert_eq!(run(args).scope().namespaces(), ["shop", "web"]);
+    }
 }
 
 #[test]

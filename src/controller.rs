@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests;
 
+mod scope;
 mod sight;
 mod tasks;
 mod turns;
@@ -21,17 +22,19 @@ use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::controller::{Action, Config, applier};
 use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
+use kube::runtime::watcher;
 use kube::runtime::watcher::Event;
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, Resource, ResourceExt};
+use kube::{Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::scope::Complete;
+pub use self::scope::{Failed, Scope, Seen, Watched};
 pub use self::sight::{Hidden, Sight};
 pub use self::tasks::{Tasks, WatchEnded};
 use self::turns::Turns;
-use crate::http::Health;
+use crate::http::{Health, Watch};
 use crate::metrics::watches::{self, Watching};
 use crate::reconcile::{Context, Error, reconcile};
 use crate::stores::{ByApp, Cache, Key, Reduce};
@@ -61,6 +64,8 @@ pub struct Watches {
     /// The kinds that have been listed: a set, because one kind may be listed twice before another is listed at all.
     listed: Mutex<HashSet<String>>,
     synced: watch::Sender<bool>,
+    /// Where passes may run.
+    complete: Arc<Complete>,
     sight: Sight,
     health: Arc<Health>,
 }
@@ -84,17 +89,17 @@ struct Leading {
 }
 
 impl Watches {
-    /// Starts watching, in one namespace or in all. The watches run until the [`Tasks`] are dropped.
-    pub fn start(client: &Client, namespace: Option<&str>, health: Arc<Health>) -> (Arc<Self>, Tasks) {
-        let (watches, writer) = Self::new(health);
+    /// Starts watching these namespaces. The watches run until the [`Tasks`] are dropped.
+    pub fn start(client: &Client, scope: &Scope, health: Arc<Health>) -> (Arc<Self>, Tasks) {
+        let (watches, writer) = Self::new(health.clone());
         let mut tasks = Tasks::default();
-        let apps = watcher(scoped(client, namespace), watched(LARGE_PAGE)).default_backoff();
+        let apps = scope.watch(client, &watched(LARGE_PAGE), health);
         tasks.spawn(&BlueGreenApp::kind(&()), watches.clone().follow_apps(apps, writer));
-        watches.start_kind::<Service>(&mut tasks, client, namespace, SMALL_PAGE, |c| &c.services);
-        watches.start_kind::<Deployment>(&mut tasks, client, namespace, LARGE_PAGE, |c| &c.deployments);
-        watches.start_kind::<ControllerRevision>(&mut tasks, client, namespace, LARGE_PAGE, |c| &c.revisions);
-        watches.start_kind::<EndpointSlice>(&mut tasks, client, namespace, SMALL_PAGE, |c| &c.slices);
-        watches.start_kind::<Job>(&mut tasks, client, namespace, SMALL_PAGE, |c| &c.jobs);
+        watches.start_kind::<Service>(&mut tasks, client, scope, SMALL_PAGE, |c| &c.services);
+        watches.start_kind::<Deployment>(&mut tasks, client, scope, LARGE_PAGE, |c| &c.deployments);
+        watches.start_kind::<ControllerRevision>(&mut tasks, client, scope, LARGE_PAGE, |c| &c.revisions);
+        watches.start_kind::<EndpointSlice>(&mut tasks, client, scope, SMALL_PAGE, |c| &c.slices);
+        watches.start_kind::<Job>(&mut tasks, client, scope, SMALL_PAGE, |c| &c.jobs);
         (watches, tasks)
     }
 
@@ -106,6 +111,7 @@ impl Watches {
             leading: Mutex::default(),
             listed: Mutex::default(),
             synced: watch::Sender::new(false),
+            complete: Arc::default(),
             sight: Sight::default(),
             health,
         };
@@ -116,7 +122,7 @@ impl Watches {
         self: &Arc<Self>,
         tasks: &mut Tasks,
         client: &Client,
-        namespace: Option<&str>,
+        scope: &Scope,
         page: u32,
         store: fn(&Cache) -> &ByApp<K>,
     ) where
@@ -132,7 +138,7 @@ impl Watches {
             + 'static,
     {
         let config = watched(page).labels(names::APP);
-        let events = watcher(scoped::<Careful<K>>(client, namespace), config).default_backoff();
+        let events = scope.watch::<K>(client, &config, self.health.clone());
         tasks.spawn(&K::kind(&()), self.clone().follow(events, store));
     }
 
@@ -143,48 +149,54 @@ impl Watches {
 
     /// What this replica sees of the cluster, for the metrics.
     pub fn watching(&self) -> Watching {
-        let kind = |state: sight::WatchState| watches::Kind {
-            failing: self.health.failing(&state.kind),
-            kind: state.kind,
-            errors: state.errors,
-            unreadable: state.unreadable,
-        };
-        let kinds = self.sight.watches().into_iter().map(kind).collect();
-        Watching { kinds, oldest_unobserved: self.sight.oldest_unobserved(Instant::now()) }
+        let state =
+            |(watch, errors)| watches::WatchState { failing: self.health.failing(&watch), watch, errors };
+        Watching {
+            watches: self.sight.failures().into_iter().map(state).collect(),
+            unreadable: self.sight.unreadable(),
+            oldest_unobserved: self.sight.oldest_unobserved(Instant::now()),
+        }
     }
 
     async fn follow_apps(
         self: Arc<Self>,
-        events: impl Stream<Item = watcher::Result<Event<Careful<BlueGreenApp>>>> + Send,
+        events: impl Stream<Item = Watched<BlueGreenApp>> + Send,
         mut writer: Writer<BlueGreenApp>,
     ) {
         let mut events = std::pin::pin!(events);
-        while let Some(event) = events.next().await {
-            match self.noted(event) {
-                Ok(event) => {
+        while let Some(seen) = events.next().await {
+            match self.noted(seen) {
+                Ok(Seen::Event(event)) => {
                     if let Some(event) = self.readable(event) {
                         self.take_app(event, &mut writer);
                     }
                 }
-                Err(error) if is_missing(&error) => {
+                Ok(Seen::Listed(namespace)) => self.note_listed(&BlueGreenApp::kind(&()), namespace),
+                Err(Failed { namespace, error }) if is_missing(&error) => {
                     tracing::warn!(
+                        namespace = namespace.as_deref(),
                         "this cluster has no BlueGreenApps: the CustomResourceDefinition is not installed; trying again"
                     );
                 }
-                Err(error) => tracing::warn!(%error, "watching BlueGreenApps failed; trying again"),
+                Err(Failed { namespace, error }) => {
+                    tracing::warn!(%error, namespace = namespace.as_deref(), "watching BlueGreenApps failed; trying again");
+                }
             }
         }
     }
 
-    /// The same event; what it says of the watch itself is noted, and objects that can't be decoded are told.
-    fn noted<K>(&self, event: watcher::Result<Event<Careful<K>>>) -> watcher::Result<Event<Careful<K>>>
+    /// The same; what it says of the watch itself is noted, and objects that can't be decoded are told.
+    fn noted<K>(&self, seen: Watched<K>) -> Watched<K>
     where
         K: Resource<DynamicType = ()>,
     {
         let kind = K::kind(&());
-        match &event {
-            Ok(event) => {
-                self.health.watch_worked(&kind);
+        let watch = |namespace: &Option<Arc<str>>| Watch {
+            kind: kind.clone().into_owned(),
+            namespace: namespace.as_deref().map(str::to_owned),
+        };
+        match &seen {
+            Ok(Seen::Event(event)) => {
                 for hidden in self.sight.take(event) {
                     let Hidden { object, why } = &hidden;
                     let (namespace, name) = (object.namespace.as_deref(), object.name.as_deref());
@@ -192,12 +204,10 @@ impl Watches {
                     self.tell(Told::Hidden(hidden));
                 }
             }
-            Err(_) => {
-                self.health.watch_failed(&kind);
-                self.sight.failed(&kind);
-            }
+            Ok(Seen::Listed(namespace)) => self.sight.watches(watch(namespace)),
+            Err(Failed { namespace, .. }) => self.sight.failed(watch(namespace)),
         }
-        event
+        seen
     }
 
     fn take_app(&self, event: Event<BlueGreenApp>, writer: &mut Writer<BlueGreenApp>) {
@@ -227,30 +237,29 @@ impl Watches {
 
     async fn follow<K>(
         self: Arc<Self>,
-        events: impl Stream<Item = watcher::Result<Event<Careful<K>>>> + Send,
+        events: impl Stream<Item = Watched<K>> + Send,
         store: fn(&Cache) -> &ByApp<K>,
     ) where
         K: Readable + Reduce + Default + 'static,
     {
-        let events = events.modify(|object| {
-            // Half of the size of every object, and only what others have written matters.
-            keep_foreign(&mut object.meta_mut().managed_fields);
-        });
         let mut events = std::pin::pin!(events);
-        while let Some(event) = events.next().await {
-            match self.noted(event) {
-                Ok(event) => {
+        while let Some(seen) = events.next().await {
+            match self.noted(seen) {
+                Ok(Seen::Event(event)) => {
                     let done = matches!(event, Event::InitDone);
-                    let event = stand_in(event);
-                    for Key { namespace, name } in store(&self.cache).take(event) {
+                    // Half of the size of every object, and only what others have written matters.
+                    let event = event.modify(|object| keep_foreign(&mut object.meta_mut().managed_fields));
+                    for Key { namespace, name } in store(&self.cache).take(stand_in(event)) {
                         self.trigger(ObjectRef::new(&name).within(&namespace));
                     }
                     if done {
                         self.note_synced(&K::kind(&()));
                     }
                 }
-                Err(error) => {
-                    tracing::warn!(%error, kind = %K::kind(&()), "a watch failed; trying again");
+                Ok(Seen::Listed(namespace)) => self.note_listed(&K::kind(&()), namespace),
+                Err(Failed { namespace, error }) => {
+                    let (namespace, kind) = (namespace.as_deref(), K::kind(&()));
+                    tracing::warn!(%error, namespace, %kind, "a watch failed; trying again");
                 }
             }
         }
@@ -285,6 +294,22 @@ impl Watches {
             self.synced.send_replace(true);
         }
         tracing::debug!(kind, "listed");
+    }
+
+    /// Notes that this kind is listed in a namespace, or in all that are watched. With the last kind, its apps begin.
+    fn note_listed(&self, kind: &str, namespace: Option<Arc<str>>) {
+        if !self.complete.listed(kind, namespace.clone()) {
+            return;
+        }
+        if let Some(namespace) = namespace.as_deref() {
+            tracing::info!(namespace, "watching a namespace");
+        }
+        let is_there = |app: &BlueGreenApp| {
+            namespace.is_none() || app.metadata.namespace.as_deref() == namespace.as_deref()
+        };
+        for app in self.apps().iter().filter(|app| is_there(app)) {
+            self.trigger(ObjectRef::from_obj(app.as_ref()));
+        }
     }
 
     /// Waits until every kind was listed once: a child that is not in the stores yet would look deleted.
@@ -343,13 +368,19 @@ impl Watches {
         };
         let queue = self.subscribe(Box::new(listener)).take_until(stop.clone().cancelled_owned());
         let (health, apps, turns) = (self.health.clone(), self.apps.clone(), Turns::new(concurrency.into()));
+        let complete = self.complete.clone();
         let passes = applier(
             move |app: Arc<BlueGreenApp>, context: Arc<Context>| {
                 let (health, apps, turns) = (health.clone(), apps.clone(), turns.clone());
+                let complete = complete.clone();
                 // What waits holds no more than the app's name.
                 let reference = ObjectRef::from_obj(app.as_ref());
                 async move {
                     let namespace = reference.namespace.clone().unwrap_or_default();
+                    if !complete.has(&namespace) {
+                        // Every app there is queued once it is.
+                        return Ok(Action::await_change());
+                    }
                     let turn = turns.take(&namespace).await;
                     // It may have been deleted or edited while it waited.
                     let Some(app) = apps.get(&reference) else { return Ok(Action::await_change()) };
@@ -426,14 +457,4 @@ fn stand_in<K: Readable + Default>(event: Event<Careful<K>>) -> Event<K> {
 /// Lists come in pages, because a whole page is in memory at once, as text and decoded, and a tenant's object has up to 1.5 MB.
 fn watched(page: u32) -> watcher::Config {
     watcher::Config::default().page_size(page)
-}
-
-fn scoped<K>(client: &Client, namespace: Option<&str>) -> Api<K>
-where
-    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
-{
-    match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    }
 }

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    fmt,
     future::Future,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -70,8 +71,39 @@ struct HealthState {
     running: BTreeMap<u64, Instant>,
     next_id: u64,
     ready: bool,
-    /// The watches that fail, by kind.
-    failing: BTreeMap<String, Failing>,
+    /// The watches that fail.
+    failing: BTreeMap<Watch, Failing>,
+}
+
+/// The watch of a kind, or that of a kind in one namespace among several.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Watch {
+    /// The Kubernetes kind.
+    pub kind: String,
+    /// None: in all namespaces that are watched.
+    pub namespace: Option<String>,
+}
+
+impl Watch {
+    /// The watch of a kind, wherever it is watched.
+    pub fn of(kind: &str) -> Self {
+        Self { kind: kind.to_owned(), namespace: None }
+    }
+
+    /// The watch of a kind in one namespace among several.
+    pub fn within(kind: &str, namespace: &str) -> Self {
+        Self { kind: kind.to_owned(), namespace: Some(namespace.to_owned()) }
+    }
+}
+
+impl fmt::Display for Watch {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.kind)?;
+        match &self.namespace {
+            Some(namespace) => write!(formatter, " in namespace {namespace}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A row of failures of one watch.
@@ -79,6 +111,8 @@ struct HealthState {
 struct Failing {
     first: Instant,
     last: Instant,
+    /// Set if the API server does not allow this watch: the number of namespaces in which its kind is watched.
+    refused_of: Option<usize>,
 }
 
 impl Health {
@@ -102,35 +136,45 @@ impl Health {
     }
 
     /// Notes that a watch has failed. It tries again by itself.
-    pub fn watch_failed(&self, kind: &str) {
-        self.watch_failed_at(kind, Instant::now());
+    pub fn watch_failed(&self, watch: &Watch) {
+        self.watch_failed_at(watch, None, Instant::now());
     }
 
-    fn watch_failed_at(&self, kind: &str, now: Instant) {
+    /// Notes that the watch of one namespace among `of` is not allowed. It tries again by itself. Whoever may edit RoleBindings
+    /// there can bring that about, so the replica stays ready for the other namespaces, as long as there is one.
+    pub fn watch_refused(&self, watch: &Watch, of: usize) {
+        self.watch_failed_at(watch, Some(of), Instant::now());
+    }
+
+    fn watch_failed_at(&self, watch: &Watch, refused_of: Option<usize>, now: Instant) {
         let mut state = self.state();
-        let failing = state.failing.entry(kind.to_owned()).or_insert(Failing { first: now, last: now });
+        let new = Failing { first: now, last: now, refused_of };
+        let failing = state.failing.entry(watch.clone()).or_insert(new);
         if now.saturating_duration_since(failing.last) > self.limits.calm {
             failing.first = now;
         }
-        failing.last = now;
+        (failing.last, failing.refused_of) = (now, refused_of);
     }
 
     /// Notes that a watch has delivered something.
-    pub fn watch_worked(&self, kind: &str) {
-        self.state().failing.remove(kind);
+    pub fn watch_worked(&self, watch: &Watch) {
+        self.state().failing.remove(watch);
     }
 
-    /// Returns for how long this watch has failed again and again. A watch that works says nothing as long as nothing
-    /// happens, so it counts as working when it has not failed for a while.
-    pub fn failing(&self, kind: &str) -> Duration {
-        self.failing_at(kind, Instant::now())
+    /// Returns for how long this watch has failed again and again. A watch that works says nothing as long as nothing happens,
+    /// so it counts as working when it has not failed for a while.
+    pub fn failing(&self, watch: &Watch) -> Duration {
+        self.failing_at(watch, Instant::now())
     }
 
-    fn failing_at(&self, kind: &str, now: Instant) -> Duration {
-        let failing = self.state().failing.get(kind).copied();
-        let recent =
-            failing.filter(|failing| now.saturating_duration_since(failing.last) <= self.limits.calm);
-        recent.map_or(Duration::ZERO, |failing| now.saturating_duration_since(failing.first))
+    fn failing_at(&self, watch: &Watch, now: Instant) -> Duration {
+        let failing = self.state().failing.get(watch).copied();
+        failing.map_or(Duration::ZERO, |failing| self.lasts(&failing, now))
+    }
+
+    fn lasts(&self, failing: &Failing, now: Instant) -> Duration {
+        let is_recent = now.saturating_duration_since(failing.last) <= self.limits.calm;
+        if is_recent { now.saturating_duration_since(failing.first) } else { Duration::ZERO }
     }
 
     /// Notes that every kind has been listed once. From then on a replica is ready, except while a watch fails.
@@ -168,13 +212,28 @@ impl Health {
     }
 
     fn ready_at(&self, now: Instant) -> Result<(), String> {
-        if !self.state().ready {
+        let state = self.state();
+        if !state.ready {
             return Err("starting".to_owned());
         }
-        let kinds: Vec<String> = self.state().failing.keys().cloned().collect();
-        let failing = kinds.into_iter().map(|kind| (self.failing_at(&kind, now), kind));
-        match failing.filter(|(time, _)| *time > self.limits.watch).max() {
-            Some((time, kind)) => Err(format!("the watch of {kind} has failed for {} s", time.as_secs())),
+        let all = state
+            .failing
+            .iter()
+            .map(|(watch, failing)| (self.lasts(failing, now), watch, failing.refused_of));
+        let long: Vec<_> = all.filter(|(time, ..)| *time > self.limits.watch).collect();
+        let mut refused: BTreeMap<&str, usize> = BTreeMap::new();
+        for (_, watch, _) in long.iter().filter(|(.., of)| of.is_some()) {
+            *refused.entry(&watch.kind).or_default() += 1;
+        }
+        let is_refused_everywhere =
+            |kind: &str, of: usize| refused.get(kind).is_some_and(|count| *count >= of);
+        let counts = |(_, watch, of): &&(Duration, &Watch, Option<usize>)| {
+            of.is_none_or(|of| is_refused_everywhere(&watch.kind, of))
+        };
+        match long.iter().filter(counts).max() {
+            Some((time, watch, _)) => {
+                Err(format!("the watch of {watch} has failed for {} s", time.as_secs()))
+            }
             None => Ok(()),
         }
     }

@@ -79,7 +79,7 @@ async fn run(args: &RunArgs) -> anyhow::Result<()> {
         servers.spawn(server);
     }
 
-    let (watches, mut tasks) = Watches::start(&Client::try_from(kube.clone())?, args.namespace(), health);
+    let (watches, mut tasks) = Watches::start(&Client::try_from(kube.clone())?, &args.scope(), health);
     let apps = watches.clone();
     metrics.export_apps(move || apps.apps())?;
     let watching = watches.clone();

@@ -13,14 +13,14 @@ use bluegreen_api::BlueGreenApp;
 use bluegreen_client::careful::Careful;
 use bluegreen_notify::{Config, Counts, Couriers, Limits, Memory, Transition};
 use clap::Args;
-use futures::StreamExt;
-use kube::runtime::watcher::Event;
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, Resource};
+use futures::{Stream, StreamExt};
+use kube::Client;
+use kube::runtime::watcher::{self, Event};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{ClusterArgs, LogArgs, Optional, parse_duration, parse_optional};
+use crate::config::{ClusterArgs, LogArgs, Optional, parse_duration, parse_optional, scope};
+use crate::controller::{Failed, Seen, Watched};
 use crate::http::{self, Health, HealthLimits, Pages};
 use crate::{shutdown, telemetry};
 
@@ -34,9 +34,10 @@ pub struct NotifyArgs {
     #[arg(long, env = "BLUEGREEN_NOTIFY_CONFIG", value_name = "PATH")]
     pub config: PathBuf,
 
-    /// Watch only this namespace; without it, all of them
-    #[arg(long, short = 'n', env = "BLUEGREEN_NAMESPACE", value_name = "NAMESPACE", value_parser = parse_optional)]
-    namespace: Option<Optional>,
+    /// Watch only this namespace, or these with commas between them; without it, all of them
+    #[arg(long, short = 'n', env = "BLUEGREEN_NAMESPACE", value_name = "NAMESPACES", value_delimiter = ',')]
+    #[arg(value_parser = parse_optional)]
+    namespace: Vec<Optional>,
 
     /// Messages that wait for one receiver; a further one drops the oldest
     #[arg(long, env = "BLUEGREEN_NOTIFY_QUEUE", value_name = "COUNT", default_value_t = 1000)]
@@ -95,10 +96,8 @@ pub async fn run(args: &NotifyArgs) -> anyhow::Result<()> {
     }
     let limits = Limits { queue: args.queue.into(), keep: args.keep, request: args.timeout };
     let couriers = Couriers::start(config, limits, &counts, &shutdown).map_err(anyhow::Error::msg)?;
-    let apps = match args.namespace.as_ref().and_then(Optional::get) {
-        Some(namespace) => Api::namespaced(client, namespace),
-        None => Api::all(client),
-    };
+    let page = watcher::Config::default().page_size(PAGE);
+    let apps = scope(&args.namespace).watch(&client, &page, health.clone());
     let watching = follow(apps, &health, |transition| couriers.tell(&transition));
     shutdown.run_until_cancelled(watching).await;
     // Nothing is detected any more. What is being sent now is sent to its end.
@@ -118,15 +117,15 @@ fn read(path: &Path) -> anyhow::Result<Config> {
 }
 
 /// Follows every version of every app, for ever; a watch that fails is started again.
-async fn follow(apps: Api<Careful<BlueGreenApp>>, health: &Arc<Health>, tell: impl Fn(Transition)) {
-    let kind = BlueGreenApp::kind(&());
+async fn follow(
+    mut events: impl Stream<Item = Watched<BlueGreenApp>> + Unpin,
+    health: &Arc<Health>,
+    tell: impl Fn(Transition),
+) {
     let mut memory = Memory::default();
-    let events = watcher(apps, watcher::Config::default().page_size(PAGE)).default_backoff();
-    let mut events = std::pin::pin!(events);
-    while let Some(event) = events.next().await {
-        match event {
-            Ok(event) => {
-                health.watch_worked(&kind);
+    while let Some(seen) = events.next().await {
+        match seen {
+            Ok(Seen::Event(event)) => {
                 let is_complete = matches!(event, Event::InitDone);
                 take(&mut memory, event).into_iter().for_each(&tell);
                 if is_complete {
@@ -134,9 +133,10 @@ async fn follow(apps: Api<Careful<BlueGreenApp>>, health: &Arc<Health>, tell: im
                     health.set_ready();
                 }
             }
-            Err(error) => {
-                health.watch_failed(&kind);
-                tracing::warn!("watching BlueGreenApps failed; trying again: {}", telemetry::brief(&error));
+            Ok(Seen::Listed(_)) => {}
+            Err(Failed { namespace, error }) => {
+                let (namespace, error) = (namespace.as_deref(), telemetry::brief(&error));
+                tracing::warn!(namespace, "watching BlueGreenApps failed; trying again: {error}");
             }
         }
     }
@@ -147,8 +147,10 @@ fn take(memory: &mut Memory, event: Event<Careful<BlueGreenApp>>) -> Vec<Transit
     match event {
         Event::Init => memory.list_begins(),
         Event::InitDone => memory.list_ends(),
-        Event::Delete(Careful(Ok(app))) => memory.forget(&app),
-        Event::Delete(Careful(Err(_))) => {}
+        Event::Delete(Careful(app)) => {
+            let meta = app.as_ref().map_or_else(|hidden| &hidden.metadata, |app| &app.metadata);
+            memory.forget(meta.namespace.as_deref(), meta.name.as_deref());
+        }
         Event::InitApply(Careful(Ok(app))) | Event::Apply(Careful(Ok(app))) => return memory.see(app),
         Event::InitApply(Careful(Err(hidden))) | Event::Apply(Careful(Err(hidden))) => {
             memory.see_unreadable(hidden.metadata.namespace.as_deref(), hidden.metadata.name.as_deref());

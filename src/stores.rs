@@ -22,7 +22,7 @@ use self::kept::Kept;
 pub use self::reduce::Reduce;
 
 /// Namespace and name of an app, or of one of its objects.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// The namespace.
     pub namespace: String,

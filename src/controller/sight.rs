@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
 use kube::runtime::watcher::Event;
 
+use crate::http::Watch;
 use crate::stores::Key;
 
 /// An object that can't be decoded, and why.
@@ -86,24 +87,15 @@ impl HiddenObjects {
     }
 }
 
-/// What is known of one kind's watch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WatchState {
-    /// The Kubernetes kind.
-    pub kind: String,
-    /// How often the watch has failed.
-    pub errors: u64,
-    /// The number of objects that can't be decoded.
-    pub unreadable: usize,
-}
-
 /// An edit that no status has answered yet: its generation, and when it was seen.
 type Unobserved = (i64, Instant);
 
 /// What this replica can't see.
 #[derive(Debug, Default)]
 pub struct Sight {
-    kinds: Mutex<BTreeMap<String, (u64, HiddenObjects)>>,
+    kinds: Mutex<BTreeMap<String, HiddenObjects>>,
+    /// How often each watch has failed.
+    errors: Mutex<BTreeMap<Watch, u64>>,
     unobserved: Mutex<HashMap<Key, Unobserved>>,
 }
 
@@ -113,27 +105,32 @@ impl Sight {
     where
         K: Resource<DynamicType = ()>,
     {
-        self.kinds().entry(K::kind(&()).into_owned()).or_default().1.take(event)
+        self.kinds().entry(K::kind(&()).into_owned()).or_default().take(event)
+    }
+
+    /// Notes that there is this watch.
+    pub fn watches(&self, watch: Watch) {
+        self.errors().entry(watch).or_default();
     }
 
     /// Notes that a watch has failed.
-    pub fn failed(&self, kind: &str) {
-        self.kinds().entry(kind.to_owned()).or_default().0 += 1;
+    pub fn failed(&self, watch: Watch) {
+        *self.errors().entry(watch).or_default() += 1;
     }
 
     /// Every object that can't be decoded.
     pub fn hidden(&self) -> Vec<Hidden> {
-        self.kinds().values().flat_map(|(_, objects)| objects.now.values().cloned()).collect()
+        self.kinds().values().flat_map(|objects| objects.now.values().cloned()).collect()
     }
 
-    /// The state of every kind that has delivered anything, or has failed.
-    pub fn watches(&self) -> Vec<WatchState> {
-        let state = |(kind, (errors, objects)): (&String, &(u64, HiddenObjects))| WatchState {
-            kind: kind.clone(),
-            errors: *errors,
-            unreadable: objects.now.len(),
-        };
-        self.kinds().iter().map(state).collect()
+    /// How many objects can't be decoded of every kind that has delivered anything.
+    pub fn unreadable(&self) -> Vec<(String, usize)> {
+        self.kinds().iter().map(|(kind, objects)| (kind.clone(), objects.now.len())).collect()
+    }
+
+    /// How often every watch that has been listed, or has failed, has failed.
+    pub fn failures(&self) -> Vec<(Watch, u64)> {
+        self.errors().iter().map(|(watch, errors)| (watch.clone(), *errors)).collect()
     }
 
     /// Notes what the status of this app says at `now`.
@@ -165,8 +162,12 @@ impl Sight {
         ages(&self.unobserved()).unwrap_or_default()
     }
 
-    fn kinds(&self) -> MutexGuard<'_, BTreeMap<String, (u64, HiddenObjects)>> {
+    fn kinds(&self) -> MutexGuard<'_, BTreeMap<String, HiddenObjects>> {
         self.kinds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn errors(&self) -> MutexGuard<'_, BTreeMap<Watch, u64>> {
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn unobserved(&self) -> MutexGuard<'_, HashMap<Key, Unobserved>> {
@@ -199,10 +200,10 @@ mod tests {
         assert!(take(Event::Apply(object("a", "1", true))).is_empty());
         assert_eq!(take(Event::Apply(object("a", "1", false))), ["a"]);
         assert!(take(Event::Apply(object("a", "1", false))).is_empty(), "again");
-        assert_eq!(sight.watches()[0].unreadable, 1);
+        assert_eq!(sight.unreadable()[0].1, 1);
         assert_eq!(take(Event::Apply(object("a", "2", false))), ["a"], "another object of that name");
         assert!(take(Event::Apply(object("a", "2", true))).is_empty());
-        assert_eq!(sight.watches()[0].unreadable, 0);
+        assert_eq!(sight.unreadable()[0].1, 0);
         assert_eq!(take(Event::Apply(object("a", "2", false))), ["a"]);
         take(Event::Delete(object("a", "2", false)));
         assert!(sight.hidden().is_empty());

@@ -43,7 +43,10 @@ async fn after(events: Vec<Event<Guarded>>) -> (Arc<Watches>, Vec<String>) {
         Told::Deleted(app) => told.lock().unwrap().push(app.uid().unwrap()),
         Told::Hidden(_) => {}
     }));
-    watches.clone().follow_apps(stream::iter(events.into_iter().map(Ok)), writer).await;
+    watches
+        .clone()
+        .follow_apps(stream::iter(events.into_iter().map(|event| Ok(Seen::Event(event)))), writer)
+        .await;
     let forgotten = forgotten.lock().unwrap().clone();
     (watches, forgotten)
 }
@@ -108,7 +111,9 @@ async fn an_app_that_was_deleted_while_the_watch_was_down_leaves_no_series() {
     metrics.export_apps(move || source.apps()).unwrap();
     let (sender, events) = futures::channel::mpsc::unbounded();
     let following = tokio::spawn(watches.clone().follow_apps(events, writer));
-    let send = |apps: &[Value]| listed(apps).into_iter().for_each(|e| sender.unbounded_send(Ok(e)).unwrap());
+    let send = |apps: &[Value]| {
+        listed(apps).into_iter().for_each(|e| sender.unbounded_send(Ok(Seen::Event(e))).unwrap())
+    };
     send(&[app("gone", "1")]);
     while watches.apps().is_empty() {
         tokio::task::yield_now().await;
@@ -132,7 +137,7 @@ async fn managed_fields_are_dropped_and_not_emptied() {
         "managedFields": [{"manager": "bluegreen-operator", "operation": "Apply"}],
     }});
     let service: Careful<Service> = serde_json::from_str(&service.to_string()).unwrap();
-    watches.clone().follow(stream::iter([Ok(Event::Apply(service))]), |c| &c.services).await;
+    watches.clone().follow(stream::iter([Ok(Seen::Event(Event::Apply(service)))]), |c| &c.services).await;
     let seen = watches.cache.snapshot(&watches.apps()[0]);
     assert_eq!(seen.service.unwrap().metadata.managed_fields, None);
 }
@@ -145,7 +150,7 @@ async fn a_panic_in_one_watch_ends_the_work_and_names_the_kind() {
         pending::<Result<http::Response<Body>, std::convert::Infallible>>().await
     });
     let health = Health::new(HealthLimits::default());
-    let (_watches, mut tasks) = Watches::start(&Client::new(service, "shop"), None, health);
+    let (_watches, mut tasks) = Watches::start(&Client::new(service, "shop"), &Scope::default(), health);
     let ended = tasks.run_while_watching(tokio::time::sleep(Duration::from_secs(30))).await.unwrap_err();
     assert_eq!(ended.kind, "Deployment");
     assert!(ended.to_string().contains("cannot decode this"), "{ended}");

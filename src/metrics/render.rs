@@ -27,8 +27,9 @@ pub(super) fn counter(series: Series, values: &[&str], value: f64) -> Metric {
 }
 
 fn labeled(series: Series, values: &[&str]) -> Metric {
-    let mut labels: Vec<_> =
-        series.labels.iter().zip(values).map(|(name, value)| label(name, value)).collect();
+    // An empty label is the same as none.
+    let with_values = series.labels.iter().zip(values).filter(|(_, value)| !value.is_empty());
+    let mut labels: Vec<_> = with_values.map(|(name, value)| label(name, value)).collect();
     labels.sort_by(|a, b| a.name().cmp(b.name()));
     Metric::from_label(labels)
 }

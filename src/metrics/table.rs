@@ -149,17 +149,19 @@ pub const RECONCILE_TIME: Series = Series {
 pub const WATCH_ERRORS: Series = Series {
     name: "bluegreen_watch_errors_total",
     kind: Kind::Counter,
-    labels: &["kind"],
-    help: "Failures of the watch of this Kubernetes kind. Each is followed by another try. Exported by every replica.",
+    labels: &["kind", "watched_namespace"],
+    help: "Failures of the watch of this Kubernetes kind. Each is followed by another try. `watched_namespace` is set where \
+           the operator watches several namespaces. Exported by every replica.",
 };
 
 /// For how long watches have failed.
 pub const WATCH_FAILING: Series = Series {
     name: "bluegreen_watch_failing_seconds",
     kind: Kind::Gauge,
-    labels: &["kind"],
+    labels: &["kind", "watched_namespace"],
     help: "For how long the watch of this Kubernetes kind has failed again and again; 0 while it works. /readyz fails \
-           above 120. Exported by every replica.",
+           above 120, except where one namespace among several does not allow the watch (`watched_namespace`). Exported by \
+           every replica.",
 };
 
 /// Objects that can't be decoded.

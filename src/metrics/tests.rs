@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use serde_json::json;
 
 use super::*;
+use crate::http::Watch;
 
 fn app(name: &str, status: &serde_json::Value) -> Arc<BlueGreenApp> {
     let app = serde_json::from_value(json!({
@@ -54,25 +55,37 @@ fn filled() -> Metrics {
 }
 
 fn watching() -> watches::Watching {
-    let kind = watches::Kind {
-        kind: "Deployment".to_owned(),
-        errors: 3,
-        failing: Duration::from_millis(1500),
-        unreadable: 2,
-    };
-    watches::Watching { kinds: vec![kind], oldest_unobserved: Duration::from_secs(7) }
+    let state =
+        |watch, errors, millis| watches::WatchState { watch, errors, failing: Duration::from_millis(millis) };
+    watches::Watching {
+        watches: vec![
+            state(Watch::of("Deployment"), 3, 1500),
+            state(Watch::within("Service", "shop"), 0, 0),
+            state(Watch::within("Service", "web"), 5, 2500),
+        ],
+        unreadable: vec![("Deployment".to_owned(), 2)],
+        oldest_unobserved: Duration::from_secs(7),
+    }
 }
 
 #[test]
 fn the_state_of_the_watches_is_exported() {
-    for line in [
-        r#"bluegreen_watch_errors_total{kind="Deployment"} 3"#,
-        r#"bluegreen_watch_failing_seconds{kind="Deployment"} 1.5"#,
-        r#"bluegreen_unreadable_objects{kind="Deployment"} 2"#,
-        "bluegreen_oldest_unobserved_generation_seconds 7",
+    for all in [
+        &[
+            r#"bluegreen_watch_errors_total{kind="Deployment"} 3"#,
+            r#"bluegreen_watch_errors_total{kind="Service",watched_namespace="shop"} 0"#,
+            r#"bluegreen_watch_errors_total{kind="Service",watched_namespace="web"} 5"#,
+        ][..],
+        &[
+            r#"bluegreen_watch_failing_seconds{kind="Deployment"} 1.5"#,
+            r#"bluegreen_watch_failing_seconds{kind="Service",watched_namespace="shop"} 0"#,
+            r#"bluegreen_watch_failing_seconds{kind="Service",watched_namespace="web"} 2.5"#,
+        ],
+        &[r#"bluegreen_unreadable_objects{kind="Deployment"} 2"#],
+        &["bluegreen_oldest_unobserved_generation_seconds 7"],
     ] {
-        let name = line.split(['{', ' ']).next().unwrap();
-        assert_eq!(lines(&filled(), name), [line]);
+        let name = all[0].split(['{', ' ']).next().unwrap();
+        assert_eq!(lines(&filled(), name), all);
     }
 }
 
@@ -89,8 +102,9 @@ fn the_table_lists_exactly_what_is_exported() {
         .into_iter()
         .filter(|family| !family.name().starts_with("process_"))
         .map(|family| {
-            let metric = &family.get_metric()[0];
-            let labels: BTreeSet<_> = metric.get_label().iter().map(|l| l.name().to_owned()).collect();
+            // An empty label is left out of a series.
+            let labels = family.get_metric().iter().flat_map(|metric| metric.get_label());
+            let labels: BTreeSet<_> = labels.map(|l| l.name().to_owned()).collect();
             let kind = format!("{:?}", family.get_field_type()).to_lowercase();
             (family.name().to_owned(), (kind, labels, family.help().to_owned()))
         })

@@ -8,27 +8,28 @@ use prometheus::proto::{MetricFamily, MetricType};
 
 use super::render::{counter, describe, family, gauge};
 use super::table;
+use crate::http::Watch;
 
 /// What this replica sees of the cluster, and what it does not.
 #[derive(Clone, Debug, Default)]
 pub struct Watching {
-    /// Every kind.
-    pub kinds: Vec<Kind>,
+    /// Every watch: one of each kind, or one of each kind in each namespace.
+    pub watches: Vec<WatchState>,
+    /// Every kind, and the number of its objects that can't be decoded.
+    pub unreadable: Vec<(String, usize)>,
     /// For how long the edit that has waited longest has had no answer in a status.
     pub oldest_unobserved: Duration,
 }
 
-/// The watch of one kind.
-#[derive(Clone, Debug, Default)]
-pub struct Kind {
-    /// The Kubernetes kind.
-    pub kind: String,
-    /// How often the watch has failed.
+/// A watch.
+#[derive(Clone, Debug)]
+pub struct WatchState {
+    /// What it watches.
+    pub watch: Watch,
+    /// How often it has failed.
     pub errors: u64,
     /// For how long it has failed without success; zero while it works.
     pub failing: Duration,
-    /// The number of objects that can't be decoded.
-    pub unreadable: usize,
 }
 
 /// Renders the series of [`Watching`].
@@ -58,14 +59,15 @@ impl<F: Fn() -> Watching + Send + Sync> Collector for Watches<F> {
 
     #[allow(clippy::cast_precision_loss)] // Counts, far below 2^53.
     fn collect(&self) -> Vec<MetricFamily> {
-        let Watching { kinds, oldest_unobserved } = (self.source)();
-        let (mut errors, mut failing, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
-        for kind in &kinds {
-            let labels = [kind.kind.as_str()];
-            errors.push(counter(table::WATCH_ERRORS, &labels, kind.errors as f64));
-            failing.push(gauge(table::WATCH_FAILING, &labels, kind.failing.as_secs_f64()));
-            unreadable.push(gauge(table::UNREADABLE, &labels, kind.unreadable as f64));
+        let Watching { watches, unreadable, oldest_unobserved } = (self.source)();
+        let (mut errors, mut failing) = (Vec::new(), Vec::new());
+        for state in &watches {
+            let labels = [state.watch.kind.as_str(), state.watch.namespace.as_deref().unwrap_or_default()];
+            errors.push(counter(table::WATCH_ERRORS, &labels, state.errors as f64));
+            failing.push(gauge(table::WATCH_FAILING, &labels, state.failing.as_secs_f64()));
         }
+        let unreadable =
+            unreadable.iter().map(|(kind, count)| gauge(table::UNREADABLE, &[kind], *count as f64)).collect();
         let unobserved = vec![gauge(table::UNOBSERVED, &[], oldest_unobserved.as_secs_f64())];
         vec![
             family(table::WATCH_ERRORS, MetricType::COUNTER, errors),

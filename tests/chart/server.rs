@@ -94,7 +94,7 @@ fn everything_there_is() -> Result<Vec<(String, String)>> {
             all.push((format!("kustomize {folder}"), kustomize(folder)));
         }
     }
-    let one_namespace = json!({"watchNamespace": "shop", "crds": {"enabled": false}});
+    let one_namespace = json!({"watchNamespaces": ["shop", "keda"], "crds": {"enabled": false}});
     let deny = json!({"liveColorEdits": "Deny", "liveAppDeletion": "Deny", "replicasReset": "Deny", "ownWrites": "Warn", "replicaCount": 1});
     for values in [json!({}), everything(), one_namespace, deny] {
         all.push((format!("chart with {values}"), rendered(&values).map_err(anyhow::Error::msg)?));

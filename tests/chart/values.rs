@@ -66,7 +66,9 @@ fn is_every_value_in_the_table() {
 
 #[test]
 fn does_lint_find_nothing_to_say_about_the_chart() {
-    for values in [json!({}), everything(), json!({"watchNamespace": "shop", "crds": {"enabled": false}})] {
+    for values in
+        [json!({}), everything(), json!({"watchNamespaces": ["shop", "web"], "crds": {"enabled": false}})]
+    {
         let words = lint(&values).unwrap_or_else(|error| panic!("{values}: {error}"));
         assert!(words.contains("0 chart(s) failed") && !words.contains("[WARNING]"), "{words}");
     }
@@ -135,11 +137,43 @@ fn does_the_notifier_share_nothing_with_the_operator() {
     }
 }
 
+/// The account and its Lease stay in the release's namespace.
 #[test]
-fn does_one_namespace_mode_need_nothing_that_is_cluster_wide() {
+fn does_a_list_of_namespaces_need_nothing_that_is_cluster_wide_and_the_same_rights_in_each() {
     let notify = json!({"enabled": true, "secretName": "receivers"});
-    let objects = template(&json!({"watchNamespace": "shop", "crds": {"enabled": false}, "notify": notify}));
-    let cluster_wide: Vec<_> =
-        objects.0.iter().filter(|object| object["metadata"]["namespace"].is_null()).collect();
-    assert!(cluster_wide.is_empty(), "{cluster_wide:?}");
+    let all = template(&json!({}));
+    for namespaces in [&["shop"][..], &["shop", "web"]] {
+        let objects = template(
+            &json!({"watchNamespaces": namespaces, "crds": {"enabled": false}, "notify": notify.clone()}),
+        );
+        let cluster_wide: Vec<_> =
+            objects.0.iter().filter(|object| object["metadata"]["namespace"].is_null()).collect();
+        assert!(cluster_wide.is_empty(), "{cluster_wide:?}");
+        for namespace in namespaces {
+            let there = |kind: &str, name: &str| {
+                let found = objects.0.iter().find(|object| {
+                    object["kind"] == kind
+                        && object["metadata"]["name"] == name
+                        && object["metadata"]["namespace"] == *namespace
+                });
+                found.unwrap_or_else(|| panic!("no {kind} {name} in {namespace}")).clone()
+            };
+            for name in ["bluegreen-operator", "bluegreen-operator-notify"] {
+                let binding = there("RoleBinding", name);
+                assert_eq!(binding["roleRef"]["name"], name);
+                assert_eq!(binding["subjects"][0]["name"], name);
+                assert_eq!(binding["subjects"][0]["namespace"], crate::helm::NAMESPACE);
+                assert!(there("Role", name)["rules"].is_array());
+            }
+            assert_eq!(
+                there("Role", "bluegreen-operator")["rules"],
+                all.at("ClusterRole/operator", "/rules")
+            );
+        }
+        let elsewhere = objects.0.iter().filter(|object| {
+            let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
+            namespace != crate::helm::NAMESPACE && !namespaces.contains(&namespace)
+        });
+        assert_eq!(elsewhere.count(), 0);
+    }
 }

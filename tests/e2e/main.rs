@@ -25,6 +25,7 @@ mod input;
 mod kustomize;
 mod late;
 mod lists;
+mod namespaces;
 mod notify;
 mod pdb;
 mod policy;

@@ -73,7 +73,7 @@ account as config/ does. */}}
 {{- define "bluegreen.policy" -}}
 {{- $root := index . 0 }}
 {{- $name := index . 1 }}
-{{- if and (ne (index . 2) "Allow") (not $root.Values.watchNamespace) }}
+{{- if and (ne (index . 2) "Allow") (not $root.Values.watchNamespaces) }}
 apiVersion: admissionregistration.k8s.io/v1
 kind: ValidatingAdmissionPolicy
 metadata:

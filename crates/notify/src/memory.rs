@@ -59,7 +59,7 @@ impl Memory {
 
     /// An app of the list that can't be read: it is there, and nothing is known of it.
     pub fn see_unreadable(&mut self, namespace: Option<&str>, name: Option<&str>) {
-        self.note(&(namespace.unwrap_or_default().to_owned(), name.unwrap_or_default().to_owned()));
+        self.note(&named(namespace, name));
     }
 
     /// The list is complete: what was not in it is gone.
@@ -70,8 +70,8 @@ impl Memory {
     }
 
     /// An app was deleted.
-    pub fn forget(&mut self, app: &BlueGreenApp) {
-        self.apps.remove(&key(app));
+    pub fn forget(&mut self, namespace: Option<&str>, name: Option<&str>) {
+        self.apps.remove(&named(namespace, name));
     }
 
     /// How many apps are known.
@@ -94,7 +94,11 @@ impl Memory {
 }
 
 fn key(app: &BlueGreenApp) -> Key {
-    (app.metadata.namespace.clone().unwrap_or_default(), app.metadata.name.clone().unwrap_or_default())
+    named(app.metadata.namespace.as_deref(), app.metadata.name.as_deref())
+}
+
+fn named(namespace: Option<&str>, name: Option<&str>) -> Key {
+    (namespace.unwrap_or_default().to_owned(), name.unwrap_or_default().to_owned())
 }
 
 /// The app without what no message needs: thousands of them are kept.

@@ -51,7 +51,7 @@ fn another_app_of_the_same_name_has_a_baseline_of_its_own() {
     let mut other = app(&json!({"history": [entry()]}));
     other.metadata.uid = Some("u-2".to_owned());
     assert_eq!(memory.see(other.clone()), []);
-    memory.forget(&other);
+    memory.forget(other.metadata.namespace.as_deref(), other.metadata.name.as_deref());
     assert!(memory.is_empty());
 }
 

@@ -141,6 +141,29 @@ impl Operator {
         Ok(values.sum())
     }
 
+    /// One series of a gauge, as `/metrics` has it: its name with its labels.
+    pub async fn gauge(&self, series: &str) -> Result<f64> {
+        let text = get(&self.address("/metrics")?, "/metrics").await?;
+        let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        Ok(value.with_context(|| format!("no {series}"))?.parse()?)
+    }
+
+    /// What `/readyz` says.
+    pub async fn is_ready(&self) -> Result<()> {
+        get(&self.address("/readyz")?, "/readyz").await.map(drop)
+    }
+
+    /// Waits until a line of its log has all these words.
+    pub async fn says_in_a_line(&self, words: &[&str], limit: Duration) -> Result<()> {
+        let attempt = async || {
+            let log = std::fs::read_to_string(&self.log)?;
+            let said = log.lines().any(|line| words.iter().all(|word| line.contains(word)));
+            ensure!(said, "the operator never said {words:?}; its log ends with\n{}", self.log(20));
+            Ok(())
+        };
+        patiently(limit, attempt).await
+    }
+
     fn signal(&self, signal: Signal) -> Result<()> {
         Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }

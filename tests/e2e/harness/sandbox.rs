@@ -113,15 +113,25 @@ impl Sandbox {
 
     /// Starts the operator of another release.
     pub fn operator_from(&self, program: &Path) -> Result<Operator> {
-        self.launch(program, setup::LEASE, &self.user.kubeconfig)
+        self.launch(program, setup::LEASE, &self.user.kubeconfig, &[])
+    }
+
+    /// Starts the operator for this namespace and others.
+    pub fn operator_with(&self, others: &[&str]) -> Result<Operator> {
+        self.launch(Path::new(PROGRAM), setup::LEASE, &self.user.kubeconfig, others)
     }
 
     /// Starts the operator behind a proxy; the record and the guard are not behind it.
     pub fn operator_behind(&self, proxy: &Proxy) -> Result<Operator> {
+        self.operator_behind_with(proxy, &[])
+    }
+
+    /// Starts the operator for this namespace and others behind a proxy.
+    pub fn operator_behind_with(&self, proxy: &Proxy, others: &[&str]) -> Result<Operator> {
         let number = self.started.load(Ordering::SeqCst);
         let kubeconfig = self.user.kubeconfig.with_extension(format!("proxied-{number}"));
         proxy.write_kubeconfig(&kubeconfig)?;
-        self.operator_of(setup::LEASE, &kubeconfig)
+        self.launch(Path::new(PROGRAM), setup::LEASE, &kubeconfig, others)
     }
 
     /// Starts the operator of another installation: it has a Lease of its own.
@@ -130,13 +140,14 @@ impl Sandbox {
     }
 
     fn operator_of(&self, lease: &str, kubeconfig: &Path) -> Result<Operator> {
-        self.launch(Path::new(PROGRAM), lease, kubeconfig)
+        self.launch(Path::new(PROGRAM), lease, kubeconfig, &[])
     }
 
-    fn launch(&self, program: &Path, lease: &str, kubeconfig: &Path) -> Result<Operator> {
+    fn launch(&self, program: &Path, lease: &str, kubeconfig: &Path, others: &[&str]) -> Result<Operator> {
         let (namespace, [duration, renew, retry, write]) = (&self.namespace, self.pace);
+        let watched = [&[namespace.as_str()], others].concat().join(",");
         let mut arguments = vec![
-            format!("--namespace={namespace}"),
+            format!("--namespace={watched}"),
             format!("--lease-namespace={namespace}"),
             format!("--lease-name={lease}"),
             format!("--lease-duration={duration}"),
@@ -327,15 +338,20 @@ impl Sandbox {
 
     /// As [`Sandbox::finish`], but these are part of the test.
     pub async fn finish_allowing(self, allowed: &[guard::Rule]) -> Result<()> {
-        self.end(allowed, None).await
+        self.end(allowed, None, &[]).await
     }
 
     /// As [`Sandbox::finish`], where admission refuses this resource to the operator as a part of the test.
     pub async fn finish_refused(self, resource: &str) -> Result<()> {
-        self.end(&[], Some(resource)).await
+        self.end(&[], Some(resource), &[]).await
     }
 
-    async fn end(self, allowed: &[guard::Rule], refused: Option<&str>) -> Result<()> {
+    /// As [`Sandbox::finish`], where the operator was without rights in these other namespaces as a part of the test.
+    pub async fn finish_without_rights_in(self, others: &[&str]) -> Result<()> {
+        self.end(&[], None, others).await
+    }
+
+    async fn end(self, allowed: &[guard::Rule], refused: Option<&str>, blind: &[&str]) -> Result<()> {
         // What was written until now must have been heard of.
         tokio::time::sleep(Duration::from_millis(200)).await;
         let broken: Vec<String> =
@@ -343,17 +359,31 @@ impl Sandbox {
         ensure!(broken.is_empty(), "the guard saw:\n{}\n{}", broken.join("\n"), self.describe()?);
         let unknown = phases::strange_steps(&self.record.events());
         ensure!(unknown.is_empty(), "not in the diagram of docs/concepts.md: {}", unknown.join(", "));
-        let forbidden = self.forbidden(refused)?;
+        let forbidden = self.forbidden(refused, blind)?;
         ensure!(forbidden.is_empty(), "the operator has no right to\n{}", forbidden.join("\n"));
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         namespaces.delete(&self.namespace, &DeleteParams::background()).await?;
         Ok(())
     }
 
+    /// What the operator of this sandbox asked for in any namespace, from `since` on; `None` where there is no audit log.
+    pub fn asked(&self, since: Offset, wanted: impl Fn(&Entry) -> bool) -> Result<Option<Vec<Entry>>> {
+        let Ok(audit) = self.cluster.audit() else { return Ok(None) };
+        Ok(Some(audit.matching(since, |entry| entry.user == self.user.name && wanted(entry))?))
+    }
+
+    /// Where the audit log is now.
+    pub fn asked_until_now(&self) -> Result<Option<Offset>> {
+        self.cluster.audit().ok().map(|audit| audit.end()).transpose()
+    }
+
     /// What the operator asked for in vain.
-    fn forbidden(&self, refused: Option<&str>) -> Result<Vec<String>> {
+    fn forbidden(&self, refused: Option<&str>, blind: &[&str]) -> Result<Vec<String>> {
         let Some(began) = self.began else { return Ok(Vec::new()) };
-        let is_part = |entry: &Entry| entry.authorized && Some(entry.resource.as_str()) == refused;
+        let is_part = |entry: &Entry| {
+            entry.authorized && Some(entry.resource.as_str()) == refused
+                || blind.contains(&entry.namespace.as_str())
+        };
         let forbidden = |entry: &Entry| entry.user == self.user.name && entry.code == 403 && !is_part(entry);
         let entries = self.cluster.audit()?.matching(began, forbidden)?;
         Ok(entries.into_iter().map(|e| format!("{} {} {}", e.verb, e.resource, e.subresource)).collect())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bluegreen_api::BlueGreenApp;
 use bluegreen_cluster::{Cluster, Node, Options, UserAccount, patiently};
 use k8s_openapi::api::admissionregistration::v1::{
@@ -12,7 +12,7 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::rbac::v1::{ClusterRole, Role, RoleBinding};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -74,12 +74,33 @@ pub async fn install(cluster: &Cluster) -> Result<()> {
 /// Gives a user the rights of a ClusterRole in this namespace; returns when they are in effect.
 pub async fn allow(client: &Client, namespace: &str, user: &UserAccount, role: &str) -> Result<()> {
     let binding: RoleBinding = serde_json::from_value(json!({
-        "metadata": {"name": role},
+        "metadata": {"name": binding_of(user, role)},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user.name}],
     }))?;
     Api::namespaced(client.clone(), namespace).create(&PostParams::default(), &binding).await?;
     listed(&Api::namespaced(user.client()?, namespace)).await.context("no rights")
+}
+
+/// A namespace may have one for each of several users.
+fn binding_of(user: &UserAccount, role: &str) -> String {
+    format!("{role}-{}", user.name)
+}
+
+/// Takes the rights of [`allow`] away; returns when they have no effect any more.
+pub async fn withdraw(client: &Client, namespace: &str, user: &UserAccount, role: &str) -> Result<()> {
+    let bindings: Api<RoleBinding> = Api::namespaced(client.clone(), namespace);
+    bindings.delete(&binding_of(user, role), &DeleteParams::default()).await?;
+    let apps: Api<BlueGreenApp> = Api::namespaced(user.client()?, namespace);
+    let attempt = async || {
+        let answer = apps.list(&ListParams::default()).await;
+        ensure!(
+            matches!(&answer, Err(kube::Error::Api(status)) if status.code == 403),
+            "the rights are still there"
+        );
+        Ok(())
+    };
+    patiently(Duration::from_secs(30), attempt).await
 }
 
 /// Every test's operator works below the policy that is shipped for its account. Only the account's name is another.
