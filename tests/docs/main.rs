@@ -13,6 +13,7 @@ mod named_tests;
 mod names;
 mod promises;
 mod reach;
+mod runs;
 mod schema;
 mod site;
 mod supply;
