@@ -147,7 +147,7 @@ async fn is_a_switch_that_does_not_come_about_taken_back() -> Result<()> {
     sandbox.edit("hello", pods(json!({"ready": "never"}))).await?;
     let command = ["switch", "hello", "--tag", "v2", "--wait", "--timeout", "3s", "--rollback-on-failure"];
     let ended = ends(&sandbox, 3, &command).await?;
-    assert!(ended.all.contains("take back the switch to green; spec.active is blue again"), "{}", ended.all);
+    assert!(ended.all.contains("undo the switch: set spec.active back to blue"), "{}", ended.all);
     let world = sandbox.world();
     assert_eq!(world.raw(Kind::App, "hello").context("app")?["spec"]["active"], "blue");
     // And it never comes about by itself, now that it could.

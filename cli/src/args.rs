@@ -120,7 +120,7 @@ pub enum Command {
     Resume(PauseArgs),
     /// Show step by step what the operator would do with a manifest
     Plan(PlanArgs),
-    /// Run the checks before a switch now, against the idle color, and delete their Jobs; counts for nothing
+    /// Try the checks before a switch against the idle color, and delete their Jobs; the operator does not use the result
     Check(CheckArgs),
     /// Show apps in the browser, live, on an address that only this machine reaches
     Dashboard(DashboardArgs),

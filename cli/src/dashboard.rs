@@ -72,7 +72,7 @@ pub async fn run(global: &Global, args: &DashboardArgs) -> Result {
     let exchanged = std::sync::atomic::AtomicBool::new(false);
     let dashboard = Dashboard { guard, exchanged, hub, cluster, namespace, edits: args.allow_edits };
     writeln!(std::io::stdout(), "{address}")?;
-    say(format!("dashboard of {shows}; {can}. The address counts once, in one browser. Ctrl-C ends it"));
+    say(format!("dashboard of {shows}; {can}. The address works once, in one browser. Ctrl-C ends it"));
     accept(&listener, router(Arc::new(dashboard))).await;
     Ok(End::Reached)
 }

@@ -196,7 +196,7 @@ pub fn take_back(app: &BlueGreenApp, to: Color, before: Color) -> Edit {
         return Edit { what, patch: None, note: None, goal: Goal::Active(roles.active) };
     }
     Edit {
-        what: format!("take back the switch to {to}; spec.active is {before} again"),
+        what: format!("undo the switch: set spec.active back to {before}"),
         ..activate(app, &roles, before)
     }
 }
@@ -321,9 +321,7 @@ fn to_color_before(app: &BlueGreenApp, roles: &Roles) -> Result<Edit, Refusal> {
 pub fn pause(app: &BlueGreenApp, paused: bool) -> Edit {
     let roles = Roles::of(app);
     let waits = roles.switching().map(|(from, to)| match paused {
-        true => format!(
-            "a switch from {from} to {to} is under way, and may not be completed until the app is resumed"
-        ),
+        true => format!("a switch from {from} to {to} is under way, and will wait until the app is resumed"),
         false => format!("the switch from {from} to {to} goes on"),
     });
     Edit {

@@ -45,7 +45,7 @@ pub fn man(folder: &Path) -> std::io::Result<()> {
 pub fn markdown() -> String {
     let command = command();
     let mut text = format!(
-        "# `kubectl bluegreen`\n\nGenerated from the program: `UPDATE_DOCS=1 cargo test -p kubectl-bluegreen --test \
+        "# `kubectl bluegreen`\n\nOn this page you install the command line tool, see what it prints, and find every command and flag.\n\nGenerated from the program: `UPDATE_DOCS=1 cargo test -p kubectl-bluegreen --test \
          docs`.\n\n{}\n\n",
         about(&command)
     );
@@ -164,7 +164,7 @@ blue --wait`. There is no `rollback -l`: after a switch that only some of the ap
 the operator would create, with your rights and under other names, waits for them, prints each verdict with the last lines of the log, and
 deletes the Jobs, also if it is interrupted. If it is killed, Kubernetes deletes them ten minutes after they have ended.
 
-The trial counts for nothing: the operator does not see these Jobs, and a switch runs the checks again. Checks with `enforce: false` run,
+The operator does not use the result of the trial: it does not see these Jobs, and a switch runs the checks again. Checks with `enforce: false` run,
 too, and don't change the exit code.
 
 The Jobs of `http` and `prometheus` checks need the operator's image. If you may read the operator's Lease and pod, the command finds it there;

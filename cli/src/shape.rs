@@ -197,7 +197,7 @@ impl Kind for GroupSwitch {
     const COMMANDS: &'static str = "`switch -l`";
 }
 
-/// What a trial of an app's checks has found. It counts for nothing.
+/// What a trial of an app's checks has found. The operator does not use it.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckTrial {

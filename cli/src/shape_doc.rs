@@ -37,6 +37,8 @@ pub fn json_schema() -> String {
 const INTRODUCTION: &str = "\
 # What `-o json` and `-o yaml` print
 
+On this page you find every field that a script can read from the output of `kubectl bluegreen`.
+
 Generated from the types: `UPDATE_DOCS=1 cargo test -p kubectl-bluegreen --test docs`. The same as a JSON schema is in
 [cli-output.schema.json](cli-output.schema.json).
 

@@ -128,12 +128,12 @@ pub fn lines(trial: &CheckTrial) -> Vec<Line> {
         CheckResult::Passed => (Tone::Good, "these checks would let a switch pass"),
         CheckResult::Failed => (Tone::Bad, "these checks would refuse a switch"),
         CheckResult::Running | CheckResult::Inconclusive => {
-            (Tone::Busy, "a check can't tell, which refuses a switch, too")
+            (Tone::Busy, "a check can't tell: the operator would not switch")
         }
     };
     let CheckTrial { color, revision, image, .. } = trial;
     lines.push(Line::new().add(trial.result.as_str(), tone).add(
-        format!(": {color} (revision {revision}, {image}): {would}. This trial counts for nothing"),
+        format!(": {color} (revision {revision}, {image}): {would}. The operator does not use this result"),
         Tone::Plain,
     ));
     lines

@@ -97,7 +97,7 @@ Failed       reports (4s, reports only): exit code 3
   | GET / answered 500
 Inconclusive slow (4s): exit code 3
   | GET / answered 500
-Inconclusive: green (revision 3, team/hello:v2): a check can't tell, which refuses a switch, too. This trial counts for nothing
+Inconclusive: green (revision 3, team/hello:v2): a check can't tell: the operator would not switch. The operator does not use this result
 ";
     assert_eq!(render(&lines(&trial()), usize::MAX, false), expected);
 }

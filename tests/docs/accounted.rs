@@ -8,6 +8,7 @@ use serde::Deserialize as _;
 
 use crate::blocks::{Block, Way, blocks, documents};
 use crate::generated::check;
+use crate::runs::runs;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -19,18 +20,6 @@ fn all() -> Vec<(String, Block)> {
         blocks(&text).into_iter().map(move |block| (path.display().to_string(), block))
     };
     documents(root()).into_iter().flat_map(of).collect()
-}
-
-/// Whether a file that is said to run a block can: it names the document, or it names a section that the block stands in and
-/// a file beside it names the document.
-fn speaks_of(file: &str, document: &str, block: &Block) -> bool {
-    let Ok(own) = std::fs::read_to_string(root().join(file)) else { return false };
-    let name = Path::new(document).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let folder = Path::new(file).parent().unwrap_or(Path::new(""));
-    let beside = std::fs::read_dir(root().join(folder)).into_iter().flatten().flatten();
-    let mut beside = beside.filter_map(|entry| std::fs::read_to_string(entry.path()).ok());
-    let is_section = block.headings.iter().any(|heading| own.contains(&format!("\"{heading}\"")));
-    own.contains(&name) || (is_section && beside.any(|text| text.contains(&name)))
 }
 
 #[test]
@@ -47,8 +36,8 @@ fn is_every_block_run_or_applied_or_marked_with_the_reason() {
             Some(Way::Not(reason)) if reason.split(' ').count() < 3 => {
                 wrong.push(format!("{here}: {reason:?} is no reason"));
             }
-            Some(Way::By(file)) if !speaks_of(file, &document, &block) => {
-                wrong.push(format!("{here}: {file} does not run it: it names neither the document nor the section"));
+            Some(Way::By(file)) if !runs(root(), file, &document, &block) => {
+                wrong.push(format!("{here}: {file} does not run it: its code reads no such section or block of the document"));
             }
             Some(Way::Commands) if block.commands().is_empty() => {
                 wrong.push(format!("{here}: no line begins with a prompt, `$ `"));
@@ -96,14 +85,6 @@ fn what_a_comment_says_of_a_block() {
     let commands = found[2].commands();
     assert_eq!((commands[0].line.as_str(), commands[0].output.as_str()), ("two <<EOF\nx\nEOF", "printed\n"));
     assert_eq!((found[4].first.as_str(), found[4].commands()[0].line.as_str()), ("three", "four \\\n  five"));
-    assert!(!speaks_of("tests/none.rs", "docs/a.md", &found[2]));
-    // It exists and has a test, but of other documents.
-    assert!(!speaks_of("tests/fuzz.rs", "docs/gitops.md", &found[2]));
-    assert!(speaks_of(
-        "tests/gitops/story.rs",
-        "docs/gitops.md",
-        &Block { headings: vec!["Deploy".to_owned()], ..found[2].clone() }
-    ));
     assert_eq!((found[0].code, found[4].code), (0, 3));
     assert_eq!(text.lines().nth(found[0].line - 1), Some("$ one"));
 }
@@ -133,7 +114,7 @@ fn the_ways_of_all_blocks_are_listed() {
     }
     let all: usize = total.iter().sum();
     let mut text = format!(
-        "# Which examples are tried\n\nThis page says of each command and each manifest in the documents whether a test runs it as it \
+        "# Which examples are tried\n\nOn this page you see of each command and each manifest in the documents whether a test runs it as it \
          stands. Generated: `UPDATE_DOCS=1 cargo test --test docs`.\n\n\
          {} of {all} blocks are run or applied; {} are marked with the reason why not. A block without either fails \
          `cargo test`.\n\n\

@@ -7,7 +7,7 @@
 //! | comment | means |
 //! |---|---|
 //! | `<!-- not run: REASON -->` | nobody runs it |
-//! | `<!-- run by FILE -->` | this file of the repository runs it, or lets an API server take it |
+//! | `<!-- run by FILE -->` | this file of the repository runs it, or lets an API server take it; its code reads the block from the document |
 //! | `<!-- file: PATH -->` | commands after it find it as this file |
 //! | `<!-- first: COMMANDS -->` | these are run before it, and are not shown |
 //! | `<!-- exit code N -->` | its last command ends with this code |

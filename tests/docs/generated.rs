@@ -38,33 +38,32 @@ fn the_metrics_are_documented_as_they_are_exported() {
     check("docs/metrics.md", &text);
 }
 
-/// `tests/docs/names.rs` looks up the series.
+/// `tests/install/observe.rs` asks a real Prometheus for them.
 const QUERIES: &str = "
 ## Three queries
 
+<!-- below: run by tests/install/observe.rs -->
+
 Which apps are not live in the color that was asked for, or not fully ready:
 
-<!-- not run: PromQL for a Prometheus with an hour of data; a test looks up the names of the series -->
 ```promql
 max by (namespace, name) (bluegreenapp_condition{type=\"Ready\", status=\"False\"}) == 1
 ```
 
 Which part of the switches of the last day took longer than a minute (Prometheus 2 says `60`, Prometheus 3 says `60.0`):
 
-<!-- not run: PromQL for a Prometheus with a day of data; a test looks up the names of the series -->
 ```promql
 1 - sum(increase(bluegreenapp_switch_duration_seconds_bucket{le=~\"60(.0)?\"}[1d])) / sum(increase(bluegreenapp_switch_duration_seconds_count[1d]))
 ```
 
 How many switches ended well in a week, and how many were canceled:
 
-<!-- not run: PromQL for a Prometheus with a week of data; a test looks up the names of the series -->
 ```promql
 sum by (result) (increase(bluegreenapp_switches_total[7d]))
 ```
 
-Series that begin with `bluegreenapp_` are about apps and their switches, and the version that is installed; those that begin with `bluegreen_` are about the
-work of the operator as a whole.
+A series that begins with `bluegreenapp_` is about an app or its switches, or names the version that is installed. One that begins with `bluegreen_` is a sum over all
+apps or is about the operator itself: its checks, its writes and its watches.
 ";
 
 #[test]

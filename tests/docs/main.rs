@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod accounted;
+mod begins;
 mod blocks;
 mod chart;
 mod concepts;
@@ -11,8 +12,10 @@ mod generated;
 mod manifests;
 mod named_tests;
 mod names;
+mod needs;
 mod promises;
 mod reach;
+mod runs;
 mod schema;
 mod site;
 mod supply;
@@ -95,4 +98,40 @@ fn every_phase_is_explained() {
     assert!(missing.is_empty(), "docs/concepts.md has no row for {missing:?}");
     let unknown: Vec<_> = rows.iter().filter(|row| !phases.contains(row)).collect();
     assert!(unknown.is_empty(), "docs/concepts.md explains phases that are not there: {unknown:?}");
+}
+
+/// The tables of a text: the first cell of each row.
+fn tables(text: &str) -> Vec<Vec<&str>> {
+    let mut found = vec![Vec::new()];
+    for line in text.lines() {
+        match line.trim_start().strip_prefix("| ").and_then(|row| row.split(" | ").next()) {
+            Some(cell) => found.last_mut().unwrap().push(cell.trim_end_matches(" |")),
+            // The line below the head of a table.
+            None if line.trim_start().starts_with('|') => {}
+            None => found.push(Vec::new()),
+        }
+    }
+    found.retain(|rows| !rows.is_empty());
+    found
+}
+
+/// A table whose rows are looked up by a name must not give two answers.
+#[test]
+fn no_table_explains_a_name_twice() {
+    let mut seen = 0;
+    for (path, text) in blocks::documents(Path::new(env!("CARGO_MANIFEST_DIR"))) {
+        for rows in tables(&text) {
+            let is_name = |cell: &&&str| {
+                let name = cell.strip_prefix('`').and_then(|cell| cell.strip_suffix('`'));
+                name.is_some_and(|name| !name.contains('`'))
+            };
+            let mut names: Vec<_> = rows.iter().filter(is_name).collect();
+            seen += names.len();
+            names.sort_unstable();
+            let twice = names.windows(2).find(|pair| pair[0] == pair[1]);
+            assert!(twice.is_none(), "{}: two rows begin with {}", path.display(), twice.unwrap()[0]);
+        }
+    }
+    assert!(seen > 300, "{seen} rows");
+    assert_eq!(tables("| a | b |\n|---|---|\n| `x` | 1 |\n\n  | c |\n"), [vec!["a", "`x`"], vec!["c"]]);
 }

@@ -9,6 +9,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use serde_json::Value;
 
 use crate::blocks::documents;
+use crate::runs::texts;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -113,6 +114,29 @@ fn every_reason_in_troubleshooting_is_one_that_the_operator_gives() {
         let unknown: Vec<_> = reasons.iter().filter(|reason| !known.contains(reason)).collect();
         assert!(unknown.is_empty(), "{section} explains what nobody says: {unknown:?}");
     }
+}
+
+/// The other way round: what the operator or its policies read or write is in the page.
+#[test]
+fn every_label_and_annotation_of_the_code_is_in_the_page_of_labels() {
+    let page = text("docs/labels.md");
+    let key = |word: &str| {
+        let rest = word.strip_prefix("bluegreen.dev/")?;
+        let is_key = !rest.is_empty() && rest.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        is_key.then(|| word.to_owned())
+    };
+    let mut keys = BTreeSet::new();
+    for folder in ["crates/api/src", "crates/core/src", "crates/client/src", "src"] {
+        keys.extend(texts(&sources_of(folder)).iter().filter_map(|text| key(text)));
+    }
+    for folder in ["config", "charts/bluegreen-operator/templates"] {
+        let manifests = sources_of(folder);
+        let words = manifests.split(|c: char| !c.is_ascii_alphanumeric() && !"-./".contains(c));
+        keys.extend(words.filter_map(|word| key(word)));
+    }
+    assert!(keys.len() >= 15, "{keys:?}");
+    let missing: Vec<_> = keys.iter().filter(|key| !page.contains(&format!("`{key}"))).collect();
+    assert!(missing.is_empty(), "docs/labels.md lacks {missing:?}");
 }
 
 /// Labels and annotations. Whatever code reads or writes one has it as a word.
@@ -297,6 +321,22 @@ fn every_file_that_is_named_is_there() {
     };
     let missing: Vec<_> = named.iter().filter(|(document, path)| !is_there(document, path)).collect();
     assert!(missing.is_empty(), "the documents name files that are not there: {missing:#?}");
+}
+
+/// Source files in a code span of their own, by their path in the repository or in `crates/core/src`.
+#[test]
+fn every_source_file_that_is_named_is_there() {
+    let mut named = BTreeSet::new();
+    for (path, code) in code() {
+        if code.ends_with(".rs")
+            && code.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-./".contains(c))
+        {
+            named.insert((path, code));
+        }
+    }
+    all_there(&named, 200, |file| {
+        root().join(file).exists() || root().join("crates/core/src").join(file).exists()
+    });
 }
 
 /// `--test NAME` and `cargo suite NAME`.

@@ -89,23 +89,66 @@ fn unknown(schema: &Value, value: &Value, path: &str) -> Option<String> {
     }
 }
 
-#[test]
-fn does_the_schema_know_every_field_of_the_examples_and_no_other() {
-    let schema = schema();
+/// The apps among the examples, by the file and their name.
+fn apps() -> Vec<(String, Value)> {
     let mut apps = Vec::new();
     for folder in ["examples/apps", "config/samples"] {
         for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
-            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
             let documents =
                 serde_yaml_ng::Deserializer::from_str(&text).map(|part| Value::deserialize(part).unwrap());
-            apps.extend(documents.filter(|object| object["kind"] == "BlueGreenApp"));
+            let own = documents.filter(|object| object["kind"] == "BlueGreenApp");
+            apps.extend(own.map(|app| (format!("{}: {}", path.display(), app["metadata"]["name"]), app)));
         }
     }
+    apps
+}
+
+#[test]
+fn does_the_schema_know_every_field_of_the_examples_and_no_other() {
+    let schema = schema();
+    let apps = apps();
     assert!(apps.len() > 10, "{} apps", apps.len());
-    for app in &apps {
-        assert_eq!(unknown(&schema, app, ""), None, "{}", app["metadata"]["name"]);
+    for (name, app) in &apps {
+        assert_eq!(unknown(&schema, app, ""), None, "{name}");
     }
-    let mut wrong = apps[0].clone();
+    let (_, mut wrong) = apps[0].clone();
     wrong["spec"]["service"]["nodePorts"] = json!(1);
     assert_eq!(unknown(&schema, &wrong, ""), Some(".spec.service.nodePorts".to_owned()));
+}
+
+/// What a validator that was not written here says, of the file as it stands in the repository.
+#[test]
+fn does_a_validator_take_every_example_by_the_schema_and_no_bad_one() {
+    let text =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/bluegreenapp.schema.json"))
+            .unwrap();
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    // A schema that is no schema of draft 7 is refused here.
+    compiler.add_resource("app.json", serde_json::from_str(&text).unwrap()).unwrap();
+    let schema = compiler.compile("app.json", &mut schemas).unwrap();
+    let apps = apps();
+    for (name, app) in &apps {
+        let said = schemas.validate(app, schema).map_err(|error| error.to_string());
+        assert_eq!(said, Ok(()), "{name}");
+    }
+    let (_, good) = apps.into_iter().find(|(name, _)| name.contains("config/samples/hello.yaml")).unwrap();
+    let bad: [(&str, fn(&mut Value)); 9] = [
+        ("a typing error", |app| app["spec"]["service"]["nodePorts"] = json!(1)),
+        ("a color that does not exist", |app| app["spec"]["active"] = json!("red")),
+        ("no image", |app| drop(app["spec"].as_object_mut().unwrap().remove("image"))),
+        ("a text for a number", |app| app["spec"]["port"] = json!("8888")),
+        ("a number beyond its bound", |app| app["spec"]["port"] = json!(65536)),
+        ("fewer pods than none", |app| app["spec"]["replicas"] = json!(-1)),
+        ("another kind", |app| app["kind"] = json!("Deployment")),
+        ("another version", |app| app["apiVersion"] = json!("bluegreen.dev/v9")),
+        ("no spec", |app| drop(app.as_object_mut().unwrap().remove("spec"))),
+    ];
+    assert!(schemas.validate(&good, schema).is_ok());
+    for (what, edit) in bad {
+        let mut app = good.clone();
+        edit(&mut app);
+        assert!(schemas.validate(&app, schema).is_err(), "{what}: {app}");
+    }
 }

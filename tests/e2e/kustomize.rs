@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use bluegreen_cluster::output;
+use bluegreen_cluster::{manifests, output};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -53,27 +53,22 @@ fn object(api: &str, kind: &str, name: &str, spec: Value) -> Value {
 /// The ways of docs/kustomize.md that need no schema.
 #[tokio::test]
 async fn do_replacements_and_a_tested_json_patch_reach_a_container_without_a_schema() -> Result<()> {
-    let patch = |index: usize| {
-        let path = format!("/spec/template/spec/containers/{index}");
-        json!([{"op": "test", "path": format!("{path}/name"), "value": "log"},
-            {"op": "replace", "path": format!("{path}/image"), "value": "log:v2"}])
-        .to_string()
-    };
-    let patched = |index: usize| {
-        json!({"resources": ["../base"],
-        "patches": [{"target": {"kind": "BlueGreenApp"}, "patch": patch(index)}]})
-    };
+    let documented = manifests(include_str!("../../docs/kustomize.md"), "Patches by name");
+    let patch = documented.first().context("the document has no patch")?;
+    let patched = |patch: &str| json!({"resources": ["../base"], "patches": [{"target": {"kind": "BlueGreenApp"}, "patch": patch}]});
+    let image = "docker.io/library/busybox:1.38";
     let replaced = json!({"resources": ["../base"], "replacements": [{
         "source": {"kind": "ConfigMap", "fieldPath": "data.a"},
         "targets": [{"select": {"kind": "BlueGreenApp"},
             "fieldPaths": ["spec.template.spec.containers.[name=log].image"]}]}]});
-    for (name, overlay_, image) in [("json", patched(1), "log:v2"), ("replaced", replaced, "b")] {
+    for (name, overlay_, image) in [("json", patched(patch), image), ("replaced", replaced, "b")] {
         let objects = overlay(name, &objects(), &overlay_).await?;
         let containers = &kind(&objects, "BlueGreenApp")?["spec"]["template"]["spec"]["containers"];
         assert_eq!([&containers[0]["name"], &containers[1]["name"]], ["app", "log"]);
         assert_eq!(containers[1]["image"], image);
     }
-    assert!(overlay("json-order", &objects(), &patched(0)).await.is_err(), "another container is there");
+    let other = patch.replace("/containers/1/", "/containers/0/");
+    assert!(other != *patch && overlay("json-order", &objects(), &patched(&other)).await.is_err());
     Ok(())
 }
 

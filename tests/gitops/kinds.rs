@@ -30,7 +30,7 @@ const MODULES: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// A shell in a copy of the examples, beside the chart.
+/// A shell beside copies of the examples and of the chart, as in the repository.
 async fn scratch(sandbox: &Sandbox, kubeconfig: &Path) -> Result<Shell> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&sandbox.namespace);
     std::fs::create_dir_all(&folder)?;
@@ -43,7 +43,7 @@ async fn scratch(sandbox: &Sandbox, kubeconfig: &Path) -> Result<Shell> {
     let shell = Shell { folder, programs: tools, kubeconfig: kubeconfig.to_owned() };
     let from = root().display();
     shell
-        .run(&format!("cp -r {from}/examples/gitops/. . && cp -r {from}/charts . && cp k3s/operator.yaml ."))
+        .run(&format!("mkdir -p examples && cp -r {from}/examples/gitops examples && cp -r {from}/charts ."))
         .await?;
     Ok(shell)
 }
@@ -77,7 +77,7 @@ async fn do_flux_argo_cd_and_k3s_take_the_examples() -> Result<()> {
     }
     shell.follow("K3s").await?;
     let mut taken = 0;
-    for file in ["argocd/*.yaml", "flux/*.yaml", "operator.yaml"] {
+    for file in ["examples/gitops/argocd/*.yaml", "examples/gitops/flux/*.yaml", "operator.yaml"] {
         let said = shell
             .run(&format!(
                 "for file in {file}; do kubectl apply --server-side --dry-run=server --validate=strict -f $file 2>&1; done"

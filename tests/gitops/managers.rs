@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use bluegreen_cluster::manifests;
 use serde_json::{Value, json};
 
 use crate::e2e::harness::{App, Kind, Sandbox, World, app, pods};
@@ -66,10 +67,22 @@ impl Manager<'_> {
     }
 
     async fn apply(&self, spec: &Value) -> Result<()> {
-        let (file, manager) = (self.file(spec)?, format!("--field-manager={}", self.name));
-        let file = file.to_str().context("UTF-8")?;
+        self.apply_file(&self.file(spec)?).await
+    }
+
+    async fn apply_file(&self, file: &Path) -> Result<()> {
+        let (file, manager) = (file.to_str().context("UTF-8")?, format!("--field-manager={}", self.name));
         self.sandbox.kubectl(&["apply", "--server-side", &manager, "-f", file]).await?;
         self.sandbox.patch(Kind::App, APP, json!({})).await
+    }
+
+    /// Applies the file of the document as it stands there.
+    async fn apply_documented(&self) -> Result<()> {
+        let all = manifests(include_str!("../../docs/gitops.md"), "Two managers by server-side apply");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let path = folder.join(format!("{}-{}.yaml", self.sandbox.namespace, self.name));
+        std::fs::write(&path, all.first().context("the document has no such file")?)?;
+        self.apply_file(&path).await
     }
 
     /// Whether what is there is what this manager wants: `kubectl diff` fails where it is not.
@@ -105,7 +118,11 @@ async fn can_git_and_whoever_releases_own_an_app_together_without_any_drift() ->
     // In the wrong order, nobody would own `active`: it is refused, and nothing has happened.
     let refused = git.apply(&shared).await.err().context("without active")?.to_string();
     ensure!(refused.contains("spec.active"), "{refused}");
-    release.apply(&active("blue")).await?;
+    release.apply_documented().await?;
+    ensure!(
+        release.agrees(&active("blue")).await,
+        "the document's file has more than the name and spec.active"
+    );
     git.apply(&shared).await?;
     sandbox.within(PATIENCE, "blue serves", DONE.reached).await?;
 

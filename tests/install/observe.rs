@@ -1,4 +1,4 @@
-//! A real Prometheus scrapes the operator's pods; every expression of dashboard and alerts is asked of it.
+//! A real Prometheus scrapes the operator's pods; every expression of dashboard, alerts and docs/metrics.md is asked of it.
 
 use std::time::Duration;
 
@@ -26,6 +26,16 @@ fn alerts() -> Result<Vec<String>> {
     let rule: Value = serde_yaml_ng::from_str(&text)?;
     let rules = rule["spec"]["groups"][0]["rules"].as_array().context("rules")?;
     Ok(rules.iter().filter_map(|rule| rule["expr"].as_str()).map(str::to_owned).collect())
+}
+
+/// The expressions of docs/metrics.md.
+fn documented() -> Result<Vec<String>> {
+    let (_, section) =
+        include_str!("../../docs/metrics.md").split_once("\n## Three queries\n").context("section")?;
+    let blocks = section.split("```promql\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let found: Vec<_> = blocks.map(str::to_owned).collect();
+    ensure!(found.len() == 3, "{found:?}");
+    Ok(found)
 }
 
 /// The names of series in an expression.
@@ -86,7 +96,7 @@ pub async fn does_prometheus_see_everything(place: &Place) -> Result<()> {
     };
     patiently(Duration::from_secs(60), attempt).await?;
     let (mut right, mut wrong) = (0, Vec::new());
-    let all = dashboard()?.into_iter().chain(alerts()?);
+    let all = dashboard()?.into_iter().chain(alerts()?).chain(documented()?);
     for expression in all {
         // Of a healthy cluster some comparisons select nothing: what they compare must be there.
         let unfiltered = unfiltered(&expression);

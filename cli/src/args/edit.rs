@@ -85,7 +85,7 @@ pub struct SwitchArgs {
     /// Only switch to a color that has TAG (protects against another pipeline that deployed something else meanwhile)
     #[arg(long, value_name = "TAG")]
     pub tag: Option<String>,
-    /// Switch all apps of the namespace that match this label selector: none, unless each of them can; with
+    /// Switch all apps of the namespace that match this label selector, but only if every one of them can switch; with
     /// --rollback-on-failure, all go back if one fails
     #[arg(long, short = 'l', value_name = "SELECTOR", conflicts_with_all = ["name", "file"])]
     pub selector: Option<String>,

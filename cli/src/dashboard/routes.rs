@@ -85,7 +85,7 @@ async fn guarded(State(dashboard): Shared, request: Request, next: Next) -> Resp
         Ok(Entry::Session) => next.run(Request::from_parts(parts, body)).await,
         Ok(Entry::Token) if dashboard.exchanged.swap(true, Ordering::SeqCst) => refused(Refused(
             StatusCode::UNAUTHORIZED,
-            "this address was used before, in another browser: it counts once. End the dashboard and start it again",
+            "this address was used before, in another browser: it works once. End the dashboard and start it again",
         )),
         Ok(Entry::Token) => {
             let mut answer = next.run(Request::from_parts(parts, body)).await;

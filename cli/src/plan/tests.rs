@@ -176,10 +176,10 @@ fn a_plan_says_which_checks_run_before_the_switch_and_after_it() {
         let position = |words: &str| steps.iter().position(|step| step.contains(words));
         let order = [
             "creates the Job of check smoke, which gates the switch to green",
-            "the Job of check smoke passes, it is assumed",
+            "assuming that the Job of check smoke passes",
             "switches Service hello from blue to green",
             "creates the Job of check answers, which guards the switch to green",
-            "the Job of check answers passes, it is assumed",
+            "assuming that the Job of check answers passes",
         ]
         .map(position);
         assert!(order.iter().all(Option::is_some) && order.is_sorted(), "{order:?}: {steps:#?}");

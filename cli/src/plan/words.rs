@@ -57,7 +57,10 @@ pub fn action(seen: &Snapshot, facts: &Observed, action: &Action) -> String {
             let service = service.then(|| format!("Service {app}"));
             let all: Vec<String> =
                 service.into_iter().chain(colors.iter().map(|color| deployment(*color))).collect();
-            format!("stamps its token on {}, so that earlier writes still in flight fail", all.join(", "))
+            format!(
+                "sets the label bluegreen.dev/fence on {}, so that earlier writes still in flight fail",
+                all.join(", ")
+            )
         }
         Action::Switch { from, to } => match from {
             Some(from) => format!("switches Service {app} from {from} to {to}"),

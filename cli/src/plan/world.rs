@@ -194,7 +194,7 @@ impl World {
         let check = job.labels().get(desired::CHECK).cloned().unwrap_or_default();
         let complete = json!({"conditions": [{"type": "Complete", "status": "True"}]});
         Arc::make_mut(job).status = serde_json::from_value(complete).ok();
-        Some(format!("the Job of check {check} passes, it is assumed"))
+        Some(format!("assuming that the Job of check {check} passes"))
     }
 
     /// Completes the rollout of a color's Deployment.

@@ -1,7 +1,7 @@
 //! The validation rules of the API: for each, the CEL expression that the API server evaluates and the message that a
 //! person reads.
 //!
-//! [`crate::validate`] checks the same rules in Rust, with the same messages. A test runs both over the same inputs.
+//! `validate` in the crate `bluegreen-core` checks the same rules in Rust, with the same messages. A test runs both over the same inputs.
 //!
 //! All rules are attached to `spec` or below, except for the two about the name, which never changes. So the operator
 //! can still write the status of an object that breaks a rule of a later version: the API server checks only what has

@@ -197,7 +197,7 @@ fn phase(stage: Stage, is_stalled: bool, switch: Option<Color>, active: Color) -
         Stage::Checking { .. } | Stage::Watching { .. } => Phase::Checking,
         Stage::Switching { .. } => Phase::Switching,
         Stage::Draining { .. } => Phase::Draining,
-        // One that was called off, and may still take effect.
+        // One that was canceled, and may still take effect.
         Stage::Serving if switch.is_some() => Phase::Switching,
         Stage::Serving => Phase::Stable,
     }

@@ -74,11 +74,13 @@ fn what_is_wrong_is_named_with_the_remedy_and_without_the_value() {
 #[test]
 fn the_examples_of_the_document_are_understood() {
     let document = include_str!("../../../docs/notifications.md");
-    let blocks: Vec<&str> =
-        document.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    let whole = Config::parse(blocks[0]).unwrap();
+    let first = |section: &str| {
+        let (_, text) = document.split_once(section).unwrap();
+        text.split_once("```yaml\n").unwrap().1.split("```").next().unwrap()
+    };
+    let whole = Config::parse(first("\n### Install\n")).unwrap();
     assert_eq!((whole.cluster.as_deref(), whole.receivers.len()), (Some("prod"), 2));
-    let more = Config::parse(&format!("receivers:\n{}", blocks[1])).unwrap();
+    let more = Config::parse(&format!("receivers:\n{}", first("\n### Receivers\n"))).unwrap();
     let types: Vec<_> = more.receivers.iter().map(|receiver| &receiver.format).collect();
     assert!(matches!(types[..], [Format::CloudEvents, Format::GitLab(_)]), "{types:?}");
 }

@@ -129,9 +129,33 @@ pub fn commands(text: &str, section: Option<&str>) -> Vec<String> {
     found
 }
 
+/// The blocks of YAML in a section of a document, without the indentation that a list gives them.
+pub fn manifests(text: &str, section: &str) -> Vec<String> {
+    let mut within = false;
+    let mut block: Option<(usize, String)> = None;
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let inner = line.trim_start();
+        match &mut block {
+            Some((indent, yaml)) => {
+                if inner.starts_with("```") {
+                    found.extend(block.take().map(|(_, yaml)| yaml));
+                } else {
+                    yaml.push_str(line.get(*indent..).unwrap_or_default());
+                    yaml.push('\n');
+                }
+            }
+            None if inner == "```yaml" && within => block = Some((line.len() - inner.len(), String::new())),
+            None if line.starts_with('#') => within = line.trim_start_matches('#').trim() == section,
+            None => {}
+        }
+    }
+    found
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{body, commands};
+    use super::{body, commands, manifests};
 
     #[test]
     fn what_is_an_answer() {
@@ -146,5 +170,12 @@ mod tests {
         assert_eq!(commands(text, None), ["one", "kubectl get bga      hello", "two"]);
         assert_eq!(commands(text, Some("B")), ["kubectl get bga      hello"]);
         assert!(commands(text, Some("D")).is_empty());
+    }
+
+    #[test]
+    fn what_is_a_manifest() {
+        let text = "# A\n```yaml\nno: 1\n```\n## B\n- so:\n\n  ```yaml\n  # a comment\n  a:\n    b: 1\n  ```\n```text\nno\n```\n## C\n";
+        assert_eq!(manifests(text, "B"), ["# a comment\na:\n  b: 1\n"]);
+        assert!(manifests(text, "C").is_empty());
     }
 }

@@ -40,7 +40,7 @@ pub mod versions;
 pub use audit::{AuditLog, Entry, Offset};
 pub use cluster::{Backup, Cluster, DIR, NODE_ADDRESS, down, down_all};
 pub use code::code;
-pub use command::{asked_to_stop, bash, commands, fed, get, output, patiently, tail};
+pub use command::{asked_to_stop, bash, commands, fed, get, manifests, output, patiently, tail};
 pub use dir::{DEFAULT, free_ports, target};
 pub use go::module_folder;
 pub use kubeconfig::UserAccount;

@@ -35,7 +35,7 @@ async fn stays_with_green(mut rig: Rig) {
     rig.run(MINUTE * 20).await;
     assert_eq!(rig.switches(), [Blue, Green]);
     let message = rig.condition("Stalled").message;
-    let why = "the checks after blue's own switch were not over, or one of them had failed";
+    let why = "the checks after the last switch to blue failed or did not finish";
     assert!(message.contains(&format!("blue can't be made live again yet: {why}")), "{message}");
     // By hand it goes back all the same.
     rig.activate(Blue);

@@ -67,7 +67,7 @@ async fn does_nothing_lead_back_to_what_its_own_check_has_failed() -> Result<()>
     let stays = |world: &World| world.selects(APP) == "green" && world.stalled(APP, "CheckFailed");
     sandbox.throughout(Duration::from_secs(5), "green stays live", stays).await?;
     let words = message(&sandbox, "Stalled")?;
-    let why = "blue can't be made live again yet: the checks after blue's own switch were not over, or one of them had failed";
+    let why = "blue can't be made live again yet: the checks after the last switch to blue failed or did not finish";
     ensure!(words.contains(why), "{words}");
     // A person may.
     sandbox.activate(APP, Blue).await?;

@@ -170,7 +170,7 @@ const EMPTY_CHAINS: &str = "kube-proxy v1.35.4, `pkg/proxy/nftables/proxier.go`.
     other change in the cluster has made it sync again, leaves their chains empty: the packets find no destination, and the \
     node refuses them until the Service's endpoints change once more. `nft list table ip kube-proxy` shows it: the Service's chain \
     points at the right pods' chains, and there is nothing in these. The Service and its EndpointSlices are as they should be, so \
-    no controller can see it; the same switch by `kubectl` alone loses requests the same way (below). In iptables mode, \
+    no controller can see it; the same switch by `kubectl` alone, without the operator, lost 15518 of 43242 requests at commit `84c189ea8787`. In iptables mode, \
     `proxy-restart` loses none.";
 
 const SLOW_START: &str = r#"

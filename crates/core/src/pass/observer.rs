@@ -93,7 +93,7 @@ pub struct Decision<O: Observer> {
 }
 
 impl<O: Observer> Decision<O> {
-    /// Returns true if the plan is about to move the Service; only then are the pods' owners read.
+    /// Returns true if the plan is about to move the Service. Only then are the owners of the pods read.
     pub(super) fn switches(&self) -> bool {
         matches!(self.plan.stage, Stage::Switching { .. })
     }

@@ -46,7 +46,7 @@ pub fn entries(seen: &Observed, plan: &Plan, refused: Option<u8>) -> Vec<Option<
 }
 
 /// Returns true if what the checks say of a run is still of interest: it is refused, or under way by the record that is made
-/// now, or about what serves. Of a switch that was called off, nothing is left.
+/// now, or about what serves. Of a switch that was canceled, nothing is left.
 pub fn are_kept(run: Run, live: Live, switch: Option<(Option<Color>, Color)>, is_refused: bool) -> bool {
     is_refused || live == Live::Selected(run.color) || switch.is_some_and(|(_, to)| to == run.color)
 }

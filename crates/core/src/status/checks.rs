@@ -125,7 +125,7 @@ fn held(report: &Report, check: &Check, facts: &CheckFacts) -> Option<String> {
             POD_TAKES.as_secs()
         )),
         JobPods::Suspended => {
-            Some(format!("Job {} is suspended, as by a queue that has no room for it", job()))
+            Some(format!("Job {} is suspended (spec.suspend), for example by Kueue", job()))
         }
     }
 }

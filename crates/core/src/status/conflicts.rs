@@ -23,7 +23,7 @@ pub(super) fn conflicts(app: &BlueGreenApp, facts: &Observed, strangers: &[(Stri
                 harmless(by, NAME)
             )),
             Some(Stranger::Unreadable(why)) => controlled.push(format!(
-                "{what} holds a value that the operator can't read, so it is left alone ({why}); undo that edit. An object of \
+                "{what} holds a value that the operator can't read, so the operator does not change it ({why}); undo that edit. An object of \
                  a color that is not live can also be deleted: the operator creates it again"
             )),
             Some(Stranger::Nobodys) | None => nobodys.push(what),
@@ -54,8 +54,8 @@ pub(super) fn conflicts(app: &BlueGreenApp, facts: &Observed, strangers: &[(Stri
     let (exist, they) = self::exist(&deployments);
     let deployments_words = exist.map(|exist| {
         format!(
-            "{exist} and {} not belong to this app; delete {they}, with --cascade=orphan if the pods are to serve on \
-             meanwhile",
+            "{exist} and {} not belong to this app; delete {they}; add --cascade=orphan to keep the pods \
+             running",
             does(&deployments)
         )
     });

@@ -163,7 +163,7 @@ pub fn lacks(app: &str, seen: &Observed, color: Color, missing: Missing) -> Stri
         Missing::Block => format!("spec.{color} is not set"),
         Missing::Revision => format!("The new revision of {color} is not stored yet"),
         Missing::Deployment if seen.colors.get(color).deployment == Child::Foreign => {
-            format!("{deployment} is left alone")
+            format!("{deployment} belongs to somebody else")
         }
         Missing::Deployment => format!("{deployment} does not exist yet"),
         Missing::Rollout => format!("{deployment} is not updated yet"),
@@ -203,7 +203,7 @@ pub fn lacks(app: &str, seen: &Observed, color: Color, missing: Missing) -> Stri
             )
         }
         Missing::Unproven => format!(
-            "the checks after {color}'s own switch were not over, or one of them had failed, so the operator does not move to it by \
+            "the checks after the last switch to {color} failed or did not finish, so the operator does not switch back to it by \
              itself"
         ),
     }
@@ -245,10 +245,8 @@ pub(super) fn with_unlisted(ready: String, app: &str, seen: &Observed, live: Col
     if ports.is_empty() {
         return ready;
     }
-    format!(
-        "{ready}. Service {app} leads nowhere on {}: the pods of {live} do not have it",
-        some_of(ports, "ports")
-    )
+    let ports = some_of(ports, "ports");
+    format!("{ready}. Connections to Service {app} on {ports} fail: the pods of {live} have no such port")
 }
 
 /// What the message of `Ready` says of slices that nobody switches.
@@ -261,8 +259,8 @@ pub(super) fn with_astray(ready: String, app: &str, slices: &[String]) -> String
         return ready;
     }
     format!(
-        "{ready}. Service {app}{ASTRAY}{}, which the EndpointSlice controller did not make: no switch moves them, and no drain \
-         waits for them. Delete what is not meant to be there",
+        "{ready}. Service {app}{ASTRAY}{}, which Kubernetes' EndpointSlice controller did not create. Switches do not change them, \
+         and drains do not wait for them. Delete them if they are not intended",
         some_of(slices, "slices")
     )
 }

@@ -90,8 +90,8 @@ fn nobody_is_told_to_hand_over_a_deployment_that_was_never_an_apps() {
         told_at(Timestamp::UNIX_EPOCH, &app, &seen, &plan, &Problems::default(), Material::default());
     assert_eq!(
         message(&status, STALLED),
-        "Deployment hello-blue exists and does not belong to this app; delete it, with --cascade=orphan if the pods are \
-         to serve on meanwhile"
+        "Deployment hello-blue exists and does not belong to this app; delete it; add --cascade=orphan to keep the pods \
+         running"
     );
 }
 
