@@ -27,6 +27,7 @@ mod lua;
 mod managers;
 mod reach;
 mod releases;
+mod repository;
 mod rows;
 mod shell;
 mod sizes;
