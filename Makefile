@@ -63,7 +63,7 @@ pipeline-test: preflight ## Run every job of examples/gitlab on a real node with
 	@make/pipeline-test
 
 .PHONY: gitops-test
-gitops-test: preflight ## What Helm, kubectl and a real Argo CD say of every state; Argo CD deploys from Git with traffic on
+gitops-test: preflight ## What Helm, kubectl and a real Argo CD say of every state; Argo CD deploys from Git with traffic on; a real Renovate writes tags (needs npm)
 	@make/gitops-test
 
 .PHONY: dashboard-test

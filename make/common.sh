@@ -71,6 +71,16 @@ timed() {
   say "      done after $((SECONDS - start)) s"
 }
 
+# npm_packages LIST FOLDER: what the lock file in the folder LIST names. Again only where that has changed: it is copied once everything is
+# there.
+npm_packages() {
+  ! cmp -s "$1/package-lock.json" "$2/installed.json" || return 0
+  mkdir -p "$2"
+  cp "$1/package.json" "$1/package-lock.json" "$2"
+  (cd "$2" && npm ci --ignore-scripts --no-audit --no-fund --loglevel error >&2)
+  cp "$1/package-lock.json" "$2/installed.json"
+}
+
 install_node() {
   say "$1 the packages of a real node: containerd, runc, CNI plugins, iptables"
   "$(built cluster)" node-deps --install >&2

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use bluegreen_cluster::{Cluster, argocd, free_ports, output, patiently, tail, target};
 use kube::config::Kubeconfig;
 use serde_json::json;
-use tokio::process::Command;
 
+use crate::repository::Repository;
 use crate::root;
 
 /// The repository of Argo CD's examples, which is replaced by ours.
@@ -25,8 +25,8 @@ pub struct Argo {
     pub program: PathBuf,
     /// Scratch, in the cluster's own folder.
     pub folder: PathBuf,
-    /// Where the Git server has the repository.
-    pub repository: String,
+    /// What it deploys from.
+    pub repository: Repository,
     /// Where its API server listens, once it is started.
     pub api: String,
     redis: String,
@@ -43,14 +43,13 @@ impl Argo {
         .await??;
         let folder = cluster.dir()?.join("argocd");
         std::fs::create_dir_all(&folder)?;
-        let [git_port, redis_port, repo_port, api_port] = free_ports()?;
+        let [redis_port, repo_port, api_port] = free_ports()?;
         let local = |port: u16| format!("127.0.0.1:{port}");
-        let repository = format!("git://{}/deploy.git", local(git_port));
+        let repository = Repository::serve(cluster, &folder, &[]).await?;
         let (redis_address, repo_server, api) = (local(redis_port), local(repo_port), local(api_port));
         let argo = Self { cluster, program, folder, repository, api, redis: redis_address, repo_server };
         argo.install(&crds).await?;
         argo.start_redis(redis_port, redis)?;
-        argo.start_git(git_port).await?;
         argo.start_repo_server(repo_port)?;
         argo.answers(&argo.redis).await?;
         argo.answers(&argo.repo_server).await?;
@@ -107,37 +106,6 @@ impl Argo {
         let arguments = [title.as_slice(), &arguments].concat();
         let libraries = libraries.unwrap_or_default();
         self.cluster.start_process("redis", &program, &arguments, &[("LD_LIBRARY_PATH", &libraries)])
-    }
-
-    /// A bare repository `deploy.git`, and a clone of it in `deploy`.
-    async fn start_git(&self, port: u16) -> Result<()> {
-        let served = self.folder.join("git");
-        std::fs::create_dir_all(&served)?;
-        let (bare, clone) = (served.join("deploy.git"), self.folder.join("deploy"));
-        let (bare, clone) = (bare.display().to_string(), clone.display().to_string());
-        self.git(&["init", "--quiet", "--bare", "--initial-branch=main", &bare]).await?;
-        self.git(&["clone", "--quiet", &bare, &clone]).await?;
-        for (key, value) in
-            [("user.name", "a team"), ("user.email", "team@example.com"), ("push.default", "current")]
-        {
-            self.git(&["-C", &clone, "config", key, value]).await?;
-        }
-        self.git(&["-C", &clone, "symbolic-ref", "HEAD", "refs/heads/main"]).await?;
-        let base = format!("--base-path={}", served.display());
-        let port = format!("--port={port}");
-        let arguments = ["daemon", "--reuseaddr", "--export-all", "--listen=127.0.0.1", &port, &base];
-        self.cluster.start_process("git-daemon", Path::new("git"), &arguments, &[])
-    }
-
-    async fn git(&self, arguments: &[&str]) -> Result<()> {
-        let mut git = Command::new("git");
-        git.args(arguments);
-        output(git).await.map(drop)
-    }
-
-    /// The clone, where commits are made.
-    pub fn clone(&self) -> PathBuf {
-        self.folder.join("deploy")
     }
 
     fn start_repo_server(&self, port: u16) -> Result<()> {

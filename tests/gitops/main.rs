@@ -3,7 +3,7 @@
 //! `rows.rs` names each state that an app can be in and what everybody who waits is told; `table.rs` brings real apps into
 //! these states on a real API server and asks the real consumers. `states.yaml` keeps what was seen there, so that the Lua of
 //! `examples/gitops` is also tried where there is no time for that: by a Lua 5.1 here, by Argo CD itself in `cli.rs`.
-//! `story.rs` lets a real Argo CD deploy from a real Git repository, with traffic on.
+//! `story.rs` lets a real Argo CD deploy from a real Git repository, with traffic on. `bot.rs` lets a real Renovate write tags into one.
 //!
 //! `make gitops-test` runs everything; `make test` what takes a minute or so. `STATES=held,stable` runs these rows alone.
 
@@ -11,6 +11,7 @@
 
 mod application;
 mod argo;
+mod bot;
 #[path = "../waits/check.rs"]
 #[allow(dead_code)]
 mod check;
@@ -27,6 +28,7 @@ mod lua;
 mod managers;
 mod reach;
 mod releases;
+mod repository;
 mod rows;
 mod shell;
 mod sizes;

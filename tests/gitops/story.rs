@@ -50,7 +50,7 @@ impl Story {
         let argo = Argo::start(cluster).await?;
         println!("Argo CD runs after {:.1} s", start.elapsed().as_secs_f64());
         let here = examples(&argo, &sandbox).await?;
-        let clone = here.at(&argo.clone());
+        let clone = here.at(&argo.repository.clone);
         let application = Application::watch(cluster.client()?, APP);
         Ok(Self { sandbox, _operator: operator, argo, application, here, clone, looks: Vec::new() })
     }
@@ -159,7 +159,7 @@ async fn examples(argo: &Argo, sandbox: &Sandbox) -> Result<Shell> {
     shell.run(&format!("cp -r {from}/. examples/gitops/")).await?;
     let replace = format!(
         "s|{EXAMPLE_REPOSITORY}|{}|; s|namespace: shop|namespace: {}|",
-        argo.repository, sandbox.namespace
+        argo.repository.url, sandbox.namespace
     );
     shell.run(&format!("sed -i '{replace}' examples/gitops/argocd/*.yaml")).await?;
     shell.run(&format!("kubectl config set-context --current --namespace={}", sandbox.namespace)).await?;
