@@ -135,7 +135,7 @@ screenshots: preflight ## The sample page in Chromium before and after a switch,
 	@$(CARGO) run -q --locked -p bluegreen-traffic -- screenshots
 
 .PHONY: tenants
-tenants: preflight ## One tenant writes all that is known to harm, another one switches; the figures go into docs/tenants.md (about 5 min)
+tenants: preflight ## One tenant writes all that is known to harm, another one switches; the figures go into docs/tenants.md (about 10 min)
 	$(CARGO) build --locked --profile image --bin bluegreen-operator
 	FULL=1 OPERATOR=$(CURDIR)/target/image/bluegreen-operator \
 	  $(CARGO) test --locked -p bluegreen-suites --test tenants -- --nocapture

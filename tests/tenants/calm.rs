@@ -1,10 +1,14 @@
 //! The other tenant: an app that switches to and fro.
 
+mod control;
+
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use bluegreen_api::{BlueGreenApp, Color};
+use bluegreen_bench::stats::Sample;
+use control::Control;
 use k8s_openapi::api::core::v1::Service;
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams, PostParams};
@@ -21,11 +25,32 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Long enough for all that follows a switch, the drain included.
 const REST: Duration = Duration::from_millis(2500);
 
-/// An app whose two colors are ready.
+/// An app whose two colors are ready, and a client that is no operator.
 pub struct Calm {
     apps: Api<BlueGreenApp>,
     services: Api<Service>,
     live: Cell<Color>,
+    control: Control,
+}
+
+/// What was measured in one state of the cluster.
+pub struct Measured {
+    /// From the edit until the Service selects the other color.
+    pub switches: Sample,
+    /// As much work for the API server, without an operator.
+    pub control: Sample,
+}
+
+impl Measured {
+    /// How many times as long a switch takes as the same without an operator, in the median.
+    pub fn ratio(&self) -> f64 {
+        median(&self.switches) / median(&self.control)
+    }
+}
+
+/// The median of a sample, in seconds.
+pub fn median(sample: &Sample) -> f64 {
+    sample.quantile(0.5).as_secs_f64()
 }
 
 impl Calm {
@@ -42,7 +67,8 @@ impl Calm {
             let status = apps.get("fine").await?.status.unwrap_or_default();
             let is = |kind: &str| status.condition(kind).is_some_and(|condition| condition.status == "True");
             if is("Ready") && is("StandbyReady") {
-                return Ok(Self { apps, services, live: Cell::new(Color::Blue) });
+                let control = Control::create(client).await?;
+                return Ok(Self { apps, services, live: Cell::new(Color::Blue), control });
             }
             ensure!(start.elapsed() < PATIENCE, "the app is not ready: {status:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -68,13 +94,14 @@ impl Calm {
         Ok(sent.elapsed())
     }
 
-    /// As many switches, with time to rest after each.
-    pub async fn switches(&self, turns: usize) -> Result<Vec<Duration>> {
-        let mut times = Vec::new();
+    /// As many switches, with time to rest after each, and as many steps of the client in between.
+    pub async fn measure(&self, turns: usize) -> Result<Measured> {
+        let (mut switches, mut control) = (Vec::new(), Vec::new());
         for _ in 0..turns {
-            times.push(self.switch().await?);
+            switches.push(self.switch().await?);
             tokio::time::sleep(REST).await;
+            control.push(self.control.step().await?);
         }
-        Ok(times)
+        Ok(Measured { switches: switches.into_iter().collect(), control: control.into_iter().collect() })
     }
 }

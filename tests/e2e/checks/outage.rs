@@ -3,6 +3,10 @@
 //! `make outage` does so with 200 apps and a release build, and writes the figures into docs/checks.md; without `APPS` there are a
 //! few.
 
+#[path = "../../alerts/live.rs"]
+#[allow(dead_code)]
+mod alerts;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,18 +14,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use bluegreen_api::CheckResult::{Inconclusive, Passed};
 use bluegreen_api::Color::{Blue, Green};
-use bluegreen_cluster::{Cluster, Entry, get, patiently};
+use bluegreen_cluster::{Entry, patiently};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::harness::operator::Operator;
 use crate::harness::{Kind, Sandbox, World, app, cluster};
-
-/// The rules that are shipped.
-const ALERTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/bluegreen-operator/files/alerts.yaml");
+use alerts::Alerts;
 
 /// The document with the figures.
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/checks.md");
@@ -73,7 +74,7 @@ async fn does_an_outage_of_prometheus_under_many_watched_apps_move_nothing_and_a
         reached = sandbox.within(limit, "all serve", of_all(proven)) => reached?,
     }
     // Before anything happens: an increase is counted from what was scraped.
-    let prometheus = watch_alerts(cluster, &operator).await?;
+    let alerts = Alerts::watch(cluster, &operator.address("/metrics")?).await?;
 
     let (audit, before) = (cluster.audit()?, operator.cpu()?);
     let (began, start) = (audit.end()?, Instant::now());
@@ -96,7 +97,12 @@ async fn does_an_outage_of_prometheus_under_many_watched_apps_move_nothing_and_a
     // The time in which it might go back.
     sandbox.throughout(Duration::from_secs(10), "green serves", &all_are_over).await?;
     let cpu = operator.cpu()? - before;
-    let firing = patiently(Duration::from_secs(60), async || firing(&prometheus).await).await?;
+    let fires = async || {
+        let firing = alerts.firing().await?;
+        ensure!(!firing.is_empty(), "no alert fires");
+        Ok(firing)
+    };
+    let firing = patiently(Duration::from_secs(60), fires).await?;
     ensure!(firing == ["BlueGreenChecksCannotTell"], "{firing:?}");
     let moves = sandbox.guard().switches.iter().filter(|switch| switch.to == Blue).count();
     // The first activation of each app is one to blue.
@@ -142,42 +148,6 @@ async fn end_all(sandbox: &Sandbox, code: &str) -> Result<()> {
         stream::iter(names).map(end).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await;
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
-}
-
-/// A real Prometheus with the shipped rules that scrapes the operator; its address.
-async fn watch_alerts(cluster: &Cluster, operator: &Operator) -> Result<String> {
-    let config = json!({
-        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-        "rule_files": [ALERTS],
-        "scrape_configs": [{
-            "job_name": "operator", "honor_labels": true,
-            "static_configs": [{"targets": [operator.address("/metrics")?], "labels": {"namespace": "bluegreen-system"}}],
-        }],
-    });
-    let address = cluster.start_prometheus(&config).await?;
-    let scraped = async || {
-        let found = query(&address, "bluegreen_leader==1").await?;
-        ensure!(found.len() == 1, "Prometheus has not scraped the operator");
-        Ok(())
-    };
-    patiently(Duration::from_secs(60), scraped).await?;
-    Ok(address)
-}
-
-/// The alerts that fire, each as often as it does.
-async fn firing(prometheus: &str) -> Result<Vec<String>> {
-    let all = query(prometheus, "ALERTS{alertstate=\"firing\"}").await?;
-    ensure!(!all.is_empty(), "no alert fires");
-    Ok(all.into_iter().filter_map(|labels| labels["alertname"].as_str().map(str::to_owned)).collect())
-}
-
-/// The labels of the series that an instant query finds.
-async fn query(prometheus: &str, text: &str) -> Result<Vec<Value>> {
-    let query: String = form_urlencoded::byte_serialize(text.as_bytes()).collect();
-    let answer: Value =
-        serde_json::from_str(&get(prometheus, &format!("/api/v1/query?query={query}")).await?)?;
-    let found = answer["data"]["result"].as_array().context("no result")?;
-    Ok(found.iter().map(|series| series["metric"].clone()).collect())
 }
 
 /// The operator's writes for an app, Leases aside: the most, the mean, and the mean of Events.
