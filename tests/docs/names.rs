@@ -132,7 +132,7 @@ fn every_label_and_annotation_of_the_code_is_in_the_page_of_labels() {
     for folder in ["config", "charts/bluegreen-operator/templates"] {
         let manifests = sources_of(folder);
         let words = manifests.split(|c: char| !c.is_ascii_alphanumeric() && !"-./".contains(c));
-        keys.extend(words.filter_map(|word| key(word)));
+        keys.extend(words.filter_map(key));
     }
     assert!(keys.len() >= 15, "{keys:?}");
     let missing: Vec<_> = keys.iter().filter(|key| !page.contains(&format!("`{key}"))).collect();

@@ -134,7 +134,8 @@ fn does_a_validator_take_every_example_by_the_schema_and_no_bad_one() {
         assert_eq!(said, Ok(()), "{name}");
     }
     let (_, good) = apps.into_iter().find(|(name, _)| name.contains("config/samples/hello.yaml")).unwrap();
-    let bad: [(&str, fn(&mut Value)); 9] = [
+    type Break = fn(&mut Value);
+    let bad: [(&str, Break); 9] = [
         ("a typing error", |app| app["spec"]["service"]["nodePorts"] = json!(1)),
         ("a color that does not exist", |app| app["spec"]["active"] = json!("red")),
         ("no image", |app| drop(app["spec"].as_object_mut().unwrap().remove("image"))),

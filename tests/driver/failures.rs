@@ -182,7 +182,8 @@ async fn pods_that_fail_are_told_while_a_write_fails() {
 #[tokio::test]
 async fn a_way_back_to_pods_that_are_ready_waits_for_no_write_of_a_deployment() {
     // The edit whose write fails is taken back with it, or not. A tag must be: its pods could not be made.
-    let edits: [(fn(&mut Value), fn(&mut Value)); 3] = [
+    type Edit = fn(&mut Value);
+    let edits: [(Edit, Edit); 3] = [
         (|spec| spec["replicas"] = json!(3), |spec| spec["replicas"] = json!(2)),
         (|spec| spec["replicas"] = json!(3), |_| ()),
         (|spec| spec["green"]["tag"] = json!("v9"), |spec| spec["green"]["tag"] = json!("v2")),

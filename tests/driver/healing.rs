@@ -198,6 +198,7 @@ async fn what_others_add_to_a_child_stays() {
 /// `kubectl set image`, `kubectl scale` and `kubectl edit` of what belongs to the app.
 #[tokio::test]
 async fn an_edit_by_hand_that_is_taken_back_is_told_once_with_who_and_what() {
+    type Edit = fn(&mut Value);
     let told = async |rig: &Rig| -> Vec<String> {
         let all = rig.events().await;
         all.into_iter().filter(|event| event.starts_with("Warning EditReverted:")).collect()
@@ -208,7 +209,7 @@ async fn an_edit_by_hand_that_is_taken_back_is_told_once_with_who_and_what() {
         container["env"] = json!([{ "name": "DEBUG", "value": "1" }]);
     };
     let port = |object: &mut Value| object["spec"]["ports"][0]["targetPort"] = json!(9);
-    let edits: [(Kind, &str, fn(&mut Value), &[&str]); 4] = [
+    let edits: [(Kind, &str, Edit, &[&str]); 4] = [
         (
             Kind::Deployment,
             "hello-blue",
