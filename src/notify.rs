@@ -100,9 +100,9 @@ pub async fn run(args: &NotifyArgs) -> anyhow::Result<()> {
     let apps = scope(&args.namespace).watch(&client, &page, health.clone());
     let watching = follow(apps, &health, |transition| couriers.tell(&transition));
     shutdown.run_until_cancelled(watching).await;
-    // Nothing is detected any more. What is being sent now is sent to its end.
+    // By a signal, or because the couriers ended. Nothing is detected any more. What is being sent now is sent to its end.
     shutdown.cancel();
-    couriers.end().await;
+    couriers.end().await.map_err(anyhow::Error::msg)?;
     while let Some(ended) = servers.join_next().await {
         ended.context("an HTTP server panicked")?;
     }

@@ -52,7 +52,8 @@ fn untouched(app: &BlueGreenApp, edit: &Result<Edit, Refusal>) -> GroupMember {
 #[must_use]
 pub fn member(app: &BlueGreenApp, edit: Option<&Edit>, state: MemberState, why: String) -> GroupMember {
     let to = edit.and_then(target).map(|color| color.to_string());
-    GroupMember { name: app.name_any(), from: app.spec.active.to_string(), to, state, why }
+    let (name, from) = (app.name_any(), app.spec.active.to_string());
+    GroupMember { name, from, to, state, why, notes: Vec::new() }
 }
 
 /// The color to which an edit switches.

@@ -19,6 +19,7 @@ use crate::output::{print_whole, say};
 use crate::progress::log_line;
 use crate::release::{self, BACK};
 use crate::shape::{GroupMember, GroupSwitch, MemberState, shaped};
+use crate::signals::interrupted;
 use crate::wait::{Waited, wait_telling};
 
 /// One app of the group.
@@ -29,6 +30,10 @@ struct Member {
     sent: Option<Changed>,
     state: MemberState,
     why: String,
+    /// What to know of the edit.
+    notes: Vec<String>,
+    /// The edit may be on its way.
+    sending: bool,
 }
 
 impl Member {
@@ -73,30 +78,90 @@ pub async fn switch(global: &Global, args: &SwitchArgs, selector: &str) -> Resul
     };
     let member = |(app, edit): (BlueGreenApp, Edit)| {
         let why = edit.what.clone();
-        Member { app, edit, sent: None, state: MemberState::Untouched, why }
+        Member {
+            app,
+            edit,
+            sent: None,
+            state: MemberState::Untouched,
+            why,
+            notes: Vec::new(),
+            sending: false,
+        }
     };
     let mut members: Vec<Member> = found.apps.into_iter().zip(edits).map(member).collect();
-    let mut end = send(&cluster, &mut members, wish, dry_run).await;
+    let ended = tokio::select! {
+        end = carry_out(&cluster, &mut members, args, wish, dry_run) => Some(end),
+        () = interrupted() => None,
+    };
+    let told = members.iter().map(|it| GroupMember {
+        notes: it.notes.clone(),
+        ..group::member(&it.app, Some(&it.edit), it.state, it.why.clone())
+    });
+    let told = result(told.collect(), ended.unwrap_or(End::Failed));
+    show(global, args.edit.output, &told)?;
+    match ended {
+        Some(end) => Ok(end),
+        None if dry_run => Err(Failure::Interrupted("nothing was changed".to_owned())),
+        None => Err(Failure::Interrupted(ways_back(&cluster.namespace, &members))),
+    }
+}
+
+/// All that may leave some apps moved and others not.
+async fn carry_out(
+    cluster: &Cluster,
+    members: &mut [Member],
+    args: &SwitchArgs,
+    wish: Wish<'_>,
+    dry_run: bool,
+) -> End {
+    let limit = args.edit.patience.timeout;
+    let mut end = send(cluster, members, wish, dry_run).await;
     if end == End::Reached && args.edit.wait {
-        end =
-            wait_for_all(&cluster, &mut members, args.edit.patience.timeout, args.rollback_on_failure).await;
+        end = wait_for_all(cluster, members, limit, args.rollback_on_failure).await;
     }
     if end != End::Reached && args.rollback_on_failure {
-        take_back(&cluster, &mut members, args.edit.patience.timeout.max(BACK)).await;
+        take_back(cluster, members, limit.max(BACK)).await;
     }
-    let told = members.iter().map(|it| group::member(&it.app, Some(&it.edit), it.state, it.why.clone()));
-    show(global, args.edit.output, &result(told.collect(), end))?;
-    Ok(end)
+    end
+}
+
+/// What an interruption leaves: nobody takes anything back now, so the commands that do are told, for each app by itself. As a group,
+/// one that can't go back would keep all others where they are.
+fn ways_back(namespace: &str, members: &[Member]) -> String {
+    let is_left = |member: &&Member| member.sending || member.sent.is_some();
+    let left = members.iter().filter(is_left).filter(|member| member.state != MemberState::TakenBack);
+    let way = |member: &Member| {
+        let name = member.app.name_any();
+        let before = member.sent.as_ref().and_then(|sent| sent.before["active"].as_str());
+        let before = before.map_or_else(|| member.app.spec.active.to_string(), str::to_owned);
+        let perhaps = if member.sending { "    # it is not known whether its edit was stored" } else { "" };
+        format!("  kubectl bluegreen -n {namespace} switch {name} --to {before}{perhaps}")
+    };
+    let ways: Vec<String> = left.map(way).collect();
+    if ways.is_empty() {
+        return "no app was changed".to_owned();
+    }
+    let (left, all) = (ways.len(), members.len());
+    format!("{left} of {all} apps were edited, and are not taken back; to go back:\n{}", ways.join("\n"))
 }
 
 /// Sends the edits, one after the other, until one fails. Each is decided anew on the app as it is then.
 async fn send(cluster: &Cluster, members: &mut [Member], wish: Wish<'_>, dry_run: bool) -> End {
     for member in members {
         let name = member.app.name_any();
-        match change(cluster, &name, dry_run, |app| group::edit(app, wish)).await {
+        member.sending = !dry_run && member.edit.patch.is_some();
+        let changed = change(cluster, &name, dry_run, |app| group::edit(app, wish)).await;
+        member.sending = false;
+        match changed {
             Ok(changed) => {
                 let what = changed.edit.what.clone();
                 say(format!("{name}: {what}"));
+                let note = changed.edit.note.as_ref().filter(|_| changed.edit.patch.is_some());
+                let notes = [("note", note.cloned()), ("warning", release::warning(&changed))];
+                for (kind, words) in notes.into_iter().filter_map(|(kind, words)| Some((kind, words?))) {
+                    say(format!("{name}: {kind}: {words}"));
+                    member.notes.push(words);
+                }
                 member.edit = changed.edit.clone();
                 member.sent = changed.edit.patch.is_some().then_some(changed);
                 member.set(if dry_run { MemberState::DryRun } else { MemberState::Requested }, what);

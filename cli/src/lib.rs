@@ -46,6 +46,7 @@ pub mod release;
 pub mod screen;
 pub mod shape;
 pub mod shape_doc;
+mod signals;
 pub mod table;
 pub mod tree;
 pub mod trial;

@@ -16,12 +16,16 @@ const REVISION: Option<&str> = option_env!("BLUEGREEN_REVISION");
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let cli = Cli::parse();
-    // It deletes its Jobs first.
-    let cleans_up = matches!(cli.command, Command::Check(_));
+    // The one deletes its Jobs first, the other one says which apps have moved.
+    let minds = match &cli.command {
+        Command::Check(_) => true,
+        Command::Switch(args) => args.selector.is_some(),
+        _ => false,
+    };
     let ended = tokio::select! {
         ended = commands::run(cli, REVISION) => ended,
         // Whatever was shown stays.
-        _ = tokio::signal::ctrl_c(), if !cleans_up => return ExitCode::from(INTERRUPTED),
+        _ = tokio::signal::ctrl_c(), if !minds => return ExitCode::from(INTERRUPTED),
     };
     match ended {
         Ok(end) => end.into(),

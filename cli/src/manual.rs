@@ -107,7 +107,7 @@ const NOTES: &str = "
 | 1 | failure, or the goal can't be reached without another edit: the app is `Stalled`, `spec.active` is another color, `lint` found a problem, a check failed |
 | 2 | wrong arguments |
 | 3 | the goal was not reached within `--timeout`, or a check can't tell |
-| 130 | interrupted with Ctrl-C; an edit that was already sent stays, and `check` deletes its Jobs first |
+| 130 | interrupted with Ctrl-C; an edit that was already sent stays, `check` deletes its Jobs first, and `switch -l` says how each app that was edited goes back |
 
 A wait never hangs. It ends at once where only a person can go on, every request has a time limit, and a cluster that can't be
 reached is retried until the timeout. `get -w` and waits survive a restart of the API server. An API server that has just started

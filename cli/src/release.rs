@@ -150,7 +150,7 @@ fn tell(global: &Global, cluster: &Cluster, output: Format, changed: &Changed, d
 }
 
 /// What to know of an app that a GitOps tool applies, if it was edited.
-fn warning(changed: &Changed) -> Option<String> {
+pub fn warning(changed: &Changed) -> Option<String> {
     changed.edit.patch.as_ref().and_then(|_| managed::warning(&changed.after))
 }
 

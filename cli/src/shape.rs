@@ -152,6 +152,8 @@ pub struct GroupMember {
     pub state: MemberState,
     /// Why, in words.
     pub why: String,
+    /// What to know of the edit: that the color is not ready yet, or that Argo CD or Flux may take it back.
+    pub notes: Vec<String>,
 }
 
 /// What became of one app of a group.

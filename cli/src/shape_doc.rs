@@ -42,8 +42,8 @@ On this page you find every field that a script can read from the output of `kub
 Generated from the types: `UPDATE_DOCS=1 cargo test -p kubectl-bluegreen --test docs`. The same as a JSON schema is in
 [cli-output.schema.json](cli-output.schema.json).
 
-What Kubernetes stores is printed as `kubectl get` prints it, without `managedFields`: `get`, and `deploy`, `switch` and `rollback` of
-one app in the cluster, print the `BlueGreenApp` as it is after the edit, and `list` prints a `List` of them. Everything else is an object with
+What Kubernetes stores is printed as `kubectl get` prints it, without `managedFields`: `get`, and `deploy`, `switch`, `rollback`,
+`pause` and `resume` of one app in the cluster, print the `BlueGreenApp` as it is after the edit, and `list` prints a `List` of them. Everything else is an object with
 `apiVersion: API_VERSION` and a `kind` of its own.
 
 Within a version no field is renamed, removed or given another meaning. New fields may come, so ignore those that you don't know.
@@ -51,7 +51,7 @@ Errors go to standard error as text; the [exit code](cli.md#exit-codes) says how
 
 | command | prints |
 |---|---|
-| `get`, `deploy`, `switch`, `rollback` | `BlueGreenApp` |
+| `get`, `deploy`, `switch`, `rollback`, `pause`, `resume` | `BlueGreenApp` |
 | `list` | `List` |
 ";
 

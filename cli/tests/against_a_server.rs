@@ -7,9 +7,9 @@ mod server;
 
 use std::collections::BTreeMap;
 
-use fixture::{settled, switching};
+use fixture::{condition, settled, switching};
 use serde_json::{Value, json};
-use server::{Answer, Server, run, run_on};
+use server::{Answer, Server, prepare, run, run_on};
 
 /// With a wait that reads once, so that the switch always fails.
 const SWITCH: [&str; 7] =
@@ -43,6 +43,61 @@ fn a_group_of_unknown_result_is_waited_for_and_taken_back() {
         let told = String::from_utf8(output.stdout).unwrap();
         assert!(told.contains("blue → green: taken back: "), "{told}");
     }
+}
+
+/// As for one app: what takes the edit back, and why nothing moves yet.
+#[test]
+fn a_group_is_told_of_a_gitops_tool_and_of_a_color_that_is_not_ready_yet() {
+    let mut app = settled();
+    app["metadata"]["labels"] = json!({"kustomize.toolkit.fluxcd.io/name": "shop"});
+    app["status"]["conditions"][1] = condition("StandbyReady", "False", "ScaledDown", "green is scaled to 0");
+    for (format, dry_run) in [("text", false), ("json", false), ("json", true)] {
+        let server = Server::of(app.clone(), BTreeMap::new()).answering(&[Answer::Given]);
+        let arguments = ["switch", "-l", "release=42", "--to=green", "-o", format];
+        let more: &[&str] = if dry_run { &["--dry-run=server"] } else { &[] };
+        let (output, _) = run_on("group-managed", server, &[&arguments[..], more].concat());
+        let told = String::from_utf8(output.stderr).unwrap();
+        let notes = ["green is not ready yet", "Flux (Kustomization shop) applies this app from Git"];
+        for (kind, words) in ["note", "warning"].iter().zip(notes) {
+            assert!(told.contains(&format!("hello: {kind}: {words}")), "{told}");
+        }
+        if format == "json" {
+            let result: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let found: Vec<_> = result["apps"][0]["notes"].as_array().unwrap().iter().collect();
+            let has = |(note, words): (&&Value, &str)| note.as_str().unwrap().starts_with(words);
+            assert!(found.len() == 2 && found.iter().zip(notes).all(has), "{result}");
+        }
+    }
+}
+
+/// A pipeline that is canceled in the middle of a group: some apps have moved, and nobody takes them back.
+#[cfg(unix)]
+#[test]
+fn a_group_that_is_interrupted_says_what_has_moved_and_how_it_goes_back() {
+    use std::process::{Command, Stdio};
+    use std::time::{Duration, Instant};
+
+    let server = Server::of(settled(), BTreeMap::new()).answering(&[Answer::Given]);
+    let arguments =
+        ["switch", "-l", "release=42", "--to=green", "--wait", "--timeout=5m", "--rollback-on-failure"];
+    let (mut command, server) = prepare("group-interrupted", server, &arguments);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let start = Instant::now();
+    while server.lock().unwrap().edits() == 0 {
+        assert!(start.elapsed() < Duration::from_secs(60), "no edit came");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), server.lock().unwrap().edits()), (Some(130), 1), "{told}");
+    for words in [
+        "1 of 1 apps were edited, and are not taken back",
+        "kubectl bluegreen -n shop switch hello --to blue",
+    ] {
+        assert!(told.contains(words), "{words:?} is not in: {told}");
+    }
+    assert!(String::from_utf8(output.stdout).unwrap().contains("shop/hello: blue → green: "));
 }
 
 /// Decided anew it would be the cancelation of itself.

@@ -50,7 +50,11 @@ fn one_that_can_not_switch_keeps_all_where_they_are() {
     ]);
     let mut stuck = switching();
     stuck["status"]["conditions"] = late.clone();
+    let mut refused = switching();
+    refused["status"]["rejected"] = json!({"color": "green", "revision": 1, "block": "x", "checks": "y", "check": "smoke",
+        "when": "Before", "result": "Failed", "at": "2026-01-01T00:00:00Z"});
     let cases = [
+        (app(refused), "check smoke has refused green, and spec.active is green already"),
         (with("/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z")), "it is being deleted"),
         (with("/spec/paused", json!(true)), "spec.paused is true"),
         (with("/metadata/generation", json!(5)), "has not observed its last edit yet"),

@@ -6,13 +6,17 @@ mod fixture;
 mod manifests;
 mod trials;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
 use bluegreen_view::Report;
+use clap::CommandFactory;
 use fixture::{now, objects, settled, switching};
+use kubectl_bluegreen::args::Cli;
 use kubectl_bluegreen::group::{self, Wish};
-use kubectl_bluegreen::shape::{GroupSwitch, MemberState, WaitResult, schema, shaped};
+use kubectl_bluegreen::shape::{API_VERSION, GroupSwitch, MemberState, WaitResult, schema, shaped};
+use kubectl_bluegreen::shape_doc;
 use manifests::BASIC;
 use serde_json::{Value, json};
 use trials::trial;
@@ -132,6 +136,87 @@ fn everything_that_is_printed_is_as_the_schema_says() {
     kinds.dedup();
     let known: Vec<Value> = schema()["oneOf"].as_array().unwrap().clone();
     assert_eq!(kinds.len(), known.len(), "a kind is not tried: {kinds:?}");
+}
+
+/// The names in backticks of the first column of the table of commands, without their flags.
+fn documented() -> BTreeSet<String> {
+    let text = shape_doc::markdown();
+    let rows = text.split_once("| command | prints |").unwrap().1.split("\n\n").next().unwrap().to_owned();
+    let cells = rows.lines().skip(2).map(|row| row.split('|').nth(1).unwrap());
+    let names = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2));
+    names.map(|name| name.split(' ').next().unwrap().to_owned()).collect()
+}
+
+/// A command that comes later is not forgotten.
+#[test]
+fn every_command_that_prints_data_is_documented() {
+    let root = Cli::command();
+    let prints = |command: &&clap::Command| {
+        let format = command.get_arguments().find(|argument| argument.get_short() == Some('o'));
+        format
+            .is_some_and(|format| format.get_possible_values().iter().any(|value| value.get_name() == "json"))
+    };
+    assert!(root.get_subcommands().all(|command| command.get_subcommands().next().is_none()), "look deeper");
+    let found: BTreeSet<String> =
+        root.get_subcommands().filter(prints).map(|command| command.get_name().to_owned()).collect();
+    assert!(found.contains("pause") && found.contains("switch"), "{found:?}");
+    assert_eq!(found, documented(), "docs/cli-output.md and the command line differ");
+}
+
+/// One line for each field and each word, with its type.
+fn fields() -> BTreeSet<String> {
+    let schema = schema();
+    let mut lines = BTreeSet::new();
+    for (name, part) in schema["$defs"].as_object().unwrap() {
+        let required = part["required"].as_array().cloned().unwrap_or_default();
+        for (field, value) in part["properties"].as_object().into_iter().flatten() {
+            let must = if required.contains(&json!(field)) { " always" } else { "" };
+            lines.insert(format!("{name}.{field}: {}{must}", bare(value)));
+        }
+        let words = part["oneOf"].as_array().into_iter().flatten();
+        let words = words.flat_map(|word| {
+            word["enum"].as_array().cloned().into_iter().flatten().chain(word.get("const").cloned())
+        });
+        for word in words.chain(part["enum"].as_array().cloned().into_iter().flatten()) {
+            lines.insert(format!("{name} = {word}"));
+        }
+    }
+    lines
+}
+
+/// A schema without its words for people.
+fn bare(schema: &Value) -> Value {
+    match schema {
+        Value::Object(map) => {
+            let for_people = ["description", "title", "default", "examples"];
+            let kept = map.iter().filter(|(key, _)| !for_people.contains(&key.as_str()));
+            Value::Object(kept.map(|(key, value)| (key.clone(), bare(value))).collect())
+        }
+        Value::Array(list) => list.iter().map(bare).collect(),
+        other => other.clone(),
+    }
+}
+
+/// `cli/tests/fields.txt` has every field that this version of the format has ever had. `UPDATE_DOCS=1` adds new ones, and takes none
+/// out: a field that is renamed, removed or of another type needs another version (`API_VERSION`) and a new file.
+#[test]
+fn no_field_is_renamed_within_a_version() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fields.txt");
+    let text = std::fs::read_to_string(&path).unwrap_or_default();
+    let mut lines = text.lines();
+    let version = lines.next().unwrap_or(API_VERSION).to_owned();
+    let promised: BTreeSet<String> = lines.map(str::to_owned).collect();
+    let found = fields();
+    let broken: Vec<_> = promised.difference(&found).collect();
+    assert!(version == API_VERSION && broken.is_empty(), "the format of {version} has lost: {broken:#?}");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        let lines: Vec<_> = found.iter().map(String::as_str).collect();
+        std::fs::write(&path, format!("{API_VERSION}\n{}\n", lines.join("\n"))).unwrap();
+        return;
+    }
+    let new: Vec<_> = found.difference(&promised).collect();
+    let mend = "UPDATE_DOCS=1 cargo test -p kubectl-bluegreen --test shapes";
+    assert!(new.is_empty(), "{mend} adds to cli/tests/fields.txt: {new:#?}");
 }
 
 #[test]

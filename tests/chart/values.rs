@@ -125,7 +125,7 @@ fn does_the_notifier_share_nothing_with_the_operator() {
         .map(|object| object["roleRef"]["name"].clone())
         .collect();
     assert_eq!(bound, ["bluegreen-operator-notify"]);
-    let pods = of("Deployment/-notify", "/spec/template/metadata/labels");
+    let pods = of("StatefulSet/-notify", "/spec/template/metadata/labels");
     for selector in ["PodDisruptionBudget", "Service", "NetworkPolicy/operator", "Deployment/operator"] {
         let wanted = ["/spec/selector/matchLabels", "/spec/podSelector/matchLabels", "/spec/selector"]
             .into_iter()

@@ -8,6 +8,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::Scene;
+use crate::browser::Browser;
 use crate::e2e::harness::{Kind, Sandbox, World, app};
 
 const APPS: usize = 500;
@@ -24,8 +25,12 @@ const READY: &str = "Number(document.querySelector('label[for=kind-ready] .numbe
 /// How long 500 apps may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// From an edit that the API server has taken to the page, in the median.
+/// From when an edit is sent to the page, in the median.
 const MEDIAN: Duration = Duration::from_millis(300);
+
+/// The longest time that the page may be busy at a stretch: somebody who presses a key waits that long. The measure of browsers for
+/// this, Interaction to Next Paint, calls more than half a second poor.
+const BUSY: Duration = Duration::from_millis(500);
 
 fn name(index: usize) -> String {
     format!("app-{index:03}")
@@ -45,8 +50,12 @@ fn noticed(name: &str, tag: &str) -> String {
     )
 }
 
+fn milliseconds_of(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
 fn milliseconds() -> Result<f64> {
-    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64() * 1e3)
+    Ok(milliseconds_of(SystemTime::now().duration_since(UNIX_EPOCH)?))
 }
 
 #[tokio::test]
@@ -61,11 +70,60 @@ async fn is_an_edit_of_one_of_500_apps_on_the_page_within_300_ms() -> Result<()>
     let (browser, sandbox) = (&scene.browser, &scene.sandbox);
     browser.until(&format!("document.querySelectorAll('.apps tbody tr').length === {APPS}")).await?;
 
-    // From when the edit was sent, and from when the API server had taken it.
+    // First without an operator, so that nothing else changes. Then while it has 500 apps to look after: below.
+    edits(&scene, "w", "without an operator").await?;
+
+    // The operator gets to work, and every line changes again and again. Meanwhile, a filter and an order by the keyboard, and the
+    // longest time that the page was busy.
+    let watch = "window.busy = []; new PerformanceObserver((list) => window.busy.push(...list.getEntries().map((it) => \
+                 it.duration))).observe({ entryTypes: ['longtask'] })";
+    browser.value(watch).await?;
+    let _operator = sandbox.operator()?;
+    let some = |world: &World| (0..APPS).filter(|index| world.settled(&name(*index))).count() >= FIRST;
+    sandbox.within(PATIENCE, "some serve", some).await?;
+    browser.until(&format!("{READY} >= {FIRST}")).await?;
+    browser.type_into("#filter", "app-04").await?;
+    browser.until("document.querySelectorAll('.apps tbody tr').length === 10").await?;
+    browser.press("#sort-name").await?;
+    browser.until("document.querySelector('.apps tbody a').textContent === 'app-049'").await?;
+    browser.press("#sort-name").await?;
+    let clear = "(() => { const filter = document.querySelector('#filter'); filter.value = ''; filter.dispatchEvent(new \
+                 Event('input')); scrollTo(0, 0); })()";
+    browser.value(clear).await?;
+    let mut busy = busy_times(browser).await?;
+    // Axe looks at 500 lines in the page itself, which keeps it busy for longer than anything else.
+    scene.picture("many", "light").await?;
+    busy_times(browser).await?;
+    let all = |world: &World| (0..APPS).all(|index| world.settled(&name(index)));
+    sandbox.within(PATIENCE, "all serve", all).await?;
+    browser.until(&format!("{READY} === {APPS}")).await?;
+    busy.extend(busy_times(browser).await?);
+    let longest = busy.iter().copied().fold(0.0, f64::max);
+    println!(
+        "{APPS} apps activated: the page was busy for more than 50 ms {} times, at most {longest:.0} ms",
+        busy.len()
+    );
+    ensure!(longest <= milliseconds_of(BUSY), "the page did not answer for {longest:.0} ms: {busy:?}");
+    edits(&scene, "x", "with an operator").await?;
+    scene.sandbox.finish().await
+}
+
+/// How long the page was busy at a stretch, each time since this was asked last.
+async fn busy_times(browser: &Browser) -> Result<Vec<f64>> {
+    // A frame later, the browser has told of what was before.
+    let take = "new Promise((resolve) => setTimeout(() => resolve(window.busy.splice(0)), 200))";
+    let busy = browser.value(take).await?;
+    Ok(busy.as_array().context("times")?.iter().filter_map(Value::as_f64).collect())
+}
+
+/// Takes the time of edits, from when each was sent until its line shows it. The median counts.
+async fn edits(scene: &Scene, mark: &str, what: &str) -> Result<()> {
+    let (browser, sandbox) = (&scene.browser, &scene.sandbox);
+    // The part of it since the API server had taken the edit, for the documents.
     let (mut sent, mut taken) = (Vec::new(), Vec::new());
     let apps = Kind::App.api(&sandbox.client, &sandbox.namespace);
     for edit in 0..EDITS {
-        let (name, tag) = (name(edit * 23 % APPS), format!("w{edit}"));
+        let (name, tag) = (name(edit * 23 % APPS), format!("{mark}{edit}"));
         let expression = noticed(&name, &tag);
         let (times, noticed) = tokio::join!(
             async {
@@ -86,38 +144,9 @@ async fn is_an_edit_of_one_of_500_apps_on_the_page_within_300_ms() -> Result<()>
         times.sort_by(f64::total_cmp);
         let (median, longest) = (times[EDITS / 2], times[EDITS - 1]);
         println!(
-            "{APPS} apps, from when an edit {from} to the page: median {median:.0} ms, longest {longest:.0} ms"
+            "{APPS} apps, {what}, from when an edit {from} to the page: median {median:.0} ms, longest {longest:.0} ms"
         );
     }
-    ensure!(taken[EDITS / 2] <= MEDIAN.as_secs_f64() * 1e3, "{taken:?}");
-
-    // The operator gets to work, and every line changes again and again. Meanwhile, a filter and an order by the keyboard, and the
-    // longest time that the page was busy.
-    let watch = "window.busy = []; new PerformanceObserver((list) => window.busy.push(...list.getEntries().map((it) => \
-                 it.duration))).observe({ entryTypes: ['longtask'] })";
-    browser.value(watch).await?;
-    let _operator = sandbox.operator()?;
-    let some = |world: &World| (0..APPS).filter(|index| world.settled(&name(*index))).count() >= FIRST;
-    sandbox.within(PATIENCE, "some serve", some).await?;
-    browser.until(&format!("{READY} >= {FIRST}")).await?;
-    browser.type_into("#filter", "app-04").await?;
-    browser.until("document.querySelectorAll('.apps tbody tr').length === 10").await?;
-    browser.press("#sort-name").await?;
-    browser.until("document.querySelector('.apps tbody a').textContent === 'app-049'").await?;
-    browser.press("#sort-name").await?;
-    let clear = "(() => { const filter = document.querySelector('#filter'); filter.value = ''; filter.dispatchEvent(new \
-                 Event('input')); scrollTo(0, 0); })()";
-    browser.value(clear).await?;
-    scene.picture("many", "light").await?;
-    let all = |world: &World| (0..APPS).all(|index| world.settled(&name(index)));
-    sandbox.within(PATIENCE, "all serve", all).await?;
-    browser.until(&format!("{READY} === {APPS}")).await?;
-    let busy = browser.value("window.busy").await?;
-    let busy: Vec<f64> = busy.as_array().context("times")?.iter().filter_map(Value::as_f64).collect();
-    let longest = busy.iter().copied().fold(0.0, f64::max);
-    println!(
-        "{APPS} apps activated: the page was busy for more than 50 ms {} times, at most {longest:.0} ms",
-        busy.len()
-    );
-    scene.sandbox.finish().await
+    ensure!(sent[EDITS / 2] <= milliseconds_of(MEDIAN), "{what}: {sent:?}");
+    Ok(())
 }

@@ -9,6 +9,7 @@ use crate::change::{Changed, change};
 use crate::cluster::Cluster;
 use crate::edit::{self, Edit, Refusal};
 use crate::gitedit::{self, patched};
+use crate::goal::Goal;
 use crate::line::Line;
 use crate::output::say;
 use crate::plan::{self, Foreseen, Start};
@@ -99,6 +100,14 @@ impl Action {
             Self::Pause => Ok(edit::pause(app, true)),
             Self::Resume => Ok(edit::pause(app, false)),
         }
+    }
+}
+
+/// The color that a button offers to roll back to: only where the command of that name would do it.
+pub fn goes_back(app: &BlueGreenApp) -> Option<Color> {
+    match Action::Rollback.decide(app) {
+        Ok(Edit { patch: Some(_), goal: Goal::Active(color), .. }) => Some(color),
+        Ok(_) | Err(_) => None,
     }
 }
 
@@ -211,6 +220,30 @@ mod tests {
         assert!(action(json!({"kind": "deploy", "tag": ""})).decide(&app()).is_err());
         assert_eq!(edit::pause(&app(), true).patch, Some(json!({"paused": true})));
         assert_eq!(edit::pause(&app(), false).patch, None);
+    }
+
+    /// Where the command would refuse it, or do nothing, there is no button: a check has refused the other color, it was given another
+    /// version since, it is gone, or none was live before.
+    #[test]
+    fn a_way_back_is_offered_only_where_the_command_goes_it() {
+        let with = |pointer: &str, value: Value| {
+            let mut app = json!(app());
+            let (parent, key) = pointer.rsplit_once('/').unwrap();
+            app.pointer_mut(parent).unwrap()[key] = value;
+            app
+        };
+        let offered = |app: Value| goes_back(&serde_json::from_value(app).unwrap());
+        assert_eq!(offered(json!(app())), Some(Color::Green));
+        let mut switching = with("/spec/active", json!("green"));
+        assert_eq!(offered(switching.clone()), Some(Color::Blue), "to call the switch off");
+        let rejected = json!({"color": "green", "revision": 1, "block": "x", "checks": "y", "check": "smoke",
+            "when": "Before", "result": "Failed", "at": "2026-01-01T00:00:00Z"});
+        switching["status"]["rejected"] = rejected;
+        assert_eq!(offered(switching), None);
+        assert_eq!(offered(with("/spec/green", json!({"tag": "3"}))), None);
+        assert_eq!(offered(with("/spec/green", Value::Null)), None);
+        assert_eq!(offered(with("/status/green/revision", json!(2))), None);
+        assert_eq!(offered(with("/status/history", json!([]))), None);
     }
 
     #[test]

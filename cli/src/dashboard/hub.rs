@@ -19,6 +19,8 @@ use kube::runtime::watcher::Event;
 use serde::Serialize;
 use tokio::sync::watch;
 
+use super::act;
+
 /// Namespace and name.
 pub type Key = (String, String);
 
@@ -207,7 +209,8 @@ impl Hub {
             held.slices.values().filter_map(|slice| slice.as_ref().ok().cloned()).collect();
         let draining = held.draining;
         drop(inner);
-        Some(Ok(Picture::of(&Objects { unreadable, ..objects }, &slices, draining, now)))
+        let before = act::goes_back(&objects.app);
+        Some(Ok(Picture::of(&Objects { unreadable, ..objects }, &slices, draining, before, now)))
     }
 
     /// Lets everybody know, outside of the lock.

@@ -22,6 +22,7 @@ use crate::job_pods;
 use crate::output::{print_whole, say};
 use crate::progress::log_line;
 use crate::shape::{CheckTrial, TriedCheck, shaped};
+use crate::signals::interrupted;
 
 /// Pause between two reads.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -79,23 +80,6 @@ pub async fn check(global: &Global, args: &CheckArgs) -> Result {
     };
     print_whole(global, args.output, lines(&told), &shaped(&told))?;
     Ok(end(told.result))
-}
-
-/// Returns at Ctrl-C, and where there is such a thing at SIGTERM, with which pipelines cancel.
-async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            return;
-        }
-    }
-    // Without a handler, the signal ends the program by itself.
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// The Jobs of one trial.

@@ -48,6 +48,16 @@ impl Server {
         Self { app, lists, ..Self::with(&[]) }
     }
 
+    /// With what it does with each edit.
+    pub fn answering(self, answers: &[Answer]) -> Self {
+        Self { answers: answers.to_vec(), ..self }
+    }
+
+    /// How many edits came.
+    pub const fn edits(&self) -> usize {
+        self.edits
+    }
+
     fn start(self) -> (Arc<Mutex<Self>>, String) {
         let server = Arc::new(Mutex::new(self));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -153,6 +163,14 @@ pub fn run(name: &str, answers: &[Answer], arguments: &[&str]) -> (Output, Value
 
 /// Runs a command on this server; returns the output, and the server after it.
 pub fn run_on(name: &str, server: Server, arguments: &[&str]) -> (Output, Server) {
+    let (mut command, server) = prepare(name, server, arguments);
+    let output = command.output().unwrap();
+    let server = std::mem::replace(&mut *server.lock().unwrap(), Server::with(&[]));
+    (output, server)
+}
+
+/// A command on this server, and the server.
+pub fn prepare(name: &str, server: Server, arguments: &[&str]) -> (Command, Arc<Mutex<Server>>) {
     let (server, address) = server.start();
     let kubeconfig = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.kubeconfig"));
     let text = format!(
@@ -160,12 +178,7 @@ pub fn run_on(name: &str, server: Server, arguments: &[&str]) -> (Output, Server
          contexts: [{{name: c, context: {{cluster: c, user: u, namespace: shop}}}}], current-context: c}}"
     );
     std::fs::write(&kubeconfig, text).unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_kubectl-bluegreen"))
-        .args(arguments)
-        .arg("--kubeconfig")
-        .arg(&kubeconfig)
-        .output()
-        .unwrap();
-    let server = std::mem::replace(&mut *server.lock().unwrap(), Server::with(&[]));
-    (output, server)
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kubectl-bluegreen"));
+    command.args(arguments).arg("--kubeconfig").arg(&kubeconfig);
+    (command, server)
 }

@@ -117,14 +117,38 @@ impl Config {
 
 /// The words of the YAML library without the values that it quotes.
 fn told(path: &str, words: &str) -> String {
+    // A field that is not known is a part of the path.
+    let unknown = field(words);
+    let path = match unknown.and_then(|field| path.strip_suffix(field)) {
+        Some("") => ".",
+        Some(parent) => parent.trim_end_matches('.'),
+        None => path,
+    };
+    // The key of a map is somebody's own text, too.
+    let path = path.find("headers.").map_or(path, |at| path.get(..at + "headers".len()).unwrap_or_default());
     let words = words.strip_prefix(&format!("{path}: ")).unwrap_or(words);
+    let wanted = || words.rsplit_once("expected ").map_or("something else", |(_, wanted)| wanted);
     let words = if words.contains("invalid type") || words.contains("invalid value") {
-        let wanted = words.rsplit_once("expected ").map_or("something else", |(_, wanted)| wanted);
-        format!("has a value of the wrong type; must be {wanted}")
+        format!("has a value of the wrong type; must be {}", wanted())
+    } else if words.contains("unknown variant") {
+        format!("must be {}", wanted())
+    } else if unknown.is_some_and(|field| !is_word(field)) {
+        // In a map on one line, a value without its key is taken for a field.
+        format!("has a field that is not known, expected {}", wanted())
     } else {
         words.to_owned()
     };
     if path == "." { words } else { format!("{path}: {words}") }
+}
+
+/// The field of "unknown field `tokn`, expected …".
+fn field(words: &str) -> Option<&str> {
+    words.split_once("unknown field `")?.1.rsplit_once("`, expected ").map(|(field, _)| field)
+}
+
+/// A misspelled field looks like this. A token or an address does not.
+fn is_word(text: &str) -> bool {
+    text.len() <= 20 && text.chars().all(|c| c.is_ascii_alphabetic())
 }
 
 /// Names of fields, with what is wrong with them.

@@ -62,7 +62,7 @@ impl Couriers {
         }
         let mut running = JoinSet::new();
         for courier in &couriers {
-            running.spawn(courier.clone().run(stop.clone()));
+            spawn(&mut running, stop, courier.clone().run(stop.clone()));
         }
         Ok(Self { cluster, couriers, running, counts: counts.clone() })
     }
@@ -75,8 +75,14 @@ impl Couriers {
     }
 
     /// Waits for the end, after `stop`. What still waits then is dropped, and told in the log.
-    pub async fn end(mut self) {
-        while self.running.join_next().await.is_some() {}
+    ///
+    /// # Errors
+    /// When one of them had ended by a panic.
+    pub async fn end(mut self) -> Result<(), String> {
+        let mut result = Ok(());
+        while let Some(ended) = self.running.join_next().await {
+            result = result.and(ended.map_err(|error| format!("telling a receiver ended: {error}")));
+        }
         for courier in &self.couriers {
             let (name, left) = (&courier.receiver.name, courier.queue.len());
             if left > 0 {
@@ -84,7 +90,22 @@ impl Couriers {
             }
             (0..left).for_each(|_| self.counts.ended(name, Fate::Dropped));
         }
+        result
     }
+}
+
+/// Runs it, and lets everything end with it, also by a panic: its receiver would never be told again while `/livez` says that all is
+/// well. The process then starts anew.
+fn spawn(
+    running: &mut JoinSet<()>,
+    stop: &CancellationToken,
+    task: impl Future<Output = ()> + Send + 'static,
+) {
+    let all = stop.clone().drop_guard();
+    running.spawn(async move {
+        let _all = all;
+        task.await;
+    });
 }
 
 /// A message with what the log says of it.
@@ -157,7 +178,8 @@ impl Courier {
                 Outcome::NotTaken(status, asked) => (format!("answer {}", status.as_u16()), asked),
             };
             let pause = pause(tries, asked);
-            if letter.since.elapsed() + pause > self.keep {
+            // A receiver may ask for any pause, also for one that no clock can hold.
+            if letter.since.elapsed().saturating_add(pause) > self.keep {
                 return (Fate::Expired, format!("{why}; it has waited for too long"));
             }
             if tries == 1 {

@@ -148,7 +148,7 @@ async fn a_receiver_that_is_gone_gets_the_newest_when_it_comes_back() {
     let numbers: Vec<_> = heard.lock().unwrap().iter().map(has).collect();
     assert_eq!(numbers, [1, 4, 5, 6]);
     stop.cancel();
-    couriers.end().await;
+    couriers.end().await.unwrap();
 }
 
 #[tokio::test]
@@ -159,7 +159,7 @@ async fn what_waits_when_the_process_ends_is_dropped_and_counted() {
     let (couriers, counts, stop) = couriers(&format!("http://{address}"), "", LIMITS);
     (1..=3).for_each(|number| couriers.tell(&numbered(number)));
     stop.cancel();
-    tokio::time::timeout(PATIENCE, couriers.end()).await.unwrap();
+    tokio::time::timeout(PATIENCE, couriers.end()).await.unwrap().unwrap();
     assert_eq!(counts.count("r", Fate::Dropped), 3);
 }
 
@@ -173,6 +173,32 @@ async fn what_has_waited_for_too_long_expires() {
     (1..=2).for_each(|number| couriers.tell(&numbered(number)));
     ended(&counts, 2).await;
     assert_eq!(counts.count("r", Fate::Expired), 2);
+}
+
+/// Seconds of the largest number there is, added to any age, are more than a `Duration` holds.
+#[tokio::test]
+async fn a_receiver_that_asks_for_an_endless_pause_is_told_the_next_message() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let never = format!("HTTP/1.1 429 Busy\r\nretry-after: {}\r\ncontent-length: 0\r\n\r\n", u64::MAX);
+    // The second one has an age of a second: without it, the sum just fits.
+    let busy = "HTTP/1.1 429 Busy\r\ncontent-length: 0\r\n\r\n";
+    let (heard, _serving) = serve(listener, vec![busy, never.leak(), answer("200 OK").leak()]);
+    let (couriers, counts, stop) = couriers(&url, "", LIMITS);
+    (1..=2).for_each(|number| couriers.tell(&numbered(number)));
+    ended(&counts, 2).await;
+    assert_eq!((counts.count("r", Fate::Expired), counts.count("r", Fate::Told)), (1, 1));
+    assert_eq!(heard.lock().unwrap().len(), 3);
+    assert!(!stop.is_cancelled());
+}
+
+#[tokio::test]
+async fn a_courier_that_panics_ends_the_process_and_says_so() {
+    let (mut couriers, _counts, stop) = couriers("http://127.0.0.1:1", "", LIMITS);
+    spawn(&mut couriers.running, &stop, async { panic!("a mistake of ours") });
+    tokio::time::timeout(PATIENCE, stop.cancelled()).await.unwrap();
+    let words = couriers.end().await.unwrap_err();
+    assert!(words.contains("telling a receiver ended"), "{words}");
 }
 
 /// One that hangs makes the next ones wait. They are not even sent then.

@@ -49,13 +49,23 @@ fn a_chat_gets_one_line_that_calls_nobody_and_shows_no_link() {
     let (_, _, body) = sent(&Format::Slack, &switched());
     assert_eq!(body["text"], "prod: shop/hello: Switched: Switched from blue to green (shop/hello:0a1b2c3d)");
     let mut transition = failed();
-    transition.message = "<!channel> @here [x](http://evil)\n& \u{1b}[31m a@sha256:0".to_owned();
+    transition.message =
+        "<!channel> @here [x](http://evil)\n& \u{1b}[31m a@sha256:0 HTTPS://evil WWW.evil www2.evil \
+                          ftp:/evil Mailto:evil tel:1 r.io:5000/a:v1"
+            .to_owned();
     let (_, _, body) = sent(&Format::Slack, &transition);
     let text = body["text"].as_str().unwrap();
     for harmful in ["<", "@here", "[x]", "\n", "\u{1b}"] {
         assert!(!text.contains(harmful), "{harmful:?} in {text:?}");
     }
-    assert!(text.contains("&lt;") && text.contains("&amp;") && text.contains("a@sha256:0"), "{text:?}");
+    for link in ["://", ":/", "www.", "www2.", "mailto:e", "tel:1"] {
+        assert!(!text.to_lowercase().contains(link), "{link:?} in {text:?}");
+    }
+    for same in ["&lt;", "&amp;", "a@sha256:0", "r.io:5000/a:v1"] {
+        assert!(text.contains(same), "{same:?} is not in {text:?}");
+    }
+    let seen = text.replace('\u{2060}', "");
+    assert!(seen.contains("HTTPS://evil WWW.evil www2.evil"), "it reads as before: {text:?}");
     transition.message = "x".repeat(100_000);
     let (_, _, body) = sent(&Format::Slack, &transition);
     assert!(body["text"].as_str().unwrap().len() < 2000);

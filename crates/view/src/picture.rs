@@ -22,7 +22,7 @@ pub struct Picture {
     pub generation: Option<i64>,
     /// `spec.paused`.
     pub paused: bool,
-    /// The color to which `rollback` would go back; none if there is none.
+    /// The color to which a button may offer to roll back; none where the command refuses it or would change nothing.
     pub before: Option<Color>,
     /// Where the live Service sends requests.
     pub endpoints: Vec<EndpointView>,
@@ -65,12 +65,14 @@ pub struct DrainView {
 }
 
 impl Picture {
-    /// What to show of these objects, with the EndpointSlices of the app, and when its drain was seen to begin.
+    /// What to show of these objects, with the EndpointSlices of the app, when its drain was seen to begin, and where a rollback would
+    /// lead.
     #[must_use]
     pub fn of(
         objects: &Objects,
         slices: &[impl AsRef<EndpointSlice>],
         draining: Option<Timestamp>,
+        before: Option<Color>,
         now: Timestamp,
     ) -> Self {
         let app = &objects.app;
@@ -79,7 +81,7 @@ impl Picture {
             report: Report::of(objects, now),
             generation: app.metadata.generation,
             paused: app.spec.paused,
-            before: status.history.first().and_then(|last| last.from),
+            before,
             endpoints: endpoints(objects, slices),
             drain: drain(objects, draining),
             ways_out: status.rejected.as_ref().map(ways_out).unwrap_or_default(),
@@ -204,7 +206,8 @@ mod tests {
         let twice = slice("hello", live.clone());
         let own = slice("hello-green", json!([endpoint("renamed", &json!({}))]));
         let now = Timestamp::UNIX_EPOCH;
-        let seen = Picture::of(&objects("Switching"), &[twice.clone(), own, twice], None, now).endpoints;
+        let seen =
+            Picture::of(&objects("Switching"), &[twice.clone(), own, twice], None, None, now).endpoints;
         let told: Vec<_> =
             seen.iter().map(|it| (it.pod.as_str(), it.color, it.ready, it.terminating)).collect();
         assert_eq!(
@@ -221,7 +224,7 @@ mod tests {
     fn a_drain_is_shown_only_while_it_runs_and_from_when_it_was_seen() {
         let none: [std::sync::Arc<EndpointSlice>; 0] = [];
         let now = Timestamp::UNIX_EPOCH;
-        let drain = |phase: &str, seen| Picture::of(&objects(phase), &none, seen, now).drain;
+        let drain = |phase: &str, seen| Picture::of(&objects(phase), &none, seen, None, now).drain;
         assert_eq!(drain("Stable", None), None);
         let unseen = drain("Draining", None).unwrap();
         assert_eq!((unseen.old, unseen.seconds, unseen.seen), (Color::Blue, 30, false));

@@ -10,10 +10,14 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::create;
-use crate::harness::{Sandbox, World, app, pods};
+use crate::harness::{Sandbox, World, app, cluster, pods};
 
 const POLICY: &str = include_str!("../../../config/freeze/policy.yaml");
 const BINDING: &str = include_str!("../../../config/freeze/namespace-binding.yaml");
+const CLUSTER_BINDING: &str = include_str!("../../../config/freeze/cluster-binding.yaml");
+
+/// `kubectl bluegreen`.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_kubectl-bluegreen-under-test");
 
 /// The ConfigMap that declares a freeze.
 const FREEZE: &str = "bluegreen-freeze";
@@ -24,8 +28,13 @@ async fn install(sandbox: &Sandbox) -> Result<()> {
     create(sandbox, POLICY, serde_yaml_ng::from_str(BINDING)?).await
 }
 
-/// Declares the freeze, and waits until the API server goes by it.
+/// Declares the freeze of the app's namespace, and waits until the API server goes by it.
 async fn freeze(sandbox: &Sandbox, data: &Value) -> Result<()> {
+    freeze_in(sandbox, &sandbox.namespace, data).await
+}
+
+/// Declares the freeze in this namespace.
+async fn freeze_in(sandbox: &Sandbox, namespace: &str, data: &Value) -> Result<()> {
     // It tells this freeze from the one before.
     let mark = jiff::Timestamp::now().as_nanosecond();
     let mut data = data.clone();
@@ -33,7 +42,7 @@ async fn freeze(sandbox: &Sandbox, data: &Value) -> Result<()> {
     let object: ConfigMap = serde_json::from_value(json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": FREEZE}, "data": data,
     }))?;
-    let api: Api<ConfigMap> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
+    let api: Api<ConfigMap> = Api::namespaced(sandbox.client.clone(), namespace);
     api.patch(FREEZE, &PatchParams::apply("test").force(), &Patch::Apply(&object)).await?;
     let in_effect = async || {
         let words = refusal(sandbox, &[], &json!({"drainSeconds": 86_399})).await?;
@@ -172,5 +181,104 @@ async fn does_a_freeze_end_at_its_time_and_for_whom_it_names() -> Result<()> {
     patiently(Duration::from_secs(60), attempt).await?;
     sandbox.activate("hello", Green).await?;
     sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
+    sandbox.finish().await
+}
+
+/// The exit code of a command of `kubectl bluegreen` for the test's namespace, and all that it says.
+async fn bluegreen(sandbox: &Sandbox, arguments: &[&str]) -> Result<(Option<i32>, String)> {
+    let ended = tokio::process::Command::new(PROGRAM)
+        .args(arguments)
+        .args(["-n", &sandbox.namespace])
+        .env("KUBECONFIG", cluster().await?.kubeconfig())
+        .output()
+        .await?;
+    let all = [ended.stdout, ended.stderr].concat();
+    Ok((ended.status.code(), String::from_utf8_lossy(&all).into_owned()))
+}
+
+/// The command says what the policy says; a group stays where it is, and goes back.
+#[tokio::test]
+async fn does_the_command_line_say_why_it_may_not_switch_and_go_back_all_the_same() -> Result<()> {
+    let (sandbox, _operator) = Sandbox::serving("freeze-cli", &app("hello")).await?;
+    install(&sandbox).await?;
+    sandbox.kubectl(&["label", "bga", "hello", "release=42"]).await?;
+    let standby = |world: &World| world.says("hello", "StandbyReady").is_some();
+    sandbox.until("green is ready", standby).await?;
+    freeze(&sandbox, &json!({})).await?;
+    for command in [
+        &["switch", "hello", "--to=green"][..],
+        &["switch", "-l", "release=42", "--to=green", "--wait", "--rollback-on-failure"],
+        &["deploy", "hello", "--tag=v9"],
+    ] {
+        let (code, told) = bluegreen(&sandbox, command).await?;
+        ensure!(
+            code == Some(1) && told.contains("are frozen by ConfigMap bluegreen-freeze"),
+            "{command:?}: {told}"
+        );
+    }
+    ensure!(sandbox.world().selects("hello") == "blue", "it moved");
+    sandbox.kubectl(&["delete", "configmap", FREEZE]).await?;
+    let attempt = async || passes(&sandbox, &[], &json!({"active": "green"})).await;
+    patiently(Duration::from_secs(60), attempt).await?;
+    sandbox.activate("hello", Green).await?;
+    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
+    freeze(&sandbox, &json!({})).await?;
+    let back = ["switch", "-l", "release=42", "--to=blue", "--dry-run=server"];
+    for command in [&back[..], &["pause", "hello", "--dry-run=server"], &["rollback", "hello", "--wait"]] {
+        let (code, told) = bluegreen(&sandbox, command).await?;
+        ensure!(code == Some(0), "{command:?}: {told}");
+    }
+    sandbox.until("blue serves", |world| world.serves("hello", Blue)).await?;
+    sandbox.finish().await
+}
+
+/// The limit that docs/operations.md states: what such a color served with is gone, so to go there is to go to something new.
+#[tokio::test]
+async fn is_a_color_with_its_next_version_no_way_back_in_a_freeze() -> Result<()> {
+    let (sandbox, _operator) = Sandbox::serving("freeze-next", &app("hello")).await?;
+    install(&sandbox).await?;
+    sandbox.activate("hello", Green).await?;
+    sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
+    passes(&sandbox, &[], &json!({"active": "blue"})).await?;
+    sandbox.edit("hello", json!({"blue": {"tag": "v9"}})).await?;
+    let next = |world: &World| {
+        world.status("hello").and_then(|status| status.blue).is_some_and(|blue| blue.image.ends_with(":v9"))
+            && world.settled("hello")
+            && world.says("hello", "StandbyReady").is_some()
+    };
+    sandbox.until("blue runs its next version", next).await?;
+    freeze(&sandbox, &json!({"breakGlass": "alice"})).await?;
+    for spec in [json!({"active": "blue"}), json!({"active": "blue", "blue": {"tag": "v1"}})] {
+        let words = refusal(&sandbox, &[], &spec).await?;
+        ensure!(words.contains("as long as it runs what it served with"), "{words}");
+        passes(&sandbox, &["--as=alice", "--as-group=system:masters"], &spec).await?;
+    }
+    // The command says the same without a freeze.
+    let (code, told) = bluegreen(&sandbox, &["rollback", "hello"]).await?;
+    ensure!(code == Some(1) && told.contains("blue has been changed since it was live"), "{told}");
+    sandbox.finish().await
+}
+
+/// The binding as it is shipped, but for the names of the policy and of the operator's namespace: that of the test's cluster would freeze the
+/// apps of other tests.
+#[tokio::test]
+async fn does_a_freeze_in_the_operators_namespace_count_in_another_one() -> Result<()> {
+    let (sandbox, _operator) = Sandbox::serving("freeze-all", &app("hello")).await?;
+    let own = format!("{}-system", sandbox.namespace);
+    sandbox.kubectl(&["create", "namespace", &own]).await?;
+    let mut binding: Value = serde_yaml_ng::from_str(CLUSTER_BINDING)?;
+    ensure!(binding["spec"]["paramRef"]["namespace"] == "bluegreen-system", "{binding}");
+    binding["spec"]["paramRef"]["namespace"] = json!(own);
+    create(&sandbox, POLICY, binding).await?;
+    passes(&sandbox, &[], &json!({"active": "green"})).await?;
+    freeze_in(&sandbox, &own, &json!({"until": in_hours(1)?})).await?;
+    let words = refusal(&sandbox, &[], &json!({"active": "green"})).await?;
+    ensure!(words.contains("This edit changes spec.active."), "{words}");
+    passes(&sandbox, &[], &json!({"paused": true})).await?;
+    let delete = ["-n", &own, "delete", "configmap", FREEZE];
+    sandbox.kubectl(&delete).await?;
+    let attempt = async || passes(&sandbox, &[], &json!({"active": "green"})).await;
+    patiently(Duration::from_secs(60), attempt).await?;
+    sandbox.kubectl(&["delete", "namespace", &own, "--wait=false"]).await?;
     sandbox.finish().await
 }

@@ -44,8 +44,17 @@ function connect() {
   };
 }
 
+// An address that somebody has typed may be no encoding of anything.
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 function route() {
-  const [, namespace, name] = location.hash.replace(/^#/, "").split("/").map(decodeURIComponent);
+  const [, namespace, name] = location.hash.replace(/^#/, "").split("/").map(decoded);
   view = namespace && name ? pictureView(namespace, name, about) : listView(about);
   document.title = view.title;
   show(by("view"), view.element);
