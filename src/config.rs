@@ -11,7 +11,10 @@ use kube::config::KubeConfigOptions;
 
 use crate::controller::Scope;
 use crate::leader::LeaseConfig;
-use crate::notify::NotifyArgs;
+
+pub use self::notify::NotifyArgs;
+
+mod notify;
 
 /// The first word of the command line that starts the program of a check's Job, which has flags of its own.
 pub const CHECK: &str = "check";

@@ -31,10 +31,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::scope::Complete;
 pub use self::scope::{Failed, Scope, Seen, Watched};
-pub use self::sight::{Hidden, Sight};
+pub use self::sight::Sight;
 pub use self::tasks::{Tasks, WatchEnded};
 use self::turns::Turns;
-use crate::http::{Health, Watch};
+use crate::health::{Health, Watch};
+use crate::hidden::Hidden;
 use crate::metrics::watches::{self, Watching};
 use crate::reconcile::{Context, Error, reconcile};
 use crate::stores::{ByApp, Cache, Key, Reduce};

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use kube::{Client, Resource, ResourceExt};
 
-use crate::controller::Hidden;
+use crate::hidden::Hidden;
 use bluegreen_api::{BlueGreenApp, Color};
 use bluegreen_core::harmless::harmless;
 use bluegreen_core::status::{Note, Reverted, Verb, edit_reverted};

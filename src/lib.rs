@@ -8,6 +8,8 @@
 pub mod config;
 pub mod controller;
 pub mod events;
+pub mod health;
+pub mod hidden;
 pub mod http;
 pub mod leader;
 pub mod metrics;

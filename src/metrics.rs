@@ -166,7 +166,7 @@ impl Metrics {
             registry,
         };
         let build = register(&inner.registry, gauges(table::BUILD_INFO)?)?;
-        build.with_label_values(&[crate::config::VERSION, revision]).set(1);
+        build.with_label_values(&[bluegreen_api::version::VERSION, revision]).set(1);
         #[cfg(target_os = "linux")]
         inner.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
         inner.start_at_zero();

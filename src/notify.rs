@@ -3,73 +3,27 @@
 //! It lists and watches BlueGreenApps, reads one file, and writes nothing to the cluster. What is told, to whom and how often is
 //! decided in `bluegreen-notify`. The operator never runs any of this: it talks to nobody but the API server.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use bluegreen_api::BlueGreenApp;
 use bluegreen_client::careful::Careful;
 use bluegreen_notify::{Config, Counts, Couriers, Limits, Memory, Transition};
-use clap::Args;
 use futures::{Stream, StreamExt};
 use kube::Client;
 use kube::runtime::watcher::{self, Event};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{ClusterArgs, LogArgs, Optional, parse_duration, parse_optional, scope};
+use crate::config::NotifyArgs;
 use crate::controller::{Failed, Seen, Watched};
-use crate::http::{self, Health, HealthLimits, Pages};
+use crate::health::{Health, HealthLimits};
+use crate::http::{self, Pages};
 use crate::{shutdown, telemetry};
 
 /// Apps of a page: each may be large.
 const PAGE: u32 = 20;
-
-/// Flags of `notify`.
-#[derive(Clone, Debug, Args)]
-pub struct NotifyArgs {
-    /// File with the receivers, in YAML: a key of a Secret that is mounted into the pod
-    #[arg(long, env = "BLUEGREEN_NOTIFY_CONFIG", value_name = "PATH")]
-    pub config: PathBuf,
-
-    /// Watch only this namespace, or these with commas between them; without it, all of them
-    #[arg(long, short = 'n', env = "BLUEGREEN_NAMESPACE", value_name = "NAMESPACES", value_delimiter = ',')]
-    #[arg(value_parser = parse_optional)]
-    namespace: Vec<Optional>,
-
-    /// Messages that wait for one receiver; a further one drops the oldest
-    #[arg(long, env = "BLUEGREEN_NOTIFY_QUEUE", value_name = "COUNT", default_value_t = 1000)]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
-    pub queue: u16,
-
-    /// The longest time that a message waits for a receiver that can't be reached
-    #[arg(long, env = "BLUEGREEN_NOTIFY_KEEP", value_name = "DURATION", default_value = "1h")]
-    #[arg(value_parser = parse_duration)]
-    pub keep: Duration,
-
-    /// The longest time for a connection to a receiver, and again for its answer
-    #[arg(long, env = "BLUEGREEN_NOTIFY_TIMEOUT", value_name = "DURATION", default_value = "10s")]
-    #[arg(value_parser = parse_duration)]
-    pub timeout: Duration,
-
-    /// Address for /livez and /readyz; port 0 picks a free one and logs it
-    #[arg(long, env = "BLUEGREEN_HEALTH_ADDR", value_name = "IP:PORT", default_value = "0.0.0.0:8081")]
-    pub health_addr: SocketAddr,
-
-    /// Address for /metrics, which name every receiver: by default only for the pod itself, and for `kubectl port-forward`
-    #[arg(long, env = "BLUEGREEN_METRICS_ADDR", value_name = "IP:PORT", default_value = "127.0.0.1:8080")]
-    pub metrics_addr: SocketAddr,
-
-    /// Flags of the log.
-    #[command(flatten)]
-    pub log: LogArgs,
-
-    /// Flags that choose the cluster.
-    #[command(flatten)]
-    pub cluster: ClusterArgs,
-}
 
 /// Watches and tells until a signal.
 ///
@@ -97,7 +51,7 @@ pub async fn run(args: &NotifyArgs) -> anyhow::Result<()> {
     let limits = Limits { queue: args.queue.into(), keep: args.keep, request: args.timeout };
     let couriers = Couriers::start(config, limits, &counts, &shutdown).map_err(anyhow::Error::msg)?;
     let page = watcher::Config::default().page_size(PAGE);
-    let apps = scope(&args.namespace).watch(&client, &page, health.clone());
+    let apps = args.scope().watch(&client, &page, health.clone());
     let watching = follow(apps, &health, |transition| couriers.tell(&transition));
     shutdown.run_until_cancelled(watching).await;
     // By a signal, or because the couriers ended. Nothing is detected any more. What is being sent now is sent to its end.

@@ -3,14 +3,16 @@
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use bluegreen_api::BlueGreenApp;
+use bluegreen_api::{BlueGreenApp, Color};
 use bluegreen_client::careful::Careful;
+use bluegreen_view::managed;
 use kube::api::{Patch, PatchParams, ValidationDirective};
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, RequestError};
-use crate::edit::{Edit, Refusal};
+use crate::edit::{self, Edit, Refusal};
 use crate::gitedit::patched;
+use crate::goal::Goal;
 use crate::output::say;
 
 /// Field manager of every edit.
@@ -26,6 +28,9 @@ const ANSWER: Duration = Duration::from_secs(60);
 /// Pause between two such attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Taking a switch back gets at least this long, even if `--timeout` is shorter.
+pub const BACK: Duration = Duration::from_secs(60);
+
 /// An edit that the API server took.
 #[derive(Clone, Debug)]
 pub struct Changed {
@@ -35,6 +40,13 @@ pub struct Changed {
     pub before: Value,
     /// The app after it; in a dry run, as it would be.
     pub after: BlueGreenApp,
+}
+
+impl Changed {
+    /// What to know of an app that a GitOps tool applies, if it was edited.
+    pub fn warning(&self) -> Option<String> {
+        self.edit.patch.as_ref().and_then(|_| managed::warning(&self.after))
+    }
 }
 
 /// The API server did not answer, so it is unknown whether the edit was stored.
@@ -141,5 +153,30 @@ async fn find_out(cluster: &Cluster, name: &str, patch: &Value, mut lost: Lost) 
             return Err(lost.into());
         }
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Takes back the edit of a switch; none if it changed nothing. It tries for as long as `limit`, since the cluster may be what failed.
+///
+/// # Errors
+/// When the API server does not take it.
+pub async fn ask_back(
+    cluster: &Cluster,
+    name: &str,
+    changed: &Changed,
+    limit: Duration,
+) -> anyhow::Result<Option<Changed>> {
+    let before = changed.before["active"].as_str().and_then(Color::parse);
+    let (Goal::Active(to), Some(before), Some(_)) = (changed.edit.goal, before, &changed.edit.patch) else {
+        // Nothing was edited.
+        return Ok(None);
+    };
+    let start = Instant::now();
+    loop {
+        match change(cluster, name, false, |app| Ok(edit::take_back(app, to, before))).await {
+            Ok(back) => return Ok(Some(back)),
+            Err(error) if start.elapsed() >= limit => return Err(error),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
     }
 }

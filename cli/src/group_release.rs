@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::apps;
 use crate::args::{DryRun, Format, Global, SwitchArgs};
-use crate::change::{Changed, Lost, change};
+use crate::change::{BACK, Changed, Lost, ask_back, change};
 use crate::cluster::Cluster;
 use crate::edit::Edit;
 use crate::exit::{End, Failure, Result};
@@ -17,7 +17,6 @@ use crate::group::{self, Wish};
 use crate::line::{Line, Tone};
 use crate::output::{print_whole, say};
 use crate::progress::log_line;
-use crate::release::{self, BACK};
 use crate::shape::{GroupMember, GroupSwitch, MemberState, shaped};
 use crate::signals::interrupted;
 use crate::wait::{Waited, wait_telling};
@@ -157,7 +156,7 @@ async fn send(cluster: &Cluster, members: &mut [Member], wish: Wish<'_>, dry_run
                 let what = changed.edit.what.clone();
                 say(format!("{name}: {what}"));
                 let note = changed.edit.note.as_ref().filter(|_| changed.edit.patch.is_some());
-                let notes = [("note", note.cloned()), ("warning", release::warning(&changed))];
+                let notes = [("note", note.cloned()), ("warning", changed.warning())];
                 for (kind, words) in notes.into_iter().filter_map(|(kind, words)| Some((kind, words?))) {
                     say(format!("{name}: {kind}: {words}"));
                     member.notes.push(words);
@@ -241,7 +240,7 @@ async fn take_back(cluster: &Cluster, members: &mut [Member], limit: Duration) {
         let Some(sent) = member.sent.clone() else { continue };
         let (cluster, name) = (cluster.clone(), member.app.name_any());
         backs.spawn(async move {
-            let back = match release::ask_back(&cluster, &name, &sent, limit).await {
+            let back = match ask_back(&cluster, &name, &sent, limit).await {
                 Ok(Some(back)) => {
                     say(format!("{name}: {}", back.edit.what));
                     wait_for_one(cluster, index, name, back.edit.goal, limit).await.1

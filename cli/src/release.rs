@@ -1,29 +1,19 @@
 //! The commands that edit an app: deploy, switch and roll back.
 
-use std::time::{Duration, Instant};
-
-use bluegreen_api::{BlueGreenApp, Color};
-use bluegreen_view::managed;
+use bluegreen_api::BlueGreenApp;
 use kube::ResourceExt;
 
 use crate::args::{DeployArgs, DryRun, EditArgs, Format, Global, PauseArgs, RollbackArgs, SwitchArgs};
-use crate::change::{Changed, Lost, change};
+use crate::change::{BACK, Changed, Lost, ask_back, change};
 use crate::cluster::Cluster;
 use crate::edit::{self, Edit, Refusal};
 use crate::exit::{End, Failure, Result};
 use crate::file_release;
 use crate::gitedit;
-use crate::goal::Goal;
 use crate::group_release;
 use crate::line::{Line, Tone};
 use crate::output::{print, say, say_lines, shown};
 use crate::wait::{await_goal, wait};
-
-/// Pause between two attempts to take a switch back.
-const PAUSE: Duration = Duration::from_secs(1);
-
-/// Taking a switch back gets at least this long, even if `--timeout` is shorter.
-pub const BACK: Duration = Duration::from_secs(60);
 
 /// Deploys a version to a color.
 ///
@@ -143,15 +133,10 @@ async fn send(
 
 /// Prints an edit that was sent.
 fn tell(global: &Global, cluster: &Cluster, output: Format, changed: &Changed, dry_run: bool) -> Result<()> {
-    if let (Format::Json | Format::Yaml, Some(warning)) = (output, warning(changed)) {
+    if let (Format::Json | Format::Yaml, Some(warning)) = (output, changed.warning()) {
         say(format!("warning: {warning}"));
     }
     print(global, output, |_| edit_lines(cluster, changed, dry_run), &shown(&changed.after))
-}
-
-/// What to know of an app that a GitOps tool applies, if it was edited.
-pub fn warning(changed: &Changed) -> Option<String> {
-    changed.edit.patch.as_ref().and_then(|_| managed::warning(&changed.after))
 }
 
 /// Waits for the effect of an edit if asked to.
@@ -199,31 +184,6 @@ async fn take_back(
     Ok(())
 }
 
-/// Takes back the edit of a switch; none if it changed nothing. It tries for as long as `limit`, since the cluster may be what failed.
-///
-/// # Errors
-/// When the API server does not take it.
-pub async fn ask_back(
-    cluster: &Cluster,
-    name: &str,
-    changed: &Changed,
-    limit: Duration,
-) -> anyhow::Result<Option<Changed>> {
-    let before = changed.before["active"].as_str().and_then(Color::parse);
-    let (Goal::Active(to), Some(before), Some(_)) = (changed.edit.goal, before, &changed.edit.patch) else {
-        // Nothing was edited.
-        return Ok(None);
-    };
-    let start = Instant::now();
-    loop {
-        match change(cluster, name, false, |app| Ok(edit::take_back(app, to, before))).await {
-            Ok(back) => return Ok(Some(back)),
-            Err(error) if start.elapsed() >= limit => return Err(error),
-            Err(_) => tokio::time::sleep(PAUSE).await,
-        }
-    }
-}
-
 /// Waits, and prints the result on standard error: standard output already has the object.
 async fn wait_quietly(
     cluster: &Cluster,
@@ -251,6 +211,6 @@ fn edit_lines(cluster: &Cluster, changed: &Changed, dry_run: bool) -> Vec<Line> 
     let after = serde_json::to_value(&after.spec).unwrap_or_default();
     lines.extend(gitedit::lines(before, &after));
     lines.extend(edit.note.iter().map(|note| Line::new().add(format!("note: {note}"), Tone::Busy)));
-    lines.extend(warning(changed).map(|words| Line::new().add(format!("warning: {words}"), Tone::Busy)));
+    lines.extend(changed.warning().map(|words| Line::new().add(format!("warning: {words}"), Tone::Busy)));
     lines
 }

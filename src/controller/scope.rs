@@ -18,7 +18,7 @@ use kube::{Api, Client, Resource, runtime::WatchStreamExt};
 use serde::de::DeserializeOwned;
 
 use super::KINDS;
-use crate::http::{Health, Watch};
+use crate::health::{Health, Watch};
 use crate::stores::Key;
 
 /// The namespaces that are watched; none: all of them.
@@ -450,7 +450,7 @@ mod tests {
 
     #[test]
     fn a_watch_that_begins_a_list_again_and_again_in_vain_has_not_worked() {
-        let health = Health::new(crate::http::HealthLimits::default());
+        let health = Health::new(crate::health::HealthLimits::default());
         let merging = merging();
         let watch = Watch::within("Service", "web");
         merging.tell(&health, 1, &refused(403));

@@ -7,38 +7,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bluegreen_api::BlueGreenApp;
-use bluegreen_client::careful::{Careful, Unreadable};
-use k8s_openapi::api::core::v1::ObjectReference;
+use bluegreen_client::careful::Careful;
 use kube::Resource;
 use kube::runtime::watcher::Event;
 
-use crate::http::Watch;
+use crate::health::Watch;
+use crate::hidden::Hidden;
 use crate::stores::Key;
-
-/// An object that can't be decoded, and why.
-#[derive(Clone, Debug)]
-pub struct Hidden {
-    /// The object.
-    pub object: ObjectReference,
-    /// Why it can't be decoded.
-    pub why: String,
-}
-
-impl Hidden {
-    fn of<K: Resource<DynamicType = ()>>(unreadable: &Unreadable) -> Self {
-        let meta = unreadable.metadata.clone();
-        let object = ObjectReference {
-            api_version: Some(K::api_version(&()).into_owned()),
-            kind: Some(K::kind(&()).into_owned()),
-            name: meta.name,
-            namespace: meta.namespace,
-            uid: meta.uid,
-            resource_version: meta.resource_version,
-            field_path: None,
-        };
-        Self { object, why: unreadable.why.clone() }
-    }
-}
 
 /// The objects of one kind that can't be decoded.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tower::service_fn;
 
 use super::*;
-use crate::http::HealthLimits;
+use crate::health::HealthLimits;
 use crate::metrics::Metrics;
 
 type Guarded = Careful<BlueGreenApp>;

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use serde_json::json;
 
 use super::*;
-use crate::http::Watch;
+use crate::health::Watch;
 
 fn app(name: &str, status: &serde_json::Value) -> Arc<BlueGreenApp> {
     let app = serde_json::from_value(json!({

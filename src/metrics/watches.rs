@@ -8,7 +8,7 @@ use prometheus::proto::{MetricFamily, MetricType};
 
 use super::render::{counter, describe, family, gauge};
 use super::table;
-use crate::http::Watch;
+use crate::health::Watch;
 
 /// What this replica sees of the cluster, and what it does not.
 #[derive(Clone, Debug, Default)]

@@ -1,5 +1,6 @@
 //! docs/promises.md against the tests that it names, and the layers that docs/architecture.md draws against the manifests.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::document;
@@ -62,6 +63,62 @@ fn crates_use_only_the_layers_below_them() {
     }
     let cli = dependencies("cli");
     assert!(!cli.contains("bluegreen-operator"), "the command line needs no operator");
+}
+
+/// The modules of a crate that the others use by `crate::NAME`, each with those that it uses itself. Their own tests count
+/// for nothing.
+fn modules(folder: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut modules = BTreeMap::<String, BTreeSet<String>>::new();
+    let source = root().join(folder);
+    let mut files = vec![source.clone()];
+    while let Some(path) = files.pop() {
+        if path.is_dir() {
+            files.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let relative = path.strip_prefix(&source).unwrap().to_str().unwrap();
+        let name = relative.split('/').next().unwrap().trim_end_matches(".rs");
+        if relative.contains("test") || ["lib", "main"].contains(&name) {
+            continue;
+        }
+        let code = std::fs::read_to_string(&path).unwrap();
+        let code = code.split("#[cfg(test)]").next().unwrap_or_default();
+        let lines = code.lines().map(|line| line.split("//").next().unwrap_or_default());
+        let code: String = lines.collect::<Vec<_>>().join(" ");
+        let uses = modules.entry(name.to_owned()).or_default();
+        for used in code.split("crate::").skip(1) {
+            let names = match used.strip_prefix('{') {
+                // In `{a, b::{c, d}}`, `d` is taken for a module, too, if there is one of that name.
+                Some(list) => list.split('}').next().unwrap_or_default().split(',').collect(),
+                None => vec![used],
+            };
+            let word = |name: &str| {
+                let name = name.trim_start();
+                name.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default().to_owned()
+            };
+            uses.extend(names.into_iter().map(word).filter(|used| used != name));
+        }
+    }
+    let names: BTreeSet<String> = modules.keys().cloned().collect();
+    modules.values_mut().for_each(|uses| uses.retain(|used| names.contains(used)));
+    modules
+}
+
+/// A newcomer reads a crate from below, so there is a below.
+#[test]
+fn the_modules_of_a_crate_use_each_other_in_no_circle() {
+    let folders = LAYERS.iter().map(|(_, folder)| *folder).chain(["crates/checker"]);
+    for folder in folders {
+        let source = format!("{folder}/src");
+        let mut left = modules(&source);
+        assert!(left.len() > 1, "{source}");
+        // What uses nothing that is left is below all that is.
+        while let Some(lowest) = left.iter().find(|(_, uses)| uses.is_empty()).map(|(name, _)| name.clone()) {
+            left.remove(&lowest);
+            left.values_mut().for_each(|uses| drop(uses.remove(&lowest)));
+        }
+        assert!(left.is_empty(), "{source}: these use each other in a circle, or what is in one: {left:?}");
+    }
 }
 
 /// The operator talks to nobody but the API server: only its entry point names the program that talks to others, and that
