@@ -59,9 +59,11 @@ fn the_scripts_of_the_dashboard_can_be_read() {
     }
 }
 
+type Change = fn(String) -> String;
+
 #[test]
 fn a_mistake_in_a_script_is_noticed() {
-    let wrong: [(&str, fn(String) -> String); 2] = [
+    let wrong: [(&str, Change); 2] = [
         ("syntax", |text| text + "\nfunction {"),
         ("import", |text| text.replacen("openDialog", "openDialogue", 1)),
     ];

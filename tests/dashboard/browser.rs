@@ -20,8 +20,8 @@ use tokio::sync::oneshot;
 /// Programs that a machine may have, the first one first.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
-/// How long the browser may take for anything on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the browser may take for anything on a busy machine. Of all that it is asked, axe's look at 500 lines takes longest.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Value>>>>;
 
