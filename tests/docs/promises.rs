@@ -115,7 +115,9 @@ fn the_modules_of_a_crate_use_each_other_in_no_circle() {
         // What uses nothing that is left is below all that is.
         while let Some(lowest) = left.iter().find(|(_, uses)| uses.is_empty()).map(|(name, _)| name.clone()) {
             left.remove(&lowest);
-            left.values_mut().for_each(|uses| drop(uses.remove(&lowest)));
+            for uses in left.values_mut() {
+                uses.remove(&lowest);
+            }
         }
         assert!(left.is_empty(), "{source}: these use each other in a circle, or what is in one: {left:?}");
     }
