@@ -165,6 +165,8 @@ async fn a_scrape_that_takes_long_does_not_keep_a_probe_waiting() {
     let (released, rendering) = (Mutex::new(released), Arc::new(AtomicBool::new(false)));
     let (was_released, began) = (Arc::new(AtomicBool::new(false)), rendering.clone());
     let told = was_released.clone();
+    // Only the leader exports apps.
+    metrics.set_leader(true);
     metrics
         .export_apps(move || {
             began.store(true, Ordering::SeqCst);
@@ -179,9 +181,12 @@ async fn a_scrape_that_takes_long_does_not_keep_a_probe_waiting() {
     let (probed, _shutdown, _server) = start(Limits::default()).await;
 
     let scrape = tokio::spawn(async move { get_path(scraped, "/metrics").await.0 });
-    while !rendering.load(Ordering::SeqCst) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    let renders = async {
+        while !rendering.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(TOO_LONG, renders).await.unwrap();
     assert_eq!(get_path(probed, "/livez").await.0, 200);
     release.send(()).ok();
     assert_eq!(scrape.await.unwrap(), 200);
