@@ -89,3 +89,27 @@ fn is_a_checker_of_another_version_not_taken() {
     let (passed, words) = checked_offline("0.0.1", &[]);
     assert!(!passed && words.contains("installing"), "{words}");
 }
+
+/// What the examples build from is what was looked at, and not whatever a tag names by then.
+#[test]
+fn is_every_image_that_an_example_begins_with_pinned_by_digest() {
+    let text = |file: &str| {
+        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
+    };
+    let mut images = Vec::new();
+    for file in ["examples/hello/Containerfile", "examples/gitlab/tools.Containerfile"] {
+        let bases: Vec<_> =
+            text(file).lines().filter_map(|line| Some(line.strip_prefix("FROM ")?.to_owned())).collect();
+        images.extend(bases.into_iter().filter(|base| base != "scratch"));
+    }
+    let pipeline = text("examples/gitlab/.gitlab-ci.yml");
+    let named = pipeline.lines().filter_map(|line| line.trim().strip_prefix("image: "));
+    // A variable names an image of one's own.
+    images.extend(named.filter(|image| !image.starts_with('$')).map(str::to_owned));
+    assert!(images.len() >= 4, "{images:?}");
+    for image in images {
+        let digest = image.split_once("@sha256:").map(|(_, digest)| digest.split(' ').next().unwrap());
+        let is_digest = |digest: &str| digest.len() == 64 && digest.chars().all(|c| c.is_ascii_hexdigit());
+        assert!(digest.is_some_and(is_digest), "{image} is not pinned");
+    }
+}
