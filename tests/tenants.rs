@@ -48,8 +48,11 @@ const STARTS: Duration = Duration::from_secs(90);
 /// How much slower the other tenant's switches may be, in the median.
 const SLOWER: f64 = 1.5;
 
-/// The one alert that all of this is worth.
+/// The one alert that all of this is worth to those who run the operator.
 const ALERT: &str = "BlueGreenObjectUnreadable";
+
+/// The tenant's own app whose Deployment can't be read is stalled, which its team is told.
+const ITS_OWN: &str = "BlueGreenAppStalled";
 
 /// How long it may take until it fires: its own five minutes, and a scrape.
 const FIRES: Duration = Duration::from_secs(330);
@@ -100,7 +103,7 @@ async fn does_what_one_tenant_writes_stop_nobody_else() -> Result<()> {
     let after = calm.measure(turns).await?;
     let peak = second.peak_memory()?;
     is_named(&client, &second).await?;
-    is_alerted(&alerts, full).await?;
+    let fired = is_alerted(&alerts, full).await?;
 
     let worst = while_it_grew.max(peak);
     let ratio = median(&after.switches) / median(&before.switches);
@@ -117,7 +120,7 @@ async fn does_what_one_tenant_writes_stop_nobody_else() -> Result<()> {
          | largest resident memory, the process that saw it grow | {while_it_grew} MiB |\n\
          | largest resident memory, the process that started with it | {peak} MiB |\n\
          | ends of the operator that nobody asked for | 0 |\n\
-         | alerts that have fired | 1: `{ALERT}` |\n\n\
+         | alerts that have fired | {fired} |\n\n\
          | another tenant's app | edit → Service moved | the same work without an operator | ratio of the medians |\n\
          |---|---|---|---|\n{}\n\
          With all of it there, a switch takes {ratio:.2} times as long as before.\n",
@@ -153,22 +156,28 @@ async fn is_named(client: &Client, operator: &Operator) -> Result<()> {
     patiently(Duration::from_secs(30), attempt).await
 }
 
-/// One alert tells of all of it. Only in the long run does it have the time to fire.
-async fn is_alerted(alerts: &Alerts, full: bool) -> Result<()> {
+/// One alert tells of all of it, beside what the tenant's own app is worth to its team. Returns which have fired: only in the
+/// long run do they have the time to.
+async fn is_alerted(alerts: &Alerts, full: bool) -> Result<String> {
     if !full {
+        // A switch that has just begun makes an expression true as well.
         let active = alerts.active().await?;
-        ensure!(active == [ALERT], "alerts whose expression is true: {active:?}");
-        return Ok(());
+        ensure!(active.iter().any(|alert| alert == ALERT), "alerts whose expression is true: {active:?}");
+        return Ok("too short to say".to_owned());
     }
+    let is_it = |alerts: &[String]| {
+        alerts.iter().any(|alert| alert == ALERT)
+            && alerts.iter().all(|alert| [ALERT, ITS_OWN].contains(&alert.as_str()))
+    };
     let fires = async || {
         let firing = alerts.firing().await?;
-        ensure!(firing == [ALERT], "{firing:?} fire");
+        ensure!(is_it(&firing), "{firing:?} fire");
         Ok(())
     };
     patiently(FIRES, fires).await?;
     let fired = alerts.fired().await?;
-    ensure!(fired == [ALERT], "{fired:?} have fired");
-    Ok(())
+    ensure!(is_it(&fired), "{fired:?} have fired");
+    Ok(fired.iter().map(|alert| format!("`{alert}`")).collect::<Vec<_>>().join(", "))
 }
 
 /// Puts the figures into a document, in place of the last ones.
