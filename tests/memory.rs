@@ -10,10 +10,6 @@ use std::sync::Arc;
 
 use bluegreen_api::BlueGreenApp;
 use bluegreen_operator::stores::{ByApp, Cache, Reduce};
-use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::runtime::watcher::Event;
 use peak_alloc::PeakAlloc;
 use serde_json::{Value, json};
@@ -25,7 +21,9 @@ static ALLOCATOR: PeakAlloc = PeakAlloc;
 const COUNT: usize = 64;
 
 /// What the stores may keep of an object that no app owns, in KiB, however large it is.
-const OF_NOBODY: usize = 4;
+const OF_NOBODY: usize = 8;
+
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 const MARKS: [&str; 2] = ["<!-- kept -->\n", "<!-- /kept -->"];
 
@@ -44,7 +42,12 @@ fn kib(bytes: usize) -> usize {
 }
 
 /// Puts objects into their store, and returns what one of them takes.
-fn kept<K: Reduce>(what: &'static str, of_nobody: bool, store: fn(&Cache) -> &ByApp<K>, object: &Value) -> Row {
+fn kept<K: Reduce>(
+    what: &'static str,
+    of_nobody: bool,
+    store: fn(&Cache) -> &ByApp<K>,
+    object: &Value,
+) -> Row {
     let cache = Cache::default();
     let named = |number: usize| {
         let mut object = object.clone();
@@ -54,6 +57,9 @@ fn kept<K: Reduce>(what: &'static str, of_nobody: bool, store: fn(&Cache) -> &By
             None => json!(format!("object-{number}")),
         };
         object["metadata"]["namespace"] = json!("shop");
+        if object["metadata"]["labels"][SERVICE_NAME] == "APP" {
+            object["metadata"]["labels"][SERVICE_NAME] = json!(format!("app-{number}"));
+        }
         let app = if of_nobody { "hello".to_owned() } else { format!("app-{number}") };
         object["metadata"]["labels"]["bluegreen.dev/app"] = json!(app);
         object
@@ -102,13 +108,15 @@ fn app(template: Value) -> Value {
 }
 
 fn slice(metadata: Value, service: &str, endpoints: usize) -> Value {
-    let endpoint = |number: usize| json!({
+    let endpoint = |number: usize| {
+        json!({
         "addresses": [format!("10.1.{}.{}", number / 250, number % 250)],
         "conditions": {"ready": true, "serving": true, "terminating": false}, "nodeName": "node-1",
         "targetRef": {"kind": "Pod", "namespace": "shop", "name": format!("hello-blue-7c9d8b6f5d-{number:05}"),
-            "uid": format!("00000000-0000-0000-0000-{number:012}")}});
+            "uid": format!("00000000-0000-0000-0000-{number:012}")}})
+    };
     let mut metadata = metadata;
-    metadata["labels"]["kubernetes.io/service-name"] = json!(service);
+    metadata["labels"][SERVICE_NAME] = json!(service);
     json!({"metadata": metadata, "addressType": "IPv4", "ports": [{"name": "http", "port": 8080}],
         "endpoints": (0..endpoints).map(endpoint).collect::<Vec<_>>()})
 }
@@ -140,9 +148,10 @@ fn what_is_kept_of_an_object_is_bounded_by_its_size_and_small_if_it_is_nobodys()
             &slice(json!({}), "APP", 1000),
         ),
         kept("a Deployment of nobody", true, |c| &c.deployments, &deployment(nobody(), env(1, 1_000_000))),
+        // It may be the record of what a color runs. The roles `edit` and `admin` of Kubernetes may not create one.
         kept(
-            "a ControllerRevision of nobody",
-            true,
+            "a ControllerRevision without an owner",
+            false,
             |c| &c.revisions,
             &json!({"metadata": nobody(), "revision": 1, "data": {"a": megabyte}}),
         ),
