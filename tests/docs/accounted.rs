@@ -2,17 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 
 use serde::Deserialize as _;
 
 use crate::blocks::{Block, Way, blocks, documents};
 use crate::generated::check;
+use crate::root;
 use crate::runs::runs;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
 
 /// All blocks, with their document.
 fn all() -> Vec<(String, Block)> {

@@ -24,9 +24,17 @@ use std::path::Path;
 
 use bluegreen_core::status;
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A file of the repository.
+fn text(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
 fn document(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
-    std::fs::read_to_string(path).unwrap()
+    text(&format!("docs/{name}"))
 }
 
 /// The rows of a Markdown table that start with this code.

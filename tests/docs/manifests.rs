@@ -4,11 +4,8 @@
 //! looks for tests by itself.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::root;
 
 /// The paths of a manifest's targets that lie in `tests/`, as paths in that folder.
 fn named(manifest: &str, prefix: &str) -> Vec<String> {

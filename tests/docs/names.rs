@@ -10,14 +10,7 @@ use serde_json::Value;
 
 use crate::blocks::documents;
 use crate::runs::texts;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn text(path: &str) -> String {
-    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
+use crate::{root, text};
 
 /// Each piece of code in the documents, with its place: a code span, or a line of a block.
 fn code() -> Vec<(String, String)> {

@@ -1,19 +1,10 @@
 //! Does what a reader needs for a command stand where the command stands?
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use crate::blocks::{blocks, documents};
-use crate::document;
 use crate::runs::texts;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn text(path: &str) -> String {
-    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
+use crate::{document, root, text};
 
 /// Without `HELLO_IMAGE`, the demo refuses a cluster that is not its own.
 #[test]

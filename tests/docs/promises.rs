@@ -1,13 +1,8 @@
 //! docs/promises.md against the tests that it names, and the layers that docs/architecture.md draws against the manifests.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
-use crate::document;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::{document, root};
 
 /// Every "`file` `test`" of a line.
 fn named(line: &str) -> impl Iterator<Item = (&str, &str)> {

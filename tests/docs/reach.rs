@@ -1,11 +1,9 @@
 //! Does everything that the documents send a reader to exist: files, sections, `make` targets?
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use crate::root;
 
 /// Every document that is for readers, by its path in the repository.
 fn documents() -> BTreeMap<PathBuf, String> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::document;
+use crate::{document, text};
 
 /// What the operator's crates name between `[dependencies]` and the next heading, apart from each other.
 fn dependencies() -> BTreeSet<String> {
@@ -93,9 +93,6 @@ fn is_a_checker_of_another_version_not_taken() {
 /// What the examples build from is what was looked at, and not whatever a tag names by then.
 #[test]
 fn is_every_image_that_an_example_begins_with_pinned_by_digest() {
-    let text = |file: &str| {
-        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
-    };
     let mut images = Vec::new();
     for file in ["examples/hello/Containerfile", "examples/gitlab/tools.Containerfile"] {
         let bases: Vec<_> =

@@ -1,7 +1,6 @@
 //! The objects of the model as Kubernetes would show them: what `observe` makes of those must be the facts that the
 //! model plans on. So the model's idea of an object can't drift from what the operator reads in it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,10 +14,9 @@ use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::fingerprint::fingerprint;
 use crate::objects::{App, FOREIGN, Kept, Listed, Objects, Token};
-use crate::steps::successors;
-use crate::world::{Controller, Mode, World};
+use crate::sample::looks;
+use crate::world::Controller;
 use crate::{Bounds, Guards, Idle, facts};
 
 const GENERATION: i64 = 7;
@@ -251,24 +249,7 @@ fn compare(controller: &Controller, objects: &Objects) {
 fn does_the_operator_see_in_the_objects_what_the_model_says() {
     let bounds =
         Bounds { edits: 3, faults: 1, takeovers: 1, mishaps: 1, idle: Idle::Timed, ..Bounds::default() };
-    let (mut seen, mut compared) = (HashSet::new(), 0);
-    for from_nothing in [false, true] {
-        let mut layer = vec![World::first(&Bounds { from_nothing, ..bounds })];
-        while !layer.is_empty() && compared < 1500 * (1 + usize::from(from_nothing)) {
-            let mut next = Vec::new();
-            for world in &layer {
-                for controller in world.controllers.iter().filter(|c| c.mode == Mode::Looking) {
-                    compare(controller, &controller.view);
-                    compared += 1;
-                }
-                let mut nexts = Vec::new();
-                successors(world, &bounds, &Guards::ALL, &mut nexts);
-                next.extend(nexts.into_iter().map(|n| n.world).filter(|w| seen.insert(fingerprint(w))));
-            }
-            let every = next.len().div_ceil(300).max(1);
-            layer = next.into_iter().step_by(every).collect();
-        }
-    }
+    let compared = looks(&bounds, 300, 1500, |controller| compare(controller, &controller.view));
     assert!(compared >= 3000, "{compared}");
     println!("{compared} looks compared");
 }

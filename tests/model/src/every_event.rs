@@ -10,11 +10,10 @@ use std::time::Duration;
 use bluegreen_core::apply::Outcome;
 use bluegreen_core::pass::{Answer, Batch, Command, Depth, Memory, Pass};
 
-use crate::fingerprint::fingerprint;
 use crate::objects::Objects;
 use crate::observer::{Abstract, NOW, memory};
-use crate::steps::successors;
-use crate::world::{Controller, Mode, World};
+use crate::sample::looks;
+use crate::world::Controller;
 use crate::{Bounds, Guards, Idle};
 
 /// So many answers of a pass are tried in every way; from then on each command has its first answer.
@@ -163,34 +162,13 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The states in which a controller reads, a sample of each layer of the exploration.
-fn states(bounds: &Bounds) -> Vec<(Controller, Objects)> {
-    let (mut seen, mut found) = (HashSet::new(), Vec::new());
-    for from_nothing in [false, true] {
-        let enough = STATES / 2 * (1 + usize::from(from_nothing));
-        let mut layer = vec![World::first(&Bounds { from_nothing, ..*bounds })];
-        while !layer.is_empty() && found.len() < enough {
-            let (mut next, mut nexts) = (Vec::new(), Vec::new());
-            for world in &layer {
-                let reading = world.controllers.iter().filter(|controller| controller.mode == Mode::Looking);
-                found.extend(reading.map(|controller| (*controller, controller.view)));
-                successors(world, bounds, &Guards::ALL, &mut nexts);
-                let new = nexts.drain(..).map(|next| next.world);
-                next.extend(new.filter(|world| seen.insert(fingerprint(world))));
-            }
-            let every = next.len().div_ceil(120).max(1);
-            layer = next.into_iter().step_by(every).collect();
-        }
-    }
-    found
-}
-
 #[test]
 fn every_answer_in_every_state_leads_to_a_command_that_is_allowed() {
     let bounds =
         Bounds { edits: 2, faults: 1, takeovers: 1, mishaps: 1, idle: Idle::Reduced, ..Bounds::default() };
     let (mut ways, mut commands) = (0_u64, HashSet::new());
-    let states = states(&bounds);
+    let mut states: Vec<(Controller, Objects)> = Vec::new();
+    looks(&bounds, 120, STATES / 2, |controller| states.push((*controller, controller.view)));
     for (controller, view) in &states {
         let observer = Abstract::new(controller, &bounds, &Guards::ALL);
         // All answers to the first commands, counted up like the digits of a number.

@@ -49,6 +49,8 @@ mod promises;
 pub mod replay;
 mod report;
 pub mod request;
+#[cfg(test)]
+mod sample;
 mod server;
 pub mod steps;
 pub mod story;

@@ -61,8 +61,7 @@ mod tests {
     use bluegreen_core::pass::Basis;
 
     use crate::driver::decide;
-    use crate::steps::successors;
-    use crate::world::{Mode, World};
+    use crate::sample::looks;
     use crate::{Bounds, Guards, Idle};
 
     const GENERATION: i64 = 7;
@@ -129,48 +128,26 @@ mod tests {
             idle: Idle::Reduced,
             ..Bounds::default()
         };
-        let (mut seen, mut compared) = (std::collections::HashSet::new(), 0);
-        for from_nothing in [false, true] {
-            let mut layer = vec![World::first(&Bounds { from_nothing, ..bounds })];
-            // A sample of each layer, so that the walk gets far.
-            while !layer.is_empty() && compared < 4000 * (1 + usize::from(from_nothing)) {
-                let mut next = Vec::new();
-                for world in &layer {
-                    for k in (0..2).filter(|&k| world.controllers[k].mode == Mode::Looking) {
-                        let controller = &world.controllers[k];
-                        let view = &controller.view;
-                        let (decision, _) = decide(view, controller, Basis::Proven, &bounds, &Guards::ALL);
-                        let app = real(&view.app);
-                        let report = status::Report {
-                            app: &app,
-                            intent: &bluegreen_core::observe::intent(&app),
-                            plan: &decision.plan,
-                            seen: &decision.facts,
-                            material: Material::default(),
-                            problems: &Problems::default(),
-                            now: Timestamp::UNIX_EPOCH,
-                        };
-                        let intent = crate::facts::intent(&view.app, bounds.idle);
-                        let told = {
-                            let (facts, plan) = (&decision.facts, &decision.plan);
-                            super::report(view, &intent, facts, plan, None, &Guards::ALL)
-                        };
-                        assert_eq!(told, abstracted(&status::status(&report)), "{view:#?}");
-                        compared += 1;
-                    }
-                    let mut nexts = Vec::new();
-                    successors(world, &bounds, &Guards::ALL, &mut nexts);
-                    next.extend(
-                        nexts
-                            .into_iter()
-                            .map(|n| n.world)
-                            .filter(|w| seen.insert(crate::fingerprint::fingerprint(w))),
-                    );
-                }
-                let every = next.len().div_ceil(300).max(1);
-                layer = next.into_iter().step_by(every).collect();
-            }
-        }
+        let compared = looks(&bounds, 300, 4000, |controller| {
+            let view = &controller.view;
+            let (decision, _) = decide(view, controller, Basis::Proven, &bounds, &Guards::ALL);
+            let app = real(&view.app);
+            let report = status::Report {
+                app: &app,
+                intent: &bluegreen_core::observe::intent(&app),
+                plan: &decision.plan,
+                seen: &decision.facts,
+                material: Material::default(),
+                problems: &Problems::default(),
+                now: Timestamp::UNIX_EPOCH,
+            };
+            let intent = crate::facts::intent(&view.app, bounds.idle);
+            let told = {
+                let (facts, plan) = (&decision.facts, &decision.plan);
+                super::report(view, &intent, facts, plan, None, &Guards::ALL)
+            };
+            assert_eq!(told, abstracted(&status::status(&report)), "{view:#?}");
+        });
         println!("{compared} reports compared");
     }
 }

@@ -87,8 +87,7 @@ impl<O: Observer> Pass<'_, O> {
         };
         let done =
             decision.plan.actions.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Outcome::Done);
-        let told: Vec<_> = done.filter_map(|(action, _)| announcement(action, &decision)).collect();
-        self.announcements.extend(told);
+        self.announcements.extend(done.filter_map(|(action, _)| announcement(action, &decision)));
         let undone = self.tell_what_was_undone(&decision, outcomes);
         let again = Depth::Whole { owners: false };
         let gravest = gravest(&decision.plan.actions, outcomes, decision.intent.active.other());

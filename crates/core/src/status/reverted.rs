@@ -64,20 +64,18 @@ pub(super) fn words(app: &str, reverted: &Reverted) -> String {
 #[must_use]
 pub fn once(app: &str, reverted: &Reverted) -> String {
     let Reverted { object, color: _, deviation, later: _ } = reverted;
-    let Some(Deviation { difference, manager }) = deviation else {
+    let Some(Deviation { difference, manager: Some(manager) }) = deviation else {
         return format!("{object} was edited by somebody else; the edit is taken back");
     };
     let value = |value: &str| harmless(value, VALUE);
-    let who = manager
-        .as_deref()
-        .map_or_else(|| "somebody".to_owned(), |name| format!("the field manager {}", value(name)));
     let remedy = if difference.path == "spec.replicas" {
         format!("Scale BlueGreenApp {app} instead")
     } else {
         format!("Make the change in BlueGreenApp {app} instead")
     };
     format!(
-        "{object}: {who} changed {} to {}; it is {} again. {remedy}",
+        "{object}: the field manager {} changed {} to {}; it is {} again. {remedy}",
+        value(manager),
         harmless(&difference.path, PATH),
         value(&difference.live),
         value(&difference.declared),
