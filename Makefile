@@ -20,7 +20,8 @@ demo: preflight ## Switch a real app on a real node with traffic on (KEEP=1 leav
 	@make/demo
 
 .PHONY: test
-test: preflight ## Every test: units, the model's small bound, the real API server, a real node
+test: ## Every test: units, the model's small bound, the real API server, a real node
+	@GIGABYTES=23 make/preflight
 	@make/test
 
 .PHONY: install-test
@@ -28,7 +29,7 @@ install-test: preflight ## Install from manifest and chart on a real node: switc
 	@make/install-test
 
 .PHONY: ingress-test
-ingress-test: preflight ## A real HAProxy that follows EndpointSlices late, in front of an app that is switched, on a real node
+ingress-test: preflight ## A real HAProxy that follows EndpointSlices late, in front of an app that is switched, on a real node (UPDATE_DOCS=1 writes its table)
 	@make/install-test ingress::
 
 .PHONY: release
@@ -73,6 +74,10 @@ dashboard-test: preflight ## The dashboard in a real Chromium: a tour, 500 apps,
 .PHONY: group-test
 group-test: preflight ## A group of 20 apps with real pods is switched under traffic, one app fails, and all are taken back (about 3 min)
 	REQUIRE_REAL_NODE=1 $(CARGO) test --locked -p bluegreen-suites --test cli -- group_traffic --ignored --nocapture
+
+.PHONY: apps-test
+apps-test: preflight ## The shapes of docs/apps.md with real pods, switched under traffic on every port (about 5 min; UPDATE_DOCS=1 writes their table)
+	REQUIRE_REAL_NODE=1 $(CARGO) test --locked -p bluegreen-suites --test e2e -- apps::real --ignored --nocapture
 
 .PHONY: autoscaler-test
 autoscaler-test: ## Real HPA, KEDA and VPA change an app that is switched all the time, with traffic on (UPDATE_DOCS=1 writes their table)

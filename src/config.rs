@@ -5,12 +5,13 @@
 use std::{net::SocketAddr, time::Duration};
 
 pub use bluegreen_api::version::VERSION;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use jiff::SignedDuration;
 use kube::config::KubeConfigOptions;
 
 use crate::controller::Scope;
 use crate::leader::LeaseConfig;
+use crate::telemetry::LogArgs;
 
 pub use self::notify::NotifyArgs;
 
@@ -126,7 +127,7 @@ pub struct LeaseArgs {
     #[arg(default_value = "bluegreen-operator")]
     pub name: String,
 
-    /// How long a standby waits after the last sign of the leader before it takes over
+    /// How long another replica waits after the last sign of the leader before it takes over
     #[arg(long = "lease-duration", env = "BLUEGREEN_LEASE_DURATION", value_name = "DURATION")]
     #[arg(default_value = "15s", value_parser = parse_duration)]
     pub duration: Duration,
@@ -144,35 +145,6 @@ pub struct LeaseArgs {
     /// Name of this pod, part of its identity on the Lease
     #[arg(long, env = "POD_NAME", value_name = "NAME", hide = true)]
     pub pod_name: Option<String>,
-}
-
-/// Flags of the log.
-#[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Logging")]
-pub struct LogArgs {
-    /// `auto` is json in a cluster and text on a terminal
-    #[arg(long = "log-format", env = "BLUEGREEN_LOG_FORMAT", value_name = "FORMAT", default_value = "auto")]
-    pub format: LogFormat,
-
-    /// error, warn, info, debug or trace; or directives such as `info,bluegreen_operator=debug`
-    #[arg(
-        long = "log-level",
-        env = "BLUEGREEN_LOG_LEVEL",
-        value_name = "LEVEL",
-        default_value = "info,kube_runtime=warn"
-    )]
-    pub level: String,
-}
-
-/// The format of log lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// JSON in a cluster, text on a terminal.
-    Auto,
-    /// One JSON object per line.
-    Json,
-    /// One line for people to read per event.
-    Text,
 }
 
 /// Flags that choose the cluster, as in kubectl. `KUBECONFIG` works as usual.

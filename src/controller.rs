@@ -2,12 +2,13 @@
 //! at a time, are kube's.
 
 #[cfg(test)]
+mod lead_tests;
+#[cfg(test)]
 mod tests;
 
 mod scope;
 mod sight;
 mod tasks;
-mod turns;
 
 use std::collections::HashSet;
 use std::fmt::Debug;
@@ -33,7 +34,6 @@ use self::scope::Complete;
 pub use self::scope::{Failed, Scope, Seen, Watched};
 pub use self::sight::Sight;
 pub use self::tasks::{Tasks, WatchEnded};
-use self::turns::Turns;
 use crate::health::{Health, Watch};
 use crate::hidden::Hidden;
 use crate::metrics::watches::{self, Watching};
@@ -41,9 +41,10 @@ use crate::reconcile::{Context, Error, reconcile};
 use crate::stores::{ByApp, Cache, Key, Reduce};
 use bluegreen_api::BlueGreenApp;
 use bluegreen_client::careful::{Careful, Readable, Unreadable};
+use bluegreen_client::turns::Turns;
 use bluegreen_core::desired::{keep_foreign, names};
 
-/// Number of kinds that must be listed once before this replica is ready: the app and its four kinds of children.
+/// Number of kinds that must be listed once before this replica is ready: the app, its four kinds of children, and Jobs.
 const KINDS: usize = 6;
 
 /// Objects of a page, where an object may be large.
@@ -361,7 +362,8 @@ impl Watches {
     }
 
     /// Reconciles every app until `stop`, at most `concurrency` at the same time; a running pass ends at its next command.
-    pub async fn lead(&self, context: Arc<Context>, concurrency: u16, stop: CancellationToken) {
+    pub async fn lead(&self, context: Context, concurrency: u16, stop: CancellationToken) {
+        let context = Arc::new(context.with_stop(stop.clone()));
         let told = context.clone();
         let listener = move |what: Told<'_>| match what {
             Told::Deleted(app) => told.forget(app),

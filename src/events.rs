@@ -8,8 +8,9 @@ use kube::{Client, Resource, ResourceExt};
 
 use crate::hidden::Hidden;
 use bluegreen_api::{BlueGreenApp, Color};
+use bluegreen_core::desired::{Difference, names};
 use bluegreen_core::harmless::harmless;
-use bluegreen_core::status::{Note, Reverted, Verb, edit_reverted};
+use bluegreen_core::status::{Note, Reverted, Verb, edit_reverted, pods_mutated};
 use bluegreen_core::text::cut;
 
 use crate::telemetry::brief;
@@ -65,7 +66,7 @@ impl Publisher {
     /// The app's objects can't be read, so nobody can say how the app is.
     pub fn objects_not_read(&self, app: &BlueGreenApp, why: &str) {
         let note = format!(
-            "The operator can't read the app's objects. Until it can, the status may be old, and a switch may have to wait: {}",
+            "The operator can't read the app's objects. Until it can, the status may be old, and a switch may have to wait. The API server says: {}",
             harmless(why, NOTE / 2)
         );
         self.publish(app, Note { warning: true, reason: "ObjectsNotRead", action: Verb::Reconcile, note });
@@ -86,6 +87,12 @@ impl Publisher {
     pub fn edit_reverted(&self, app: &BlueGreenApp, reverted: &Reverted) {
         let note = edit_reverted(&app.name_any(), reverted);
         self.publish(app, Note { warning: true, reason: "EditReverted", action: Verb::Restore, note });
+    }
+
+    /// An admission plug-in changed the pods of a Deployment that was written for another reason.
+    pub fn pods_mutated(&self, app: &BlueGreenApp, color: Color, difference: &Difference) {
+        let note = pods_mutated(&names::deployment_name(&app.name_any(), color), difference);
+        self.publish(app, Note { warning: true, reason: "PodsMutated", action: Verb::Observe, note });
     }
 
     /// Somebody edited or deleted the live Service, and it was put back.

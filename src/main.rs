@@ -5,7 +5,6 @@
 
 use std::io::Write;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use bluegreen_client::connection;
@@ -113,8 +112,7 @@ async fn act(
     metrics.set_leader(true);
     tracing::info!(epoch = leadership.term.epoch, lease = leadership.term.lease_name, "leading");
     let stop = shutdown.child_token();
-    let context = context(args, kube, &leadership, watches, metrics.clone(), checks)?.with_stop(stop.clone());
-    let context = Arc::new(context);
+    let context = context(args, kube, &leadership, watches, metrics.clone(), checks)?;
 
     let working = async {
         // For ever, if the CustomResourceDefinition is not installed or rights are missing.

@@ -36,7 +36,7 @@ const RECONCILE_BUCKETS: [f64; 12] =
 /// How a switch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SwitchResult {
-    /// The Service selects the target, and only the target's pods are in its endpoints.
+    /// The Service selects the target.
     Succeeded,
     /// `spec.active` was set back, or to another color, before the Service selected the target.
     Canceled,

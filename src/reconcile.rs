@@ -51,7 +51,7 @@ pub struct Context {
     pub clock: Clock,
     /// Once it is canceled, a pass ends at its next command.
     pub stop: CancellationToken,
-    memories: Mutex<HashMap<String, Shared>>,
+    memories: Memories,
 }
 
 /// How checks are carried out.
@@ -65,9 +65,12 @@ pub struct Checks {
 
 type Shared = Arc<tokio::sync::Mutex<AppMemory>>;
 
+/// By uid.
+pub(crate) type Memories = Arc<Mutex<HashMap<String, Shared>>>;
+
 /// What is kept of one app between two passes.
 #[derive(Debug, Default)]
-struct AppMemory {
+pub(crate) struct AppMemory {
     pass: Memory,
     /// When the switch to this color was first reported (uptime): the status has whole seconds only.
     switch_began: Option<(Color, Duration)>,
@@ -77,10 +80,10 @@ struct AppMemory {
     put_off: Option<Duration>,
 }
 
-/// A single read that fails is not worth an Event.
+/// How long reads must fail before an Event tells of it.
 const UNREAD: Duration = Duration::from_secs(1);
 
-/// Nor is a status that somebody's edit has overtaken, or that the API server asks to send later.
+/// How long a status may be put off, by edits of others or by an API server that is short of time, before an Event tells of it.
 const PUT_OFF: Duration = Duration::from_secs(3);
 
 /// Why a pass ended early.
@@ -96,8 +99,17 @@ pub enum Error {
 pub struct Passed {
     /// When the next one is due.
     pub action: controller::Action,
-    /// The API server has answered every read: it is not short of time.
+    /// The API server has answered every read soon: it is not short of time.
     pub in_time: bool,
+}
+
+/// The API server is short of time if a read takes more than one part in so many of its time limit. Reads that fail would be too
+/// late a sign: the writes, which take longer than reads, would have failed before.
+const SHORT_OF_TIME: u32 = 3;
+
+/// Returns true if a read that took so long was answered soon. `answered`: the API server has said something.
+fn is_soon(answered: bool, took: Duration, longest: Duration) -> bool {
+    answered && took <= longest / SHORT_OF_TIME
 }
 
 /// Why a read brought nothing.
@@ -136,7 +148,7 @@ impl Context {
         checks: Checks,
     ) -> Self {
         let read_deadline = writer.deadline;
-        let (clock, stop, memories) = (Clock::default(), CancellationToken::new(), Mutex::default());
+        let (clock, stop, memories) = (Clock::default(), CancellationToken::new(), Memories::default());
         Self { client, writer, cache, metrics, events, read_deadline, token, checks, clock, stop, memories }
     }
 
@@ -148,8 +160,14 @@ impl Context {
 
     /// The same; once `stop` is canceled, passes end at their next command.
     #[must_use]
-    pub fn with_stop(self, stop: CancellationToken) -> Self {
+    pub(crate) fn with_stop(self, stop: CancellationToken) -> Self {
         Self { stop, ..self }
+    }
+
+    /// What is kept of each app.
+    #[cfg(test)]
+    pub(crate) fn memories(&self) -> Memories {
+        self.memories.clone()
     }
 
     fn memory(&self, uid: &str) -> Shared {
@@ -189,7 +207,7 @@ struct Shell<'a> {
     context: &'a Context,
     /// A read failed.
     failed: bool,
-    /// The API server has answered every read.
+    /// The API server has answered every read soon.
     in_time: bool,
 }
 
@@ -239,6 +257,9 @@ impl Shell<'_> {
                     }
                     Announcement::SelectorRestored(to) => context.events.selector_restored(self.app, to),
                     Announcement::EditReverted(reverted) => context.events.edit_reverted(self.app, &reverted),
+                    Announcement::PodsMutated { color, difference } => {
+                        context.events.pods_mutated(self.app, color, &difference);
+                    }
                 }
             }
         }
@@ -246,7 +267,12 @@ impl Shell<'_> {
 
     /// `unread`: since when no read has succeeded.
     async fn read(&mut self, reading: &Reading<Snapshot>, unread: &mut Option<Duration>) -> Answer<Snapshot> {
-        match self.answer(reading).await {
+        let began = self.context.clock.now().uptime;
+        let answer = self.answer(reading).await;
+        let took = self.context.clock.now().uptime.saturating_sub(began);
+        let answered = answer.as_ref().err().is_none_or(ReadError::is_answer);
+        self.in_time &= is_soon(answered, took, self.context.read_deadline);
+        match answer {
             Ok(answer) => {
                 *unread = None;
                 answer
@@ -254,7 +280,6 @@ impl Shell<'_> {
             Err(error) => {
                 tracing::warn!(error = brief(&error), "read failed");
                 self.failed = true;
-                self.in_time &= error.is_answer();
                 let now = self.context.clock.now().uptime;
                 // Without what it would have read, the status can't say it.
                 if now.saturating_sub(*unread.get_or_insert(now)) >= UNREAD {
@@ -339,5 +364,18 @@ impl Shell<'_> {
     async fn in_time<T>(&self, read: impl Future<Output = kube::Result<T>>) -> Result<T, ReadError> {
         let deadline = self.context.read_deadline;
         Ok(tokio::time::timeout(deadline, read).await.map_err(|_| ReadError::TooLate(deadline))??)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_api_server_is_short_of_time_before_its_reads_fail() {
+        let longest = Duration::from_secs(3);
+        assert!(is_soon(true, Duration::from_secs(1), longest));
+        assert!(!is_soon(true, Duration::from_millis(1100), longest));
+        assert!(!is_soon(false, Duration::ZERO, longest));
     }
 }

@@ -5,9 +5,37 @@ use std::io::IsTerminal;
 
 use anyhow::Context;
 use bluegreen_core::harmless::harmless;
+use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{LogArgs, LogFormat};
+/// Flags of the log.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Logging")]
+pub struct LogArgs {
+    /// `auto` is json in a cluster and text on a terminal
+    #[arg(long = "log-format", env = "BLUEGREEN_LOG_FORMAT", value_name = "FORMAT", default_value = "auto")]
+    pub format: LogFormat,
+
+    /// error, warn, info, debug or trace; or directives such as `info,bluegreen_operator=debug`
+    #[arg(
+        long = "log-level",
+        env = "BLUEGREEN_LOG_LEVEL",
+        value_name = "LEVEL",
+        default_value = "info,kube_runtime=warn"
+    )]
+    pub level: String,
+}
+
+/// The format of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// JSON in a cluster, text on a terminal.
+    Auto,
+    /// One JSON object per line.
+    Json,
+    /// One line for people to read per event.
+    Text,
+}
 
 /// Starts logging to standard error. Call it once.
 ///

@@ -7,6 +7,7 @@
 
 mod checks;
 mod configuration;
+mod variables;
 
 use bluegreen_api::BlueGreenApp;
 use bluegreen_core::validate::{Problem, problems};
@@ -18,6 +19,7 @@ use serde_json::Value;
 pub fn warnings(app: &BlueGreenApp, objects: &[Value]) -> Vec<Problem> {
     let mut found = checks::warnings(app, objects);
     found.extend(configuration::warnings(app, objects));
+    found.extend(variables::warnings(app));
     found
 }
 

@@ -180,6 +180,7 @@ otherwise, name it with `--check-image`.
 - `maxFailures` allows as many bad measurements as there are.
 - A ConfigMap of the app has a name that stays when its content changes, and is not immutable: both colors read the same content, and a switch
   back does not bring the old content back. A name with [a hash](kustomize.md) or a version goes back with the color.
+- Another container than `app` refers to a variable of a color's `env`, such as `$(SLOT)`: only `app` has these variables.
 
 ## Permissions
 

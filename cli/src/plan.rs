@@ -24,7 +24,7 @@ use serde::Serialize;
 
 use crate::cluster::{Cluster, within};
 use crate::line::{Line, Tone, wrap};
-use world::World;
+use world::{Next, World};
 
 /// More rounds than any edit takes; a plan that does not end would be a mistake of the planner.
 const ROUNDS: usize = 200;
@@ -156,7 +156,8 @@ fn play(world: &mut World) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut last_wait = None;
     let mut last = Vec::new();
-    let mut say = |who: Who, what: String| steps.push(Step { who, what });
+    let mut passed = 0_u64;
+    let say = |steps: &mut Vec<Step>, who: Who, what: String| steps.push(Step { who, what });
     for _ in 0..ROUNDS {
         let (facts, plan) = world.plan();
         if !plan.actions.is_empty() {
@@ -165,7 +166,7 @@ fn play(world: &mut World) -> Vec<Step> {
                 break;
             }
             for action in &plan.actions {
-                say(Who::Operator, words::action(&world.seen, &facts, action));
+                say(&mut steps, Who::Operator, words::action(&world.seen, &facts, action));
                 world.act(&facts, action);
             }
             last = plan.actions;
@@ -178,10 +179,16 @@ fn play(world: &mut World) -> Vec<Step> {
         let wait = waits(&world.seen.app, &facts, &plan, &PerColor::default());
         if wait != last_wait {
             last_wait.clone_from(&wait);
-            wait.into_iter().for_each(|what| say(Who::Gate, what));
+            wait.into_iter().for_each(|what| say(&mut steps, Who::Gate, what));
         }
         match world.goes_on(&plan) {
-            Some((who, what)) => say(who, what),
+            Some(Next::Happens(what)) => say(&mut steps, Who::Cluster, what),
+            Some(Next::Passes(seconds)) => {
+                // Parts of one drain, between which only the status is written, are one time.
+                let after = steps.pop_if(|step| step.who == Who::Clock).map_or(0, |_| passed);
+                passed = after.saturating_add(seconds);
+                say(&mut steps, Who::Clock, format!("{passed} s pass"));
+            }
             None => break,
         }
     }

@@ -170,3 +170,22 @@ fn a_config_map_that_does_not_go_back_with_the_code_is_warned_of() {
     let generator = json!({"kind": "Kustomization", "configMapGenerator": [{"name": "settings"}]});
     assert_eq!(stays(&volume("settings"), &[generator]).len(), 0);
 }
+
+#[test]
+fn a_variable_of_a_color_that_another_container_refers_to_is_warned_of() {
+    let patch = json!({
+        "green": {"env": [{"name": "SLOT", "value": "green"}]},
+        "template": {"spec": {
+            "initContainers": [{"name": "migrate", "args": ["--slot=$(SLOT)"]}],
+            "containers": [
+                {"name": "app", "args": ["$(SLOT)"], "env": [{"name": "A", "value": "$(SLOT)"}]},
+                {"name": "side", "image": "side:1", "env": [{"name": "B", "value": "x$(SLOT)"}, {"name": "C", "value": "$$(SLOT)"}]},
+                {"name": "own", "image": "own:1", "env": [{"name": "SLOT", "value": "1"}, {"name": "D", "value": "$(SLOT)$(OTHER)"}]},
+            ],
+        }},
+    });
+    assert_eq!(
+        stays(&patch, &[]),
+        ["spec.template.spec.initContainers[0].args[0]", "spec.template.spec.containers[1].env[0].value"]
+    );
+}

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{ClusterArgs, LogArgs, Optional, parse_duration, parse_optional, scope};
+use super::{ClusterArgs, Optional, parse_duration, parse_optional, scope};
 use crate::controller::Scope;
+use crate::telemetry::LogArgs;
 
 /// Flags of `notify`.
 #[derive(Clone, Debug, Args)]

@@ -11,9 +11,9 @@ use super::*;
 use crate::health::HealthLimits;
 use crate::metrics::Metrics;
 
-type Guarded = Careful<BlueGreenApp>;
+pub(super) type Guarded = Careful<BlueGreenApp>;
 
-fn app(name: &str, uid: &str) -> Value {
+pub(super) fn app(name: &str, uid: &str) -> Value {
     json!({
         "apiVersion": "bluegreen.dev/v1alpha1", "kind": "BlueGreenApp",
         "metadata": {"name": name, "namespace": "shop", "uid": uid,
@@ -24,12 +24,12 @@ fn app(name: &str, uid: &str) -> Value {
     })
 }
 
-fn guarded(app: Value) -> Guarded {
+pub(super) fn guarded(app: Value) -> Guarded {
     serde_json::from_str(&app.to_string()).unwrap()
 }
 
 /// Everything that a complete list of these apps delivers.
-fn listed(apps: &[Value]) -> Vec<Event<Guarded>> {
+pub(super) fn listed(apps: &[Value]) -> Vec<Event<Guarded>> {
     let apps = apps.iter().cloned().map(guarded).map(Event::InitApply);
     [Event::Init].into_iter().chain(apps).chain([Event::InitDone]).collect()
 }

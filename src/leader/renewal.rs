@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::Context;
+use bluegreen_client::connection::for_decisions;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
@@ -25,23 +26,14 @@ pub(super) fn run(
         .build()
         .context("can't start the runtime that renews the lease")?;
     runtime.block_on(async {
+        // With a retry, the acknowledged request would have started later than this process assumes.
         // The client is built here because its connections belong to the runtime on which it is built.
-        let client = kube::Client::try_from(one_request_at_a_time(kube, &cfg))
+        let client = kube::Client::try_from(for_decisions(kube, cfg.request_timeout()))
             .context("can't build the client for the lease")?;
         info!(namespace = %cfg.namespace, lease = %cfg.name, identity = %cfg.identity, "waiting for leadership");
         let store = LeaseStore::new(client, cfg.clone());
         elect(&cfg, store, Handle::Candidate { won, shutdown }).await
     })
-}
-
-fn one_request_at_a_time(mut kube: kube::Config, cfg: &LeaseConfig) -> kube::Config {
-    // With a retry, the acknowledged request would have started later than this process assumes.
-    kube.default_retry = false;
-    kube.connect_timeout = Some(cfg.request_timeout());
-    kube.write_timeout = Some(cfg.request_timeout());
-    kube.read_timeout = Some(cfg.request_timeout());
-    kube.reset_reader_on_write = true;
-    kube
 }
 
 /// # Errors

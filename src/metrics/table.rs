@@ -70,7 +70,7 @@ pub const SWITCH_DURATION: Series = Series {
     name: "bluegreenapp_switch_duration_seconds",
     kind: Kind::Histogram,
     labels: &[],
-    help: "Time from the start of a switch to its success.",
+    help: "Time from the start of a switch until the Service selects the target.",
 };
 
 /// How checks ended.
@@ -110,7 +110,7 @@ pub const LEADER: Series = Series {
     name: "bluegreen_leader",
     kind: Kind::Gauge,
     labels: &[],
-    help: "1 on the replica that leads and acts, 0 on a standby.",
+    help: "1 on the replica that leads and acts, 0 on any other one.",
 };
 
 /// The operator's write requests to the API server.

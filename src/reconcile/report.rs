@@ -57,11 +57,17 @@ impl Shell<'_> {
 fn words_of_delay(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Later(_) => {
-            "The status: the API server has answered each try for seconds with \"try again later\" (429)"
+            "The status can't be written: for seconds, the API server has answered each try with 429 (too many requests)"
         }
-        _ => {
-            "The status: each try for seconds has met a conflict (409), because somebody else changes the app all the time, or \
-             something in front of the API server answers so"
+        Outcome::Stale
+        | Outcome::Done
+        | Outcome::Gone
+        | Outcome::Refused(_)
+        | Outcome::Failed(_)
+        | Outcome::Unknown(_)
+        | Outcome::NotLeading => {
+            "The status can't be written: for seconds, each try has met a conflict (409). Another client changes the app all the \
+             time, or a proxy in front of the API server answers 409"
         }
     }
 }

@@ -53,9 +53,12 @@ impl Alerts {
         self.names("ALERTS").await
     }
 
-    /// The alerts that have fired since the start, each once.
-    pub async fn fired(&self) -> Result<Vec<String>> {
-        self.names("count by (alertname) (count_over_time(ALERTS{alertstate=\"firing\"}[1d]))").await
+    /// The alerts that have fired since the start, each once for each namespace of which it tells.
+    pub async fn fired(&self) -> Result<Vec<(String, String)>> {
+        let text = "count by (alertname, namespace) (count_over_time(ALERTS{alertstate=\"firing\"}[1d]))";
+        let word = |labels: &Value, name: &str| labels[name].as_str().unwrap_or_default().to_owned();
+        let all = self.query(text).await?;
+        Ok(all.iter().map(|labels| (word(labels, "alertname"), word(labels, "namespace"))).collect())
     }
 
     async fn has_scraped(&self, operator: &str) -> Result<()> {

@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 
 use crate::document;
 use crate::e2e::harness::World;
+use crate::hpa;
 use crate::install::{self, kubectl};
 use crate::prometheus;
 use crate::rig::{APP, LARGE, Rig, SMALL, behavior};
@@ -41,15 +42,18 @@ async fn scale(rig: &Rig, prometheus: &str, more: Value) -> Result<()> {
     kubectl(rig.cluster, &arguments).await.map(drop)
 }
 
-/// What helps to see why.
-async fn told(cluster: &Cluster, namespace: &str) {
-    for arguments in [
-        vec!["-n", namespace, "describe", "scaledobjects,hpa"],
-        vec!["-n", namespace, "get", "pods"],
-        vec!["-n", "keda", "logs", "deployment/keda-operator", "--tail=30"],
-    ] {
-        println!("{}", kubectl(cluster, &arguments).await.unwrap_or_default());
+/// The same result; for one that failed, prints what helps to see why.
+async fn explained(cluster: &Cluster, namespace: &str, result: Result<()>) -> Result<()> {
+    if result.is_err() {
+        for arguments in [
+            vec!["-n", namespace, "describe", "scaledobjects,hpa"],
+            vec!["-n", namespace, "get", "pods"],
+            vec!["-n", "keda", "logs", "deployment/keda-operator", "--tail=30"],
+        ] {
+            println!("{}", kubectl(cluster, &arguments).await.unwrap_or_default());
+        }
     }
+    result
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,11 +75,25 @@ async fn does_keda_grow_and_shrink_an_app_that_is_switched_all_the_time() -> Res
     )
     .await?;
     let namespace = rig.sandbox.namespace.clone();
-    let result = rig.story("KEDA, Prometheus").await;
-    if result.is_err() {
-        told(cluster, &namespace).await;
+    explained(cluster, &namespace, rig.story("KEDA, Prometheus").await).await
+}
+
+/// One that was made for a Deployment.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs autoscalers and the sample app's images: `make autoscaler-test`"]
+async fn does_an_app_say_so_whose_deployment_keda_changes() -> Result<()> {
+    if !Cluster::real_node_wanted()? {
+        return Ok(());
     }
-    result
+    let (cluster, prometheus) = ready().await?;
+    let rig = Rig::start(cluster, "keda-contested", 30_012, json!({})).await?;
+    let load = rig.base_load().await?;
+    let blue = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "hello-blue"});
+    let more = json!({"scaleTargetRef": blue, "minReplicaCount": SMALL + 2, "maxReplicaCount": LARGE});
+    scale(&rig, prometheus, more).await?;
+    let namespace = rig.sandbox.namespace.clone();
+    explained(cluster, &namespace, hpa::is_told(&rig, "scaledobject").await).await?;
+    rig.finish_without_loss(load).await
 }
 
 /// KEDA's own default is 0.
@@ -103,15 +121,8 @@ async fn does_an_app_keep_serving_that_keda_wants_to_scale_to_zero() -> Result<(
     });
     scale(&rig, prometheus, idle).await?;
     let namespace = rig.sandbox.namespace.clone();
-    let result = refused(&rig).await;
-    if result.is_err() {
-        told(cluster, &namespace).await;
-    }
-    result?;
-    let report = load.stop().await?;
-    println!("{} of {} requests lost", report.total.failed(), report.total.sent);
-    ensure!(report.total.failed() == 0, "{report}");
-    rig.sandbox.finish().await
+    explained(cluster, &namespace, refused(&rig).await).await?;
+    rig.finish_without_loss(load).await
 }
 
 /// KEDA says that it may not, and the app goes on with the one pod that its HorizontalPodAutoscaler leaves it.

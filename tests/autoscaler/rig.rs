@@ -116,6 +116,14 @@ impl Rig {
         Load::once_answered(Plan { clients, ..Plan::new(self.address) }).await
     }
 
+    /// Ends the load, of which nothing may be lost, and the sandbox.
+    pub async fn finish_without_loss(self, load: Load) -> Result<()> {
+        let report = load.stop().await?;
+        println!("  {} of {} requests lost", report.total.failed(), report.total.sent);
+        ensure!(report.total.failed() == 0, "{report}");
+        self.sandbox.finish().await
+    }
+
     /// Many more of them.
     fn high_load(&self) -> Result<Load> {
         let clients = vec![Client::fresh(500.0), Client::keep_alive(200.0)];

@@ -10,9 +10,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
+use super::e2e::harness::operator::released;
 use super::e2e::harness::{Sandbox, cluster};
 
-/// The program under test.
+/// The program under test, as it is built for tests.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kubectl-bluegreen-under-test");
 
 /// A running dashboard, whose token was exchanged unless it was started by [`Dashboard::unopened`]. Dropping it kills it.
@@ -48,7 +49,8 @@ impl Dashboard {
         let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-dashboard.log", sandbox.namespace));
         let out = std::fs::File::create(&log)?;
         let admin = cluster().await?.kubeconfig();
-        let child = Command::new(PROGRAM)
+        let program = released("kubectl-bluegreen").unwrap_or_else(|| PROGRAM.into());
+        let child = Command::new(program)
             .args(["dashboard", "-n", &sandbox.namespace])
             .args(arguments)
             .env("KUBECONFIG", kubeconfig.unwrap_or(admin))

@@ -31,9 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// From when an edit is sent to the page, in the median.
 const MEDIAN: Duration = Duration::from_millis(300);
 
-/// The same while the operator, the control plane and the nodes replace pods for each edit, on the cores that the browser has, too. What comes
-/// within a second does not interrupt anybody's thought.
-const BESIDE: Duration = Duration::from_secs(1);
+/// The same while the operator, the control plane and the nodes replace pods for each edit, on the cores that the browser has, too: more
+/// than half of it is the time that the API server takes for the edit. From its answer on, [`MEDIAN`] holds.
+const BESIDE: Duration = Duration::from_millis(500);
 
 /// The longest time that the page may be busy at a stretch: somebody who presses a key waits that long. The measure of browsers for
 /// this, Interaction to Next Paint, calls more than half a second poor.
@@ -98,9 +98,6 @@ async fn is_an_edit_of_one_of_500_apps_on_the_page_within_300_ms() -> Result<()>
                  Event('input')); scrollTo(0, 0); })()";
     browser.value(clear).await?;
     let mut busy = busy_times(browser).await?;
-    // Axe looks at 500 lines in the page itself, which keeps it busy for longer than anything else.
-    scene.picture("many", "light").await?;
-    busy_times(browser).await?;
     let all = |world: &World| (0..APPS).all(|index| world.settled(&name(index)));
     sandbox.within(PATIENCE, "all serve", all).await?;
     browser.until(&format!("{READY} === {APPS}")).await?;
@@ -111,6 +108,8 @@ async fn is_an_edit_of_one_of_500_apps_on_the_page_within_300_ms() -> Result<()>
         busy.len()
     );
     ensure!(longest <= milliseconds_of(BUSY), "the page did not answer for {longest:.0} ms: {busy:?}");
+    // Axe looks at 500 lines in the page itself, which keeps it busy for longer than anything else.
+    scene.picture("many", "light").await?;
     in_time(&scene, "x", "with an operator that rolls out each edit", BESIDE).await?;
     scene.sandbox.finish().await
 }
@@ -123,24 +122,24 @@ async fn busy_times(browser: &Browser) -> Result<Vec<f64>> {
     Ok(busy.as_array().context("times")?.iter().filter_map(Value::as_f64).collect())
 }
 
-/// The median of a round of edits, from when each was sent until its line shows it, is within the bound. Other work on the machine makes a
-/// round slower and never faster, so one round of three is enough. All of them are printed.
+/// The median of a round of edits, from when each was sent until its line shows it, is within the bound, and from when the API server had
+/// taken it, within [`MEDIAN`]. Other work on the machine makes a round slower and never faster, so one round of three is enough. All of
+/// them are printed.
 async fn in_time(scene: &Scene, mark: &str, what: &str, bound: Duration) -> Result<()> {
     let mut medians = Vec::new();
     for round in 0..ROUNDS {
-        let median = edits(scene, &format!("{mark}{round}-"), what).await?;
-        if median <= milliseconds_of(bound) {
+        let (sent, taken) = edits(scene, &format!("{mark}{round}-"), what).await?;
+        if sent <= milliseconds_of(bound) && taken <= milliseconds_of(MEDIAN) {
             return Ok(());
         }
-        medians.push(median);
+        medians.push((sent, taken));
     }
     bail!("{what}, the median is {medians:?} ms")
 }
 
-/// Takes the time of a round of edits, and returns the median from when each was sent.
-async fn edits(scene: &Scene, mark: &str, what: &str) -> Result<f64> {
+/// Takes the time of a round of edits, and returns the medians from when each was sent, and from when the API server had taken it.
+async fn edits(scene: &Scene, mark: &str, what: &str) -> Result<(f64, f64)> {
     let (browser, sandbox) = (&scene.browser, &scene.sandbox);
-    // The part of it since the API server had taken the edit, for the documents.
     let (mut sent, mut taken) = (Vec::new(), Vec::new());
     let apps = Kind::App.api(&sandbox.client, &sandbox.namespace);
     for edit in 0..EDITS {
@@ -168,5 +167,5 @@ async fn edits(scene: &Scene, mark: &str, what: &str) -> Result<f64> {
             "{APPS} apps, {what}, from when an edit {from} to the page: median {median:.0} ms, longest {longest:.0} ms"
         );
     }
-    Ok(sent[EDITS / 2])
+    Ok((sent[EDITS / 2], taken[EDITS / 2]))
 }

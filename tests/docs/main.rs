@@ -8,6 +8,7 @@ mod blocks;
 mod chart;
 mod concepts;
 mod faults;
+mod figures;
 mod generated;
 mod manifests;
 mod named_tests;

@@ -85,3 +85,58 @@ fn the_versions_of_rust_and_go_are_those_that_are_needed() {
     }
     assert!(seen >= 2, "{seen}");
 }
+
+/// The default of `HELLO_VERSIONS` decides how many.
+#[test]
+fn as_many_archives_are_promised_as_are_made() {
+    let made = text("make/images.mk");
+    let versions = made.lines().find_map(|line| line.strip_prefix("HELLO_VERSIONS ?= ")).unwrap();
+    let versions: Vec<_> = versions.split_whitespace().collect();
+    let words = ["one", "two", "three", "four", "five", "six"];
+    let quickstart = document("quickstart.md");
+    let promise = format!("This writes {} archives into `target/images`", words[versions.len()]);
+    assert!(quickstart.contains(&promise), "{promise}");
+    let install = document("install.md");
+    let promise = format!("the sample app's {} images and the operator's", words[versions.len() - 1]);
+    assert!(install.contains(&promise), "{promise}");
+    for version in versions {
+        assert!(quickstart.contains(&format!("`{version}`")), "{version}");
+    }
+}
+
+/// kustomize takes no resource twice, so what repeats a policy of `config/default` can't stand beside it.
+#[test]
+fn a_folder_that_repeats_the_default_is_said_to_come_after_it() {
+    let default = text("config/default/kustomization.yaml");
+    let folders =
+        default.lines().filter_map(|line| Some(format!("config/{}-deny", line.strip_prefix("  - ../")?)));
+    let mut seen = 0;
+    for folder in folders.filter(|folder| root().join(folder).exists()) {
+        for (path, text) in documents(root()) {
+            // The changelog only names what is new.
+            let mentions =
+                if path.ends_with("CHANGELOG.md") { String::new() } else { text.replace('\n', " ") };
+            for rest in mentions.split(&folder).skip(1) {
+                seen += 1;
+                let next: String = rest.chars().take(20).collect();
+                assert!(next.contains(" after "), "{}: when is {folder} applied?", path.display());
+            }
+        }
+    }
+    assert!(seen >= 3, "{seen}");
+}
+
+/// The chart's Deployment has another selector than the manifest's, and no selector can be changed.
+#[test]
+fn whoever_is_told_to_take_ownership_is_told_to_remove_the_operator_first() {
+    let (label, flag) = ("app.kubernetes.io/instance", "--take-ownership");
+    assert!(text("charts/bluegreen-operator/templates/_helpers.tpl").contains(label));
+    assert!(!text("config/manager/manager.yaml").contains(label), "then Helm can take it over");
+    for (path, text) in documents(root()) {
+        for told in text.split("\n\n").filter(|paragraph| paragraph.contains(flag)) {
+            let tells = ["[remove it](#remove-with-kubectl) first", "](install.md#with-helm)"];
+            assert!(tells.iter().any(|words| told.contains(words)), "{}: {told}", path.display());
+        }
+    }
+    assert!(document("install.md").contains(flag));
+}

@@ -77,7 +77,7 @@ fn modules(folder: &str) -> BTreeMap<String, BTreeSet<String>> {
             continue;
         }
         let code = std::fs::read_to_string(&path).unwrap();
-        let code = code.split("#[cfg(test)]").next().unwrap_or_default();
+        let code = without_tests(&code);
         let lines = code.lines().map(|line| line.split("//").next().unwrap_or_default());
         let code: String = lines.collect::<Vec<_>>().join(" ");
         let uses = modules.entry(name.to_owned()).or_default();
@@ -97,6 +97,19 @@ fn modules(folder: &str) -> BTreeMap<String, BTreeSet<String>> {
     let names: BTreeSet<String> = modules.keys().cloned().collect();
     modules.values_mut().for_each(|uses| uses.retain(|used| names.contains(used)));
     modules
+}
+
+/// The code without `#[cfg(test)] mod NAME;`, and up to a module of tests that is written out, which stands last.
+fn without_tests(code: &str) -> String {
+    let mut parts = code.split("#[cfg(test)]");
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once(';') {
+            Some((item, rest)) if !item.contains('{') => kept += rest,
+            Some(_) | None => break,
+        }
+    }
+    kept
 }
 
 /// A newcomer reads a crate from below, so there is a below.

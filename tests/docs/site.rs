@@ -1,21 +1,37 @@
-//! The documents as a site (`make site`): is every document in it, and does every link in it lead somewhere?
+//! The documents as a site (`make site`): is every document in it, and in the list of README, and does every link in the
+//! site lead somewhere?
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::root;
+use crate::{root, text};
+
+/// What a text links to.
+fn linked(text: &str) -> BTreeSet<PathBuf> {
+    text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).map(PathBuf::from).collect()
+}
 
 #[test]
 fn is_every_document_in_the_table_of_contents_of_the_site() {
-    let summary = std::fs::read_to_string(root().join("book/SUMMARY.md")).unwrap();
-    let listed: BTreeSet<PathBuf> =
-        summary.split("](").skip(1).filter_map(|rest| rest.split(')').next()).map(PathBuf::from).collect();
+    let listed = linked(&text("book/SUMMARY.md"));
     let documents: BTreeSet<PathBuf> = crate::blocks::documents(root()).into_keys().collect();
     assert!(documents.len() > 20, "{documents:?}");
     let missing: Vec<_> = documents.difference(&listed).collect();
     assert!(missing.is_empty(), "book/SUMMARY.md lacks {missing:?}");
     let gone: Vec<_> = listed.difference(&documents).collect();
     assert!(gone.is_empty(), "book/SUMMARY.md lists what is not there: {gone:?}");
+}
+
+/// Not every reader builds the site. A link in the text above the list is found by chance alone.
+#[test]
+fn is_every_document_in_the_list_of_readme() {
+    let readme = text("README.md");
+    let (_, list) = readme.split_once("\n## Documents\n").unwrap();
+    let documents: BTreeSet<PathBuf> = crate::blocks::documents(root()).into_keys().collect();
+    let linked = linked(list);
+    let missing: Vec<_> =
+        documents.iter().filter(|path| path.starts_with("docs") && !linked.contains(*path)).collect();
+    assert!(missing.is_empty(), "the list in README lacks {missing:?}");
 }
 
 /// The values of an attribute in a page.

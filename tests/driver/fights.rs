@@ -149,6 +149,124 @@ async fn a_deployment_that_somebody_paused_is_rolled_out_all_the_same() {
     assert_ne!(paused, json!(true));
 }
 
+/// What a Deployment is rolled out by is no part of its revision.
+#[tokio::test]
+async fn a_policy_that_rewrites_how_pods_are_rolled_out_is_named_with_the_field() {
+    let mut rig = Rig::serving(spec_with(json!({ "commonMetadata": { "labels": { "team": "a" } } }))).await;
+    rig.server.plug_in(|kind, _, object| {
+        if kind == Kind::Deployment {
+            object["spec"]["strategy"]["rollingUpdate"]["maxSurge"] = json!(3);
+        }
+    });
+    rig.edit(|spec| spec["minReadySeconds"] = json!(1));
+    rig.run(SECOND * 60).await;
+    let words = rig.condition("Stalled").message;
+    let surge = "spec.strategy.rollingUpdate.maxSurge should be";
+    assert!(words.contains(surge) && words.contains("but is 3"), "{words}");
+    rig.server.no_faults();
+    rig.server.plug_in(|kind, _, object| {
+        if kind == Kind::Deployment
+            && let Some(labels) = object["metadata"]["labels"].as_object_mut()
+        {
+            labels.remove("team");
+        }
+    });
+    rig.edit(|spec| spec["minReadySeconds"] = json!(0));
+    rig.run(SECOND * 60).await;
+    let words = rig.condition("Stalled").message;
+    assert!(words.contains("metadata.labels.team should be \"a\""), "{words}");
+    rig.finish();
+}
+
+/// `kubectl edit`: a list without keys belongs as a whole to whoever wrote it last.
+#[tokio::test]
+async fn what_somebody_adds_to_a_list_without_keys_is_removed_and_told() {
+    let tolerations = json!([{ "key": "gpu", "operator": "Exists" }]);
+    let mut rig =
+        Rig::serving(spec_with(json!({ "template": { "spec": { "tolerations": tolerations } } }))).await;
+    for name in ["hello-green", "hello-blue"] {
+        rig.server.edit(Kind::Deployment, name, |deployment| {
+            deployment["spec"]["template"]["spec"]["tolerations"][0]["effect"] = json!("NoExecute");
+        });
+        rig.settle().await;
+        let deployment = rig.server.get(Kind::Deployment, name).unwrap();
+        assert_eq!(deployment["spec"]["template"]["spec"]["tolerations"], tolerations, "{name}");
+        let start = format!("Warning EditReverted: Deployment {name}: the field manager test changed ");
+        let events = rig.events().await;
+        let told = events.iter().find(|event| event.starts_with(&start));
+        assert!(told.is_some_and(|event| event.contains("tolerations")), "{events:?}");
+    }
+    rig.finish();
+}
+
+/// An agent for tracing, for example, that was there for a while.
+#[tokio::test]
+async fn what_a_plug_in_has_added_leaves_with_the_next_revision_after_it() {
+    let mut rig = Rig::serving(spec()).await;
+    rig.server.plug_in(|kind, name, object| {
+        if kind == Kind::Deployment && name == "hello-green" {
+            object["spec"]["template"]["spec"]["volumes"] = json!([{ "name": "traces", "emptyDir": {} }]);
+        }
+    });
+    let volumes = |rig: &Rig| {
+        let green = rig.server.get(Kind::Deployment, "hello-green").unwrap();
+        green["spec"]["template"]["spec"]["volumes"].clone()
+    };
+    for tag in ["v3", "v4"] {
+        rig.edit(|spec| spec["green"]["tag"] = json!(tag));
+        rig.run(SECOND * 10).await;
+        assert_eq!(volumes(&rig)[0]["name"], "traces", "{tag}");
+        assert_eq!(rig.says("StandbyReady"), "True/Warm", "{:?}", rig.condition("StandbyReady"));
+    }
+    rig.server.no_faults();
+    rig.run(SECOND * 60).await;
+    assert_eq!(volumes(&rig)[0]["name"], "traces", "no pod is replaced for it");
+    rig.edit(|spec| spec["green"]["tag"] = json!("v5"));
+    rig.run(SECOND * 10).await;
+    assert_eq!(volumes(&rig), Value::Null);
+    assert_eq!(rig.says("StandbyReady"), "True/Warm", "{:?}", rig.condition("StandbyReady"));
+    rig.finish();
+}
+
+/// A webhook that was installed while the app served.
+#[tokio::test]
+async fn a_plug_in_that_changes_the_pods_with_another_write_is_told_of() {
+    let mut rig = Rig::serving(spec()).await;
+    rig.server.plug_in(|kind, _, object| {
+        if kind == Kind::Deployment {
+            object["spec"]["template"]["spec"]["volumes"] = json!([{ "name": "traces", "emptyDir": {} }]);
+        }
+    });
+    let told = async |rig: &Rig| {
+        let events = rig.events().await;
+        events.into_iter().filter(|event| event.starts_with("Warning PodsMutated: ")).collect::<Vec<_>>()
+    };
+    rig.edit(|spec| spec["green"]["tag"] = json!("v3"));
+    rig.run(SECOND * 10).await;
+    assert_eq!(told(&rig).await, [""; 0], "the pods are new anyway");
+    rig.edit(|spec| spec["replicas"] = json!(3));
+    rig.run(SECOND * 10).await;
+    let events = told(&rig).await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    let words = "Deployment hello-blue: as the operator wrote it, an admission policy or webhook changed spec.template.spec.volumes \
+                 from absent to [";
+    assert!(events[0].contains(words), "{events:?}");
+    // That the live pods were changed is what the guard would say, too.
+}
+
+/// An endpoint must mean that its pod is ready.
+#[tokio::test]
+async fn a_service_never_publishes_pods_that_are_not_ready() {
+    let mut rig = Rig::serving(spec()).await;
+    for name in [APP, "hello-green"] {
+        rig.server.patch(Kind::Service, name, &json!({ "spec": { "publishNotReadyAddresses": true } }));
+        rig.settle().await;
+        let service = rig.server.get(Kind::Service, name).unwrap();
+        assert_ne!(service["spec"]["publishNotReadyAddresses"], json!(true), "{name}");
+    }
+    rig.finish();
+}
+
 /// `kubectl set env`, by hand.
 #[tokio::test]
 async fn a_variable_that_somebody_adds_to_the_pods_is_removed() {

@@ -230,8 +230,34 @@ async fn an_edit_by_hand_that_is_taken_back_is_told_once_with_who_and_what() {
         let start = format!("Warning EditReverted: {kind:?} {name}: the field manager test changed ");
         let event = events.first().unwrap();
         assert!(event.starts_with(&start) && words.iter().all(|part| event.contains(part)), "{event}");
+        let all = rig.events().await;
+        assert!(!all.iter().any(|event| event.contains("PodsMutated")), "no plug-in did it: {all:?}");
         rig.finish();
     }
+
+    // `kubectl rollout undo` on the live color.
+    let mut rig = Rig::serving(spec()).await;
+    rig.deploy(Green, "v3");
+    rig.settle().await;
+    let old = rig.server.get(Kind::Deployment, "hello-green").unwrap()["spec"]["template"].clone();
+    rig.activate(Green);
+    rig.settle().await;
+    rig.activate(Blue);
+    rig.settle().await;
+    rig.deploy(Green, "v4");
+    rig.settle().await;
+    rig.activate(Green);
+    rig.settle().await;
+    rig.server.edit(Kind::Deployment, "hello-green", |deployment| deployment["spec"]["template"] = old);
+    rig.settle().await;
+    let events = told(&rig).await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    assert!(
+        events[0].contains("Deployment hello-green: the field manager test changed spec.template"),
+        "{events:?}"
+    );
+    assert!(rig.world().serves(APP, Green));
+    rig.finish();
 
     // What the app itself asks for is nobody's edit, whoever owned the field before.
     let mut rig = Rig::serving(spec()).await;

@@ -176,15 +176,17 @@ async fn a_drain_begins_anew_with_the_next_leader_where_the_service_was_written_
 
 #[tokio::test]
 async fn a_drain_ends_although_no_leader_lives_as_long_as_it_takes() {
-    let mut rig = Rig::serving(spec_with(json!({ "drainSeconds": 400 }))).await;
-    rig.activate(Green);
-    for _ in 0..4 {
-        rig.run(Duration::from_secs(120)).await;
-        rig.restart();
+    for (drain, life, lives) in [(400, 120, 4), (30, 20, 2)] {
+        let mut rig = Rig::serving(spec_with(json!({ "drainSeconds": drain }))).await;
+        rig.activate(Green);
+        for _ in 0..lives {
+            rig.run(Duration::from_secs(life)).await;
+            rig.restart();
+        }
+        rig.run(Duration::from_secs(5)).await;
+        assert_eq!(rig.status().switch, None, "{drain} s: {:#}", rig.app()["status"]);
+        rig.finish();
     }
-    rig.run(Duration::from_secs(5)).await;
-    assert_eq!(rig.status().switch, None, "{:#}", rig.app()["status"]);
-    rig.finish();
 }
 
 /// Another of its name, while the first one's children may still be there.

@@ -1,5 +1,8 @@
 //! The shapes of apps in `examples/apps`: does the real API server take each manifest as it is, and can each be switched and
-//! switched back?
+//! switched back? `real.rs` runs them, as far as their programs can be had.
+
+mod images;
+mod real;
 
 use std::path::Path;
 
@@ -63,16 +66,22 @@ async fn prepare(sandbox: &Sandbox) -> Result<()> {
     // As admission would leave it, and the controller for that is off here.
     let taints = json!({"spec": {"taints": [{"key": "os", "value": "windows", "effect": "NoSchedule"}]}});
     nodes.patch(name, &PatchParams::default(), &Patch::Merge(taints)).await?;
+    let volumes: Api<PersistentVolume> = Api::all(sandbox.client.clone());
+    volumes.create(&PostParams::default(), &volume(name, "/nowhere")?).await?;
+    Ok(())
+}
+
+/// A volume for the claim of a namespace, by whose name it is called.
+fn volume(namespace: &str, path: &str) -> Result<PersistentVolume> {
     let volume = json!({
-        "metadata": {"name": name},
+        "metadata": {"name": namespace},
         "spec": {
-            "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/nowhere"},
-            "claimRef": {"namespace": name, "name": "wiki-data"}, "persistentVolumeReclaimPolicy": "Retain",
+            "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
+            "hostPath": {"path": path, "type": "DirectoryOrCreate"},
+            "claimRef": {"namespace": namespace, "name": "wiki-data"}, "persistentVolumeReclaimPolicy": "Retain",
         },
     });
-    let volumes: Api<PersistentVolume> = Api::all(sandbox.client.clone());
-    volumes.create(&PostParams::default(), &serde_json::from_value(volume)?).await?;
-    Ok(())
+    Ok(serde_json::from_value(volume)?)
 }
 
 async fn clean_up(sandbox: &Sandbox) -> Result<()> {

@@ -2,18 +2,25 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use bluegreen_api::Color::{Blue, Green};
+use bluegreen_cluster::patiently;
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
+use crate::harness::guard::Rule;
 use crate::harness::record::Event;
 use crate::harness::{Kind, Sandbox, World, app};
 use crate::version;
 
 /// Longer than the operator takes somebody to be at it after the last time.
 const OVER: Duration = Duration::from_secs(180);
+
+/// From an edit to the words about it.
+const TOLD: Duration = Duration::from_secs(10);
 
 /// A template whose container `app` has these fields.
 fn container(fields: Value) -> Value {
@@ -124,7 +131,7 @@ async fn is_a_field_that_the_api_server_drops_named() -> Result<()> {
     sandbox.edit("hello", edit).await?;
     let knows = version::minor(&sandbox.client).await? >= 33;
     sandbox
-        .within(Duration::from_secs(10), "it is named", |world| {
+        .within(TOLD, "it is named", |world| {
             if knows {
                 let named =
                     "lifecycle.stopSignal should be \"SIGUSR1\", but the API server does not store it";
@@ -137,6 +144,114 @@ async fn is_a_field_that_the_api_server_drops_named() -> Result<()> {
     sandbox.edit("hello", json!({"template": null})).await?;
     sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
     sandbox.finish().await
+}
+
+/// A server from before the field can't read the Deployment at all, and answers 500.
+#[tokio::test]
+async fn is_a_field_that_this_kubernetes_does_not_know_named_and_a_live_pod_that_fails_meanwhile()
+-> Result<()> {
+    let sandbox = Sandbox::new("unknown-field").await?;
+    if version::minor(&sandbox.client).await? >= 34 {
+        eprintln!("skipped: this Kubernetes knows the field");
+        return sandbox.finish().await;
+    }
+    let _operator = sandbox.operator()?;
+    let edit = json!({"template": {"spec": {"hostnameOverride": "shop"}}});
+    let named = |world: &World, app: &str, condition: &str| {
+        let status = world.status(app).unwrap_or_default();
+        let found = status.condition(condition);
+        found.is_some_and(|found| found.reason == "Refused" && found.message.contains("hostnameOverride"))
+    };
+    sandbox.apply(&app("fresh").with(edit.clone())).await?;
+    sandbox.within(TOLD, "a new app names it", |world| named(world, "fresh", "Stalled")).await?;
+    assert!(!sandbox.told("SwitchBlocked").await?.is_empty(), "and so does an Event");
+
+    sandbox.apply(&app("hello")).await?;
+    sandbox.until("hello serves", |world| world.ready("hello")).await?;
+    sandbox.edit("hello", edit).await?;
+    sandbox
+        .within(TOLD, "an app that serves names it", |world| named(world, "hello", "StandbyReady"))
+        .await?;
+    assert!(sandbox.world().ready("hello"));
+    are_failing_live_pods_told(&sandbox).await?;
+    // The test has broken them all.
+    sandbox.finish_allowing(&[Rule::NeverEmpty]).await
+}
+
+/// Blue is live. Its pods turn unready, and within ten seconds the app says so.
+pub async fn are_failing_live_pods_told(sandbox: &Sandbox) -> Result<()> {
+    let pods: Api<Pod> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
+    let live = ListParams::default().labels("bluegreen.dev/app=hello,bluegreen.dev/color=blue");
+    let never = json!({"metadata": {"annotations": {"test.bluegreen.dev/ready": "never"}}});
+    for pod in pods.list(&live).await? {
+        pods.patch(&pod.name_any(), &PatchParams::default(), &Patch::Merge(&never)).await?;
+    }
+    let fails = |world: &World| {
+        let status = world.status("hello").unwrap_or_default();
+        status.condition("Ready").is_some_and(|ready| ready.reason == "LiveNotReady")
+    };
+    sandbox.within(TOLD, "its pods are told to fail", fails).await
+}
+
+/// On the live color too, whoever changes what the operator has written is told: in another way than the app's they would lose it.
+#[tokio::test]
+async fn are_edits_of_the_live_deployment_by_kubectl_taken_back_and_told() -> Result<()> {
+    let tolerations = json!({"template": {"spec": {"tolerations": [{"key": "gpu", "operator": "Exists"}]}}});
+    let (sandbox, _operator) = Sandbox::serving("kubectl-edits", &app("hello").with(tolerations)).await?;
+    // An earlier revision, to which the Deployment could be rolled back.
+    for edit in [json!({"active": "green"}), json!({"active": "blue", "blue": {"tag": "v3"}})] {
+        let color = if edit["active"] == "green" { Green } else { Blue };
+        sandbox.edit("hello", edit).await?;
+        sandbox.until(&format!("{color} serves"), |world| world.serves("hello", color)).await?;
+    }
+    let at_rest = |world: &World| {
+        let generation = world.app("hello").and_then(|app| app.metadata.generation);
+        let observed = world.status("hello").map(|status| status.observed_generation);
+        // Before the status is about the edit, what is undone might be the edit itself.
+        generation == observed && world.serves("hello", Blue)
+    };
+    sandbox.until("the drain is over", at_rest).await?;
+    let patch =
+        json!([{"op": "add", "path": "/spec/template/spec/tolerations/0/effect", "value": "NoExecute"}]);
+    let patch = patch.to_string();
+    let edits: [(&[&str], &str); 4] = [
+        // Before there is a ReplicaSet of another edit.
+        (&["rollout", "undo"], "spec.template.metadata.labels.bluegreen.dev/revision"),
+        (&["scale", "--replicas=5"], "changed spec.replicas to 5; it is 2 again"),
+        (&["set", "image", "app=docker.io/library/hello:other"], "containers[app].image"),
+        (&["patch", "--type=json", "--patch", &patch], "spec.template.spec.tolerations"),
+    ];
+    for (number, (command, words)) in edits.into_iter().enumerate() {
+        // More edits of one generation, in so short a time, would be a fight.
+        sandbox.edit("hello", json!({"service": {"annotations": {"edit": number.to_string()}}})).await?;
+        sandbox.until("the edit is carried out", at_rest).await?;
+        let (verb, rest) =
+            command.split_at(if command[0] == "rollout" || command[0] == "set" { 2 } else { 1 });
+        let mut arguments = verb.to_vec();
+        arguments.push("deployment/hello-blue");
+        arguments.extend(rest);
+        let before = template(&sandbox)?;
+        sandbox.kubectl(&arguments).await?;
+        let is_told = async || {
+            let events = sandbox.told("EditReverted").await?;
+            let notes: Vec<_> = events.into_iter().filter_map(|event| event.note).collect();
+            let told = notes.iter().any(|note| {
+                note.starts_with("Deployment hello-blue: the field manager kubectl") && note.contains(words)
+            });
+            ensure!(told, "{command:?}: {notes:?}");
+            Ok(())
+        };
+        patiently(TOLD, is_told).await?;
+        sandbox.until("blue is as it was", |world| at_rest(world) && world.rolled_out("hello", Blue)).await?;
+        assert_eq!(template(&sandbox)?, before, "{command:?}");
+    }
+    // The test has changed its template, and made it smaller again.
+    sandbox.finish_allowing(&[Rule::LiveKeepsItsTemplate, Rule::LiveKeepsItsSize]).await
+}
+
+fn template(sandbox: &Sandbox) -> Result<Value> {
+    let deployment = sandbox.world().deployment("hello", Blue).and_then(|deployment| deployment.spec);
+    Ok(serde_json::to_value(deployment.context("blue's Deployment")?.template)?)
 }
 
 /// The annotation is not in the spec, and taking it back would replace the live pods once more.

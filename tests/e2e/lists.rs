@@ -76,7 +76,7 @@ fn collect(
 }
 
 /// The schema that a reference leads to, alone or, with a default beside it, in `allOf`.
-fn resolved<'a>(schemas: &'a Map<String, Value>, schema: &'a Value) -> &'a Value {
+pub(crate) fn resolved<'a>(schemas: &'a Map<String, Value>, schema: &'a Value) -> &'a Value {
     let reference = schema["$ref"].as_str().or_else(|| schema["allOf"][0]["$ref"].as_str());
     let name = reference.and_then(|reference| reference.rsplit('/').next());
     name.and_then(|name| schemas.get(name)).unwrap_or(schema)

@@ -207,6 +207,12 @@ async fn is_the_deletion_of_an_app_that_serves_refused_where_that_was_chosen_but
     let path = file.to_string_lossy();
     is_told_of_deletion(sandbox.kubectl(&["replace", "--force", "-f", &path]).await);
     is_told_of_deletion(sandbox.kubectl(&["delete", "bga", "--all"]).await);
+    // The API server refuses the edit itself, so kubectl goes on to delete the app, as a sync of Argo CD with `Force=true` does.
+    let mut invalid: Value =
+        serde_json::from_str(&sandbox.kubectl(&["get", "bga", "hello", "-o", "json"]).await?)?;
+    invalid["spec"]["port"] = json!(0);
+    std::fs::write(&file, invalid.to_string())?;
+    is_told_of_deletion(sandbox.kubectl(&["apply", "--force", "-f", &path]).await);
     std::fs::remove_file(&file)?;
     assert!(before.is_some() && uid(&sandbox.world()) == before);
 

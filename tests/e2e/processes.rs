@@ -1,11 +1,12 @@
 //! What happens to the operator itself: killed, replaced, doubled, frozen.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bluegreen_api::Color::{Blue, Green};
 use bluegreen_proxy::{Answer, Effect, Proxy, Request, Rule};
 use serde_json::json;
+use tokio::time::sleep;
 
 use crate::harness::{Kind, Sandbox, app, pods};
 
@@ -38,6 +39,28 @@ async fn does_a_switch_go_on_after_the_operator_was_killed_in_its_middle() -> Re
     assert_eq!(sandbox.guard().switches.len(), 2);
     let history = sandbox.world().status("hello").context("status")?.history;
     assert_eq!(history.len(), 2, "{history:?}");
+    sandbox.finish().await
+}
+
+/// The record of the quarters that have passed is in the status, so the next leader goes on from there.
+#[tokio::test]
+async fn does_a_drain_go_on_where_the_leader_before_had_written_that_it_was() -> Result<()> {
+    const DRAIN: Duration = Duration::from_secs(60);
+    let (sandbox, operator) =
+        Sandbox::new("drains").await?.with_a_short_lease().serve(&app("hello").drain(60)).await?;
+    sandbox.activate("hello", Green).await?;
+    sandbox.until("green is selected", |world| world.selects("hello") == "green").await?;
+    let began = Instant::now();
+    // Past the second quarter.
+    sleep(DRAIN / 2 + Duration::from_secs(2)).await;
+    operator.kill()?;
+    let ended = began.elapsed();
+    let _operator = sandbox.operator()?;
+    sandbox.within(2 * DRAIN, "blue has drained", |world| world.serves("hello", Green)).await?;
+    let took = began.elapsed();
+    assert!(took >= DRAIN, "blue rests for all of the drain: {took:?}");
+    // Begun anew, it would take all of the drain from here.
+    assert!(took < ended + DRAIN, "{took:?}, of which {ended:?} were before the end of the first leader");
     sandbox.finish().await
 }
 

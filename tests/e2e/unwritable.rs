@@ -6,11 +6,14 @@ use anyhow::{Context, Result, ensure};
 use bluegreen_api::Color::{self, Blue, Green};
 use bluegreen_cluster::patiently;
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::{Api, Patch, PatchParams};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::contested::webhook::{Webhook, register};
+use crate::fights::are_failing_live_pods_told;
+use crate::harness::guard::Rule;
 use crate::harness::operator::Operator;
 use crate::harness::{Sandbox, World, app, cluster};
 use crate::tls::Tls;
@@ -50,7 +53,8 @@ async fn without_deployments(name: &str, port: u16, became: (&str, &str)) -> Res
     Webhook::unregister(&sandbox).await?;
     let _operator = result?;
     sandbox.until("all is as asked for", |world| world.serves("hello", Blue)).await?;
-    sandbox.finish().await
+    // The test has broken them all.
+    sandbox.finish_allowing(&[Rule::NeverEmpty]).await
 }
 
 /// Waits until the API server asks the webhook: a write of a Deployment fails, dry or not.
@@ -96,6 +100,13 @@ async fn there_and_back(
     is_selected(sandbox, Green, json!({"active": Green, "green": {"tag": tag}})).await?;
     ensure!(sandbox.world().pods("hello", Green) == pods, "the pods of green are others");
     is_selected(sandbox, Blue, json!({"active": Blue})).await?;
+
+    // The live pods fail while a write does.
+    is_told(sandbox, json!({"green": {"tag": "v10"}}), said).await?;
+    are_failing_live_pods_told(sandbox).await?;
+    let pods: Api<Pod> = Api::namespaced(sandbox.client.clone(), &sandbox.namespace);
+    let live = ListParams::default().labels("bluegreen.dev/app=hello,bluegreen.dev/color=blue");
+    pods.delete_collection(&DeleteParams::default(), &live).await?;
     Ok(operator)
 }
 

@@ -93,6 +93,12 @@ fn runs(world: &World, color: Color, tag: &str) -> bool {
     world.image(APP, color).as_deref() == Some(&*format!("team/hello:{tag}"))
 }
 
+/// How many revisions of a color are stored.
+fn revisions(world: &World, color: Color) -> usize {
+    let of_color = format!("{APP}-{color}-");
+    world.all(Kind::Revision).filter(|(name, _)| name.starts_with(&of_color)).count()
+}
+
 fn switching(world: &World) -> bool {
     world.status(APP).is_some_and(|status| status.switch.is_some())
 }
@@ -205,7 +211,8 @@ fn changes_of_mind() -> Vec<Flow> {
         Flow::serving(
             "cancel at once, with a new tag",
             vec![activate(Green), edit(json!({"active": "blue", "green": {"tag": "v3"}}))],
-            |world| at_rest(world, Blue) && runs(world, Green, "v3"),
+            // What nothing needs is deleted last, when the app may be at rest already.
+            |world| at_rest(world, Blue) && runs(world, Green, "v3") && revisions(world, Green) == 1,
         )
         .varies(THE_WAY),
         Flow::serving(

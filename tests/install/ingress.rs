@@ -7,9 +7,11 @@ mod follow;
 mod proxy;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use bluegreen_cluster::{get, patiently, put_between};
 use bluegreen_load::{Client, Load, Plan};
 use serde_json::json;
 
@@ -21,26 +23,42 @@ use crate::place::Place;
 const ROWS: [(u64, u64, bool); 5] =
     [(0, 0, true), (1, 1, true), (5, 5, true), (10, 10, true), (10, 0, false)];
 
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reach.md");
+
+/// What leads to the app, as two hosts of an Ingress do.
+struct Routes {
+    live: Proxy,
+    preview: Proxy,
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the image: `make ingress-test`"]
 async fn how_long_a_drain_does_a_proxy_need_that_follows_endpoints_late() -> Result<()> {
     let Some(place) = Place::new().await? else { return Ok(()) };
     place.follow("With kubectl")?;
-    let proxy = Proxy::start(&place.cluster).await?;
+    let routes = Routes {
+        live: Proxy::start(&place.cluster, "live").await?,
+        preview: Proxy::start(&place.cluster, "preview").await?,
+    };
     let mut table = vec![
         "| the proxy is late by | `drainSeconds` | requests | lost | the old color's last answer after the switch |".to_owned(),
         "|---|---|---|---|---|".to_owned(),
     ];
     let mut wrong = Vec::new();
     for (late, drain, whole) in ROWS {
-        let (requests, lost, last) = there_and_back(&place, &proxy, Duration::from_secs(late), drain).await?;
+        let (requests, lost, last) =
+            there_and_back(&place, &routes, Duration::from_secs(late), drain).await?;
         table.push(format!("| {late} s | {drain} | {requests} | {lost} | {:.1} s |", last.as_secs_f64()));
         // Without a loss in the last row, the others would show nothing.
         if (lost == 0) != whole {
             wrong.push(format!("late by {late} s, drainSeconds {drain}: {lost} of {requests} lost"));
         }
     }
-    println!("{}", table.join("\n"));
+    let table = table.join("\n") + "\n";
+    println!("{table}");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        put_between(Path::new(DOCUMENT), "measured", &table)?;
+    }
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }
@@ -49,7 +67,7 @@ async fn how_long_a_drain_does_a_proxy_need_that_follows_endpoints_late() -> Res
 /// were lost, and how long after a switch the old color still answered.
 async fn there_and_back(
     place: &Place,
-    proxy: &Proxy,
+    routes: &Routes,
     late: Duration,
     drain: u64,
 ) -> Result<(u64, u64, Duration)> {
@@ -58,21 +76,31 @@ async fn there_and_back(
         "spec": {
             "active": "blue", "image": "docker.io/library/hello", "blue": {"tag": "v1.0.0"}, "green": {"tag": "v2.0.0"},
             "replicas": 3, "port": 8888, "drainSeconds": drain, "standby": {"replicas": 0},
-            "service": {"type": "ClusterIP"},
+            "service": {"type": "ClusterIP", "preview": true},
         },
     });
     place.run(&format!("kubectl apply -f - <<<'{app}'"))?;
     ready(place)?;
-    // It knows nothing of the app before this one.
-    proxy.serve(&BTreeSet::new())?;
-    let follower = Follower::start(place.cluster.client()?, proxy.clone(), late).await?;
-    let plan =
-        Plan { clients: vec![Client::fresh(100.0), Client::keep_alive(100.0)], ..Plan::new(proxy.address()) };
+    let mut followers = Vec::new();
+    for (service, route) in [("hello", &routes.live), ("hello-preview", &routes.preview)] {
+        // It knows nothing of the app before this one.
+        route.serve(&BTreeSet::new())?;
+        followers.push(Follower::start(place.cluster.client()?, service, route.clone(), late).await?);
+    }
+    let clients = vec![Client::fresh(100.0), Client::keep_alive(100.0)];
+    let plan = Plan { clients, ..Plan::new(routes.live.address()) };
     let load = Load::once_answered(plan).await?;
     for (old, color) in [("blue", "green"), ("green", "blue")] {
         // Its pods are there and ready first, so that the switch is at once.
         place.run(r#"kubectl patch bga hello --type merge -p '{"spec":{"standby":{"replicas":3}}}'"#)?;
         place.run("kubectl wait bga hello --for=condition=StandbyReady --timeout=120s")?;
+        // What is not live yet answers on the route for testers.
+        let is_previewed = async || {
+            let answer = get(routes.preview.address(), "/").await?;
+            ensure!(answer.contains(if color == "green" { "v2.0.0" } else { "v1.0.0" }), "{answer}");
+            Ok(())
+        };
+        patiently(late + Duration::from_secs(10), is_previewed).await?;
         place.run(&format!(
             r#"kubectl patch bga hello --type merge -p '{{"spec":{{"active":"{color}","standby":{{"replicas":0}}}}}}'"#
         ))?;
@@ -91,7 +119,9 @@ async fn there_and_back(
         load.mark(format!("end of {old}"));
     }
     let report = load.stop().await?;
-    follower.stop().await?;
+    for follower in followers {
+        follower.stop().await?;
+    }
     println!("{report}");
     let mut last = Duration::ZERO;
     for old in ["blue", "green"] {

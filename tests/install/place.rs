@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bluegreen_cluster::{Cluster, Node, Options, Tools, commands, patiently, prometheus, target};
+use bluegreen_cluster::{Cluster, Node, Offset, Options, Tools, commands, patiently, prometheus, target};
 use bluegreen_load::{Load, Plan};
 
 /// Where the documents' commands run.
@@ -138,8 +138,13 @@ impl Place {
 
     /// Nothing that the operator's account asked for was refused.
     pub fn refused(&self) -> Result<()> {
+        self.refused_since(Offset::default())
+    }
+
+    /// The same, from a place in the audit log on.
+    pub fn refused_since(&self, since: Offset) -> Result<()> {
         let audit = self.cluster.audit()?;
-        let ours = audit.matching(Default::default(), |entry| entry.user == ACCOUNT)?;
+        let ours = audit.matching(since, |entry| entry.user == ACCOUNT)?;
         let refused: Vec<_> = ours.iter().filter(|entry| entry.code == 403).map(|entry| &entry.uri).collect();
         println!("{} requests by {ACCOUNT}, {} refused", ours.len(), refused.len());
         ensure!(!ours.is_empty() && refused.is_empty(), "{refused:?}");

@@ -1,4 +1,4 @@
-//! From the files of a release and nothing else: checked, installed with kubectl and with Helm, used with the tool that is
+//! From the files of a release and nothing else: checked, installed with Helm and with kubectl, used with the tool that is
 //! among them. `make release-test`, or `BLUEGREEN_RELEASE=FOLDER`.
 
 use std::fs;
@@ -25,6 +25,16 @@ async fn does_a_release_install_from_its_files_alone() -> Result<()> {
     let told = place.run("openssl dgst -sha256 -verify release.pub -signature SHA256SUMS.der tampered");
     ensure!(told.is_err(), "the signature fits other checksums too");
 
+    // As the command stands, on a cluster that has nothing of the operator yet.
+    place.follow_in(GUIDE, "Install the files with Helm")?;
+    place.refused()?;
+    place.follow("Remove with Helm")?;
+    // Its pods end after the Deployment is gone, and the kind would stay.
+    place.run("kubectl -n bluegreen-system wait pods --all --for=delete --timeout=60s")?;
+    place.run("kubectl delete crd bluegreenapps.bluegreen.dev")?;
+
+    // What is removed loses its rights before it has ended, so only what comes after that counts.
+    let since = place.cluster.audit()?.end()?;
     place.follow_in(GUIDE, "Install the files with kubectl")?;
     place.follow_in(GUIDE, "The command line tool")?;
     does_the_tool_run_where_there_is_nothing_else(&place, &folder)?;
@@ -40,13 +50,15 @@ async fn does_a_release_install_from_its_files_alone() -> Result<()> {
     place.run("kubectl bluegreen switch hello --to green --wait")?;
     ensure!(place.live()? == "green");
 
-    // The other way to install, over what the first one left.
+    // With Helm again, over what kubectl left: the page names the flag that this needs.
+    place.refused_since(since)?;
     place.run("kubectl delete -f install.yaml -l app.kubernetes.io/name=bluegreen-operator")?;
+    let since = place.cluster.audit()?.end()?;
     let install = place.commands_in(GUIDE, "Install the files with Helm")?;
     place.run(&format!("{} --take-ownership", install.first().context("helm install")?))?;
     place.run("kubectl bluegreen rollback hello --wait")?;
     ensure!(place.live()? == "blue");
-    place.refused()?;
+    place.refused_since(since)?;
     place.left_alone("blue", load).await
 }
 

@@ -65,7 +65,8 @@ impl Storm {
         Self { client: client.clone(), scale, held: Vec::new() }
     }
 
-    /// Objects that the API server takes and the operator can't decode, and field managers that it can't hold.
+    /// Objects that the API server takes and the operator can't decode, field managers that it can't hold, and an app that is
+    /// refused with more words than an Event or a status can hold.
     pub async fn poison(&self) -> Result<()> {
         let far = |api_version: &str| {
             json!({"manager": "x", "operation": "Update", "apiVersion": api_version, "time": FAR,
@@ -81,6 +82,11 @@ impl Storm {
         })
         .await
         .context("the victim has no Deployment")?;
+        // As many volumes as there may be, each with a name that is none: the refusal has a cause for each.
+        let volumes: Vec<Value> =
+            (0..256).map(|number| json!({"name": format!("_{number}"), "emptyDir": {}})).collect();
+        let wordy = app("wordy").with(json!({"template": {"spec": {"volumes": volumes}}}));
+        self.create(APPS, &wordy.object()).await?;
         let managers = json!({"metadata": {"managedFields": [far("bluegreen.dev/v1alpha1")]}});
         self.patch(APPS, "far", &managers).await?;
         // As text: no library builds a value that is nested so deep.

@@ -18,7 +18,7 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use super::merge::merge;
-use super::{Who, runs};
+use super::runs;
 
 /// Stands for the operator's image, which a plan does not know.
 const CHECKER: &str = "bluegreen-operator";
@@ -28,6 +28,14 @@ const UID: &str = "not-in-a-cluster";
 
 /// How many pods of a color the simulated EndpointSlice lists: a manifest may ask for two billion.
 const LISTED: i32 = 1000;
+
+/// What goes on without the operator.
+pub enum Next {
+    /// Kubernetes' own controllers, or the pods, do this.
+    Happens(String),
+    /// So many seconds pass.
+    Passes(u64),
+}
 
 /// The objects and the time.
 pub struct World {
@@ -157,21 +165,21 @@ impl World {
     }
 
     /// The next thing that happens without the operator; `None` if there is nothing to wait for.
-    pub fn goes_on(&mut self, plan: &Plan) -> Option<(Who, String)> {
+    pub fn goes_on(&mut self, plan: &Plan) -> Option<Next> {
         if let Live::Selected(color) = plan.live
             && let Some(words) = self.endpoints_follow(color)
         {
-            return Some((Who::Cluster, words));
+            return Some(Next::Happens(words));
         }
         if let Some(words) = Color::ALL.into_iter().find_map(|color| self.roll_out(color)) {
-            return Some((Who::Cluster, words));
+            return Some(Next::Happens(words));
         }
         if let Some(words) = self.check_passes() {
-            return Some((Who::Cluster, words));
+            return Some(Next::Happens(words));
         }
         let wake = plan.wake.filter(|wake| !wake.is_zero())?;
         self.now = self.now.checked_add(wake).ok()?;
-        Some((Who::Clock, format!("{} s pass", wake.as_secs().max(1))))
+        Some(Next::Passes(wake.as_secs().max(1)))
     }
 
     /// The live Service's endpoints become the pods of the color that it selects, and the drain starts.

@@ -265,7 +265,7 @@ pub struct SwitchStatus {
     /// `spec.progressDeadlineSeconds` limits, counts from here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progressed_at: Option<Time>,
-    /// How much of the drain has passed; absent before its first quarter, and where a quarter is shorter than 15 seconds.
+    /// How much of the drain has passed; absent before the first part of it is over, and in a drain of less than 30 seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<DrainStatus>,
 }
@@ -276,7 +276,7 @@ pub struct SwitchStatus {
 #[schemars(description = "")]
 pub struct DrainStatus {
     /// For how many seconds at least no endpoint of the color `from` had been live. It is recorded at each quarter of
-    /// `spec.drainSeconds` but the last.
+    /// `spec.drainSeconds` but the last, and at half of less than a minute.
     pub passed_seconds: i32,
     /// The `metadata.resourceVersion` of the live Service at that time. If the Service has been written since, the drain begins anew.
     pub service_version: String,

@@ -63,6 +63,16 @@ mod tests {
 
     use super::*;
 
+    /// The fence rests on that.
+    #[test]
+    fn a_client_for_decisions_repeats_no_request_by_itself() {
+        let timeout = Duration::from_secs(3);
+        let config = for_decisions(kube::Config::new("https://127.0.0.1".parse().unwrap()), timeout);
+        assert!(!config.default_retry && config.reset_reader_on_write);
+        let timeouts = [config.connect_timeout, config.read_timeout, config.write_timeout];
+        assert_eq!(timeouts, [Some(timeout); 3]);
+    }
+
     #[tokio::test]
     async fn a_connection_does_not_wait_for_a_full_packet() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,21 +1,21 @@
 //! Requests for objects: everything that is read from the API server is read by these, [carefully](crate::careful).
 //!
 //! A whole answer is in memory at once, and so is what becomes of it. Answers that tenants can make as large as they want, such
-//! as the list of an app's pods, wait for each other.
+//! as the list of an app's pods, wait for each other, and namespaces [take turns](crate::turns).
 
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use kube::api::ListParams;
 use kube::core::{NamespaceResourceScope, ObjectList, PartialObjectMeta, Request};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
 
 use crate::careful::{Careful, Readable};
+use crate::turns::Turns;
 
-/// The number of large answers that are read at the same time.
-static LARGE: Semaphore = Semaphore::const_new(2);
+/// Large answers that are read at the same time: two, and some more of namespaces that read none.
+static LARGE: LazyLock<Arc<Turns>> = LazyLock::new(|| Turns::new(2));
 
 /// A kind in a namespace.
 pub trait Namespaced:
@@ -109,7 +109,7 @@ pub async fn some<K: Namespaced>(
 ) -> kube::Result<Vec<K>> {
     let (mut params, mut all) = (params.clone().limit(page), Vec::new());
     for _ in 0..PAGES {
-        let _one_of_few = LARGE.acquire().await;
+        let _one_of_few = LARGE.take(namespace).await;
         let list = api::<K>(client, namespace).list(&params).await?;
         let objects = list.items.into_iter().filter_map(|object| object.0.ok());
         all.extend(objects.filter_map(|mut object| keep(&mut object).then_some(object)));
@@ -144,7 +144,7 @@ pub async fn all_metadata<K: Namespaced>(
     namespace: &str,
     params: &ListParams,
 ) -> kube::Result<Vec<PartialObjectMeta<K>>> {
-    let _one_of_few = LARGE.acquire().await;
+    let _one_of_few = LARGE.take(namespace).await;
     let list: ObjectList<Careful<PartialObjectMeta<K>>> =
         send(client, request::<K>(namespace).list_metadata(params)).await?;
     list.items.into_iter().map(readable).collect()
@@ -156,4 +156,40 @@ fn readable<K: Resource>(object: Careful<K>) -> kube::Result<K> {
     let mut object = object.0.map_err(|error| kube::Error::Service(error.into()))?;
     object.meta_mut().annotations = None;
     Ok(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use http::{Request as HttpRequest, Response};
+    use k8s_openapi::api::core::v1::Pod;
+    use kube::client::Body;
+
+    use super::*;
+
+    /// Answers with an empty list, but never for the namespace `storm`.
+    fn server() -> Client {
+        let answer = |request: HttpRequest<Body>| async move {
+            if request.uri().path().contains("/storm/") {
+                std::future::pending::<()>().await;
+            }
+            let list = r#"{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":{},"items":[]}"#;
+            Ok::<_, std::convert::Infallible>(Response::new(Body::from(list.as_bytes().to_vec())))
+        };
+        Client::new(tower::service_fn(answer), "default")
+    }
+
+    #[tokio::test]
+    async fn large_answers_of_one_namespace_keep_those_of_another_one_waiting_for_nothing() {
+        let client = server();
+        let params = ListParams::default();
+        let mut storm: Vec<_> =
+            (0..20).map(|_| all_metadata::<Pod>(&client, "storm", &params).boxed_local()).collect();
+        for read in &mut storm {
+            assert!(read.now_or_never().is_none());
+        }
+        let time = std::time::Duration::from_secs(10);
+        let pods = tokio::time::timeout(time, all_metadata::<Pod>(&client, "calm", &params));
+        assert!(pods.await.expect("its turn").unwrap().is_empty());
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::desired::Difference;
 use crate::drain::{Endpoints, Held};
 use crate::fence::Token;
 use crate::observe::{self, Snapshot, Versions};
@@ -97,6 +98,11 @@ impl Observer for AppObserver<'_> {
         let object = words::objects(&snapshot.app.name_any(), std::slice::from_ref(action)).join(", ");
         let deviation = observe::deviation(snapshot, facts, action);
         Some(Reverted { object, color: action.color(), deviation, later: false })
+    }
+
+    fn mutated(&self, before: &Snapshot, after: &Snapshot, color: Color) -> Option<Difference> {
+        let [before, after] = [before, after].map(|seen| seen.deployments.get(color).as_deref());
+        observe::exact::mutated(before?, after?)
     }
 
     fn record(&self, snapshot: &mut Snapshot, status: BlueGreenAppStatus, version: Option<String>) {

@@ -6,6 +6,7 @@ mod common;
 mod covers;
 mod env;
 mod guards;
+mod leftovers;
 mod metadata;
 pub mod names;
 mod own;
@@ -21,8 +22,9 @@ mod workload;
 pub use check::{Asked, CHECK, check_hash, checks_hash, job, job_name, trial_job, trial_name};
 pub use common::{of_deployment, without_common};
 pub use covers::{Difference, covers};
+pub use env::references;
 pub use guards::{guards, restored_guards};
-pub use owners::{Place, RESTARTED_AT, addition, keep_foreign, owner, take_over};
+pub use owners::{Place, RESTARTED_AT, addition, keep_foreign, owner, take_over, take_over_leftovers};
 pub use ports::{Listing, listings};
 pub use quantity::is_quantity;
 pub use revision::{

@@ -112,18 +112,14 @@ impl Drain {
     }
 }
 
-/// Into so many parts a drain is divided; the status tells how many have passed, but for the last: each leader waits for that
-/// itself.
-const PARTS: u32 = 4;
+/// A drain of at least so long is divided into so many parts; the status tells how many have passed, but for the last: each leader
+/// waits for that itself. A shorter drain is one part. A takeover takes about 15 s, and each record is a write.
+const PARTS: [(Duration, u32); 2] = [(Duration::from_secs(60), 4), (Duration::from_secs(30), 2)];
 
-/// The shortest part that is recorded. A takeover takes about as long, and each record is a write.
-const PART: Duration = Duration::from_secs(15);
-
-/// The ends of the parts of a drain that takes `all`, but for the last; none where they would be too short.
+/// The ends of the parts of a drain that takes `all`, but for the last.
 fn parts(all: Duration) -> impl DoubleEndedIterator<Item = Duration> {
-    let part = all / PARTS;
-    let ends = if part < PART { 0 } else { PARTS };
-    (1..ends).map(move |end| part * end)
+    let parts = PARTS.iter().find(|(least, _)| all >= *least).map_or(1, |(_, parts)| *parts);
+    (1..parts).map(move |end| all / parts * end)
 }
 
 /// How much of a drain that takes `all` is recorded once so much has passed: whole parts, and never all.
@@ -249,14 +245,21 @@ mod tests {
     }
 
     #[test]
-    fn a_drain_is_recorded_at_each_quarter_but_the_last_and_a_short_one_not_at_all() {
+    fn a_drain_is_recorded_at_each_quarter_but_the_last_a_shorter_one_at_its_half_and_a_short_one_not_at_all()
+    {
         let steps =
             [(0, 0, 15), (14, 0, 15), (15, 15, 30), (31, 30, 45), (45, 45, 60), (59, 45, 60), (600, 45, 60)];
         for (passed, is_recorded, is_next) in steps {
             assert_eq!(recorded(at(60), at(passed)), at(is_recorded), "{passed}");
             assert_eq!(next(at(60), at(passed)), at(is_next), "{passed}");
         }
-        assert_eq!((recorded(at(59), at(58)), next(at(59), at(1))), (at(0), at(59)));
+        for (passed, is_recorded, is_next) in
+            [(0, 0, 15), (14, 0, 15), (15, 15, 30), (29, 15, 30), (600, 15, 30)]
+        {
+            assert_eq!(recorded(at(30), at(passed)), at(is_recorded), "{passed}");
+            assert_eq!(next(at(30), at(passed)), at(is_next), "{passed}");
+        }
+        assert_eq!((recorded(at(29), at(28)), next(at(29), at(1))), (at(0), at(29)));
         assert_eq!((recorded(at(0), at(58)), next(at(0), at(1))), (at(0), at(0)));
     }
 }

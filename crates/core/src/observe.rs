@@ -203,7 +203,8 @@ pub fn deviation(seen: &Snapshot, facts: &Observed, action: &Action) -> Option<D
         Action::EditDeployment { color, replicas } => {
             let number = facts.colors.get(color).current?.number;
             let (stored, live) = (seen.revision(color, number)?, seen.deployments.get(color).as_deref()?);
-            exact::deployment(app, color, stored, replicas, &exact::Live::of(live))
+            let live = exact::Live::of(live);
+            exact::deployment(app, color, stored, replicas, &live).or_else(|| exact::settings(app, &live))
         }
         Action::ApplyColorService(color) => {
             exact::color_service(app, color, service, seen.color_services.get(color).as_deref()?)
@@ -340,7 +341,7 @@ fn deployment_facts(
         revision,
         stored: stored.iter().any(|stored| stored.number == revision),
         matches,
-        settings: exact::settings(&seen.app, &live),
+        settings: exact::settings(&seen.app, &live).is_none(),
         fence: crate::plan::Fence::of_both(fence),
         replicas,
         observed: status.observed_generation.unwrap_or(-1) >= deployment.meta().generation.unwrap_or(0),

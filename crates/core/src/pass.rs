@@ -40,6 +40,7 @@ pub use late::Explanation;
 pub use memory::Memory;
 pub use observer::{Decision, Known, News, Observer, Reverted};
 
+use crate::desired::Difference;
 use crate::drain::Drain;
 use crate::plan::{self, Action, Live};
 use bluegreen_api::Color;
@@ -57,6 +58,9 @@ const ANSWERED: Duration = Duration::from_secs(1);
 /// How long the operator of another installation has to report a new generation, before this one reports why it does
 /// nothing.
 const YIELD: Duration = Duration::from_secs(5);
+
+/// After writes that took longer than this, as with a webhook that hangs, nothing is written before the status is.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// Shortest time between two reports that only count pods.
 const PROGRESS: Duration = Duration::from_secs(1);
@@ -86,6 +90,13 @@ pub enum Announcement {
     SelectorRestored(Color),
     /// Somebody else edited an object while nothing was to be done, and the edit was taken back.
     EditReverted(Reverted),
+    /// A write that declared the same pods as before was changed by an admission plug-in, so the pods of this color are replaced.
+    PodsMutated {
+        /// The color.
+        color: Color,
+        /// The first field that differs. What was there before is what is declared.
+        difference: Difference,
+    },
 }
 
 /// One pass over one app.
@@ -95,7 +106,7 @@ pub struct Pass<'a, O: Observer> {
     memory: &'a mut Memory,
     announcements: Vec<Announcement>,
     /// Edits that an action was about to take back when it met a conflict.
-    overtaken: Vec<(Action, Announcement)>,
+    overtaken: Vec<(Action, Reverted)>,
 }
 
 impl<'a, O: Observer> Pass<'a, O> {

@@ -27,7 +27,7 @@ pub use conditions::REASONS;
 pub use events::{EVENTS, Note, Verb, events};
 pub use material::{Material, running_image};
 pub use news::{News, news};
-pub use reverted::{Reverted, once as edit_reverted};
+pub use reverted::{Reverted, mutated as pods_mutated, once as edit_reverted};
 
 use crate::apply::{Failure, FailureKind};
 use crate::desired::names;

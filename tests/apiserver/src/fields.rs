@@ -77,7 +77,10 @@ impl Owners {
         let changed: BTreeSet<Path> =
             fields.iter().filter(|path| path.get(before) != path.get(after)).cloned().collect();
         for owned in self.0.values_mut() {
-            owned.retain(|path| fields.contains(path) && !changed.contains(path));
+            // Also one that is owned as a whole, with what is in it.
+            let is_there =
+                |path: &Path| fields.contains(path) || fields.iter().any(|field| field.is_in(path));
+            owned.retain(|path| is_there(path) && !changed.contains(path));
         }
         let me = Owner { manager: manager.to_owned(), applies: false };
         self.0.entry(me).or_default().extend(changed);

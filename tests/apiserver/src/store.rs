@@ -112,14 +112,10 @@ impl Store {
         )
     }
 
-    /// Lets the admission plug-ins change an object; what they change belongs to whoever sent the request.
-    pub fn plug_in(&self, kind: Kind, name: &str, manager: &str, stored: &mut Stored) {
+    /// Lets the admission plug-ins change an object. What they add has no owner: Kubernetes notes the owners before.
+    pub fn plug_in(&self, kind: Kind, name: &str, stored: &mut Stored) {
         for plug_in in &self.plug_ins {
-            let before = stored.object.clone();
             plug_in(kind, name, &mut stored.object);
-            if stored.object != before {
-                stored.owners.update(kind, manager, &before, &stored.object);
-            }
         }
     }
 

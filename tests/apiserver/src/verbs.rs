@@ -190,7 +190,7 @@ pub(crate) fn admit_new(store: &mut Store, key: Key, mut stored: Stored, manager
     if kind.has_generation() {
         object["metadata"]["generation"] = json!(1);
     }
-    store.plug_in(*kind, name, manager, &mut stored);
+    store.plug_in(*kind, name, &mut stored);
     let object = &mut stored.object;
     admission::set_defaults(*kind, object, store.version());
     admission::validate(*kind, name, None, object)?;
@@ -209,7 +209,7 @@ pub(crate) fn admit_change(
     let (before, object) = (&before.object, &mut stored.object);
     object["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"].clone();
     admission::keep_allocated(*kind, before, object);
-    store.plug_in(*kind, name, manager, &mut stored);
+    store.plug_in(*kind, name, &mut stored);
     let object = &mut stored.object;
     admission::set_defaults(*kind, object, store.version());
     admission::validate(*kind, name, Some(before), object)?;

@@ -1,12 +1,14 @@
 //! Programs of Debian's packages, unpacked and not installed, so that nothing is started on this machine and nothing has to be
 //! removed from it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
+use crate::oci;
 use crate::process::run;
 use crate::say::say;
 
@@ -74,14 +76,80 @@ impl Programs {
             run(Command::new("apt-get").arg("update"))?;
             download()?;
         }
-        let packages = fs::read_dir(&temporary)?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|extension| extension == "deb"));
-        for package in packages {
-            run(Command::new("dpkg-deb").arg("--extract").arg(package).arg(temporary.join("root")))?;
-        }
+        unpack_all(&temporary, &temporary.join("root"))?;
         fs::rename(temporary.join("root"), done)?;
         fs::remove_dir_all(&temporary)?;
         Ok(())
     }
+}
+
+/// Packages with all that they need and this machine lacks, unpacked into a folder of the target folder.
+///
+/// # Errors
+/// Where apt can't fetch them.
+pub fn with_dependencies(name: &str, packages: &[&str], target: &Path) -> Result<PathBuf> {
+    let done = target.join(name);
+    fs::create_dir_all(target)?;
+    let lock = File::create(target.join(format!("{name}.lock")))?;
+    lock.lock()?;
+    if done.is_dir() {
+        return Ok(done);
+    }
+    let temporary = done.with_extension("unfinished");
+    let _ = fs::remove_dir_all(&temporary);
+    let (archives, root) = (temporary.join("archives"), temporary.join("root"));
+    fs::create_dir_all(archives.join("partial"))?;
+    fs::create_dir_all(&root)?;
+    say(&format!("fetching Debian's packages {}, without installing them …", packages.join(", ")));
+    let cache = format!("Dir::Cache::archives={}", archives.display());
+    let download = || {
+        let mut command = Command::new("apt-get");
+        command.args(["install", "--download-only", "--yes", "--no-install-recommends", "-o", &cache]);
+        run(command.args(packages))
+    };
+    if download().is_err() {
+        // The lists may be missing or old.
+        run(Command::new("apt-get").arg("update"))?;
+        download()?;
+    }
+    unpack_all(&archives, &root)?;
+    fs::rename(root, &done)?;
+    fs::remove_dir_all(&temporary)?;
+    Ok(done)
+}
+
+/// Programs with the libraries that they load at their start, as the files of an image. Each is taken from the folder, or
+/// else from this machine.
+///
+/// # Errors
+/// Where one is not there, or `ldd` does not know one of its libraries.
+pub fn program_files(root: &Path, programs: &[&str]) -> Result<Vec<oci::File>> {
+    let folders = ["usr/lib", "lib"]
+        .map(|lib| root.join(format!("{lib}/{}-linux-gnu", std::env::consts::ARCH)).display().to_string());
+    let mut paths = BTreeSet::new();
+    for program in programs {
+        let path = Some(root.join(program)).filter(|path| path.is_file());
+        let path = path.unwrap_or_else(|| Path::new("/").join(program));
+        let told = run(Command::new("ldd").arg(&path).env("LD_LIBRARY_PATH", folders.join(":")))?;
+        ensure!(!told.contains("not found"), "{} lacks a library: {told}", path.display());
+        let libraries = told.split_whitespace().filter(|word| word.starts_with('/'));
+        paths.extend(libraries.map(PathBuf::from));
+        paths.insert(path);
+    }
+    let file = |path: PathBuf| -> Result<oci::File> {
+        let inside = path.strip_prefix(root).or_else(|_| path.strip_prefix("/"))?;
+        let content = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(oci::File { path: inside.to_string_lossy().into_owned(), content, mode: 0o755 })
+    };
+    paths.into_iter().map(file).collect()
+}
+
+fn unpack_all(packages: &Path, root: &Path) -> Result<()> {
+    let packages = fs::read_dir(packages)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "deb"));
+    for package in packages {
+        run(Command::new("dpkg-deb").arg("--extract").arg(package).arg(root))?;
+    }
+    Ok(())
 }

@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use bluegreen_api::CheckResult::{Inconclusive, Passed};
 use bluegreen_api::Color::{Blue, Green};
-use bluegreen_cluster::{Entry, patiently};
+use bluegreen_cluster::{Entry, patiently, put_between};
 use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
@@ -26,9 +26,6 @@ use alerts::Alerts;
 
 /// The document with the figures.
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/checks.md");
-
-/// The marks in it between which they stand.
-const MARKS: [&str; 2] = ["<!-- outage -->\n", "<!-- /outage -->"];
 
 /// The most write requests for one app from the edit that asks for the switch until the last verdict, Events aside: the switch with
 /// its status, the Job, and the verdict.
@@ -119,7 +116,7 @@ async fn does_an_outage_of_prometheus_under_many_watched_apps_move_nothing_and_a
     );
     println!("{table}");
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        write(&table)?;
+        put_between(Path::new(DOCUMENT), "outage", &table)?;
     }
     sandbox.finish().await
 }
@@ -169,12 +166,4 @@ fn writes(entries: &[Entry], sandbox: &Sandbox) -> (usize, f64, f64) {
     let apps = sandbox.world().all(Kind::App).count().max(1) as f64;
     let sum: usize = by_app.values().sum();
     (by_app.values().copied().max().unwrap_or_default(), sum as f64 / apps, f64::from(events) / apps)
-}
-
-/// Puts the figures into the document, in place of the last ones.
-fn write(table: &str) -> Result<()> {
-    let text = std::fs::read_to_string(DOCUMENT)?;
-    let (head, rest) = text.split_once(MARKS[0]).context("the document has no mark")?;
-    let (_, tail) = rest.split_once(MARKS[1]).context("the document has no closing mark")?;
-    Ok(std::fs::write(DOCUMENT, format!("{head}{}{table}{}{tail}", MARKS[0], MARKS[1]))?)
 }

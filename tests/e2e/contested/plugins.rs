@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::contested;
 use super::webhook::{Habit, Webhook};
+use crate::harness::guard::Rule;
 use crate::harness::operator::Operator;
 use crate::harness::{Kind, Sandbox, World, app, cluster};
 
@@ -111,13 +112,19 @@ async fn is_a_key_named_that_a_plug_in_adds_to_a_selector_of_the_spec() -> Resul
 async fn is_what_a_plug_in_adds_beside_the_spec_left_in_the_pods() -> Result<()> {
     let Some((sandbox, _operator)) = serving("plug-in-beside").await? else { return Ok(()) };
     let webhook = Webhook::start(&sandbox, TRACES, "hello-green").await?;
-    sandbox.edit("hello", json!({"green": {"tag": "v3"}})).await?;
     let traced = |world: &World| world.raw(Kind::Deployment, "hello-green").is_some_and(is_traced);
-    sandbox
-        .until("green has what was added", |world| {
-            traced(world) && world.condition("hello", "StandbyReady", "True", "Warm")
-        })
-        .await?;
+    for tag in ["v2.1", "v3"] {
+        sandbox.edit("hello", json!({"green": {"tag": tag}})).await?;
+        let runs = |world: &World| {
+            let green = world.raw(Kind::Deployment, "hello-green").unwrap_or_default();
+            pod(green)["containers"][0]["image"] == format!("team/hello:{tag}")
+        };
+        sandbox
+            .until("green has what was added", |world| {
+                runs(world) && traced(world) && world.condition("hello", "StandbyReady", "True", "Warm")
+            })
+            .await?;
+    }
     sandbox.activate("hello", Green).await?;
     let serves = |world: &World| world.serves("hello", Green) && world.ready("hello");
     sandbox.until("green serves, with it", |world| traced(world) && serves(world)).await?;
@@ -131,6 +138,35 @@ async fn is_what_a_plug_in_adds_beside_the_spec_left_in_the_pods() -> Result<()>
     // A way back finds pods without it, which are as good.
     sandbox.activate("hello", Blue).await?;
     sandbox.until("blue serves", |world| world.serves("hello", Blue) && world.ready("hello")).await?;
+    // Without the plug-in, the next revision has nothing of it.
     Webhook::unregister(&sandbox).await?;
+    sandbox.edit("hello", json!({"green": {"tag": "v4"}})).await?;
+    let is_clean = |world: &World| {
+        let green = world.raw(Kind::Deployment, "hello-green").unwrap_or_default();
+        let template = green["spec"]["template"].to_string();
+        template.contains("hello:v4") && !template.to_ascii_lowercase().contains("tracing")
+    };
+    sandbox
+        .until("green is as declared", |world| {
+            is_clean(world) && world.condition("hello", "StandbyReady", "True", "Warm")
+        })
+        .await?;
     sandbox.finish().await
+}
+
+/// It was installed while the app served, and its changes come with the next write of any kind.
+#[tokio::test]
+async fn is_a_plug_in_told_of_that_changes_the_live_pods_with_another_write() -> Result<()> {
+    let Some((sandbox, _operator)) = serving("plug-in-late").await? else { return Ok(()) };
+    let _webhook = Webhook::start(&sandbox, TRACES, "hello-blue").await?;
+    sandbox.edit("hello", json!({"replicas": 3})).await?;
+    sandbox.until("blue has three", |world| world.size("hello", Blue) == Some(3)).await?;
+    let events = sandbox.told("PodsMutated").await?;
+    let notes: Vec<_> = events.into_iter().filter_map(|event| event.note).collect();
+    let words = "Deployment hello-blue: as the operator wrote it, an admission policy or webhook changed spec.template";
+    ensure!(notes.iter().any(|note| note.starts_with(words)), "{notes:?}");
+    sandbox.until("blue serves", |world| world.serves("hello", Blue) && world.ready("hello")).await?;
+    Webhook::unregister(&sandbox).await?;
+    // Which is what the Event tells.
+    sandbox.finish_allowing(&[Rule::LiveKeepsItsTemplate]).await
 }

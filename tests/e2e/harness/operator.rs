@@ -10,8 +10,14 @@ use bluegreen_cluster::{Cluster, get, patiently, tail};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-/// The operator under test.
+/// The operator under test, as it is built for tests.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_operator-under-test");
+
+/// The program under test of this name as users get it, for a run that takes times: from the folder that `RELEASED` names, if one is
+/// named.
+pub fn released(name: &str) -> Option<PathBuf> {
+    std::env::var_os("RELEASED").map(|folder| Path::new(&folder).join(name))
+}
 
 /// The environment of a program that talks to a cluster.
 pub fn environment(cluster: &Cluster, kubeconfig: &Path) -> Result<Vec<(String, String)>> {
@@ -34,7 +40,8 @@ pub struct Operator {
 impl Operator {
     /// Starts the program under test, with its log in `log`.
     pub fn start(arguments: &[String], environment: &[(String, String)], log: &Path) -> Result<Self> {
-        Self::start_program(Path::new(PROGRAM), arguments, environment, log)
+        let program = released("bluegreen-operator").unwrap_or_else(|| PROGRAM.into());
+        Self::start_program(&program, arguments, environment, log)
     }
 
     /// Starts another program, as [`Operator::start`].

@@ -1,10 +1,6 @@
 //! Several ports under traffic, on a real node.
 
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -12,18 +8,13 @@ use bluegreen_api::Color::{Blue, Green};
 use bluegreen_cluster::{Cluster, answer_image, grpc, target};
 use bluegreen_load::{Client, Load, Plan};
 use serde_json::{Value, json};
-use tokio::net::UdpSocket;
-use tokio::process::{Child, Command};
-use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::harness::{App, Kind, Sandbox, app, setup};
+use crate::traffic::{Calls, Datagrams};
 
 /// Real pods start in their own time.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// How long a datagram and its answer may take. On a busy machine that is seconds, and one that is lost never comes.
-const ANSWER: Duration = Duration::from_secs(20);
 
 /// HTTP in the container `app`, with UDP beside it, and gRPC in another container, which Kubernetes' own probe asks.
 fn answering() -> App {
@@ -45,60 +36,6 @@ fn answering() -> App {
                 "readinessProbe": {"grpc": {"port": 8081}, "periodSeconds": 1}},
         ]}},
     }))
-}
-
-/// A hundred datagrams a second, each from a port of its own, until it is told to stop: how many were sent, and how many came
-/// back.
-fn datagrams(target: SocketAddr, stop: Arc<AtomicBool>) -> JoinHandle<Result<(u64, u64)>> {
-    tokio::spawn(async move {
-        let (mut sent, mut answered) = (0_u64, 0);
-        while !stop.load(Ordering::Relaxed) {
-            let socket = UdpSocket::bind("0.0.0.0:0").await?;
-            socket.connect(target).await?;
-            let said = sent.to_be_bytes();
-            socket.send(&said).await?;
-            let mut heard = [0; 8];
-            let came = timeout(ANSWER, socket.recv(&mut heard)).await;
-            sent += 1;
-            answered += u64::from(matches!(came, Ok(Ok(_))) && heard == said);
-            sleep(Duration::from_millis(10)).await;
-        }
-        Ok((sent, answered))
-    })
-}
-
-/// Calls over gRPC until it is told to stop: on one channel for ever, and on a new connection each. A stream runs beside them, which
-/// ends with its server; how often is told and not judged.
-struct Calls(Child);
-
-impl Calls {
-    fn start(program: &Path, target: SocketAddr) -> Result<Self> {
-        let mut command = Command::new(program);
-        command
-            .args(["call", &target.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        Ok(Self(command.kill_on_drop(true).spawn()?))
-    }
-
-    /// Ends them; nothing may be lost, and the one channel must have followed the app.
-    async fn stop(self) -> Result<()> {
-        // Its input ends here.
-        let output = self.0.wait_with_output().await?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let counts: Value = serde_json::from_slice(&output.stdout)?;
-        let streams = String::from_utf8_lossy(&output.stderr).matches("stream ended").count();
-        println!("grpc: {counts}; the stream ended with its server {streams} times");
-        for way in ["kept", "fresh"] {
-            let found = &counts[way];
-            ensure!(found["lost"] == json!({}), "{way}: {found}");
-            let both = ["blue", "green"].iter().all(|color| found["colors"][color].as_u64() > Some(0));
-            ensure!(both, "{way}: not both colors have answered: {found}");
-        }
-        ensure!(streams > 0, "no stream ended, so no server has told its clients to go");
-        Ok(())
-    }
 }
 
 /// Alone: it asks whether a switch loses anything, and beside other tests kube-proxy itself may be seconds late.
@@ -132,8 +69,7 @@ async fn is_nothing_lost_on_any_port_while_an_app_is_switched() -> Result<()> {
     let plan = |target| Plan { clients: vec![Client::fresh(50.0)], ..Plan::mixed(target) };
     let load = Load::once_answered(plan(*http)).await?;
     let calls = Calls::start(&program, *rpc)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let echoes = datagrams(*echo, stop.clone());
+    let echoes = Datagrams::start(*echo);
     for (turn, color) in [Green, Blue, Green, Blue].into_iter().enumerate() {
         sleep(Duration::from_secs(1)).await;
         if turn == 2 {
@@ -145,13 +81,11 @@ async fn is_nothing_lost_on_any_port_while_an_app_is_switched() -> Result<()> {
     }
     // The old color's gRPC server ends 7 s after it was told to.
     sleep(Duration::from_secs(9)).await;
-    stop.store(true, Ordering::Relaxed);
     let report = load.stop().await?;
     println!("http: {report}");
     ensure!(report.total.failed() == 0, "http: {} requests were lost", report.total.failed());
-    calls.stop().await?;
-    let (sent, answered) = echoes.await??;
-    println!("echo: {answered} of {sent} datagrams answered");
-    ensure!(sent > 0 && answered == sent, "{} datagrams were lost", sent - answered);
+    let called = calls.stop(["blue", "green"], true).await?;
+    ensure!(called.streams > 0, "no stream ended, so no server has told its clients to go");
+    echoes.stop().await?;
     sandbox.finish().await
 }

@@ -1,4 +1,4 @@
-//! The glue: watches the EndpointSlices of the live Service, and tells the proxy of each change after a fixed time.
+//! The glue: watches the EndpointSlices of a Service, and tells the proxy of each change after a fixed time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -24,10 +24,10 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Returns when the proxy knows the pods that are there now.
-    pub async fn start(client: Client, proxy: Proxy, late: Duration) -> Result<Self> {
+    /// Returns when the proxy knows the pods of this Service that are there now.
+    pub async fn start(client: Client, service: &str, proxy: Proxy, late: Duration) -> Result<Self> {
         let (changes, mut received) = mpsc::unbounded_channel::<(Instant, Pods)>();
-        let watch = tokio::spawn(watch(client, changes));
+        let watch = tokio::spawn(watch(client, format!("kubernetes.io/service-name={service}"), changes));
         let (begin, begun) = oneshot::channel();
         let mut begin = Some(begin);
         let tell = tokio::spawn(async move {
@@ -59,9 +59,13 @@ impl Follower {
     }
 }
 
-async fn watch(client: Client, changes: mpsc::UnboundedSender<(Instant, Pods)>) -> Result<()> {
+async fn watch(
+    client: Client,
+    of_service: String,
+    changes: mpsc::UnboundedSender<(Instant, Pods)>,
+) -> Result<()> {
     let slices: Api<EndpointSlice> = Api::default_namespaced(client);
-    let config = watcher::Config::default().labels("kubernetes.io/service-name=hello");
+    let config = watcher::Config::default().labels(&of_service);
     let mut known: BTreeMap<String, Pods> = BTreeMap::new();
     let mut events = pin!(watcher::watcher(slices, config));
     while let Some(event) = events.try_next().await? {

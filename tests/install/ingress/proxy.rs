@@ -25,13 +25,14 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    pub async fn start(cluster: &Cluster) -> Result<Self> {
-        let folder = cluster.dir()?.join("haproxy");
+    /// `route` tells several apart.
+    pub async fn start(cluster: &Cluster, route: &str) -> Result<Self> {
+        let folder = cluster.dir()?.join(format!("haproxy-{route}"));
         std::fs::create_dir_all(&folder)?;
         let [port] = free_ports()?;
         let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
         // A longer path would not fit into the address of a socket.
-        let socket = PathBuf::from(format!("/tmp/haproxy-{}.sock", std::process::id()));
+        let socket = PathBuf::from(format!("/tmp/haproxy-{}-{route}.sock", std::process::id()));
         let places: String =
             (1..=PLACES).map(|place| format!("  server s{place} 127.0.0.1:1 disabled\n")).collect();
         let config = format!(
@@ -46,7 +47,7 @@ impl Proxy {
         let path = file.display().to_string();
         // In the foreground.
         cluster.start_process(
-            "haproxy",
+            &format!("haproxy-{route}"),
             &program,
             &["-db", "-f", &path],
             &[("LD_LIBRARY_PATH", &libraries)],

@@ -378,12 +378,18 @@ impl Target<'_> {
 }
 
 /// Before the Deployment's template is declared, nobody else may own any of it: what leaves the template must leave the
-/// pods. A restart by hand stays as long as the revision, since to take it back would replace the pods once more.
+/// pods. A restart by hand, and what admission plug-ins have added, stay as long as the revision, since to take them back would
+/// replace the pods once more.
 fn take_over_pods(read: Option<&Deployment>, number: i64) -> Option<Verb> {
     let read = read?;
     let is_next = desired::running_revision(read) != Some(number);
     let api_version = Deployment::api_version(&());
-    let owners = desired::take_over(read.managed_fields(), Place::Template, &api_version, is_next)?;
+    let entries = read.managed_fields();
+    let owners = if is_next {
+        desired::take_over_leftovers(entries, &api_version, &serde_json::to_value(read).ok()?)
+    } else {
+        desired::take_over(entries, Place::Template, &api_version, false)
+    }?;
     // The label is declared: as long as it is missing, even a cached read shows that the Deployment must be applied.
     Some(take_over(&owners, json!({ "labels": { names::REVISION: null } })))
 }

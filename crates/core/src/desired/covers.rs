@@ -27,14 +27,26 @@ pub struct Difference {
 const WHOLE: [&str; 5] = ["selector", "nodeSelector", "labelSelector", "namespaceSelector", "matchLabels"];
 
 /// The maps that the API server drops if they are empty. It keeps an empty structure as `{}`.
-const MAPS: [&str; 8] =
-    ["labels", "annotations", "nodeSelector", "matchLabels", "limits", "requests", "overhead", "data"];
+const MAPS: [&str; 10] = [
+    "labels",
+    "annotations",
+    "nodeSelector",
+    "matchLabels",
+    "limits",
+    "requests",
+    "overhead",
+    "data",
+    "options",
+    "volumeAttributes",
+];
 
 /// The fields of core/v1 and apps/v1 for which zero or `false` is the same as absent.
 ///
 /// In Kubernetes' Go types they are plain fields, not pointers. For any other field, an explicit `false` or 0 differs
 /// from absent, for example for `allowPrivilegeEscalation`.
-const ZERO_IS_ABSENT: [&str; 17] = [
+const ZERO_IS_ABSENT: [&str; 21] = [
+    "chapAuthDiscovery",
+    "chapAuthSession",
     "failureThreshold",
     "hostIPC",
     "hostNetwork",
@@ -43,10 +55,12 @@ const ZERO_IS_ABSENT: [&str; 17] = [
     "initialDelaySeconds",
     "minReadySeconds",
     "nodePort",
+    "partition",
     "paused",
     "periodSeconds",
     "publishNotReadyAddresses",
     "readOnly",
+    "sslEnabled",
     "stdin",
     "stdinOnce",
     "successThreshold",
@@ -56,23 +70,32 @@ const ZERO_IS_ABSENT: [&str; 17] = [
 
 /// The plain fields of core/v1 whose zero value the API server replaces by a default, with that default. The default
 /// of `imagePullPolicy` depends on the image's tag.
-const ZERO_BECOMES: [(&str, &str); 16] = [
+const ZERO_BECOMES: [(&str, &str); 25] = [
     ("apiVersion", "v1"),
     ("dnsPolicy", "ClusterFirst"),
     ("failureThreshold", "3"),
+    ("fsType", "ext4"),
+    ("fsType", "xfs"),
     ("imagePullPolicy", "Always"),
     ("imagePullPolicy", "IfNotPresent"),
+    ("iscsiInterface", "default"),
+    ("keyring", "/etc/ceph/keyring"),
     ("path", "/"),
     ("periodSeconds", "10"),
+    ("pool", "rbd"),
     ("protocol", "TCP"),
+    ("pullPolicy", "Always"),
+    ("pullPolicy", "IfNotPresent"),
     ("restartPolicy", "Always"),
     ("schedulerName", "default-scheduler"),
     ("scheme", "HTTP"),
     ("sessionAffinity", "None"),
+    ("storageMode", "ThinProvisioned"),
     ("successThreshold", "1"),
     ("terminationMessagePath", "/dev/termination-log"),
     ("terminationMessagePolicy", "File"),
     ("timeoutSeconds", "1"),
+    ("user", "admin"),
 ];
 
 /// Checks that every declared field has its value in `live`.
@@ -159,6 +182,10 @@ fn fields(
                 return Err(difference(&path, &value.into(), Some(&live.into())));
             }
             continue;
+        }
+        // An entry of a map without a value is there, unlike a field without one.
+        if MAPS.contains(&key) && value.is_string() && live.is_none() {
+            return Err(difference(&path, value, None));
         }
         field(&path, name, value, live)?;
     }

@@ -118,6 +118,13 @@ fn what_somebody_changed_is_a_difference() {
             json!({"env": [{"name": "A", "value": "x"}]}),
             ".value",
         ),
+        // Without a value, an entry of a map is there.
+        (
+            json!({"nodeSelector": {"gpu": "", "zone": "a"}}),
+            json!({"nodeSelector": {"zone": "a"}}),
+            "nodeSelector.gpu",
+        ),
+        (json!({"labels": {"a": ""}}), json!({"labels": {}}), "labels.a"),
         // An additional key makes a selector narrower.
         (json!({"selector": {"a": "b"}}), json!({"selector": {"a": "b", "c": "d"}}), "selector.c"),
         (json!({"selector": {"a": "b"}}), json!({"selector": {"a": "c"}}), "selector.a"),

@@ -92,7 +92,7 @@ fn in_order(env: Vec<EnvVar>, declared: &[Declared]) -> Vec<EnvVar> {
 }
 
 /// Returns the names in `$(NAME)`, as the kubelet finds them. `$$` stands for a dollar sign.
-pub(super) fn references(value: &str) -> impl Iterator<Item = &str> {
+pub fn references(value: &str) -> impl Iterator<Item = &str> {
     let mut rest = value;
     std::iter::from_fn(move || {
         loop {

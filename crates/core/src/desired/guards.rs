@@ -11,9 +11,21 @@ use super::owners;
 use bluegreen_api::{BlueGreenApp, ServiceGuards};
 
 /// Parts of the keys by which clouds and controllers limit who reaches a load balancer, and choose its address: AWS, Google Cloud, Azure,
-/// OpenStack and others; Azure's allowed ranges and service tags; MetalLB, Cilium and kube-vip. In lower case.
-const LOAD_BALANCERS: [&str; 6] =
-    ["load-balancer", "loadbalancer", "azure-allowed", "metallb", "lbipam", "kube-vip"];
+/// OpenStack and others; Azure's allowed ranges and service tags; the security groups and lists of Oracle and Tencent; MetalLB, Cilium,
+/// kube-vip and PureLB. In lower case.
+const LOAD_BALANCERS: [&str; 11] = [
+    "load-balancer",
+    "loadbalancer",
+    "azure-allowed",
+    "metallb",
+    "lbipam",
+    "lb-ipam",
+    "kube-vip",
+    "purelb",
+    "security-group",
+    "security-list",
+    "service.cilium.io",
+];
 
 /// Adds what limited who could reach the load balancer.
 pub(super) fn guard<'a>(
@@ -90,4 +102,41 @@ pub fn restored_guards(app: &BlueGreenApp, live: &Service) -> ServiceGuards {
         recorded.load_balancer_annotations.contains_key(key) && owns(&format!("metadata.annotations.{key}"))
     });
     guards
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_guards_a_load_balancer_is_known_by_its_key() {
+        let app = json!({
+            "metadata": {"name": "hello"},
+            "spec": {"active": "blue", "image": "hello", "port": 1, "blue": {"tag": "v1"}},
+        });
+        let app = serde_json::from_value(app).unwrap();
+        let keys = [
+            "service.beta.kubernetes.io/aws-load-balancer-internal",
+            "networking.gke.io/load-balancer-type",
+            "loadbalancer.openstack.org/network-id",
+            "service.beta.kubernetes.io/azure-allowed-ip-ranges",
+            "metallb.universe.tf/address-pool",
+            "lbipam.cilium.io/ips",
+            "io.cilium/lb-ipam-ips",
+            "kube-vip.io/loadbalancerIPs",
+            "purelb.io/service-group",
+            "oci.oraclecloud.com/oci-network-security-groups",
+            "oci.oraclecloud.com/security-list-management-mode",
+            "service.cloud.tencent.com/security-groups",
+            "service.cilium.io/src-ranges-policy",
+        ];
+        for key in keys.into_iter().chain(["team"]) {
+            let service = json!({
+                "metadata": {"annotations": {(key): "a"}}, "spec": {"type": "LoadBalancer"},
+            });
+            let kept = guards(&app, &serde_json::from_value(service).unwrap());
+            assert_eq!(kept.load_balancer_annotations.contains_key(key), key != "team", "{key}");
+        }
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! [`covers`](super::covers()) does not look at what is not declared, because most of it are defaults of the API server
 //! and additions by admission plug-ins. The owners tell these apart from what somebody else wrote: a default has no
-//! owner, and what a plug-in adds to a request of the operator belongs to the operator. What *another* field manager owns
-//! in a place that is the operator's alone is an addition by somebody else. A server-side apply cannot remove it.
+//! owner, nor has what a plug-in adds to a request of the operator. What *another* field manager owns in a place that is
+//! the operator's alone is an addition by somebody else. A server-side apply cannot remove it.
 //!
 //! Field sets are written as the Kubernetes API does: `f:NAME` is a field, `k:{…}` the item of a list with these keys,
 //! `v:…` the item of a set, and `.` the map or item itself. Anybody may write them, so nothing here relies on their shape.
@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntr
 use serde_json::{Map, Value, json};
 
 use super::covers::{Difference, difference};
-use super::names;
+use super::{leftovers, names};
 
 /// Where the operator alone decides: the pods, and the ports of a Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum Place {
 }
 
 /// Deeper field sets are not looked into. The API has no object that nests so deep.
-const DEPTH: usize = 40;
+pub(super) const DEPTH: usize = 40;
 
 /// What `kubectl rollout restart` sets in the pod template.
 pub const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
@@ -63,36 +63,54 @@ pub fn addition(
 ) -> Option<(Difference, String)> {
     let pointer = format!("/spec/{}", place.field());
     let (declared, live) = (declared.pointer(&pointer)?, live.pointer(&pointer)?);
-    let mut lists = Lists::default();
+    let mut walk = Walk { lists: Lists::default(), entries, place };
     foreign(entries).find_map(|entry| {
         let start = format!("spec.{}", place.field());
-        let found = undeclared(&mut lists, place, place.of(entry)?, declared, live, &start, DEPTH)?;
+        let found = walk.undeclared(place.of(entry)?, declared, live, &start, DEPTH)?;
         Some((found, manager(entry)))
     })
 }
 
-/// Walks a field set beside what is declared and what is there.
-fn undeclared<'a>(
-    lists: &mut Lists<'a>,
+/// Walks the field sets of others beside what is declared and what is there.
+struct Walk<'a> {
+    lists: Lists<'a>,
+    entries: &'a [ManagedFieldsEntry],
     place: Place,
-    owned: &Value,
-    declared: &'a Value,
-    live: &'a Value,
-    path: &str,
-    depth: usize,
-) -> Option<Difference> {
-    let depth = depth.checked_sub(1)?;
-    owned.as_object()?.iter().find_map(|(step, owned)| {
-        let live = lists.find(step, live)?;
-        let (path, declared) = (below(path, step), lists.find(step, declared));
-        match declared {
-            Some(declared) => undeclared(lists, place, owned, declared, live, &path, depth),
-            None if place.tolerates(&path) => None,
-            // Only what it tolerates may be in there.
-            None if holds_only_tolerated(place, owned, &path, depth) => None,
-            None => Some(difference(&path, &Value::Null, Some(live))),
-        }
-    })
+}
+
+impl<'a> Walk<'a> {
+    fn undeclared(
+        &mut self,
+        owned: &Value,
+        declared: &'a Value,
+        live: &'a Value,
+        path: &str,
+        depth: usize,
+    ) -> Option<Difference> {
+        let depth = depth.checked_sub(1)?;
+        owned.as_object()?.iter().find_map(|(step, owned)| {
+            let live = self.lists.find(step, live)?;
+            let (path, declared) = (below(path, step), self.lists.find(step, declared));
+            match declared {
+                Some(declared) if self.is_written_whole(owned, declared, &path) => {
+                    Some(difference(&path, declared, Some(live)))
+                }
+                Some(declared) => self.undeclared(owned, declared, live, &path, depth),
+                None if self.place.tolerates(&path) => None,
+                // Only what it tolerates may be in there.
+                None if holds_only_tolerated(self.place, owned, &path, depth) => None,
+                None => Some(difference(&path, &Value::Null, Some(live))),
+            }
+        })
+    }
+
+    /// Returns true if somebody else has written this list or object as a whole, so that nothing in it has an owner of its
+    /// own: `tolerations` or a `secretKeyRef`, for example. Whoever changes anything in it is its only owner from then on, and
+    /// whoever writes the same becomes one beside the operator.
+    fn is_written_whole(&self, owned: &Value, declared: &Value, path: &str) -> bool {
+        let is_leaf = owned.as_object().is_none_or(Map::is_empty);
+        is_leaf && (declared.is_array() || declared.is_object()) && !owns(self.entries, path)
+    }
 }
 
 /// Returns true if this field set is not empty and names nothing but what the place tolerates.
@@ -185,6 +203,27 @@ pub fn take_over(
     Some(entries)
 }
 
+/// As [`take_over`] with `all`, for the template of a Deployment that gets another revision: the operator then also owns what
+/// nobody owns, which are additions by admission plug-ins. A plug-in that is still there adds them again. `None` if there is
+/// nothing to take over, or if the operator has never declared this object.
+pub fn take_over_leftovers(
+    entries: &[ManagedFieldsEntry],
+    api_version: &str,
+    live: &Value,
+) -> Option<Vec<ManagedFieldsEntry>> {
+    let place = Place::Template;
+    let taken = take_over(entries, place, api_version, true);
+    let mut after = taken.clone().unwrap_or_else(|| entries.to_vec());
+    let ours = after.iter_mut().find(|entry| is_our_apply(entry)).and_then(|ours| ours.fields_v1.as_mut());
+    let left = ours.and_then(|ours| {
+        let owned = ours.0.get_mut("f:spec")?.get_mut(format!("f:{}", place.field()))?;
+        let left = leftovers::unowned(owned, live.pointer("/spec/template")?)?;
+        unite(owned, left, DEPTH);
+        Some(())
+    });
+    if left.is_some() { Some(after) } else { taken }
+}
+
 /// Splits a field set: what the place tolerates is returned and stays with its owner. `found` becomes null if that is all.
 fn tolerated(place: Place, found: &mut Value) -> Option<Value> {
     if place == Place::Ports {
@@ -231,9 +270,11 @@ fn unite(into: &mut Value, from: Value, depth: usize) {
 /// others, every object would need twice its memory.
 pub fn keep_foreign(entries: &mut Option<Vec<ManagedFieldsEntry>>) {
     if let Some(all) = entries {
-        all.retain(|entry| {
-            !is_ours(entry) && [Place::Template, Place::Ports].iter().any(|place| place.of(entry).is_some())
-        });
+        let is_of_place = |entry: &ManagedFieldsEntry| {
+            [Place::Template, Place::Ports].iter().any(|place| place.of(entry).is_some())
+        };
+        let has_foreign = foreign(all).any(is_of_place);
+        all.retain(|entry| has_foreign && is_of_place(entry) && (!is_ours(entry) || is_our_apply(entry)));
     }
     // None, and not an empty list: an empty list in a write resets the owners.
     if entries.as_ref().is_some_and(Vec::is_empty) {
@@ -286,7 +327,7 @@ fn text(value: &Value) -> String {
 /// A field set names as many items as its list has, and there may be many field sets. To search the list for each would take
 /// hours for the longest that an object can hold.
 #[derive(Default)]
-struct Lists<'a>(HashMap<*const Value, BTreeMap<Vec<String>, Items<'a>>>);
+pub(super) struct Lists<'a>(HashMap<*const Value, BTreeMap<Vec<String>, Items<'a>>>);
 
 /// The items of one list, by the values of some keys.
 type Items<'a> = HashMap<String, &'a Value>;
@@ -296,7 +337,7 @@ const KEY_SETS: usize = 4;
 
 impl<'a> Lists<'a> {
     /// Returns what a step leads to.
-    fn find(&mut self, step: &str, value: &'a Value) -> Option<&'a Value> {
+    pub(super) fn find(&mut self, step: &str, value: &'a Value) -> Option<&'a Value> {
         let found = match step.split_once(':')? {
             ("f", name) => value.get(name)?,
             ("k", keys) => {

@@ -35,8 +35,27 @@ fn what_another_manager_owns_and_nobody_declares_is_an_addition() {
     assert_eq!(of("kubectl-set", &["A", "B"]), Some((path, "kubectl-set".into())));
     assert_eq!(of("kubectl-set", &["A"]), None, "it is declared");
     assert_eq!(of("kubectl-set", &["C"]), None, "it is not there");
-    assert_eq!(of("bluegreen-operator", &["B"]), None, "an admission plug-in added it to a write of ours");
+    assert_eq!(of("bluegreen-operator", &["B"]), None, "it is our own");
     assert_eq!(added(&[], &declared, &live), None, "a default has no owner");
+}
+
+/// A list that has no keys belongs as a whole to whoever changes anything in it.
+#[test]
+fn what_another_manager_writes_into_a_list_without_keys_is_an_addition() {
+    let tolerations = |effect: Value| {
+        let toleration = json!({ "key": "gpu", "operator": "Exists", "effect": effect });
+        json!({ "spec": { "template": { "spec": { "tolerations": [toleration] } } } })
+    };
+    let owned = json!({ "f:template": { "f:spec": { "f:tolerations": {} } } });
+    let (declared, live) = (tolerations(Value::Null), tolerations(json!("NoExecute")));
+    let path = "spec.template.spec.tolerations".to_owned();
+    let edit = ("kubectl-edit", "Update", owned.clone());
+    assert_eq!(
+        added(&entries(std::slice::from_ref(&edit)), &declared, &live),
+        Some((path, "kubectl-edit".into()))
+    );
+    let ours = ("bluegreen-operator", "Apply", owned);
+    assert_eq!(added(&entries(&[ours, edit]), &declared, &live), None, "both wrote the same");
 }
 
 #[test]
@@ -133,5 +152,11 @@ fn only_owners_who_matter_are_kept() {
         [("bluegreen-operator", "Apply", env(&["A"])), ("hpa", "Update", json!({ "f:replicas": {} }))];
     assert_eq!(kept(Some(entries(&usual))), None);
     assert_eq!(kept(None), None);
-    assert_eq!(kept(Some(entries(&[("kubectl-set", "Update", env(&["B"]))]))), Some(1));
+    let edited = [
+        ("bluegreen-operator", "Apply", env(&["A"])),
+        ("bluegreen-operator", "Update", env(&[])),
+        ("hpa", "Update", json!({ "f:replicas": {} })),
+        ("kubectl-set", "Update", env(&["B"])),
+    ];
+    assert_eq!(kept(Some(entries(&edited))), Some(2), "the operator's own tells what it still owns");
 }

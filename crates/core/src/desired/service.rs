@@ -66,7 +66,14 @@ pub fn color_service(app: &BlueGreenApp, color: Color, dual_stack: bool) -> Valu
     };
     metadata["annotations"] = json!({(names::DECLARED): declared});
     common::add(&mut metadata, app);
+    only_ready(&mut spec);
     json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
+}
+
+/// Declares that a pod which is not ready is no ready endpoint: otherwise no proof would be worth anything. The hash of the
+/// declaration leaves it out, so that a new release of the operator writes no Service for it.
+fn only_ready(spec: &mut Value) {
+    spec["publishNotReadyAddresses"] = json!(false);
 }
 
 /// The spec of a Service of one color that is reached from inside the cluster.
@@ -86,13 +93,14 @@ fn inside_spec(app: &BlueGreenApp, color: Color) -> Value {
 #[must_use]
 pub fn preview_service(app: &BlueGreenApp, color: Color) -> Value {
     let name = app.metadata.name.as_deref().unwrap_or_default();
-    let spec = inside_spec(app, color);
+    let mut spec = inside_spec(app, color);
     let mut metadata = metadata(app, &names::preview_service_name(name), &[]);
     // The selector is compared by itself.
     let mut declared = json!({"spec": spec, "common": common::hash(app)});
     declared["spec"]["selector"] = Value::Null;
     metadata["annotations"] = json!({(names::DECLARED): short_hash(&declared)});
     common::add(&mut metadata, app);
+    only_ready(&mut spec);
     json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
 }
 
@@ -204,6 +212,7 @@ pub fn live_service(app: &BlueGreenApp, live: &LiveService) -> Value {
     {
         spec["healthCheckNodePort"] = json!(port);
     }
+    only_ready(&mut spec);
     if is_balanced {
         guards::guard(&mut spec, &mut all, &had.guards);
     }

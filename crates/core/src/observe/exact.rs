@@ -3,6 +3,7 @@
 //! Two things are asked of each: every declared field has its value, and where the operator alone decides, nobody else has
 //! added anything.
 
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::{Resource, ResourceExt};
@@ -57,12 +58,37 @@ pub fn deployment(
     deviation(&declared, live, Place::Template)
 }
 
-/// Returns true if the Deployment is rolled out as the spec says, and has the common metadata.
-pub fn settings(app: &BlueGreenApp, live: &Live<'_>) -> bool {
+/// How the Deployment differs from how the spec says that it is rolled out, and from the common metadata.
+pub fn settings(app: &BlueGreenApp, live: &Live<'_>) -> Option<Deviation> {
     let metadata = desired::of_deployment(app);
-    let hash = |metadata: &Value| metadata["labels"][names::COMMON].clone();
+    let has_no_common = metadata["labels"][names::COMMON].is_null();
     let declared = serde_json::json!({ "metadata": metadata, "spec": desired::rollout(&app.spec) });
-    hash(&metadata) == hash(&live.fields["metadata"]) && desired::covers(&declared, &live.fields).is_ok()
+    let difference = desired::covers(&declared, &live.fields).err().or_else(|| {
+        // Common metadata that has left the spec is told by its hash alone.
+        let hash = live.fields.pointer("/metadata/labels")?.get(names::COMMON)?;
+        has_no_common.then(|| Difference {
+            path: format!("metadata.labels.{}", names::COMMON),
+            declared: "absent".to_owned(),
+            live: hash.to_string(),
+        })
+    })?;
+    let manager = desired::owner(live.owners, &difference.path);
+    Some(Deviation { difference, manager })
+}
+
+/// How the pods of a Deployment differ from those before a write that declared the same pods: an admission plug-in has changed
+/// them. `None` where they are of another revision.
+pub fn mutated(before: &Deployment, after: &Deployment) -> Option<Difference> {
+    let [was, is] = [&before.spec.as_ref()?.template, &after.spec.as_ref()?.template];
+    if was == is || desired::running_revision(before) != desired::running_revision(after) {
+        return None;
+    }
+    let whole = |template: &_| serde_json::json!({ "spec": { "template": template } });
+    let (was, is) = (whole(was), whole(is));
+    desired::covers(&was, &is).err().or_else(|| {
+        let Difference { path, declared, live } = desired::covers(&is, &was).err()?;
+        Some(Difference { path, declared: live, live: declared })
+    })
 }
 
 /// How a color's own Service differs from its declaration. `selecting` is the live Service, whose address families it

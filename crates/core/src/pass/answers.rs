@@ -8,8 +8,8 @@ use super::commands::{
 };
 use super::failing::Failing;
 use super::late::Explanation;
-use super::observer::{Decision, Observer};
-use super::{ANSWERED, Announcement, FRESH, Now, PROGRESS, Pass, RESYNC};
+use super::observer::{Decision, Observer, Reverted};
+use super::{ANSWERED, Announcement, FRESH, Now, PROGRESS, Pass, RESYNC, SLOW};
 use crate::apply::{Failure, FailureKind, Outcome};
 use crate::plan::{Action, replaces_tested};
 use bluegreen_api::Color;
@@ -89,7 +89,10 @@ impl<O: Observer> Pass<'_, O> {
             decision.plan.actions.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Outcome::Done);
         self.announcements.extend(done.filter_map(|(action, _)| announcement(action, &decision)));
         let undone = self.tell_what_was_undone(&decision, outcomes);
+        self.tell_what_was_mutated(&decision, outcomes, after.as_ref());
         let again = Depth::Whole { owners: false };
+        // What was seen before may be old by now, and the next write may take as long: the app is told of in between.
+        let is_slow = now.uptime.saturating_sub(at) > SLOW;
         let gravest = gravest(&decision.plan.actions, outcomes, decision.intent.active.other());
         let color = gravest.action.and_then(Action::color);
         let is_of_check = gravest.action.is_some_and(is_about_job);
@@ -105,13 +108,15 @@ impl<O: Observer> Pass<'_, O> {
                 }
                 let (occasion, urgent) = (self.occasion(&decision), |a: &_| Self::is_urgent(&decision, a));
                 self.memory.contest.done(&decision.plan.actions, occasion, now.uptime, urgent);
-                self.memory.contest.tells(&undone, occasion);
+                self.memory.contest.tells(undone, occasion);
                 match after.filter(|_| decision.plan.actions.iter().all(is_told_by_its_answer)) {
+                    _ if is_slow => self.tell_after_read(After::GoOn(rounds), rounds),
                     Some(after) => self.answered(after, began, rounds, now),
                     None => self.read_again(again, rounds),
                 }
             }
             Outcome::Stale | Outcome::Gone => match rounds.conflict() {
+                Some(rounds) if is_slow => self.tell_after_read(After::GoOn(rounds), rounds),
                 Some(rounds) => self.read_again(again, rounds),
                 // Somebody else is at it, or an object of an earlier app is still being deleted.
                 None => {
@@ -142,9 +147,14 @@ impl<O: Observer> Pass<'_, O> {
         }
     }
 
-    /// Announces the edits of somebody else that these actions have taken back, and returns those actions. To take back what
-    /// was added, the operator owns it first, which ends as a conflict; after that, nothing tells any more who it was.
-    fn tell_what_was_undone(&mut self, decision: &Decision<O>, outcomes: &[Outcome]) -> Vec<Action> {
+    /// Announces the edits of somebody else that these actions have taken back, and returns those actions with the edited fields.
+    /// To take back what was added, the operator owns it first, which ends as a conflict; after that, nothing tells any more who
+    /// it was.
+    fn tell_what_was_undone(
+        &mut self,
+        decision: &Decision<O>,
+        outcomes: &[Outcome],
+    ) -> Vec<(Action, String)> {
         let mut told = Vec::new();
         for (action, outcome) in decision.plan.actions.iter().zip(outcomes) {
             let undone = self.undone(action, decision);
@@ -154,8 +164,10 @@ impl<O: Observer> Pass<'_, O> {
                     let earlier = self.overtaken.iter().position(|(of, _)| of == action);
                     let earlier = earlier.map(|position| self.overtaken.swap_remove(position).1);
                     if let Some(undone) = earlier.or(undone) {
-                        self.announcements.push(undone);
-                        told.push(action.clone());
+                        told.extend(
+                            undone.deviation.iter().map(|it| (action.clone(), it.difference.path.clone())),
+                        );
+                        self.announcements.push(Announcement::EditReverted(undone));
                     }
                 }
                 _ => {}
@@ -164,16 +176,35 @@ impl<O: Observer> Pass<'_, O> {
         told
     }
 
+    /// Announces that writes which declared the same pods as before have changed them all the same.
+    fn tell_what_was_mutated(
+        &mut self,
+        decision: &Decision<O>,
+        outcomes: &[Outcome],
+        after: Option<&O::Snapshot>,
+    ) {
+        let Some(after) = after else { return };
+        for (action, outcome) in decision.plan.actions.iter().zip(outcomes) {
+            if let (Action::EditDeployment { color, .. }, Outcome::Done) = (action, outcome)
+                && decision.facts.colors.get(*color).deployment.ours().is_some_and(|it| it.matches)
+                && let Some(difference) = self.observer.mutated(&decision.snapshot, after, *color)
+            {
+                self.announcements.push(Announcement::PodsMutated { color: *color, difference });
+            }
+        }
+    }
+
     /// An edit of somebody else that this action has taken back. It is told once: if it comes again and again, the status says so.
-    fn undone(&self, action: &Action, decision: &Decision<O>) -> Option<Announcement> {
-        let is_new = !self.memory.contest.has_told(action, self.occasion(decision));
+    fn undone(&self, action: &Action, decision: &Decision<O>) -> Option<Reverted> {
         // Otherwise the edit may be one of the app, and another manager owns the field from earlier on.
-        if !is_new || !decision.facts.recorded.settled || !restores(action, decision) {
+        if !decision.facts.recorded.settled || !restores(action, decision) {
             return None;
         }
         let reverted = self.observer.reverted(decision, action)?;
-        let is_known = reverted.deviation.as_ref().is_some_and(|deviation| deviation.manager.is_some());
-        is_known.then_some(Announcement::EditReverted(reverted))
+        let deviation = reverted.deviation.as_ref().filter(|deviation| deviation.manager.is_some())?;
+        let path = &deviation.difference.path;
+        let is_new = !self.memory.contest.has_told(action, path, self.occasion(decision));
+        is_new.then_some(reverted)
     }
 
     /// Goes on with the objects as the writes left them, unless the read before the writes is old by now, or something follows
@@ -272,6 +303,9 @@ impl<O: Observer> Pass<'_, O> {
                 Command::Wait(wait.min(self.wait(&based.decision, now)))
             }
             (_, Told::Failed(wait)) => Command::Wait(wait),
+            (After::GoOn(rounds), Told::Nothing | Told::Written | Told::Stale) => {
+                self.read_again(Depth::Whole { owners: false }, rounds)
+            }
             (After::Rest(rounds) | After::Switch(rounds), Told::Stale) => match rounds.conflict() {
                 Some(rounds) => self.read_again(Depth::Whole { owners: based.basis.proves() }, rounds),
                 None => Command::Wait(self.memory.back_off()),
@@ -313,8 +347,11 @@ fn restores<O: Observer>(action: &Action, decision: &Decision<O>) -> bool {
             let facts = decision.facts.colors.get(color);
             let both = facts.current.zip(facts.deployment.ours());
             both.is_some_and(|(current, deployment)| {
-                let is_resized = deployment.replicas != replicas && decision.plan.live.color() == Some(color);
-                deployment.revision == current.number && (!deployment.matches || is_resized)
+                let is_live = decision.plan.live.color() == Some(color);
+                let is_resized = deployment.replicas != replicas && is_live;
+                // `kubectl rollout undo` runs another revision than the one that is recorded as live.
+                let is_undone = is_live && facts.served;
+                (deployment.revision == current.number || is_undone) && (!deployment.matches || is_resized)
             })
         }
         Action::ApplyColorService(_) | Action::ApplyPreview(_) | Action::UpdateService => true,

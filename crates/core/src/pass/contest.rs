@@ -29,6 +29,9 @@ const LATER: (Duration, Duration) = (Duration::from_secs(30), Duration::from_sec
 /// The time between two tries that clients depend on: the live Service is edited, or the live color lacks pods.
 const URGENT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
+/// Events about the edits that one write takes back, as long as it counts as the same.
+const TOLD: usize = 4;
+
 /// For which generation of the app, and after how many writes of unknown result, something was written. Equal actions of another
 /// generation write something else, and a fence is stamped anew after each unknown result.
 pub type Occasion = (i64, u32);
@@ -50,8 +53,8 @@ struct Repeated {
     later: bool,
     /// Clients depend on it.
     urgent: bool,
-    /// An Event says that it took back an edit.
-    told: bool,
+    /// The fields of which an Event says that it took back an edit.
+    told: Vec<String>,
     /// What is reverted, as the last read showed it.
     what: Option<Reverted>,
 }
@@ -78,6 +81,16 @@ impl Repeated {
     }
 }
 
+/// What somebody is known to have written tells more than what only differs: the operator takes a label off by itself before it
+/// removes what others have added.
+fn telling_more(now: Option<Reverted>, before: Option<Reverted>) -> Option<Reverted> {
+    let is_known = |it: &Reverted| it.deviation.as_ref().is_some_and(|deviation| deviation.manager.is_some());
+    match (now, before) {
+        (Some(now), Some(before)) if is_known(&before) && !is_known(&now) => Some(before),
+        (now, before) => now.or(before),
+    }
+}
+
 impl Contest {
     /// A live read asks for these actions; `what` says what of each is not as it was declared.
     pub fn planned(
@@ -96,7 +109,7 @@ impl Contest {
         }
         for it in self.0.iter_mut().filter(|it| actions.contains(&it.action)) {
             it.later |= std::mem::take(&mut it.lasted);
-            it.what = what(&it.action).or(it.what.take());
+            it.what = telling_more(what(&it.action), it.what.take());
         }
     }
 
@@ -117,6 +130,7 @@ impl Contest {
                         last: uptime,
                         urgent,
                         what: it.what.take(),
+                        told: std::mem::take(&mut it.told),
                         action: it.action.clone(),
                         ..*it
                     };
@@ -129,22 +143,26 @@ impl Contest {
                     lasted: false,
                     later: false,
                     urgent,
-                    told: false,
+                    told: Vec::new(),
                     what: None,
                 }),
             }
         }
     }
 
-    /// These actions took back edits, which Events tell. Call it after [`Contest::done`].
-    pub fn tells(&mut self, actions: &[Action], occasion: Occasion) {
-        let told = |it: &&mut Repeated| actions.contains(&it.action) && it.occasion == occasion;
-        self.0.iter_mut().filter(told).for_each(|it| it.told = true);
+    /// These actions took back edits of these fields, which Events tell. Call it after [`Contest::done`].
+    pub fn tells(&mut self, undone: Vec<(Action, String)>, occasion: Occasion) {
+        for (action, path) in undone {
+            let of = |it: &&mut Repeated| it.action == action && it.occasion == occasion;
+            self.0.iter_mut().find(of).into_iter().for_each(|it| it.told.push(path.clone()));
+        }
     }
 
-    /// Returns true if an Event said lately that this action took back an edit.
-    pub fn has_told(&self, action: &Action, occasion: Occasion) -> bool {
-        self.0.iter().any(|it| it.told && it.action == *action && it.occasion == occasion)
+    /// Returns true if an Event said lately that this action took back an edit of this field, or if there were so many Events of
+    /// it that one more would tell nothing new.
+    pub fn has_told(&self, action: &Action, path: &str, occasion: Occasion) -> bool {
+        let has = |it: &Repeated| it.told.len() >= TOLD || it.told.iter().any(|told| told == path);
+        self.0.iter().any(|it| it.action == *action && it.occasion == occasion && has(it))
     }
 
     /// How long this action should not be tried; `None`: go on.

@@ -1,4 +1,6 @@
 use super::*;
+use crate::desired::Difference;
+use crate::observe::Deviation;
 use bluegreen_api::Color;
 
 const EDIT: [Action; 1] = [Action::EditDeployment { color: Color::Green, replicas: 3 }];
@@ -108,4 +110,37 @@ fn writes_of_another_generation_or_of_another_token_are_no_contest() {
         }
     }
     assert!(contest.told(at(1)).is_empty());
+}
+
+/// Before it removes what others have added, the operator takes a label off by itself.
+#[test]
+fn what_somebody_is_known_to_have_written_is_told_and_not_what_only_differs() {
+    let written = |path: &str, manager: Option<&str>| {
+        let difference = Difference { path: path.into(), declared: "1".into(), live: "absent".into() };
+        let deviation = Some(Deviation { difference, manager: manager.map(str::to_owned) });
+        Some(Reverted { object: "Deployment hello-green".into(), color: None, deviation, later: false })
+    };
+    let (mut contest, _, now) = fight(&EDIT, 4, false, false);
+    let mut tells = |what: Option<Reverted>| {
+        contest.planned(&EDIT, NOW, now, |_| what.clone());
+        let told = contest.told(now).into_iter().next().unwrap();
+        told.deviation.map(|deviation| deviation.difference.path)
+    };
+    assert_eq!(tells(written("tolerations", Some("kubectl"))).as_deref(), Some("tolerations"));
+    assert_eq!(tells(written("label", None)).as_deref(), Some("tolerations"));
+    assert_eq!(tells(None).as_deref(), Some("tolerations"));
+    assert_eq!(tells(written("replicas", Some("hpa"))).as_deref(), Some("replicas"));
+}
+
+#[test]
+fn each_field_is_told_of_once_and_no_more_fields_than_tell_something_new() {
+    let (mut contest, _, _) = fight(&EDIT, 1, false, false);
+    for field in 0..TOLD {
+        let path = field.to_string();
+        assert!(!contest.has_told(&EDIT[0], &path, NOW), "{path}");
+        contest.tells(vec![(EDIT[0].clone(), path.clone())], NOW);
+        assert!(contest.has_told(&EDIT[0], &path, NOW), "{path}");
+    }
+    assert!(contest.has_told(&EDIT[0], "another", NOW));
+    assert!(!contest.has_told(&EDIT[0], "another", (2, 0)), "another generation");
 }

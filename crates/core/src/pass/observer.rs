@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Now;
 use crate::apply::Failure;
+use crate::desired::Difference;
 use crate::drain::{Endpoints, Held};
 use crate::observe::Versions;
 use crate::plan::{Action, Intent, Observed, Plan, Routing, Stage};
@@ -70,6 +71,12 @@ pub trait Observer: Debug {
         Self: Sized,
     {
         let _ = (decision, action);
+        None
+    }
+
+    /// How a write that declared the same pods as before has changed the pods of this color; `None` if it has not.
+    fn mutated(&self, before: &Self::Snapshot, after: &Self::Snapshot, color: Color) -> Option<Difference> {
+        let _ = (before, after, color);
         None
     }
 

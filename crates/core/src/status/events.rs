@@ -23,6 +23,7 @@ pub const EVENTS: &[&str] = &[
     "LiveDegraded",
     "LiveRecovered",
     "ObjectsNotRead",
+    "PodsMutated",
     "Recovered",
     "Restarted",
     "RolledBack",

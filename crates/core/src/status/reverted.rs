@@ -1,5 +1,6 @@
 //! Somebody reverts what the operator writes, each time: what, who, and what to do about it.
 
+use crate::desired::Difference;
 use crate::harmless::harmless;
 use crate::observe::exact::Deviation;
 use bluegreen_api::Color;
@@ -82,10 +83,24 @@ pub fn once(app: &str, reverted: &Reverted) -> String {
     )
 }
 
+/// The note of the Event for pods that an admission plug-in has changed as the operator wrote their Deployment.
+#[must_use]
+pub fn mutated(deployment: &str, difference: &Difference) -> String {
+    let Difference { path, declared, live } = difference;
+    format!(
+        "Deployment {deployment}: as the operator wrote it, an admission policy or webhook changed {} from {} to {}, so its pods \
+         are replaced in place. Find out which one applies to Deployments here, for example with kubectl get \
+         mutatingwebhookconfigurations; to have the same pods again, exempt {deployment} from it, and set another \
+         revision in the color's block",
+        harmless(path, PATH),
+        harmless(declared, VALUE),
+        harmless(live, VALUE),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::Difference;
 
     fn told(path: &str, live: &str, manager: Option<&str>, later: bool) -> String {
         let difference = Difference { path: path.into(), declared: "\"a\"".into(), live: live.into() };

@@ -4,12 +4,10 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use bluegreen_cluster::put_between;
 
 use super::Entry;
 use super::side::Side;
-
-/// The marks in the document between which the table stands.
-const MARKS: [&str; 2] = ["<!-- bad release -->\n", "<!-- /bad release -->"];
 
 /// Whether the sender kept its schedule. A machine that starts most requests late measures itself, and loses requests whoever answers.
 fn kept(entry: &Entry) -> bool {
@@ -95,9 +93,6 @@ fn left_out(entries: &[Entry]) -> String {
 
 /// Writes the table into a document, in place of the last one, and how it was measured below it.
 pub fn write(path: &Path, table: &str, commit: &str, entries: &[Entry]) -> Result<()> {
-    let text = std::fs::read_to_string(path)?;
-    let (head, rest) = text.split_once(MARKS[0]).context("the document has no mark")?;
-    let (_, tail) = rest.split_once(MARKS[1]).context("the document has no closing mark")?;
     let last = entries.last().context("nothing was measured")?;
     let counted = || entries.iter().filter(|entry| kept(entry));
     let load = counted().map(|entry| entry.load).fold(0.0, f64::max);
@@ -110,7 +105,7 @@ pub fn write(path: &Path, table: &str, commit: &str, entries: &[Entry]) -> Resul
         last.cores,
         left_out(entries),
     );
-    Ok(std::fs::write(path, format!("{head}{}{table}\n{words}\n{}{tail}", MARKS[0], MARKS[1]))?)
+    put_between(path, "bad release", &format!("{table}\n{words}\n"))
 }
 
 #[cfg(test)]

@@ -142,6 +142,22 @@ fn after_an_unknown_result_everything_is_read_and_told_and_nothing_is_sent() {
     }
 }
 
+/// Several in a row, each of which waits for a webhook that hangs, would keep an app mute for as long.
+#[test]
+fn after_a_slow_write_the_app_is_told_of_before_another_one() {
+    for outcome in [Outcome::Done, Outcome::Stale] {
+        let mut rig = editing();
+        for _ in 0..3 {
+            rig.turn(Duration::from_secs(5));
+            rig.seen.should_tell += 1;
+            assert_eq!(rig.sent(&outcome), Said::Read(false));
+            assert!(matches!(rig.read(), Said::Report(_)), "{outcome:?}");
+            assert_eq!(rig.reported(Outcome::Done), Said::Read(false));
+            assert_eq!(rig.read(), Said::Send(vec![edit(Green, 3)]));
+        }
+    }
+}
+
 /// A single lost answer is not worth a word. One that is followed by others is, whatever was stamped in between.
 #[test]
 fn a_write_that_keeps_failing_is_told_after_a_second_and_where_the_app_stands_at_once() {

@@ -25,7 +25,7 @@ fn nothing_touches_it_during_the_drain() {
         assert!(world.plan().wake.is_some_and(|wake| wake <= DRAIN));
     }
     assert_eq!(draining().stage(), Stage::Draining { old: Blue });
-    assert_eq!(draining().plan().wake, Some(Duration::from_secs(20)));
+    assert_eq!(draining().plan().wake, Some(Duration::from_secs(5)), "half of it is put on record");
 }
 
 #[test]
@@ -160,11 +160,12 @@ fn the_old_color_is_known_without_a_service_of_ours() {
 fn the_planner_is_woken_when_the_first_clock_has_run_out() {
     let seconds = |seconds| Some(Duration::from_secs(seconds));
     let both = |moved, cleared| draining().cleared(cleared).with(|w| w.seen.elapsed.moved = seconds(moved));
-    assert_eq!(committed().cleared(10).plan().wake, seconds(20));
+    assert_eq!(committed().cleared(10).plan().wake, seconds(5), "half of it is put on record");
+    assert_eq!(committed().cleared(16).plan().wake, seconds(14));
     assert_eq!(both(10, 25).plan().wake, seconds(5));
     assert_eq!(both(10, 40).plan().wake, None, "it is over");
     assert_eq!(stable().moved(10).plan().wake, None, "nothing drains");
     let slow = |world: World| world.with(|w| w.seen.elapsed.switching = seconds(100));
     assert_eq!(slow(stable().active(Green).unready(Green)).plan().wake, seconds(500), "it may stall");
-    assert_eq!(slow(draining()).plan().wake, seconds(20));
+    assert_eq!(slow(draining()).plan().wake, seconds(5));
 }

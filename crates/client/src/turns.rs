@@ -1,7 +1,7 @@
-//! Whose pass is next: namespaces take turns, so that one with very many apps, or with apps whose passes take long, keeps no
-//! other one waiting.
+//! Whose pass is next, and whose large answer is read next: namespaces take turns, so that one with very many apps, or with apps
+//! whose passes take long, keeps no other one waiting.
 //!
-//! Nor may it keep the API server busy with reads that nobody waits for any more. A namespace whose reads are not answered in time
+//! Nor may it keep the API server busy with reads that nobody waits for any more. A namespace whose reads are not answered soon
 //! has half as many passes at the same time, down to one, and one more after each row of passes that were answered: as TCP does
 //! where packets are lost (additive increase, multiplicative decrease: Chiu and Jain 1989; RFC 5681).
 
@@ -33,11 +33,11 @@ struct State {
     shares: HashMap<String, Share>,
 }
 
-/// How many passes a namespace may have at the same time, whose reads were not answered in time.
+/// How many passes a namespace may have at the same time, whose reads were not answered soon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Share {
     most: usize,
-    /// Passes in a row that were answered.
+    /// Passes in a row that were answered soon.
     answered: usize,
 }
 
@@ -160,7 +160,7 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// The pass has ended. `in_time`: the API server has answered every read of it.
+    /// The pass has ended. `in_time`: the API server has answered every read of it soon.
     pub fn ends(self, in_time: bool) {
         if let Some(namespace) = &self.namespace {
             self.turns.state().note(namespace, in_time, self.turns.limit);
