@@ -87,12 +87,12 @@ install_node() {
 }
 
 build_kubernetes() {
-  say "$1 Kubernetes from pinned Go modules (about 8 min the first time)"
+  say "$1 Kubernetes from pinned Go modules (about 6 min the first time)"
   "$(built cluster)" build >/dev/null
 }
 
 build_more() {
-  say "$1 Helm and Prometheus, for the tests of the chart and of the alerts (about 2 min the first time)"
+  say "$1 kwok, Helm and Prometheus, for simulated nodes, the chart and the alerts (about 3 min the first time)"
   "$(built cluster)" build --more >/dev/null
 }
 

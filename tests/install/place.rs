@@ -1,5 +1,6 @@
 //! A cluster with a real node and the images on it, a shell in which the documents' commands run, and traffic.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -19,7 +20,7 @@ pub struct Place {
     pub cluster: Cluster,
     /// Where its commands run.
     folder: PathBuf,
-    environment: Vec<(&'static str, std::ffi::OsString)>,
+    environment: Vec<(&'static str, OsString)>,
 }
 
 impl Place {
@@ -39,14 +40,15 @@ impl Place {
         cluster.load_image(operator).await.context("run `make image` first")?;
         let mut environment = cluster.environment()?;
         let helm = Tools::helm(&target()?)?.parent().context("helm's folder")?.to_owned();
-        let more = [helm, prometheus::ensure(&target()?)?, folder.to_owned()];
-        for (name, value) in &mut environment {
-            if *name == "PATH" {
-                let folders = std::env::split_paths(value).chain(more.clone()).collect::<Vec<_>>();
-                *value = std::env::join_paths(folders)?;
-            }
-        }
+        find_also(&mut environment, &[helm, prometheus::ensure(&target()?)?, folder.to_owned()])?;
         Ok(Some(Self { cluster, folder: folder.to_owned(), environment }))
+    }
+
+    /// Its commands find the programs of this folder, too, and see this variable.
+    pub fn with_more(mut self, programs: &Path, variable: (&'static str, &Path)) -> Result<Self> {
+        find_also(&mut self.environment, &[programs.to_owned()])?;
+        self.environment.push((variable.0, variable.1.into()));
+        Ok(self)
     }
 
     /// Runs a command line in the place's folder, which is the repository's root, or that of a release; what it prints.
@@ -150,4 +152,13 @@ impl Place {
         ensure!(!ours.is_empty() && refused.is_empty(), "{refused:?}");
         Ok(())
     }
+}
+
+/// Adds folders to the `PATH`.
+fn find_also(environment: &mut [(&'static str, OsString)], more: &[PathBuf]) -> Result<()> {
+    for (_, value) in environment.iter_mut().filter(|(name, _)| *name == "PATH") {
+        let folders = std::env::split_paths(value).chain(more.iter().cloned()).collect::<Vec<_>>();
+        *value = std::env::join_paths(folders)?;
+    }
+    Ok(())
 }

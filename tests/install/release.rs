@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use bluegreen_cluster::target;
+use bluegreen_cluster::{Tools, target};
 
 use crate::place::Place;
 
@@ -17,13 +17,21 @@ async fn does_a_release_install_from_its_files_alone() -> Result<()> {
     let release = std::env::var_os("BLUEGREEN_RELEASE").context("BLUEGREEN_RELEASE names no folder")?;
     let folder = copied(Path::new(&release))?;
     let image = folder.join(concat!("bluegreen-operator-", env!("CARGO_PKG_VERSION"), "-image.tar"));
+    let tools = tokio::task::spawn_blocking(|| Tools::release(&target()?)).await??;
     let Some(place) = Place::with(&folder, &image).await? else { return Ok(()) };
+    let krew = folder.join("krew");
+    let place = place.with_more(tools.folder(), ("KREW_ROOT", &krew))?;
 
-    place.follow_in(GUIDE, "Check the files")?;
+    let checks = place.commands_in(GUIDE, "Check the files")?;
+    checks.iter().try_for_each(|line| place.run(line).map(drop))?;
     // Would it be told?
     fs::write(folder.join("tampered"), fs::read(folder.join("SHA256SUMS"))?.to_ascii_uppercase())?;
-    let told = place.run("openssl dgst -sha256 -verify release.pub -signature SHA256SUMS.der tampered");
-    ensure!(told.is_err(), "the signature fits other checksums too");
+    for verifies in ["openssl dgst -sha256 -verify", "cosign verify-blob"] {
+        // The page's own command, with another file.
+        let line = checks.iter().find(|line| line.starts_with(verifies)).context(verifies)?;
+        let other = line.strip_suffix("SHA256SUMS").context("the checked file comes last")?;
+        ensure!(place.run(&format!("{other}tampered")).is_err(), "the signature fits other checksums too");
+    }
 
     // As the command stands, on a cluster that has nothing of the operator yet.
     place.follow_in(GUIDE, "Install the files with Helm")?;
@@ -37,6 +45,8 @@ async fn does_a_release_install_from_its_files_alone() -> Result<()> {
     let since = place.cluster.audit()?.end()?;
     place.follow_in(GUIDE, "Install the files with kubectl")?;
     place.follow_in(GUIDE, "The command line tool")?;
+    let installed = place.run("krew/bin/kubectl-bluegreen version")?;
+    ensure!(installed.contains(env!("CARGO_PKG_VERSION")), "{installed}");
     does_the_tool_run_where_there_is_nothing_else(&place, &folder)?;
     // The example that Artifact Hub shows.
     let chart = place.run("helm show chart bluegreen-operator-*.tgz")?;

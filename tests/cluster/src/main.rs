@@ -75,7 +75,7 @@ enum Command {
         /// Only Helm; prints the folder that it is in.
         #[arg(long, conflicts_with_all = ["more", "argocd", "autoscalers"])]
         helm: bool,
-        /// Also what tests of the chart and of the alerts need: Helm and Prometheus.
+        /// Also what the suites need beside it: kwok for simulated nodes, and Helm and Prometheus for the chart and the alerts.
         #[arg(long)]
         more: bool,
         /// Also a real Argo CD and its Redis.
@@ -167,6 +167,7 @@ async fn act(command: Command) -> Result<ExitCode> {
             let target = target()?;
             println!("{}", shown(Tools::ensure(&target)?.folder()));
             if more {
+                println!("{}", shown(&Tools::kwok(&target)?));
                 println!("{}", shown(&Tools::helm(&target)?));
                 println!("{}", shown(&prometheus::ensure(&target)?));
             }

@@ -8,6 +8,9 @@ use kube::api::{Api, Patch, PatchParams, PostParams};
 use serde_json::json;
 
 use crate::control_plane::Setup;
+use crate::dir::target;
+use crate::process::Service;
+use crate::tools::Tools;
 
 /// What happens to pods, and the annotations that steer it: see the file.
 const STAGES: &str = include_str!("stages.yaml");
@@ -18,8 +21,11 @@ const ANNOTATION: &str = "kwok.x-k8s.io/node";
 pub async fn start(setup: &Setup<'_>, client: &Client, count: usize) -> Result<()> {
     let kubeconfig = setup.component_kubeconfig("kwok", "kwok", &["system:masters"])?;
     let stages = setup.config_file("stages.yaml", STAGES)?;
-    setup.start(
+    // The first cluster on a machine builds it, which takes a minute or two.
+    let program = tokio::task::spawn_blocking(|| Tools::kwok(&target()?)).await??;
+    setup.processes.start(Service::new(
         "kwok",
+        &program,
         [
             format!("--kubeconfig={kubeconfig}"),
             format!("--config={stages}"),
@@ -29,7 +35,7 @@ pub async fn start(setup: &Setup<'_>, client: &Client, count: usize) -> Result<(
             // Leases would be renewed all the time, and nothing here looks at them.
             "--node-lease-duration-seconds=0".into(),
         ],
-    )?;
+    ))?;
     let nodes: Api<Node> = Api::all(client.clone());
     try_join_all((1..=count).map(|index| create(&nodes, index))).await?;
     setup

@@ -42,9 +42,19 @@ impl Tools {
         Ok(Self::of(&Set::kine(), target)?.path("kine"))
     }
 
+    /// The same for `kwok`, alone.
+    pub fn kwok(target: &Path) -> Result<PathBuf> {
+        Ok(Self::of(&Set::simulated_nodes(), target)?.path("kwok"))
+    }
+
     /// The same for `helm`, alone.
     pub fn helm(target: &Path) -> Result<PathBuf> {
         Ok(Self::of(&Set::charts(), target)?.path("helm"))
+    }
+
+    /// The same for `cosign` and `kubectl-krew`.
+    pub fn release(target: &Path) -> Result<Self> {
+        Self::of(&Set::release(), target)
     }
 
     /// The same for `argocd`, alone.
@@ -86,7 +96,7 @@ impl Tools {
         &self.0
     }
 
-    /// One program: `kubectl`, `kube-apiserver`, `etcd`, `kwok` …
+    /// One program: `kubectl`, `kube-apiserver`, `etcd` …
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }

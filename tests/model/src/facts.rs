@@ -5,7 +5,7 @@ use std::time::Duration;
 use bluegreen_api::{ActiveUpdatePolicy, Color, PerColor};
 use bluegreen_core::drain::{Endpoints, Held};
 use bluegreen_core::plan::{
-    self, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Live, Observed, Recorded,
+    self, Action, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Live, Observed, Recorded,
     Routing, ServiceFacts, Standby, Stored,
 };
 
@@ -78,6 +78,22 @@ pub(crate) fn service(seen: &Objects, mine: Token, guards: &Guards) -> Child<Ser
         current: true,
         endpoints: seen.slices.live.map_or(0, |(_, ready)| i32::from(ready)),
     })
+}
+
+/// Takes the Deployments for stamped if all that is left to do then is to switch the Service.
+pub(crate) fn without_stamps(intent: &Intent, facts: Observed) -> Observed {
+    let mut stamped = facts.clone();
+    for color in Color::ALL {
+        if let Child::Ours(deployment) = &mut stamped.colors.get_mut(color).deployment
+            && deployment.fence == Fence::Stale
+        {
+            deployment.fence = Fence::Mine;
+        }
+    }
+    let actions = plan::plan(intent, &stamped).actions;
+    let is_of_service =
+        |action: &Action| matches!(action, Action::Fence { .. } | Action::Switch { .. });
+    if !actions.is_empty() && actions.iter().all(is_of_service) { stamped } else { facts }
 }
 
 pub(crate) fn routing(seen: &Objects, mine: Token, guards: &Guards) -> Routing {

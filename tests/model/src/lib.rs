@@ -154,6 +154,8 @@ pub struct Guards {
     pub service_fence: bool,
     /// The Deployments are stamped.
     pub deployment_fence: bool,
+    /// The Deployments are stamped also before a plan that writes nothing but the Service.
+    pub switch_fence: bool,
     /// Writes carry the resourceVersion of the copy that was planned on.
     pub precondition: bool,
     /// A plan that leads to a write rests on live reads, not on caches.
@@ -202,6 +204,7 @@ impl Guards {
         observed_generation: true,
         service_fence: true,
         deployment_fence: true,
+        switch_fence: true,
         precondition: true,
         live_look: true,
         endpoints: true,
@@ -241,6 +244,11 @@ impl Guards {
             ("observed generation", Self { observed_generation: false, ..all }, reduced),
             ("fence of the Service", Self { service_fence: false, ..all }, fault),
             ("fence of the Deployments", Self { deployment_fence: false, ..all }, fault),
+            (
+                "fence of the Deployments before a switch alone",
+                Self { switch_fence: false, ..all },
+                Bounds { idle: Idle::Warm, ..fault },
+            ),
             ("resourceVersion precondition", Self { precondition: false, ..all }, fault),
             ("live look before acting", Self { live_look: false, ..all }, reduced),
             ("endpoint proof", Self { endpoints: false, ..all }, reduced),

@@ -70,7 +70,8 @@ impl Observer for Abstract<'_> {
     }
 
     fn observe(&self, seen: &Objects, routing: Routing, attempt: u32, held: Held, _: Now) -> Observed {
-        facts::observe(seen, routing, self.token(attempt), held, self.guards)
+        let facts = facts::observe(seen, routing, self.token(attempt), held, self.guards);
+        if self.guards.switch_fence { facts } else { facts::without_stamps(&self.intent(seen), facts) }
     }
 
     fn report(&self, decision: &Decision<Self>, known: &Known<'_>, _: Now) -> Told {

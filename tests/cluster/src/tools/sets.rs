@@ -35,6 +35,18 @@ const KINE: Module = Module {
     go_sum: include_str!("../../kine/go.sum"),
 };
 
+const COSIGN: Module = Module {
+    folder: "cosign",
+    go_mod: include_str!("../../cosign/go.mod"),
+    go_sum: include_str!("../../cosign/go.sum"),
+};
+
+const KREW: Module = Module {
+    folder: "krew",
+    go_mod: include_str!("../../krew/go.mod"),
+    go_sum: include_str!("../../krew/go.sum"),
+};
+
 const ARGO_CD: Module = Module {
     folder: "argocd",
     go_mod: include_str!("../../argocd/go.mod"),
@@ -106,7 +118,7 @@ impl Set {
         Self {
             name: format!("Kubernetes {}", version.full),
             go: usual_go,
-            modules: vec![module, &KWOK],
+            modules: vec![module],
             tools: vec![
                 tool("etcd", module, "go.etcd.io/etcd/server/v3", 40),
                 tool("kube-apiserver", module, "k8s.io/kubernetes/cmd/kube-apiserver", 165),
@@ -115,10 +127,21 @@ impl Set {
                 tool("kubectl", module, "k8s.io/kubernetes/cmd/kubectl", 20),
                 tool("kubelet", module, "k8s.io/kubernetes/cmd/kubelet", 15),
                 tool("kube-proxy", module, "k8s.io/kubernetes/cmd/kube-proxy", 10),
-                tool("kwok", &KWOK, "sigs.k8s.io/kwok/cmd/kwok", 95),
             ],
             cgo: false,
             ldflags: format!("-s -w {set}Version=v{} {set}Major=1 {set}Minor={minor}", version.full),
+        }
+    }
+
+    /// What plays the part of nodes and pods. One serves every version of Kubernetes, and a cluster with real nodes needs none.
+    pub fn simulated_nodes() -> Self {
+        Self {
+            name: "kwok".to_owned(),
+            go: usual_go,
+            modules: vec![&KWOK],
+            tools: vec![tool("kwok", &KWOK, "sigs.k8s.io/kwok/cmd/kwok", 95)],
+            cgo: false,
+            ldflags: "-s -w".to_owned(),
         }
     }
 
@@ -143,6 +166,21 @@ impl Set {
             tools: vec![tool("helm", &HELM, "helm.sh/helm/v4/cmd/helm", 85)],
             cgo: false,
             ldflags: format!("-s -w -X helm.sh/helm/v4/internal/version.version={HELM_VERSION}"),
+        }
+    }
+
+    /// What a user checks a release and installs the command line tool with. kubectl finds Krew by the name of its file.
+    pub fn release() -> Self {
+        Self {
+            name: "cosign and Krew".to_owned(),
+            go: usual_go,
+            modules: vec![&COSIGN, &KREW],
+            tools: vec![
+                tool("cosign", &COSIGN, "github.com/sigstore/cosign/v2/cmd/cosign", 200),
+                tool("kubectl-krew", &KREW, "sigs.k8s.io/krew/cmd/krew", 20),
+            ],
+            cgo: false,
+            ldflags: "-s -w".to_owned(),
         }
     }
 
@@ -218,7 +256,9 @@ mod tests {
     use crate::versions::ALL;
 
     fn usual() -> impl Iterator<Item = Set> {
-        ALL.iter().map(Set::cluster).chain([Set::kine(), Set::charts(), Set::autoscalers()])
+        let more =
+            [Set::simulated_nodes(), Set::kine(), Set::charts(), Set::release(), Set::autoscalers()];
+        ALL.iter().map(Set::cluster).chain(more)
     }
 
     #[test]
