@@ -3,18 +3,21 @@
 //! The exploration itself plays the answers that change the cluster. This walk gives the pass the others, too: reads that
 //! fail, writes that are refused, unanswered or put off, reports that are not written. It asks for what must hold whatever
 //! the answers are.
+//!
+//! One test tries the first answers of a pass in every way. The other one answers by chance, with all that an answer may hold:
+//! time passes, objects have changed since, one of several writes fails, and the next passes go on with what the first remembers.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use bluegreen_core::apply::Outcome;
-use bluegreen_core::pass::{Answer, Batch, Command, Depth, Memory, Pass};
+use bluegreen_core::pass::{Answer, Batch, Command, Depth, Explanation, Memory, Now, Pass};
 
 use crate::objects::Objects;
 use crate::observer::{Abstract, NOW, memory};
 use crate::sample::looks;
 use crate::world::Controller;
-use crate::{Bounds, Guards, Idle};
+use crate::{Bounds, Deposed, Gates, Guards, Idle, Scope};
 
 /// So many answers of a pass are tried in every way; from then on each command has its first answer.
 const TRIED: usize = 4;
@@ -22,8 +25,14 @@ const TRIED: usize = 4;
 /// A pass that is not over after so many commands never ends: it reads twelve times at most.
 const ENDS: usize = 60;
 
+/// A report may take so long before the switch that it announces, by docs/decisions.md, without another read.
+const FRESH: Duration = Duration::from_millis(250);
+
 /// States of the model, from both starts.
 const STATES: usize = 3000;
+
+/// In each of them, so many lives of a few passes are answered by chance.
+const LIVES: u64 = 20;
 
 fn outcomes() -> [Outcome; 8] {
     let words = || "no".to_owned();
@@ -52,11 +61,23 @@ enum Last {
     Explained,
 }
 
+/// What answers hold beside what is tried in every way.
+struct Chance<'a> {
+    random: fastrand::Rng,
+    /// Objects that may be read in the place of those before.
+    others: &'a [(Controller, Objects)],
+}
+
 /// One way through a pass.
 struct Walk<'a> {
     observer: &'a Abstract<'a>,
     memory: Memory,
     view: Objects,
+    now: Now,
+    /// When the last read began.
+    began: Duration,
+    /// `None`: the answers are those of the path, no time passes and nothing changes.
+    chance: Option<Chance<'a>>,
     /// The answers, as indices; the first of each kind beyond them.
     path: Vec<usize>,
     /// How many answers each command of the path has.
@@ -65,55 +86,121 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
+    fn new(observer: &'a Abstract<'a>, controller: &Controller, view: Objects) -> Self {
+        Self {
+            observer,
+            memory: memory(controller),
+            view,
+            now: NOW,
+            began: NOW.uptime,
+            chance: None,
+            path: Vec::new(),
+            choices: Vec::new(),
+            seen: HashSet::new(),
+        }
+    }
+
     fn choose(&mut self, among: usize) -> usize {
-        let chosen = self.path.get(self.choices.len()).copied().unwrap_or(0);
+        let chosen = match &mut self.chance {
+            // Most things go well, or no pass would get far.
+            Some(chance) if chance.random.bool() => 0,
+            Some(chance) => chance.random.usize(..among),
+            None => self.path.get(self.choices.len()).copied().unwrap_or(0),
+        };
         self.choices.push(among);
+        if self.chance.is_some() {
+            self.path.push(chosen);
+        }
         chosen
     }
 
-    /// Goes the way, and checks every command.
-    fn go(&mut self) {
+    /// Time passes while something is answered.
+    fn passes(&mut self) {
+        if let Some(chance) = &mut self.chance {
+            let times = [0, 0, 20, 400, 1_500, 16_000].map(Duration::from_millis);
+            self.now.uptime += times[chance.random.usize(..times.len())];
+        }
+    }
+
+    /// Now and then the objects are others than before.
+    fn changes(&mut self) {
+        if let Some(chance) = &mut self.chance
+            && chance.random.usize(..4) == 0
+        {
+            self.view = chance.others[chance.random.usize(..chance.others.len())].1;
+        }
+    }
+
+    /// Goes the way, and checks every command. Returns how long the pass waits for the next one.
+    fn go(&mut self) -> Option<Duration> {
         let mut memory = std::mem::take(&mut self.memory);
-        let mut pass = Pass::new(self.observer, &mut memory);
-        let mut command = pass.woke(self.view, NOW);
+        let wait = self.go_with(&mut memory);
+        self.memory = memory;
+        wait
+    }
+
+    fn go_with(&mut self, memory: &mut Memory) -> Option<Duration> {
+        let mut pass = Pass::new(self.observer, memory);
+        let mut command = pass.woke(self.view, self.now);
         let mut last = Last::Woke;
         // The last report of this pass was not written.
         let mut unreported = false;
         for _ in 0..ENDS {
             self.holds(last, &command, unreported);
             (command, last) = match command {
-                Command::Wait(_) | Command::Forget | Command::Stop => return,
+                Command::Wait(wait) => return Some(wait),
+                Command::Forget | Command::Stop => return None,
                 Command::Read(reading) => {
                     let owners = match &reading.depth {
                         Depth::Whole { owners } => Some(*owners),
                         Depth::Confirm { .. } => None,
                     };
-                    let found = Answer::Found { snapshot: self.view, began: NOW.uptime };
-                    let (answer, last) = match (self.choose(4), owners) {
+                    let began = self.now.uptime;
+                    let chosen = self.choose(4);
+                    self.passes();
+                    self.changes();
+                    let found = Answer::Found { snapshot: self.view, began };
+                    if chosen == 0 {
+                        self.began = began;
+                    }
+                    let (answer, last) = match (chosen, owners) {
                         (0, Some(owners)) => (found, Last::Whole { owners }),
                         (0, None) => (found, Last::Confirmed),
                         (1, _) => (Answer::Failed, Last::ReadFailed),
                         (2, _) => (Answer::Unclear, Last::ReadFailed),
                         _ => (Answer::Gone, Last::Gone),
                     };
-                    (pass.read(reading, answer, NOW), last)
+                    (pass.read(reading, answer, self.now), last)
                 }
                 Command::Send(sending) => {
                     let all = outcomes();
                     let outcome = self.choose(all.len());
                     let mut answers = vec![Outcome::Done; sending.actions().len()];
-                    answers[0] = all[outcome].clone();
-                    (pass.sent(sending, &answers, None, NOW), Last::Sent { outcome })
+                    let at = self.chance.as_mut().map_or(0, |chance| chance.random.usize(..answers.len()));
+                    answers[at] = all[outcome].clone();
+                    self.passes();
+                    self.changes();
+                    let tells = self.chance.as_mut().is_some_and(|chance| chance.random.bool());
+                    let after = (outcome == 0 && tells).then_some(self.view);
+                    (pass.sent(sending, &answers, after, self.now), Last::Sent { outcome })
                 }
                 Command::Report(reporting) => {
                     let all = outcomes();
                     let outcome = self.choose(all.len());
                     unreported = outcome != 0;
-                    (pass.reported(reporting, all[outcome].clone(), None, NOW), Last::Reported { outcome })
+                    self.passes();
+                    let version = self.chance.as_mut().map(|chance| chance.random.u8(..).to_string());
+                    let next = pass.reported(reporting, all[outcome].clone(), version, self.now);
+                    (next, Last::Reported { outcome })
                 }
                 Command::Explain(explaining) => {
-                    self.choose(1);
-                    (pass.explained(explaining, &[], NOW), Last::Explained)
+                    let words = || "no".to_owned();
+                    let all =
+                        [Explanation::Words(None), Explanation::Words(Some(words())), Explanation::Unread];
+                    let said = all[self.choose(all.len())].clone();
+                    self.passes();
+                    let said: Vec<_> = explaining.colors.iter().map(|color| (*color, said.clone())).collect();
+                    (pass.explained(explaining, &said, self.now), Last::Explained)
                 }
             };
         }
@@ -121,7 +208,7 @@ impl<'a> Walk<'a> {
     }
 
     fn holds(&mut self, last: Last, command: &Command<Abstract<'a>>, unreported: bool) {
-        let Self { path, .. } = self;
+        let path = &self.path;
         let (kind, sends, switches) = match command {
             Command::Wait(_) => ("wait", false, false),
             Command::Forget => ("forget", false, false),
@@ -140,6 +227,9 @@ impl<'a> Walk<'a> {
                 Last::Whole { owners: true } | Last::Confirmed | Last::Reported { .. } | Last::Explained
             );
             assert!(proven, "a switch after {last:?}: {path:?}");
+            let age = self.now.uptime - self.began;
+            let reported = matches!(last, Last::Reported { .. });
+            assert!(!reported || age <= FRESH, "a switch that rests on a read of {age:?} ago: {path:?}");
             assert!(!unreported, "a switch although a report was not written: {path:?}");
         }
         match last {
@@ -162,26 +252,38 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// The model's states in which something was just read, and what was read.
+fn states(bounds: &Bounds) -> Vec<(Controller, Objects)> {
+    let mut states = Vec::new();
+    looks(bounds, 120, STATES / 2, |controller| states.push((*controller, controller.view)));
+    states
+}
+
+const BOUNDS: Bounds = Bounds {
+    edits: 2,
+    scope: Scope::Daily,
+    mishaps: 1,
+    faults: 1,
+    takeovers: 1,
+    idle: Idle::Reduced,
+    prompted: false,
+    narrow: false,
+    deposed: Deposed::Sends,
+    checks: Gates::None,
+    from_nothing: false,
+};
+
 #[test]
 fn every_answer_in_every_state_leads_to_a_command_that_is_allowed() {
-    let bounds =
-        Bounds { edits: 2, faults: 1, takeovers: 1, mishaps: 1, idle: Idle::Reduced, ..Bounds::default() };
     let (mut ways, mut commands) = (0_u64, HashSet::new());
-    let mut states: Vec<(Controller, Objects)> = Vec::new();
-    looks(&bounds, 120, STATES / 2, |controller| states.push((*controller, controller.view)));
+    let states = states(&BOUNDS);
     for (controller, view) in &states {
-        let observer = Abstract::new(controller, &bounds, &Guards::ALL);
+        let observer = Abstract::new(controller, &BOUNDS, &Guards::ALL);
         // All answers to the first commands, counted up like the digits of a number.
         let mut path = Vec::new();
         loop {
-            let mut walk = Walk {
-                observer: &observer,
-                memory: memory(controller),
-                view: *view,
-                path: path.clone(),
-                choices: Vec::new(),
-                seen: HashSet::new(),
-            };
+            let mut walk = Walk::new(&observer, controller, *view);
+            walk.path.clone_from(&path);
             walk.go();
             ways += 1;
             commands.extend(walk.seen);
@@ -200,5 +302,30 @@ fn every_answer_in_every_state_leads_to_a_command_that_is_allowed() {
     }
     println!("{ways} ways through a pass, from {} states", states.len());
     let expected = ["forget", "read", "report", "send", "stop", "wait"];
+    assert!(expected.iter().all(|kind| commands.contains(kind)), "{commands:?}");
+}
+
+#[test]
+fn answers_by_chance_lead_to_commands_that_are_allowed() {
+    let mut commands = HashSet::new();
+    let states = states(&BOUNDS);
+    for (number, (controller, view)) in (0_u64..).zip(&states) {
+        let observer = Abstract::new(controller, &BOUNDS, &Guards::ALL);
+        for life in 0..LIVES {
+            let mut walk = Walk::new(&observer, controller, *view);
+            let random = fastrand::Rng::with_seed(number * LIVES + life);
+            walk.chance = Some(Chance { random, others: &states });
+            // Each pass goes on with what those before it remember.
+            for _ in 0..4 {
+                walk.path.clear();
+                walk.choices.clear();
+                let Some(wait) = walk.go() else { break };
+                walk.now.uptime += wait;
+                walk.changes();
+            }
+            commands.extend(walk.seen);
+        }
+    }
+    let expected = ["explain", "forget", "read", "report", "send", "stop", "wait"];
     assert!(expected.iter().all(|kind| commands.contains(kind)), "{commands:?}");
 }
