@@ -76,6 +76,8 @@ struct Walk<'a> {
     now: Now,
     /// When the last read began.
     began: Duration,
+    /// What is read is other than when the pass reported last: its status may say more.
+    changed: bool,
     /// `None`: the answers are those of the path, no time passes and nothing changes.
     chance: Option<Chance<'a>>,
     /// The answers, as indices; the first of each kind beyond them.
@@ -93,6 +95,7 @@ impl<'a> Walk<'a> {
             view,
             now: NOW,
             began: NOW.uptime,
+            changed: false,
             chance: None,
             path: Vec::new(),
             choices: Vec::new(),
@@ -103,8 +106,9 @@ impl<'a> Walk<'a> {
     fn choose(&mut self, among: usize) -> usize {
         let chosen = match &mut self.chance {
             // Most things go well, or no pass would get far.
-            Some(chance) if chance.random.bool() => 0,
-            Some(chance) => chance.random.usize(..among),
+            Some(Chance { random, .. }) => {
+                if random.bool() { 0 } else { random.usize(..among) }
+            }
             None => self.path.get(self.choices.len()).copied().unwrap_or(0),
         };
         self.choices.push(among);
@@ -127,6 +131,7 @@ impl<'a> Walk<'a> {
         if let Some(chance) = &mut self.chance
             && chance.random.usize(..4) == 0
         {
+            self.changed = true;
             self.view = chance.others[chance.random.usize(..chance.others.len())].1;
         }
     }
@@ -162,6 +167,7 @@ impl<'a> Walk<'a> {
                     let found = Answer::Found { snapshot: self.view, began };
                     if chosen == 0 {
                         self.began = began;
+                        unreported &= !self.changed;
                     }
                     let (answer, last) = match (chosen, owners) {
                         (0, Some(owners)) => (found, Last::Whole { owners }),
@@ -187,7 +193,7 @@ impl<'a> Walk<'a> {
                 Command::Report(reporting) => {
                     let all = outcomes();
                     let outcome = self.choose(all.len());
-                    unreported = outcome != 0;
+                    (unreported, self.changed) = (outcome != 0, false);
                     self.passes();
                     let version = self.chance.as_mut().map(|chance| chance.random.u8(..).to_string());
                     let next = pass.reported(reporting, all[outcome].clone(), version, self.now);
