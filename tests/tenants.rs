@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use bluegreen_cluster::{patiently, put_between};
+use bluegreen_cluster::{code, patiently, put_between};
 use e2e::harness::operator::{Operator, PROGRAM};
 use k8s_openapi::api::core::v1::Event;
 use kube::Client;
@@ -38,6 +38,10 @@ use kube::api::{Api, ListParams};
 use alerts::Alerts;
 use calm::{Calm, median};
 use storm::{Scale, Storm};
+
+/// What the figures depend on.
+const MEASURED: [&str; 6] =
+    ["src", "crates", "tests/cluster", "tests/tenants", "tests/tenants.rs", "Cargo.lock"];
 
 /// What the manifests allow the operator, in MiB.
 const LIMIT: u64 = 512;
@@ -60,6 +64,8 @@ const FIRES: Duration = Duration::from_secs(630);
 #[tokio::test(flavor = "multi_thread")]
 async fn does_what_one_tenant_writes_stop_nobody_else() -> Result<()> {
     let full = std::env::var_os("FULL").is_some();
+    // The code may be another one by the end of the run.
+    let commit = full.then(|| code(&MEASURED)).transpose()?;
     let scale = if full { Scale::FULL } else { Scale::SMALL };
     let turns = if full { 15 } else { 2 };
     let (cluster, user) = setup::start().await?;
@@ -124,8 +130,9 @@ async fn does_what_one_tenant_writes_stop_nobody_else() -> Result<()> {
     println!("{table}");
     let fired = is_alerted(&alerts, full).await?;
     println!("alerts: {fired}");
-    if full {
-        let table = format!("{table}\nAlerts that have fired: {fired}.\n");
+    if let Some(commit) = commit {
+        let table =
+            format!("{table}\nAlerts that have fired: {fired}.\n\nMeasured at commit `{commit}`.\n");
         let document = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/tenants.md");
         put_between(Path::new(document), "measured", &table)?;
         ensure!(ratio <= SLOWER, "the other tenant's switches are {ratio:.2} times slower");
