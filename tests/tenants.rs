@@ -93,6 +93,7 @@ async fn does_what_one_tenant_writes_stop_nobody_else() -> Result<()> {
     let while_it_grew = first.peak_memory()?;
     let log = first.log(usize::MAX);
     ensure!(!log.contains("\"items\":["), "the log holds the specs of others");
+    ensure!(!log.contains('\u{1b}'), "the log holds what a terminal obeys");
     // Had it ended by itself, it would not end well now.
     ensure!(first.terminate().await?.success(), "the first process ended badly");
 
@@ -106,6 +107,7 @@ async fn does_what_one_tenant_writes_stop_nobody_else() -> Result<()> {
     let after = calm.measure(turns).await?;
     let peak = second.peak_memory()?;
     is_named(&client, &second).await?;
+    is_harmless(&client).await?;
 
     let worst = while_it_grew.max(peak);
     let ratio = median(&after.switches) / median(&before.switches);
@@ -160,6 +162,20 @@ async fn is_named(client: &Client, operator: &Operator) -> Result<()> {
         Ok(())
     };
     patiently(Duration::from_secs(30), attempt).await
+}
+
+/// The edit with escape sequences has an Event, and no Event has what a terminal obeys.
+async fn is_harmless(client: &Client) -> Result<()> {
+    let api: Api<Event> = Api::namespaced(client.clone(), storm::NAMESPACE);
+    let mut told = false;
+    for event in api.list(&ListParams::default()).await?.items {
+        let words = event.message.unwrap_or_default();
+        ensure!(!words.contains('\u{1b}'), "{words:?}");
+        told |= event.reason.as_deref() == Some("EditReverted")
+            && event.involved_object.name.as_deref() == Some(storm::ESCAPED);
+    }
+    ensure!(told, "no Event tells of the edit by hand");
+    Ok(())
 }
 
 /// One alert tells those who run the operator of all of it, and none tells another tenant anything. Returns which have fired: only
