@@ -55,10 +55,13 @@ OPERATOR_IMAGE := $(IMAGES_DIR)/bluegreen-operator-$(OPERATOR_VERSION)
 REVISION := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)$(shell \
   [ -z "$$(git status --porcelain 2>/dev/null | head -n 1)" ] || echo -dirty)
 
+# The time of the commit, in seconds since 1970.
+COMMITTED = $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
 # $(call parts,PACKAGE) prints what a program is made of (SBOM).
 parts = $(CARGO) tree --locked -p $(1) --target $(STATIC_TARGET) -e normal,no-proc-macro \
-  --prefix none -f '{p}|{l}' | $(CARGO) run --quiet --locked --package bluegreen-image --bin sbom -- --lock Cargo.lock \
-  --revision $(REVISION) --rustc "$$(rustc --version | cut -d' ' -f2)" --libc "$$(getconf GNU_LIBC_VERSION)"
+  --prefix depth -f '|{p}|{l}|{r}' | $(CARGO) run --quiet --locked --package bluegreen-image --bin sbom -- --lock Cargo.lock \
+  --revision $(REVISION) --created $(or $(SOURCE_DATE_EPOCH),$(COMMITTED)) --rustc "$$(rustc --version | cut -d' ' -f2)" --libc "$$(getconf GNU_LIBC_VERSION)"
 
 .PHONY: image image-twice
 image: ## Build the operator's image into target/images, and the list of its parts (SBOM) beside it

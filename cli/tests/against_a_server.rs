@@ -156,3 +156,20 @@ fn the_newest_warning_of_late_pods_is_told_to_whom_may_list_events() {
     let (_, listed) = status("not-late", settled(), Some(warning));
     assert_eq!(listed, Vec::<String>::new(), "nothing is late");
 }
+
+/// One app that can't be read, as after an edit by a newer version of the operator, hides no other one, and is not missing without a word.
+#[test]
+fn a_list_leaves_out_an_app_that_it_cannot_read_and_names_it() {
+    let mut unreadable = settled();
+    unreadable["metadata"]["name"] = json!("odd");
+    unreadable["spec"]["replicas"] = json!("two");
+    for format in ["text", "json"] {
+        let lists = BTreeMap::from([("bluegreenapps", Some(json!([unreadable, settled()])))]);
+        let server = Server::of(settled(), lists);
+        let (output, _) = run_on(&format!("list-{format}"), server, &["list", "-o", format]);
+        let [listed, told] = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert_eq!(output.status.code(), Some(0), "{told}");
+        assert!(told.starts_with("left out: shop/odd can't be read: ") && told.contains("two"), "{told}");
+        assert!(listed.contains("hello") && !listed.contains("odd"), "{listed}");
+    }
+}

@@ -37,3 +37,16 @@ fn readme_quotes_the_benchmarks_as_they_are_with_their_commit() {
     let quoted: BTreeSet<_> = quoted.flat_map(figures).collect();
     assert!(quoted.len() > 5 && quoted.is_subset(&measured), "{quoted:?} of {measured:?}");
 }
+
+/// Whoever reads old figures must be able to see that the operator has changed since.
+#[test]
+fn figures_that_a_run_writes_come_with_the_commit_that_it_was_of() {
+    for name in ["apps.md", "tenants.md"] {
+        let page = document(name);
+        let (_, measured) = page.split_once("\n<!-- measured -->\n").unwrap();
+        let (measured, _) = measured.split_once("\n<!-- /measured -->\n").unwrap();
+        let (_, commit) = measured.rsplit_once("\nMeasured at commit `").unwrap();
+        let (commit, _) = commit.split_once('`').unwrap();
+        assert!(commit.len() == 12 && commit.chars().all(|c| c.is_ascii_hexdigit()), "{name}: {commit}");
+    }
+}

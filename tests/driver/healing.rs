@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bluegreen_api::Color::{Blue, Green};
-use bluegreen_apiserver::Kind;
+use bluegreen_apiserver::{Fault, Kind, Verb};
 use serde_json::{Value, json};
 
 use crate::rig::{APP, Rig, spec, spec_with};
@@ -63,6 +63,8 @@ async fn a_live_service_that_was_deleted_comes_back_with_its_addresses() {
     rig.settle().await;
     is_as_before(&rig);
     assert_eq!(addresses(&rig), before);
+    let events = rig.events().await;
+    assert!(!events.iter().any(|event| event.contains("AddressChanged")), "{events:?}");
     // It still knows which revision served: a switch there and back makes no pod anew.
     let pods = rig.world().pods(APP, Blue);
     for color in [Green, Blue] {
@@ -71,6 +73,38 @@ async fn a_live_service_that_was_deleted_comes_back_with_its_addresses() {
         assert!(rig.world().serves(APP, color));
     }
     assert_eq!(rig.world().pods(APP, Blue), pods);
+}
+
+/// Whoever uses an old address must be able to learn that it is no longer the app's.
+#[tokio::test]
+async fn a_service_that_comes_back_at_other_addresses_says_which_they_were_and_are() {
+    let more = json!([{ "name": "grpc", "port": 9090, "targetPort": 19090 }]);
+    let mut rig =
+        Rig::serving(spec_with(json!({ "service": { "type": "NodePort", "extraPorts": more } }))).await;
+    let addresses = |rig: &Rig| {
+        let service = rig.server.get(Kind::Service, APP).unwrap();
+        let address = service["spec"]["clusterIP"].as_str().unwrap().to_owned();
+        (address, [0, 1].map(|port| service["spec"]["ports"][port]["nodePort"].as_i64().unwrap()))
+    };
+    let (old, old_ports) = addresses(&rig);
+    let taken = old.clone();
+    rig.server.fault(move |request| {
+        let asks = request.is(Verb::Apply, Kind::Service, APP)
+            && request.body["spec"]["clusterIP"] == taken.as_str();
+        asks.then(|| Fault::answer(422, "provided IP is already allocated"))
+    });
+    rig.server.delete(Kind::Service, APP);
+    rig.settle().await;
+    is_as_before(&rig);
+    let (new, new_ports) = addresses(&rig);
+    assert!(new != old && new_ports != old_ports, "{new}");
+    let events = rig.events().await;
+    let told: Vec<_> = events.iter().filter(|event| event.contains(" AddressChanged: ")).collect();
+    let words = format!(
+        "Its cluster IP was {old} and is {new}; its node port was {} and is {}; its node port grpc was {} and is {}. Whoever",
+        old_ports[0], new_ports[0], old_ports[1], new_ports[1]
+    );
+    assert!(told.len() == 1 && told[0].starts_with("Warning") && told[0].contains(&words), "{events:?}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use bluegreen_api::BlueGreenApp;
 use bluegreen_client::careful::Careful;
 use bluegreen_cluster::{get, patiently};
 use futures::{StreamExt, stream};
-use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, GetParams, ListParams, Patch, PatchParams, PostParams};
 use kube::core::Request;
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
@@ -27,6 +27,13 @@ pub const UNREADABLE: u64 = 2;
 
 /// Go's last time, a day after the last one that Rust's library can hold.
 const FAR: &str = "9999-12-31T23:59:59Z";
+
+/// A name of an image that clears the screen and names the window of a terminal that is given it. The spec's own images are
+/// repositories, which can't hold it.
+const ESCAPES: &str = "x\u{1b}]0;mine\u{7}\u{1b}[2J";
+
+/// The app with such an image.
+pub const ESCAPED: &str = "escaped";
 
 /// Writes at the same time.
 const AT_ONCE: usize = 4;
@@ -65,23 +72,27 @@ impl Storm {
         Self { client: client.clone(), scale, held: Vec::new() }
     }
 
-    /// Objects that the API server takes and the operator can't decode, field managers that it can't hold, and an app that is
-    /// refused with more words than an Event or a status can hold.
+    /// Objects that the API server takes and the operator can't decode, field managers that it can't hold, an app that is
+    /// refused with more words than an Event or a status can hold, and one with words that a terminal obeys.
     pub async fn poison(&self) -> Result<()> {
         let far = |api_version: &str| {
             json!({"manager": "x", "operation": "Update", "apiVersion": api_version, "time": FAR,
                 "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:paused": {}}}})
         };
+        let sidecar = json!({"template": {"spec": {"containers": [
+            {"name": "app"}, {"name": "side", "image": ESCAPES}]}}});
+        self.create(APPS, &app(ESCAPED).with(sidecar).object()).await?;
         for name in ["far", "deep", "victim"] {
             self.create(APPS, &app(name).object()).await?;
         }
-        patiently(Duration::from_secs(60), async || {
-            self.request(DEPLOYMENTS, |url| url.get("victim-green", &kube::api::GetParams::default()))
-                .await
-                .map(drop)
-        })
-        .await
-        .context("the victim has no Deployment")?;
+        for name in ["escaped-green", "far-green", "victim-green"] {
+            patiently(Duration::from_secs(60), async || {
+                let get = |url: &Request| url.get(name, &GetParams::default());
+                self.request(DEPLOYMENTS, get).await.map(drop)
+            })
+            .await
+            .with_context(|| format!("there is no Deployment {name}"))?;
+        }
         // As many volumes as there may be, each with a name that is none: the refusal has a cause for each.
         let volumes: Vec<Value> =
             (0..256).map(|number| json!({"name": format!("_{number}"), "emptyDir": {}})).collect();
@@ -105,7 +116,13 @@ impl Storm {
         self.patch(DEPLOYMENTS, "victim-green", &json!({"spec": {"template": template}})).await?;
         // Its field managers alone are no reason to leave an object alone.
         let managers = json!({"metadata": {"managedFields": [far("apps/v1")]}});
-        self.patch(DEPLOYMENTS, "far-green", &managers).await.map(drop)
+        self.patch(DEPLOYMENTS, "far-green", &managers).await?;
+        // An Event says what was changed by hand, and by whom.
+        let image =
+            json!({"spec": {"template": {"spec": {"containers": [{"name": "app", "image": ESCAPES}]}}}});
+        let edit =
+            |url: &Request| url.patch("escaped-green", &PatchParams::default(), &Patch::Strategic(&image));
+        self.request(DEPLOYMENTS, edit).await.map(drop)
     }
 
     /// More and larger objects than anybody needs. Returns rows of a table that say how many were taken.

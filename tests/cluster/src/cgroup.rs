@@ -1,4 +1,4 @@
-//! The cgroup that holds all containers of a cluster, so that they can be found and killed.
+//! The cgroups of a cluster: one that holds all containers, so that they can be found and killed, and others with a limit of memory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,28 @@ pub fn create(id: &str, node: &str) -> Result<()> {
             .with_context(|| format!("cannot create the cgroup {}", folder.display()))?;
     }
     Ok(())
+}
+
+/// Puts a process into a cgroup of that name with so many MiB of memory: whoever takes more is killed, as a container would be.
+pub fn limit(id: &str, name: &str, pid: u32, mebibytes: u64) -> Result<()> {
+    create(id, name)?;
+    let path = path(id, name);
+    let bytes = (mebibytes << 20).to_string();
+    for hierarchy in hierarchies()? {
+        let folder = hierarchy.join(path.trim_start_matches('/'));
+        let limit = ["memory.max", "memory.limit_in_bytes"].map(|file| folder.join(file));
+        let Some(limit) = limit.iter().find(|file| file.is_file()) else { continue };
+        fs::write(limit, &bytes).with_context(|| format!("cannot write {}", limit.display()))?;
+        // A kernel that does not count swap has neither.
+        for (file, most) in [("memory.swap.max", "0"), ("memory.memsw.limit_in_bytes", &bytes)] {
+            let file = folder.join(file);
+            if file.is_file() {
+                fs::write(file, most)?;
+            }
+        }
+        return fs::write(folder.join("cgroup.procs"), pid.to_string()).context("cannot move the process");
+    }
+    bail!("no cgroup in {ROOT} limits memory")
 }
 
 /// Whether cgroups can be created here, and which kind there is.
@@ -77,4 +99,36 @@ fn delegate(folder: &Path) -> Result<()> {
         let _ = fs::write(folder.join("cgroup.subtree_control"), format!("+{controller}"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn is_a_process_that_takes_more_than_its_limit_killed() -> Result<()> {
+        if let Err(why) = check() {
+            eprintln!("skipped: {why}");
+            return Ok(());
+        }
+        let id = format!("limit-{}", std::process::id());
+        // It waits for a line; dd takes its whole block at once.
+        let takes = "read line; exec dd if=/dev/zero of=/dev/null bs=64M count=1";
+        let mut child = Command::new("sh").args(["-c", takes]).stdin(Stdio::piped()).spawn()?;
+        let limited = limit(&id, "one", child.id(), 16);
+        child.stdin.take().context("stdin")?.write_all(b"go\n")?;
+        let ended = child.wait()?;
+        for hierarchy in hierarchies()? {
+            let of_all = hierarchy.join(format!("bluegreen-{id}"));
+            fs::remove_dir(of_all.join("one"))?;
+            fs::remove_dir(of_all)?;
+        }
+        limited?;
+        assert_eq!(ended.signal(), Some(9), "{ended}");
+        Ok(())
+    }
 }

@@ -17,6 +17,7 @@ use rustix::process::Signal;
 use tokio::sync::OnceCell;
 
 use crate::audit::AuditLog;
+use crate::cgroup;
 use crate::containerd;
 use crate::control_plane::{self, Setup};
 use crate::dir::{self, ClusterDir, State};
@@ -282,6 +283,12 @@ impl Cluster {
         let Harness { state, .. } = self.harness()?;
         let network = state.network.context("this cluster has no real node")?;
         Ok(network.more_addresses(&state.id, count)?.into_iter().map(IpAddr::from).collect())
+    }
+
+    /// Gives a process of this machine so many MiB of memory, in a cgroup of that name: with more it is killed, as a container would
+    /// be. Only root can do so.
+    pub fn limit_memory(&self, name: &str, pid: u32, mebibytes: u64) -> Result<()> {
+        cgroup::limit(&self.harness()?.state.id, name, pid, mebibytes)
     }
 
     /// A command that runs inside the first real node: its network, its containerd, its mounts.

@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -24,8 +26,7 @@ impl Network {
     /// Takes a free number and creates the machine's side, so that the API server can listen there.
     pub fn create(id: &str) -> Result<Self> {
         // Checkouts on one machine share its addresses: from looking to taking must be one step.
-        let lock = File::create(std::env::temp_dir().join("bluegreen-cluster-network.lock"))?;
-        lock.lock()?;
+        let _lock = lock(&std::env::temp_dir().join("bluegreen-cluster-network.lock"))?;
         let routes = run(Command::new("ip").args(["-4", "route", "show", "table", "all"]))?;
         let free =
             |number: &u8| !routes.contains(&format!("10.200.{number}.")) && !routes.contains("10.200.0.0/16");
@@ -89,6 +90,16 @@ impl Network {
     }
 }
 
+/// Locks the file of that name until it is dropped. Root opens it in a folder in which everybody may write, so it follows no link
+/// that somebody else has put there, and empties no file.
+fn lock(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    let file = options.open(path).with_context(|| format!("cannot open the lock {}", path.display()))?;
+    file.lock()?;
+    Ok(file)
+}
+
 /// Link names have 15 bytes at most, and teardown finds them by `bgID`.
 fn bridge(id: &str) -> String {
     format!("bg{id}")
@@ -101,4 +112,29 @@ fn ip<const N: usize>(arguments: [&str; N]) -> Result<()> {
 
 fn small(index: usize) -> u8 {
     u8::try_from(index).unwrap_or(u8::MAX).min(MOST_NODES as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    #[test]
+    fn does_the_lock_follow_no_link_and_leave_a_file_that_is_there_as_it_is() -> Result<()> {
+        let folder = std::env::temp_dir().join(format!("bluegreen-lock-{}", std::process::id()));
+        fs::create_dir(&folder)?;
+        let [important, link, new] = ["important", "link", "new"].map(|name| folder.join(name));
+        fs::write(&important, "content")?;
+        symlink(&important, &link)?;
+        let followed = lock(&link).is_ok();
+        drop(lock(&important)?);
+        drop(lock(&new)?);
+        let content = fs::read_to_string(&important)?;
+        let mode = fs::metadata(&new)?.permissions().mode() & 0o777;
+        fs::remove_dir_all(&folder)?;
+        assert_eq!((followed, content.as_str(), mode), (false, "content", 0o600));
+        Ok(())
+    }
 }

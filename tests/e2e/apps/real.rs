@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bluegreen_api::Color::{Blue, Green};
-use bluegreen_cluster::{Cluster, get, put_between};
+use bluegreen_cluster::{Cluster, code, get, put_between};
 use bluegreen_load::{Client, Load, Plan};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::PersistentVolume;
@@ -33,6 +33,19 @@ const AT_ONCE: usize = 2;
 const LEFT_OUT: [(&str, &str); 2] = [
     ("host-ports.yaml", "each color needs the host's port, so it takes two nodes"),
     ("windows.yaml", "it takes a node with Windows"),
+];
+
+/// What the figures depend on.
+const MEASURED: [&str; 9] = [
+    "src",
+    "crates",
+    "examples/apps",
+    "tests/cluster",
+    "tests/e2e/apps",
+    "tests/e2e/traffic.rs",
+    "tests/grpc",
+    "tests/load",
+    "Cargo.lock",
 ];
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/apps.md");
@@ -173,6 +186,8 @@ async fn is_nothing_lost_while_the_shapes_are_switched() -> Result<()> {
     if !Cluster::real_node_wanted()? {
         return Ok(());
     }
+    // The code may be another one by the end of the run.
+    let commit = std::env::var_os("UPDATE_DOCS").map(|_| code(&MEASURED)).transpose()?;
     let cluster = setup::real_node().await?;
     let program = &images::load(cluster).await?;
     let owned = Sandbox::on(cluster, "shapes").await?;
@@ -205,7 +220,8 @@ async fn is_nothing_lost_while_the_shapes_are_switched() -> Result<()> {
         table += &format!("| [`{file}`](../examples/apps/{file}) | – ({why}) | – |\n");
     }
     println!("{table}");
-    if std::env::var_os("UPDATE_DOCS").is_some() {
+    if let Some(commit) = commit {
+        table += &format!("\nMeasured at commit `{commit}`.\n");
         put_between(Path::new(DOCUMENT), "measured", &table)?;
     }
     owned.finish().await

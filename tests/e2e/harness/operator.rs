@@ -120,6 +120,17 @@ impl Operator {
         Ok(address.with_context(|| format!("it does not serve {path}"))?.to_owned())
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended by itself; nobody has waited for it yet, so the kernel still knows.
+    pub fn has_ended(&self) -> Result<bool> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        Ok(stat.rsplit_once(") ").context("stat")?.1.starts_with('Z'))
+    }
+
     /// The most resident memory that it has ever had, in MiB.
     pub fn peak_memory(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;

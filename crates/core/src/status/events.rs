@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 /// Every event reason, for the documentation's test.
 pub const EVENTS: &[&str] = &[
     "Activated",
+    "AddressChanged",
     "CheckFailed",
     "CheckInconclusive",
     "CheckPassed",
@@ -87,6 +88,7 @@ fn warning(reason: &'static str, action: Verb, note: String) -> Note {
 pub fn events(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Vec<Note> {
     let mut notes: Vec<Note> = new.checks.iter().filter_map(|check| check_event(old, check)).collect();
     notes.extend(switch_events(old, new));
+    notes.extend(address_event(old, new));
     notes.extend(standby_event(old, new));
     notes.extend(contested_event(old, new));
     notes.extend(stalled_event(old, new));
@@ -167,6 +169,35 @@ fn moved(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus, to: Color) -> Note 
         }
         Some(from) => normal("Switched", Verb::Switch, format!("Switched from {from} to {to} ({image})")),
     }
+}
+
+/// The live Service was created again, and not at the addresses that it had. The cluster IP of a Service never changes, so this
+/// shows it; a node port alone may be what the spec asks for.
+fn address_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<Note> {
+    let (had, has) = (old.service.as_ref()?, new.service.as_ref()?);
+    let (from, to) = (had.cluster_ip.as_ref()?, has.cluster_ip.as_ref()?);
+    if from == to {
+        return None;
+    }
+    let mut words = format!(
+        "The live Service was created again, and could not have the addresses that it had. Its cluster IP was {from} and is {to}"
+    );
+    let mut say = |what: &str, had: Option<i32>, has: Option<i32>| {
+        if let (Some(from), Some(to)) = (had, has)
+            && from != to
+        {
+            words.push_str(&format!("; its {what} was {from} and is {to}"));
+        }
+    };
+    say("node port", had.node_port, has.node_port);
+    for (name, from) in &had.extra_node_ports {
+        say(&format!("node port {name}"), Some(*from), has.extra_node_ports.get(name).copied());
+    }
+    say("node port for health checks", had.health_check_node_port, has.health_check_node_port);
+    words.push_str(
+        ". Whoever uses an old one may reach something else there; the Service's name leads to the new one",
+    );
+    Some(warning("AddressChanged", Verb::Restore, words))
 }
 
 fn standby_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<Note> {
