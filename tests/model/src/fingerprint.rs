@@ -13,18 +13,26 @@ struct Bytes {
 }
 
 impl Hasher for Bytes {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u8(byte);
-        }
+        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
     }
 
+    #[inline]
     fn write_u8(&mut self, byte: u8) {
         self.bytes[self.len] = byte;
         self.len += 1;
     }
 
+    /// Lengths, all of them small.
+    #[inline]
+    fn write_usize(&mut self, value: usize) {
+        self.write_u8(value.to_le_bytes()[0]);
+    }
+
     /// Discriminants, all of them small.
+    #[inline]
     fn write_isize(&mut self, value: isize) {
         self.write_u8(value.to_le_bytes()[0]);
     }
