@@ -98,6 +98,10 @@ model: ## Explore every state of the planner against an abstract cluster, then t
 	$(CARGO) run -q --locked --profile model -p bluegreen-model
 	$(CARGO) run -q --locked --profile model -p bluegreen-model -- --guards
 
+.PHONY: model-larger
+model-larger: ## The bounds that are too large to be explored to the end, as deep as 12 million states go
+	$(CARGO) run -q --locked --profile model -p bluegreen-model -- --larger
+
 .PHONY: conformance
 conformance: preflight ## Random lives on the real API server, replayed through the model's rules (`make test` plays a few)
 	SECONDS=$(or $(SECONDS),600) $(CARGO) test --locked -p bluegreen-suites --test conformance -- --nocapture

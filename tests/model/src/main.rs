@@ -19,6 +19,9 @@ struct Arguments {
     /// Only take out each guard and tell what happens.
     #[arg(long)]
     guards: bool,
+    /// Only the bounds that are too large to be explored to the end in minutes, as deep as 12 million states go.
+    #[arg(long, conflicts_with = "guards")]
+    larger: bool,
     /// Take out this guard, in the bounds given.
     #[arg(long, value_name = "GUARD", value_parser = guard)]
     without: Option<Guards>,
@@ -31,19 +34,22 @@ fn guard(name: &str) -> Result<Guards, String> {
 }
 
 fn main() -> ExitCode {
-    let Arguments { bounds, most, guards, without } = Arguments::parse();
+    let Arguments { bounds, most, guards, larger: deep, without } = Arguments::parse();
     if guards {
         return remove_guards(most);
+    }
+    if deep {
+        let bounds = larger();
+        let intact = bounds.iter().filter(|bounds| run(bounds, &Guards::ALL, LARGER, false)).count();
+        println!("{intact} of {} larger bounds: nothing broken as deep as they were explored", bounds.len());
+        return if intact == bounds.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let runs = bounds.map_or_else(standard, |bounds| vec![bounds]);
     let guards = without.unwrap_or(Guards::ALL);
     // Each is told as it ends.
     let holds = runs.iter().filter(|bounds| run(bounds, &guards, most, true)).count();
     println!("{holds} of {} bounds: explored to the end, nothing broken, every run converges", runs.len());
-    let deep = if bounds.is_none() { larger() } else { Vec::new() };
-    let intact = deep.iter().filter(|bounds| run(bounds, &guards, LARGER, false)).count();
-    println!("{intact} of {} larger bounds: nothing broken as deep as they were explored", deep.len());
-    if holds == runs.len() && intact == deep.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if holds == runs.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// States of a larger bound that are explored, from the first on.
