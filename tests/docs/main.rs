@@ -11,6 +11,7 @@ mod faults;
 mod figures;
 mod generated;
 mod manifests;
+mod messages;
 mod named_tests;
 mod names;
 mod needs;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::blocks::{blocks, documents};
+use crate::names::code;
 use crate::runs::texts;
 use crate::{document, root, text};
 
@@ -139,4 +140,35 @@ fn whoever_is_told_to_take_ownership_is_told_to_remove_the_operator_first() {
         }
     }
     assert!(document("install.md").contains(flag));
+}
+
+/// Without `--timeout`, kubectl gives up after 30 seconds, which an image that has to be pulled may take.
+#[test]
+fn whoever_is_told_to_wait_is_told_for_how_long() {
+    let mut seen = 0;
+    for (path, code) in code() {
+        let Some((_, rest)) = code.split_once("kubectl wait ") else { continue };
+        // A single word after it names a condition, as in a table.
+        if rest.split_whitespace().count() > 1 {
+            seen += 1;
+            assert!(rest.contains(" --timeout="), "{path}: {code}");
+        }
+    }
+    assert!(seen > 15, "{seen}");
+}
+
+/// What the sample app reads from its environment, and what its page says that it does.
+#[test]
+fn the_page_of_the_sample_app_has_the_variables_that_the_app_reads() {
+    let is_variable = |word: &str| word.len() > 3 && word.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let config = text("examples/hello/src/config.rs");
+    let (code, _) = config.split_once("#[cfg(test)]").unwrap();
+    let read: BTreeSet<_> = texts(code).into_iter().filter(|text| is_variable(text)).collect();
+    let page = text("examples/hello/README.md");
+    let (_, section) = page.split_once("\n## Environment\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let told: BTreeSet<_> =
+        section.split('`').skip(1).step_by(2).filter(|code| is_variable(code)).map(str::to_owned).collect();
+    assert!(read.len() > 8, "{read:?}");
+    assert_eq!(told, read);
 }
