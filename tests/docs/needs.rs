@@ -1,6 +1,10 @@
 //! Does what a reader needs for a command stand where the command stands?
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
 
 use crate::blocks::{blocks, documents};
 use crate::names::code;
@@ -155,6 +159,39 @@ fn whoever_is_told_to_wait_is_told_for_how_long() {
         }
     }
     assert!(seen > 15, "{seen}");
+}
+
+/// `make gitops-test` runs these commands with a real Argo CD. This needs no cluster, so it is asked with each `cargo test`.
+#[test]
+fn the_commands_that_deploy_and_switch_change_the_example_as_the_page_says() {
+    let page = document("gitops.md");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("story");
+    let file = folder.join("hello/hello.yaml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, text("examples/gitops/argocd/app/hello.yaml")).unwrap();
+    let app = || -> Value { serde_yaml_ng::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap() };
+
+    let mut expected = app();
+    assert!(page.contains("The example has v1.0.0 on both colors."));
+    for (field, value) in
+        [("active", json!("blue")), ("blue", json!({"tag": "v1.0.0"})), ("green", json!({"tag": "v1.0.0"}))]
+    {
+        assert_eq!(expected["spec"][field], value, "{field}");
+    }
+    for (section, field, value) in
+        [("Deploy", "green", json!({"tag": "v2.0.0"})), ("Switch", "active", json!("green"))]
+    {
+        let of_section = blocks(&page)
+            .into_iter()
+            .filter(|block| block.headings.last().is_some_and(|title| title == section));
+        let commands: Vec<_> =
+            of_section.flat_map(|block| block.commands()).map(|command| command.line).collect();
+        let edit = commands.iter().find(|line| line.starts_with("sed ")).unwrap();
+        let done = Command::new("bash").args(["-c", edit]).current_dir(&folder).status().unwrap();
+        assert!(done.success(), "{edit}: {done}");
+        expected["spec"][field] = value;
+        assert_eq!(app(), expected, "{edit}");
+    }
 }
 
 /// What the sample app reads from its environment, and what its page says that it does.
