@@ -37,3 +37,19 @@ fn readme_quotes_the_benchmarks_as_they_are_with_their_commit() {
     let quoted: BTreeSet<_> = quoted.flat_map(figures).collect();
     assert!(quoted.len() > 5 && quoted.is_subset(&measured), "{quoted:?} of {measured:?}");
 }
+
+/// A comparison with a version that nobody runs any more would be one with the past.
+#[test]
+fn argo_rollouts_is_named_at_the_version_that_is_run() {
+    let module = text("tests/bench/argo/go.mod");
+    let pinned =
+        module.lines().find_map(|line| line.trim().strip_prefix("github.com/argoproj/argo-rollouts v"));
+    let pinned = pinned.and_then(|rest| rest.split_whitespace().next()).unwrap();
+    for (page, words) in [
+        ("README.md", "Of Argo Rollouts, version "),
+        ("docs/migration.md", "Argo Rollouts' own controller (v"),
+    ] {
+        let named = text(page).replace('\n', " ").split(words).nth(1).unwrap_or_default().to_owned();
+        assert!(named.starts_with(pinned), "{page} does not name {pinned}");
+    }
+}
