@@ -15,6 +15,7 @@ mod messages;
 mod named_tests;
 mod names;
 mod needs;
+mod pods;
 mod promises;
 mod reach;
 mod runs;
