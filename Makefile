@@ -52,7 +52,7 @@ docs-test: preflight ## Run the commands of the documents as they stand on a rea
 	@make/docs-test
 
 .PHONY: site
-site: ## The documents as a site with search, in target/site/book, every link checked
+site: ## The documents as a site with search, each tag v* and the work tree, in target/site/book, every link checked (SHOTS=1 takes pictures, with chromium)
 	@make/site
 
 .PHONY: upgrade-test

@@ -149,7 +149,8 @@ written.
 `kubectl bluegreen switch -l release=42 --to green --wait --rollback-on-failure` switches all apps of the namespace that match.
 First it looks at each of them. If one is paused, stalled, being deleted, or has a target that is not ready, nothing is changed, and
 each reason is printed. `--count N` also refuses another number of apps, and `--tag` another version. (A target that is scaled to 0 counts as ready;
-the switch scales it up.) Then it edits the apps one after the other, deciding each once more on what it is at that moment, and waits for all at the same time.
+the switch scales it up.) Then it edits the apps one after the other. It decides each once more on what it is at that moment. At the end it waits for all of them at the
+same time.
 
 If an edit is refused, or an app fails or does not switch in time, all that were edited go back, whether they had switched or not, and the result says of each
 what became of it. Without `--rollback-on-failure` those that have switched stay. The apps switch at almost the same time, not in one instant: for a

@@ -115,9 +115,10 @@ fn the_ways_of_all_blocks_are_listed() {
          {} of {all} blocks are run or applied; {} are marked with the reason why not. A block without either fails \
          `cargo test`.\n\n\
          - **Run**: `make docs-test` runs the commands of a document in order in one shell, in a copy of the repository, on a real \
-         node, and compares what they print with what the document shows: words as they are, figures and names of pods as such.\n\
-         - **Applied**: `cargo suite e2e recipes::` sends the YAML to a real API server (server dry run); a part of an app is put into \
-         `config/samples/hello.yaml`.\n\
+         node. It compares what they print with what the document shows: words as they are, figures and names of pods as such.\n\
+         - **Applied**: a test sends the YAML to a real API server, which stores nothing (server dry run). `cargo suite chart server::` sends \
+         whole objects. `cargo suite e2e recipes::` puts a part of an app into a small app, and also sends the Deployments that come out \
+         of it.\n\
          - **Elsewhere**: another test runs it, which a comment above the block names.\n\n\
          | document | run | applied | elsewhere | not |\n|---|---|---|---|---|\n",
         all - total[3],

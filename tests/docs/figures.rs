@@ -50,3 +50,19 @@ fn figures_that_a_run_writes_come_with_the_commit_that_it_was_of() {
         assert!(commit.len() == 12 && commit.chars().all(|c| c.is_ascii_hexdigit()), "{name}: {commit}");
     }
 }
+
+/// A comparison with a version that nobody runs any more would be one with the past.
+#[test]
+fn argo_rollouts_is_named_at_the_version_that_is_run() {
+    let module = text("tests/bench/argo/go.mod");
+    let pinned =
+        module.lines().find_map(|line| line.trim().strip_prefix("github.com/argoproj/argo-rollouts v"));
+    let pinned = pinned.and_then(|rest| rest.split_whitespace().next()).unwrap();
+    for (page, words) in [
+        ("README.md", "Of Argo Rollouts, version "),
+        ("docs/migration.md", "Argo Rollouts' own controller (v"),
+    ] {
+        let named = text(page).replace('\n', " ").split(words).nth(1).unwrap_or_default().to_owned();
+        assert!(named.starts_with(pinned), "{page} does not name {pinned}");
+    }
+}

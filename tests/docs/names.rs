@@ -13,7 +13,7 @@ use crate::runs::texts;
 use crate::{root, text};
 
 /// Each piece of code in the documents, with its place: a code span, or a line of a block.
-fn code() -> Vec<(String, String)> {
+pub fn code() -> Vec<(String, String)> {
     let mut found = Vec::new();
     for (path, text) in documents(root()) {
         let mut in_block = false;

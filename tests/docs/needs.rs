@@ -1,8 +1,13 @@
 //! Does what a reader needs for a command stand where the command stands?
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
 
 use crate::blocks::{blocks, documents};
+use crate::names::code;
 use crate::runs::texts;
 use crate::{document, root, text};
 
@@ -139,4 +144,68 @@ fn whoever_is_told_to_take_ownership_is_told_to_remove_the_operator_first() {
         }
     }
     assert!(document("install.md").contains(flag));
+}
+
+/// Without `--timeout`, kubectl gives up after 30 seconds, which an image that has to be pulled may take.
+#[test]
+fn whoever_is_told_to_wait_is_told_for_how_long() {
+    let mut seen = 0;
+    for (path, code) in code() {
+        let Some((_, rest)) = code.split_once("kubectl wait ") else { continue };
+        // A single word after it names a condition, as in a table.
+        if rest.split_whitespace().count() > 1 {
+            seen += 1;
+            assert!(rest.contains(" --timeout="), "{path}: {code}");
+        }
+    }
+    assert!(seen > 15, "{seen}");
+}
+
+/// `make gitops-test` runs these commands with a real Argo CD. This needs no cluster, so it is asked with each `cargo test`.
+#[test]
+fn the_commands_that_deploy_and_switch_change_the_example_as_the_page_says() {
+    let page = document("gitops.md");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("story");
+    let file = folder.join("hello/hello.yaml");
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, text("examples/gitops/argocd/app/hello.yaml")).unwrap();
+    let app = || -> Value { serde_yaml_ng::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap() };
+
+    let mut expected = app();
+    assert!(page.contains("The example has v1.0.0 on both colors."));
+    for (field, value) in
+        [("active", json!("blue")), ("blue", json!({"tag": "v1.0.0"})), ("green", json!({"tag": "v1.0.0"}))]
+    {
+        assert_eq!(expected["spec"][field], value, "{field}");
+    }
+    for (section, field, value) in
+        [("Deploy", "green", json!({"tag": "v2.0.0"})), ("Switch", "active", json!("green"))]
+    {
+        let of_section = blocks(&page)
+            .into_iter()
+            .filter(|block| block.headings.last().is_some_and(|title| title == section));
+        let commands: Vec<_> =
+            of_section.flat_map(|block| block.commands()).map(|command| command.line).collect();
+        let edit = commands.iter().find(|line| line.starts_with("sed ")).unwrap();
+        let done = Command::new("bash").args(["-c", edit]).current_dir(&folder).status().unwrap();
+        assert!(done.success(), "{edit}: {done}");
+        expected["spec"][field] = value;
+        assert_eq!(app(), expected, "{edit}");
+    }
+}
+
+/// What the sample app reads from its environment, and what its page says that it does.
+#[test]
+fn the_page_of_the_sample_app_has_the_variables_that_the_app_reads() {
+    let is_variable = |word: &str| word.len() > 3 && word.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    let config = text("examples/hello/src/config.rs");
+    let (code, _) = config.split_once("#[cfg(test)]").unwrap();
+    let read: BTreeSet<_> = texts(code).into_iter().filter(|text| is_variable(text)).collect();
+    let page = text("examples/hello/README.md");
+    let (_, section) = page.split_once("\n## Environment\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let told: BTreeSet<_> =
+        section.split('`').skip(1).step_by(2).filter(|code| is_variable(code)).map(str::to_owned).collect();
+    assert!(read.len() > 8, "{read:?}");
+    assert_eq!(told, read);
 }

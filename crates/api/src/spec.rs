@@ -117,7 +117,8 @@ pub struct BlueGreenAppSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standby: Option<Standby>,
 
-    /// TCP port that the container listens on, 1 to 65535. A color takes a new value with its next edit.
+    /// TCP port that the container listens on, 1 to 65535. A color takes a new value with its next edit. It can only
+    /// be changed while `service.port` is set.
     #[schemars(range(min = 1, max = 65535))]
     pub port: i32,
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bluegreen_api::{ActiveUpdatePolicy, Color, PerColor};
 use bluegreen_core::drain::{Endpoints, Held};
 use bluegreen_core::plan::{
-    self, Action, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Live, Observed, Recorded,
-    Routing, ServiceFacts, Standby, Stored,
+    self, Action, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Live, Observed,
+    Recorded, Routing, ServiceFacts, Standby, Stored,
 };
 
 use crate::objects::{App, Deployment, Kept, Objects, Token, rendering};
@@ -91,8 +91,7 @@ pub(crate) fn without_stamps(intent: &Intent, facts: Observed) -> Observed {
         }
     }
     let actions = plan::plan(intent, &stamped).actions;
-    let is_of_service =
-        |action: &Action| matches!(action, Action::Fence { .. } | Action::Switch { .. });
+    let is_of_service = |action: &Action| matches!(action, Action::Fence { .. } | Action::Switch { .. });
     if !actions.is_empty() && actions.iter().all(is_of_service) { stamped } else { facts }
 }
 

@@ -256,8 +256,7 @@ mod tests {
     use crate::versions::ALL;
 
     fn usual() -> impl Iterator<Item = Set> {
-        let more =
-            [Set::simulated_nodes(), Set::kine(), Set::charts(), Set::release(), Set::autoscalers()];
+        let more = [Set::simulated_nodes(), Set::kine(), Set::charts(), Set::release(), Set::autoscalers()];
         ALL.iter().map(Set::cluster).chain(more)
     }
 
