@@ -165,8 +165,9 @@ fn play(world: &mut World) -> Vec<Step> {
                 // They changed nothing: the operator would fail here again and again.
                 break;
             }
+            let aim = world.intent(&facts).active;
             for action in &plan.actions {
-                say(&mut steps, Who::Operator, words::action(&world.seen, &facts, action));
+                say(&mut steps, Who::Operator, words::action(&world.seen, &facts, aim, action));
                 world.act(&facts, action);
             }
             last = plan.actions;
