@@ -131,7 +131,7 @@ impl ReadError {
     fn words(&self) -> String {
         match self {
             Self::Failed(kube::Error::Api(status)) => status.message.clone(),
-            other => other.to_string(),
+            Self::Failed(_) | Self::TooLate(_) => self.to_string(),
         }
     }
 }

@@ -139,7 +139,10 @@ pub async fn await_goal(
             say(format!("error: {}", harmless(&text, usize::MAX)));
             result.warning.iter().for_each(say);
         }
-        _ => print(global, format, |_| vec![Line::plain(text)], &shaped(&result))?,
+        (End::Reached, Format::Text)
+        | (End::Reached | End::Failed | End::TimedOut, Format::Json | Format::Yaml) => {
+            print(global, format, |_| vec![Line::plain(text)], &shaped(&result))?;
+        }
     }
     Ok(waited.end)
 }

@@ -193,9 +193,12 @@ fn is_kustomization(object: &Value) -> bool {
 
 /// The objects of a document, each with the document: those of a `List` one by one.
 fn objects_of(document: &Node) -> Vec<(&Node, &Node)> {
-    match (document.get("kind").and_then(Node::scalar), document.get("items").map(|items| &items.content)) {
-        (Some("List"), Some(Content::Sequence(items))) => items.iter().map(|item| (document, item)).collect(),
-        _ => vec![(document, document)],
+    let is_list = document.get("kind").and_then(Node::scalar) == Some("List");
+    match document.get("items").filter(|_| is_list).map(|items| &items.content) {
+        Some(Content::Sequence(items)) => items.iter().map(|item| (document, item)).collect(),
+        Some(Content::Scalar { .. } | Content::Mapping { .. } | Content::Alias(_)) | None => {
+            vec![(document, document)]
+        }
     }
 }
 

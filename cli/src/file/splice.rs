@@ -210,11 +210,17 @@ impl Within<'_> {
 
     /// A field of a block: a mapping on lines of its own if its sibling is.
     fn lines(&self, key: &str, value: &Value, indent: &str, sibling: &Node) -> String {
-        let inner = sibling.entries().first().and_then(|(name, _)| self.indent(name));
-        match (value, inner, &sibling.content) {
-            (Value::Object(fields), Some(inner), Content::Mapping { flow: false, .. })
-                if inner.len() > indent.len() =>
-            {
+        let inner = match &sibling.content {
+            Content::Mapping { flow: false, entries } => {
+                entries.first().and_then(|(name, _)| self.indent(name))
+            }
+            Content::Mapping { flow: true, .. }
+            | Content::Scalar { .. }
+            | Content::Sequence(_)
+            | Content::Alias(_) => None,
+        };
+        match (value, inner.filter(|inner| inner.len() > indent.len())) {
+            (Value::Object(fields), Some(inner)) => {
                 let fields: String =
                     wanted(fields).map(|(key, value)| inner.clone() + &pair(key, value, false)).collect();
                 format!("{key}:{fields}")
