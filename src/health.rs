@@ -1,4 +1,4 @@
-//! Is this process live, and could it act? The probes ask that, and passes and watches tell it.
+//! Whether this process is live, and could act. The probes ask that, and passes and watches tell it.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -65,7 +65,7 @@ pub struct Checks {
 
 type Shared = Arc<tokio::sync::Mutex<AppMemory>>;
 
-/// By uid.
+/// The memory of each app, by uid.
 pub(crate) type Memories = Arc<Mutex<HashMap<String, Shared>>>;
 
 /// What is kept of one app between two passes.

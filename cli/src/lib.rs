@@ -4,10 +4,10 @@
 //!
 //! | pure | reads, writes and prints |
 //! |---|---|
-//! | [`goal`]: is the goal reached? | [`wait`]: reads the app until it is; [`warning`]: reads the Events of late pods |
-//! | [`edit`]: which edit of the spec? | [`change`]: sends the edit |
+//! | [`goal`]: whether the goal is reached | [`wait`]: reads the app until it is; [`warning`]: reads the Events of late pods |
+//! | [`edit`]: which edit of the spec to make | [`change`]: sends the edit |
 //! | [`file`](mod@file): the same edit in the text of a manifest | [`file_release`]: reads and writes the manifest |
-//! | [`group`]: may all apps of a group switch? | [`group_release`]: switches them, or takes them all back |
+//! | [`group`]: whether all apps of a group may switch | [`group_release`]: switches them, or takes them all back |
 //! | `bluegreen-view`, [`tree`], [`table`], [`progress`]: objects → lines | [`look`]: reads the objects |
 //! | [`plan`]: the operator's own planner on a simulated cluster | [`output`], [`screen`]: print lines |
 //! | [`lint`]: the rules of the API server | [`commands`], [`release`]: the commands |

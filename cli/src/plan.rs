@@ -40,13 +40,13 @@ pub enum Start {
 }
 
 impl Start {
-    /// From this app, with everything that it asks for running.
+    /// Starts from this app, with everything that it asks for running.
     #[must_use]
     pub fn settled(app: BlueGreenApp) -> Self {
         Self::Settled(Box::new(app))
     }
 
-    /// From nothing.
+    /// Starts from nothing.
     #[must_use]
     pub const fn nothing() -> Self {
         Self::Nothing

@@ -17,23 +17,23 @@ const WIDTH: usize = 80;
 /// Where lines go, and how they look there.
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
-    /// In columns.
+    /// The width in columns.
     pub width: usize,
-    /// In rows; none where nothing can be redrawn.
+    /// The height in rows; none where nothing can be redrawn.
     pub height: Option<usize>,
-    /// With colors.
+    /// Whether lines have colors.
     pub colors: bool,
 }
 
 impl Look {
-    /// For standard output.
+    /// Returns what is known of standard output.
     #[must_use]
     pub fn stdout(when: When) -> Self {
         let stream = io::stdout();
         Self::of(when, stream.is_terminal(), AutoStream::choice(&stream))
     }
 
-    /// For standard error.
+    /// Returns what is known of standard error.
     #[must_use]
     pub fn stderr(when: When) -> Self {
         let stream = io::stderr();

@@ -277,8 +277,8 @@ impl Held {
             && slices.is_empty()
     }
 
-    /// The status does not say when a drain began, so the moment is noted. A drain that is under way when the dashboard starts
-    /// began at an unknown time.
+    /// Notes when a drain begins, because the status does not say it. A drain that is under way when the dashboard starts began at an
+    /// unknown time.
     fn note_drain(&mut self) {
         let app = self.apps.values().next().and_then(|app| app.as_ref().ok());
         let phase = app.and_then(|app| app.status.as_ref()?.phase);

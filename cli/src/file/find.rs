@@ -157,7 +157,7 @@ fn holds_template(value: &Value) -> bool {
     }
 }
 
-/// Files that name an app without holding it.
+/// Refuses files that name an app without holding it.
 fn refuse_other_kinds(objects: &[manifest::Document]) -> Result<(), Refusal> {
     let api = |object: &Value| object["apiVersion"].as_str().unwrap_or_default().to_owned();
     if objects.iter().any(manifest::Document::is_app) {

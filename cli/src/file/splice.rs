@@ -293,14 +293,14 @@ fn flow(fields: &Map<String, Value>, json: bool) -> String {
     format!("{{{}}}", pairs.join(", "))
 }
 
-/// In the order in which people write them: the tag before the digest.
+/// Returns the fields in the order in which people write them: the tag before the digest.
 fn ordered(fields: &Map<String, Value>) -> Vec<(&String, &Value)> {
     let mut fields: Vec<_> = fields.iter().collect();
     fields.sort_by_key(|(key, _)| key.as_str() == "digest");
     fields
 }
 
-/// Without those that are to be away.
+/// Returns the fields without those that are to be away.
 fn wanted(fields: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
     ordered(fields).into_iter().filter(|(_, value)| !value.is_null())
 }

@@ -225,7 +225,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// The name is this trial's alone, so a Job that is there already is the one that it asked for before.
+    /// Creates the Job. Its name is this trial's alone, so one that is there already is the one that it asked for before.
     async fn create(&mut self, cluster: &Cluster, start: Instant) {
         let jobs: Api<Job> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
         let job: Job = match serde_json::from_value(self.body.clone()) {
