@@ -50,7 +50,7 @@ const LARGE_PAGE: u32 = 20;
 /// Objects of a page, where an object has at most some 100 kB.
 const SMALL_PAGE: u32 = 100;
 
-/// The stores that the watches feed. Every replica fills them, so that a standby takes over with warm stores.
+/// The stores that the watches feed. Every replica fills them, so that one that does not lead takes over with warm stores.
 pub struct Watches {
     /// The stores of the children.
     pub cache: Arc<Cache>,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// Whether this process does its work.
 ///
-/// It is live if the controller's loop runs and no pass hangs; a standby has no loop, and is live. It is ready once every
+/// It is live if the controller's loop runs and no pass hangs; a replica that does not lead has no loop, and is live. It is ready once every
 /// kind has been listed, so that it can act at once, and while no watch has failed for long; leading is not part of it.
 #[derive(Debug)]
 pub struct Health {

@@ -71,7 +71,7 @@ fn a_replica_that_may_watch_a_kind_in_no_namespace_at_all_is_not_ready() {
 }
 
 #[test]
-fn a_standby_that_never_beats_is_live() {
+fn a_replica_that_does_not_lead_never_beats_and_is_live() {
     let health = Health::new(limits());
     assert_eq!(health.live_at(Instant::now() + Duration::from_secs(3600)), Ok(()));
 }

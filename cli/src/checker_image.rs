@@ -28,10 +28,10 @@ pub async fn find(cluster: &Cluster, app: &BlueGreenApp) -> Result<String, Strin
              as bluegreen-operator:{VERSION}"
         )
     };
-    look(cluster, &names::live_service_name(&app.name_any())).await.map_err(refused)
+    read(cluster, &names::live_service_name(&app.name_any())).await.map_err(refused)
 }
 
-async fn look(cluster: &Cluster, service: &str) -> Result<String, String> {
+async fn read(cluster: &Cluster, service: &str) -> Result<String, String> {
     let service: Service = get(cluster, &cluster.namespace, service).await?;
     let lease = service.annotations().get(names::OPERATOR).and_then(|lease| lease.split_once('/'));
     let (namespace, lease) =

@@ -101,8 +101,8 @@ pub struct Foreseen {
 /// # Errors
 /// When it can't be read.
 pub async fn read(cluster: &Cluster, name: &str) -> anyhow::Result<Start> {
-    let looked = within(read::live(&cluster.client, &cluster.namespace, name, false)).await;
-    let seen = looked.map_err(|error| error.in_words(name, &cluster.namespace))?;
+    let answer = within(read::live(&cluster.client, &cluster.namespace, name, false)).await;
+    let seen = answer.map_err(|error| error.in_words(name, &cluster.namespace))?;
     Ok(seen.map_or(Start::Nothing, |seen| Start::Seen(Box::new(seen))))
 }
 

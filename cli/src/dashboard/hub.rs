@@ -1,6 +1,6 @@
 //! What the watches have delivered, by app, and which apps have changed since when.
 //!
-//! A stream to a browser asks for what has changed since it last looked. So a slow browser gets the newest state, late, and
+//! A stream to a browser asks for what has changed since it was last told. So a slow browser gets the newest state, late, and
 //! never a queue of old ones.
 
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -161,7 +161,7 @@ pub struct BlueGreenAppSpec {
     #[schemars(range(min = 0))]
     pub min_ready_seconds: i32,
 
-    /// Seconds without progress after which a color's roll-out, or a switch, is reported as failed. Progress is
+    /// Seconds without progress after which a color's rollout, or a switch, is reported as failed. Progress is
     /// one more pod that becomes available, or an edit of the color. Default 600. Must be greater than
     /// `minReadySeconds`. An edit takes effect on both colors and replaces no pod.
     #[serde(default = "default_progress_deadline_seconds")]
