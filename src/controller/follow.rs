@@ -9,6 +9,7 @@ use kube::runtime::reflector::{ObjectRef, store::Writer};
 use kube::runtime::watcher::{self, Event};
 
 use super::lead::is_stored;
+use super::scope::code;
 use super::{Failed, Seen, Told, Watched, Watches};
 use crate::health::Watch;
 use crate::hidden::Hidden;
@@ -158,13 +159,7 @@ impl Watches {
 /// Returns true if the kind itself does not exist. The API server then answers "404 page not found", which says nothing
 /// about the kind.
 fn is_missing(error: &watcher::Error) -> bool {
-    match error {
-        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => {
-            matches!(error, kube::Error::Api(status) if status.code == 404)
-        }
-        watcher::Error::WatchError(status) => status.code == 404,
-        watcher::Error::WatchFailed(_) | watcher::Error::NoResourceVersion => false,
-    }
+    code(error) == Some(404)
 }
 
 /// The event with a stand-in for an object that can't be decoded.

@@ -169,7 +169,7 @@ impl<K: Readable> Merging<K> {
         match event {
             Ok(event) if is_success(event) => health.watch_worked(&watch),
             Ok(_) => {}
-            Err(error) if is_forbidden(error) => health.watch_refused(&watch, self.parts.len()),
+            Err(error) if code(error) == Some(403) => health.watch_refused(&watch, self.parts.len()),
             Err(_) => health.watch_failed(&watch),
         }
     }
@@ -291,13 +291,15 @@ fn identity<K: Readable>(object: &Careful<K>) -> (String, Known) {
     (meta.name.clone().unwrap_or_default(), Known { uid: meta.uid.clone(), app: app.cloned() })
 }
 
-fn is_forbidden(error: &watcher::Error) -> bool {
+/// The code with which the API server has answered a watch that does not work; none if it has not answered.
+pub(super) fn code(error: &watcher::Error) -> Option<u16> {
     match error {
-        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => {
-            matches!(error, kube::Error::Api(status) if status.code == 403)
-        }
-        watcher::Error::WatchError(status) => status.code == 403,
-        watcher::Error::WatchFailed(_) | watcher::Error::NoResourceVersion => false,
+        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => match error {
+            kube::Error::Api(status) => Some(status.code),
+            _ => None,
+        },
+        watcher::Error::WatchError(status) => Some(status.code),
+        watcher::Error::WatchFailed(_) | watcher::Error::NoResourceVersion => None,
     }
 }
 
