@@ -110,6 +110,12 @@ impl Health {
         Reconciling { health: Arc::clone(self), id }
     }
 
+    /// How many passes run.
+    #[cfg(test)]
+    pub(crate) fn running(&self) -> usize {
+        self.state().running.len()
+    }
+
     /// Notes that a watch has failed. It tries again by itself.
     pub fn watch_failed(&self, watch: &Watch) {
         self.watch_failed_at(watch, None, Instant::now());

@@ -173,6 +173,8 @@ async fn an_app_has_one_pass_at_a_time() {
     }
     tokio::time::sleep(MOMENT).await;
     assert_eq!(rig.asked(), before);
+    // Nor has another pass begun, which would wait for the memory of the first.
+    assert_eq!(rig.health.running(), 1);
 }
 
 #[tokio::test]
