@@ -34,7 +34,7 @@ impl Publisher {
         Self { recorder: Recorder::new(client, reporter) }
     }
 
-    /// Publishes in the background.
+    /// Publishes an Event in the background.
     pub fn publish(&self, app: &BlueGreenApp, note: Note) {
         self.publish_on(app.object_ref(&()), note);
     }
@@ -53,17 +53,17 @@ impl Publisher {
         });
     }
 
-    /// The target of a switch was rendered anew with the switch.
+    /// Tells that the target of a switch was rendered anew with the switch.
     pub fn tested_pods_replaced(&self, app: &BlueGreenApp, note: String) {
         self.publish(app, Note { warning: true, reason: "TestedPodsReplaced", action: Verb::Prepare, note });
     }
 
-    /// The status is older than what the operator has seen.
+    /// Tells that the status is older than what the operator has seen.
     pub fn status_not_written(&self, app: &BlueGreenApp, note: String) {
         self.publish(app, Note { warning: true, reason: "StatusNotWritten", action: Verb::Reconcile, note });
     }
 
-    /// The app's objects can't be read, so nobody can say how the app is.
+    /// Tells that the app's objects can't be read, so nobody can say how the app is.
     pub fn objects_not_read(&self, app: &BlueGreenApp, why: &str) {
         let note = format!(
             "The operator can't read the app's objects. Until it can, the status may be old, and a switch may have to wait. The API server says: {}",
@@ -72,7 +72,7 @@ impl Publisher {
         self.publish(app, Note { warning: true, reason: "ObjectsNotRead", action: Verb::Reconcile, note });
     }
 
-    /// An object can't be decoded, and so it is as if it did not exist.
+    /// Tells that an object can't be decoded, and so it is as if it did not exist.
     pub fn unreadable(&self, hidden: Hidden) {
         let Hidden { object, why } = hidden;
         let note = format!(
@@ -83,19 +83,19 @@ impl Publisher {
         self.publish_on(object, Note { warning: true, reason: "Unreadable", action: Verb::Reconcile, note });
     }
 
-    /// Somebody edited an object of the app, and it was put back.
+    /// Tells that somebody's edit of an object of the app was put back.
     pub fn edit_reverted(&self, app: &BlueGreenApp, reverted: &Reverted) {
         let note = edit_reverted(&app.name_any(), reverted);
         self.publish(app, Note { warning: true, reason: "EditReverted", action: Verb::Restore, note });
     }
 
-    /// An admission plug-in changed the pods of a Deployment that was written for another reason.
+    /// Tells that an admission plug-in changed the pods of a Deployment that was written for another reason.
     pub fn pods_mutated(&self, app: &BlueGreenApp, color: Color, difference: &Difference) {
         let note = pods_mutated(&names::deployment_name(&app.name_any(), color), difference);
         self.publish(app, Note { warning: true, reason: "PodsMutated", action: Verb::Observe, note });
     }
 
-    /// Somebody edited or deleted the live Service, and it was put back.
+    /// Tells that the live Service, which somebody edited or deleted, was put back.
     pub fn selector_restored(&self, app: &BlueGreenApp, to: Color) {
         let name = app.name_any();
         let note = format!("Service {name} was edited or deleted by somebody else; it selects {to} again");

@@ -1,4 +1,4 @@
-//! Is this process live, and could it act? The probes ask that, and passes and watches tell it.
+//! Whether this process is live, and could act. The probes ask that, and passes and watches tell it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// Whether this process does its work.
 ///
-/// It is live if the controller's loop runs and no pass hangs; a standby has no loop, and is live. It is ready once every
+/// It is live if the controller's loop runs and no pass hangs; a replica that does not lead has no loop, and is live. It is ready once every
 /// kind has been listed, so that it can act at once, and while no watch has failed for long; leading is not part of it.
 #[derive(Debug)]
 pub struct Health {
@@ -108,6 +108,12 @@ impl Health {
         state.next_id += 1;
         state.running.insert(id, Instant::now());
         Reconciling { health: Arc::clone(self), id }
+    }
+
+    /// How many passes run.
+    #[cfg(test)]
+    pub(crate) fn running(&self) -> usize {
+        self.state().running.len()
     }
 
     /// Notes that a watch has failed. It tries again by itself.

@@ -2,18 +2,9 @@
 
 use super::*;
 
-fn limits() -> HealthLimits {
-    HealthLimits {
-        heartbeat: Duration::from_secs(30),
-        reconcile: Duration::from_secs(120),
-        watch: Duration::from_secs(120),
-        calm: Duration::from_secs(90),
-    }
-}
-
 #[test]
 fn a_replica_is_not_ready_while_a_watch_fails_for_long() {
-    let (health, start) = (Health::new(limits()), Instant::now());
+    let (health, start) = (Health::new(HealthLimits::default()), Instant::now());
     let at = |seconds| start + Duration::from_secs(seconds);
     let deployments = Watch::of("Deployment");
     health.set_ready();
@@ -32,7 +23,7 @@ fn a_replica_is_not_ready_while_a_watch_fails_for_long() {
 
 #[test]
 fn a_namespace_that_does_not_allow_the_watch_keeps_no_replica_from_being_ready() {
-    let (health, start) = (Health::new(limits()), Instant::now());
+    let (health, start) = (Health::new(HealthLimits::default()), Instant::now());
     let at = |seconds| start + Duration::from_secs(seconds);
     let [web, shop] = ["web", "shop"].map(|namespace| Watch::within("Service", namespace));
     health.set_ready();
@@ -50,7 +41,7 @@ fn a_namespace_that_does_not_allow_the_watch_keeps_no_replica_from_being_ready()
 
 #[test]
 fn a_replica_that_may_watch_a_kind_in_no_namespace_at_all_is_not_ready() {
-    let (health, start) = (Health::new(limits()), Instant::now());
+    let (health, start) = (Health::new(HealthLimits::default()), Instant::now());
     let at = |seconds| start + Duration::from_secs(seconds);
     let refuse = |kind, namespace, seconds| {
         health.watch_failed_at(&Watch::within(kind, namespace), Some(2), at(seconds));
@@ -71,14 +62,14 @@ fn a_replica_that_may_watch_a_kind_in_no_namespace_at_all_is_not_ready() {
 }
 
 #[test]
-fn a_standby_that_never_beats_is_live() {
-    let health = Health::new(limits());
+fn a_replica_that_does_not_lead_never_beats_and_is_live() {
+    let health = Health::new(HealthLimits::default());
     assert_eq!(health.live_at(Instant::now() + Duration::from_secs(3600)), Ok(()));
 }
 
 #[test]
 fn a_loop_that_stops_is_not_live() {
-    let health = Health::new(limits());
+    let health = Health::new(HealthLimits::default());
     health.beat();
     let now = Instant::now();
     assert_eq!(health.live_at(now + Duration::from_secs(29)), Ok(()));
@@ -88,7 +79,7 @@ fn a_loop_that_stops_is_not_live() {
 
 #[test]
 fn a_reconcile_that_hangs_is_not_live_until_it_ends() {
-    let health = Health::new(limits());
+    let health = Health::new(HealthLimits::default());
     let hanging = health.reconciling();
     let other = health.reconciling();
     let later = Instant::now() + Duration::from_secs(121);

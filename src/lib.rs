@@ -15,6 +15,7 @@ pub mod leader;
 pub mod metrics;
 pub mod notify;
 pub mod own_image;
+pub mod process;
 pub mod reconcile;
 pub mod send;
 pub mod shutdown;

@@ -18,7 +18,7 @@ use bluegreen_operator::leader::{self, Leadership, Term};
 use bluegreen_operator::metrics::Metrics;
 use bluegreen_operator::reconcile::{Checks, Context};
 use bluegreen_operator::send::Writer;
-use bluegreen_operator::{notify, own_image, shutdown, telemetry};
+use bluegreen_operator::{notify, own_image, process, shutdown, telemetry};
 use clap::Parser;
 use kube::Client;
 use tokio::task::JoinSet;
@@ -79,20 +79,13 @@ async fn run(args: &RunArgs) -> anyhow::Result<()> {
         servers.spawn(server);
     }
 
-    let (watches, mut tasks) = Watches::start(&Client::try_from(kube.clone())?, &args.scope(), health);
+    let (watches, tasks) = Watches::start(&Client::try_from(kube.clone())?, &args.scope(), health);
     let apps = watches.clone();
     metrics.export_apps(move || apps.apps())?;
     let watching = watches.clone();
     metrics.export_watches(move || watching.watching())?;
-    // Without its watches this process would act on stores that never change again, and look healthy. It ends in the middle of
-    // whatever it does, and does not release its Lease: a write may still be under way.
     let acting = act(args, &kube, &shutdown, &watches, &metrics);
-    tasks.run_while_watching(acting).await.inspect_err(|ended| tracing::error!("{ended}"))??;
-    shutdown.cancel();
-    while let Some(ended) = servers.join_next().await {
-        ended.context("an HTTP server panicked")?;
-    }
-    Ok(())
+    process::act_while_watching(tasks, acting, &shutdown, servers).await
 }
 
 /// Waits for the leadership, then reconciles until `shutdown`.

@@ -1,87 +1,28 @@
 //! The shell around [`pass`](bluegreen_core::pass): carries out what a pass wants done, and returns the answers. It decides nothing.
 
 mod clock;
+mod context;
+mod reads;
 mod report;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use kube::ResourceExt;
 use kube::runtime::controller;
-use kube::{Client, ResourceExt};
-use tokio_util::sync::CancellationToken;
 
-use crate::events::Publisher;
-use crate::metrics::{Metrics, ReconcileResult};
-use crate::send::Writer;
-use crate::stores::Cache;
-use crate::telemetry::brief;
-use bluegreen_api::{BlueGreenApp, Color};
-use bluegreen_client::{narrow, read};
+use self::context::AppMemory;
+#[cfg(test)]
+pub(crate) use self::context::Memories;
+use crate::metrics::ReconcileResult;
+use bluegreen_api::BlueGreenApp;
 use bluegreen_core::AppObserver;
 use bluegreen_core::apply::{Outcome, Target};
-use bluegreen_core::explain::explain;
-use bluegreen_core::fence::Token;
 use bluegreen_core::observe::Snapshot;
-use bluegreen_core::pass::{
-    Announcement, Answer, Command, Depth, Explaining, Explanation, Memory, Pass, RESYNC, Reading, Sending,
-};
+use bluegreen_core::pass::{Announcement, Command, Pass, RESYNC, Sending};
 use bluegreen_core::status::words;
 pub use clock::Clock;
-
-/// What every pass needs.
-pub struct Context {
-    /// For reads; a write goes through `writer`.
-    pub client: Client,
-    /// The only writer.
-    pub writer: Writer,
-    /// The watch caches.
-    pub cache: Arc<Cache>,
-    /// Counters and histograms.
-    pub metrics: Metrics,
-    /// Publishes Events.
-    pub events: Publisher,
-    /// How long one read may take.
-    pub read_deadline: Duration,
-    /// This leader's token; its attempt is zero.
-    pub token: Token,
-    /// How checks are carried out.
-    pub checks: Checks,
-    /// The time.
-    pub clock: Clock,
-    /// Once it is canceled, a pass ends at its next command.
-    pub stop: CancellationToken,
-    memories: Memories,
-}
-
-/// How checks are carried out.
-#[derive(Clone, Debug)]
-pub struct Checks {
-    /// The image with the program of their short forms.
-    pub image: String,
-    /// How many of their Jobs may run at the same time.
-    pub most: usize,
-}
-
-type Shared = Arc<tokio::sync::Mutex<AppMemory>>;
-
-/// By uid.
-pub(crate) type Memories = Arc<Mutex<HashMap<String, Shared>>>;
-
-/// What is kept of one app between two passes.
-#[derive(Debug, Default)]
-pub(crate) struct AppMemory {
-    pass: Memory,
-    /// When the switch to this color was first reported (uptime): the status has whole seconds only.
-    switch_began: Option<(Color, Duration)>,
-    /// Since when no read has succeeded (uptime).
-    unread: Option<Duration>,
-    /// Since when each write of the status was put off (uptime).
-    put_off: Option<Duration>,
-}
-
-/// How long reads must fail before an Event tells of it.
-const UNREAD: Duration = Duration::from_secs(1);
+pub use context::{Checks, Context};
 
 /// How long a status may be put off, by edits of others or by an API server that is short of time, before an Event tells of it.
 const PUT_OFF: Duration = Duration::from_secs(3);
@@ -101,85 +42,6 @@ pub struct Passed {
     pub action: controller::Action,
     /// The API server has answered every read soon: it is not short of time.
     pub in_time: bool,
-}
-
-/// The API server is short of time if a read takes more than one part in so many of its time limit. Reads that fail would be too
-/// late a sign: the writes, which take longer than reads, would have failed before.
-const SHORT_OF_TIME: u32 = 3;
-
-/// Returns true if a read that took so long was answered soon. `answered`: the API server has said something.
-fn is_soon(answered: bool, took: Duration, longest: Duration) -> bool {
-    answered && took <= longest / SHORT_OF_TIME
-}
-
-/// Why a read brought nothing.
-#[derive(Debug, thiserror::Error)]
-enum ReadError {
-    #[error("can't read the app's objects: {0}")]
-    Failed(#[from] kube::Error),
-    #[error("the API server did not answer within {0:?}")]
-    TooLate(Duration),
-}
-
-impl ReadError {
-    /// Returns true if the API server has said something.
-    fn is_answer(&self) -> bool {
-        matches!(self, Self::Failed(kube::Error::Api(_)))
-    }
-
-    /// What the API server says, where it says something.
-    fn words(&self) -> String {
-        match self {
-            Self::Failed(kube::Error::Api(status)) => status.message.clone(),
-            other => other.to_string(),
-        }
-    }
-}
-
-impl Context {
-    /// A context for one term of leadership.
-    pub fn new(
-        client: Client,
-        writer: Writer,
-        cache: Arc<Cache>,
-        metrics: Metrics,
-        events: Publisher,
-        token: Token,
-        checks: Checks,
-    ) -> Self {
-        let read_deadline = writer.deadline;
-        let (clock, stop, memories) = (Clock::default(), CancellationToken::new(), Memories::default());
-        Self { client, writer, cache, metrics, events, read_deadline, token, checks, clock, stop, memories }
-    }
-
-    /// The same, with another clock.
-    #[must_use]
-    pub fn with_clock(self, clock: Clock) -> Self {
-        Self { clock, ..self }
-    }
-
-    /// The same; once `stop` is canceled, passes end at their next command.
-    #[must_use]
-    pub(crate) fn with_stop(self, stop: CancellationToken) -> Self {
-        Self { stop, ..self }
-    }
-
-    /// What is kept of each app.
-    #[cfg(test)]
-    pub(crate) fn memories(&self) -> Memories {
-        self.memories.clone()
-    }
-
-    fn memory(&self, uid: &str) -> Shared {
-        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        memories.entry(uid.to_owned()).or_default().clone()
-    }
-
-    /// Drops what is kept of an app that was deleted. The watch of the apps calls this, too.
-    pub fn forget(&self, app: &BlueGreenApp) {
-        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        memories.remove(&app.uid().unwrap_or_default());
-    }
 }
 
 /// One pass over one app.
@@ -265,52 +127,6 @@ impl Shell<'_> {
         }
     }
 
-    /// `unread`: since when no read has succeeded.
-    async fn read(&mut self, reading: &Reading<Snapshot>, unread: &mut Option<Duration>) -> Answer<Snapshot> {
-        let began = self.context.clock.now().uptime;
-        let answer = self.answer(reading).await;
-        let took = self.context.clock.now().uptime.saturating_sub(began);
-        let answered = answer.as_ref().err().is_none_or(ReadError::is_answer);
-        self.in_time &= is_soon(answered, took, self.context.read_deadline);
-        match answer {
-            Ok(answer) => {
-                *unread = None;
-                answer
-            }
-            Err(error) => {
-                tracing::warn!(error = brief(&error), "read failed");
-                self.failed = true;
-                let now = self.context.clock.now().uptime;
-                // Without what it would have read, the status can't say it.
-                if now.saturating_sub(*unread.get_or_insert(now)) >= UNREAD {
-                    self.context.events.objects_not_read(self.app, &error.words());
-                }
-                Answer::Failed
-            }
-        }
-    }
-
-    async fn answer(&self, reading: &Reading<Snapshot>) -> Result<Answer<Snapshot>, ReadError> {
-        let (client, began) = (&self.context.client, self.context.clock.now().uptime);
-        let (namespace, name) = (self.app.namespace().unwrap_or_default(), self.app.name_any());
-        match &reading.depth {
-            Depth::Whole { owners } => {
-                let snapshot = self.in_time(read::live(client, &namespace, &name, *owners)).await?;
-                Ok(snapshot.map_or(Answer::Gone, |snapshot| Answer::Found { snapshot, began }))
-            }
-            Depth::Confirm { known, to } => match self.in_time(narrow::read(client, known, *to)).await {
-                Ok(Some(snapshot)) => Ok(Answer::Found { snapshot, began }),
-                Ok(None) => Ok(Answer::Unclear),
-                // The rights of an earlier release, for example: they suffice to read everything.
-                Err(ReadError::Failed(error)) => {
-                    tracing::debug!(error = brief(&error), "can't read by name");
-                    Ok(Answer::Unclear)
-                }
-                Err(error @ ReadError::TooLate(_)) => Err(error),
-            },
-        }
-    }
-
     /// Carries out the actions at the same time: they do not depend on each other. Returns what became of each, and the app's
     /// objects after all of them, where the answers tell.
     async fn send(&self, sending: &Sending<AppObserver<'_>>) -> (Vec<Outcome>, Option<Snapshot>) {
@@ -338,44 +154,5 @@ impl Shell<'_> {
             written = written.zip(carried.written).map(|(written, more)| [written, more].concat());
         }
         (outcomes, written.map(|written| decision.snapshot.after(written)))
-    }
-
-    async fn explain(&self, explaining: &Explaining<AppObserver<'_>>) -> Vec<(Color, Explanation)> {
-        let snapshot = &explaining.decision().snapshot;
-        let (namespace, name) = (self.app.namespace().unwrap_or_default(), self.app.name_any());
-        let mut answers = Vec::new();
-        for &color in &explaining.colors {
-            let pods = read::pods(&self.context.client, &namespace, &name, color);
-            let answer = match self.in_time(pods).await {
-                Ok(pods) => {
-                    let deployment = snapshot.deployments.get(color).as_deref();
-                    Explanation::Words(explain(deployment, &pods, self.context.clock.now().wall))
-                }
-                Err(error) => {
-                    tracing::debug!(error = brief(&error), "can't read the pods to explain them");
-                    Explanation::Unread
-                }
-            };
-            answers.push((color, answer));
-        }
-        answers
-    }
-
-    async fn in_time<T>(&self, read: impl Future<Output = kube::Result<T>>) -> Result<T, ReadError> {
-        let deadline = self.context.read_deadline;
-        Ok(tokio::time::timeout(deadline, read).await.map_err(|_| ReadError::TooLate(deadline))??)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_api_server_is_short_of_time_before_its_reads_fail() {
-        let longest = Duration::from_secs(3);
-        assert!(is_soon(true, Duration::from_secs(1), longest));
-        assert!(!is_soon(true, Duration::from_millis(1100), longest));
-        assert!(!is_soon(false, Duration::ZERO, longest));
     }
 }

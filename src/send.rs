@@ -85,22 +85,21 @@ impl Writer {
         match &request.verb {
             Verb::Apply { manager, body, fallback } => {
                 let first = self.put(request, manager, body, None).await;
-                match (first, fallback) {
-                    ((Outcome::Refused(_), _), Some(Fallback::Body(body))) => {
-                        self.put(request, manager, body, None).await
-                    }
-                    // A stamp that is still in flight does no harm, and fails once this one is there.
-                    (
-                        (Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Unknown(_), _),
-                        Some(Fallback::Status(body)),
-                    ) => self.put(request, manager, body, Some("status")).await,
-                    (first, _) => first,
+                match fallback.as_ref().and_then(|fallback| second(&first.0, fallback)) {
+                    Some((body, subresource)) => self.put(request, manager, body, subresource).await,
+                    None => first,
                 }
             }
             Verb::TakeOver { body } => match self.take_over(request, body).await {
                 // The owners have changed, and so has what the next apply removes.
                 Outcome::Done => (Outcome::Stale, None),
-                other => (other, None),
+                failed @ (Outcome::Stale
+                | Outcome::Gone
+                | Outcome::Refused(_)
+                | Outcome::Failed(_)
+                | Outcome::Unknown(_)
+                | Outcome::Later(_)
+                | Outcome::NotLeading) => (failed, None),
             },
             Verb::Create { body } => (self.create(request, body).await, None),
             Verb::Delete => (self.delete(request).await, answer::deleted(request.object)),
@@ -157,7 +156,13 @@ impl Writer {
         let sent = self.sent(url(request).delete(&request.name, &params));
         match self.guarded(request.object.label(), &what(request), sent).await {
             Outcome::Gone => Outcome::Done,
-            other => other,
+            outcome @ (Outcome::Done
+            | Outcome::Stale
+            | Outcome::Refused(_)
+            | Outcome::Failed(_)
+            | Outcome::Unknown(_)
+            | Outcome::Later(_)
+            | Outcome::NotLeading) => outcome,
         }
     }
 
@@ -200,6 +205,22 @@ pub struct Carried {
     pub outcome: Outcome,
     /// All that it wrote, as the answers show it; `None` where one of them does not.
     pub written: Option<Vec<Written>>,
+}
+
+/// The body of a second try after this outcome of the first, and the subresource that it goes to.
+fn second<'a>(first: &Outcome, fallback: &'a Fallback) -> Option<(&'a Value, Option<&'static str>)> {
+    match (first, fallback) {
+        (Outcome::Refused(_), Fallback::Body(body)) => Some((body, None)),
+        // A stamp that is still in flight does no harm, and fails once this one is there.
+        (Outcome::Refused(_) | Outcome::Failed(_) | Outcome::Unknown(_), Fallback::Status(body)) => {
+            Some((body, Some("status")))
+        }
+        (Outcome::Failed(_) | Outcome::Unknown(_), Fallback::Body(_))
+        | (
+            Outcome::Done | Outcome::Stale | Outcome::Gone | Outcome::Later(_) | Outcome::NotLeading,
+            Fallback::Body(_) | Fallback::Status(_),
+        ) => None,
+    }
 }
 
 /// A request as kube builds it.

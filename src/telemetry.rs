@@ -57,8 +57,8 @@ pub fn init(args: &LogArgs) -> anyhow::Result<()> {
     started.map_err(|err| anyhow::anyhow!("can't start logging: {err}"))
 }
 
-/// kube logs an answer that it can't decode with all of its text: the specs of every app, in every namespace. So its warnings
-/// are left out, unless somebody asks for them by name.
+/// Leaves kube's warnings out, unless somebody asks for them by name. It logs an answer that it can't decode with all of its text: the
+/// specs of every app, in every namespace.
 fn quiet(filter: EnvFilter, level: &str) -> EnvFilter {
     const KUBE: &str = "kube_client";
     match format!("{KUBE}::client=error").parse() {

@@ -5,7 +5,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+// Of a package that starts clusters, which this test does not need.
+#[path = "cluster/src/document.rs"]
+mod document;
+
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use bluegreen_api::BlueGreenApp;
@@ -13,6 +18,8 @@ use bluegreen_operator::stores::{ByApp, Cache, Reduce};
 use kube::runtime::watcher::Event;
 use peak_alloc::PeakAlloc;
 use serde_json::{Value, json};
+
+use document::put_between;
 
 #[global_allocator]
 static ALLOCATOR: PeakAlloc = PeakAlloc;
@@ -24,8 +31,6 @@ const COUNT: usize = 64;
 const OF_NOBODY: usize = 8;
 
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
-
-const MARKS: [&str; 2] = ["<!-- kept -->\n", "<!-- /kept -->"];
 
 struct Row {
     what: &'static str,
@@ -180,10 +185,7 @@ fn what_is_kept_of_an_object_is_bounded_by_its_size_and_small_if_it_is_nobodys()
         assert!(kept <= most, "{what}: {kept} KiB of {json} KiB are kept, more than {most}");
     }
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/tenants.md");
-        let text = std::fs::read_to_string(path).unwrap();
-        let (head, rest) = text.split_once(MARKS[0]).unwrap();
-        let (_, tail) = rest.split_once(MARKS[1]).unwrap();
-        std::fs::write(path, format!("{head}{}{table}{}{tail}", MARKS[0], MARKS[1])).unwrap();
+        let path = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/tenants.md"));
+        put_between(path, "kept", &table).unwrap();
     }
 }

@@ -11,7 +11,7 @@ use crate::args::{Format, Global, ListArgs};
 use crate::cluster::{Cluster, within};
 use crate::exit::{End, Result};
 use crate::output::{print, print_whole, say, shown};
-use crate::screen::Look;
+use crate::screen::Terminal;
 use crate::table;
 
 /// Apps, and what is said of those that can't be read.
@@ -70,7 +70,7 @@ pub async fn list(global: &Global, args: &ListArgs) -> Result {
         json!({ "apiVersion": "v1", "kind": "List", "items": apps.iter().map(shown).collect::<Vec<_>>() });
     let lines = table::lines(&apps, args.all_namespaces, Timestamp::now());
     // Without a terminal there is no width to cut the lines to.
-    if Look::stdout(global.color).height.is_none() {
+    if Terminal::stdout(global.color).height.is_none() {
         print_whole(global, args.output, lines, &data)?;
     } else {
         print(global, args.output, |_| lines, &data)?;

@@ -10,7 +10,7 @@ use kube::core::NamespaceResourceScope;
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
-use crate::cluster::{Cluster, within};
+use crate::cluster::{Cluster, RequestError, within};
 
 /// The container of the operator in its pod, and the flag that names the image.
 const CONTAINER: &str = "operator";
@@ -28,10 +28,10 @@ pub async fn find(cluster: &Cluster, app: &BlueGreenApp) -> Result<String, Strin
              as bluegreen-operator:{VERSION}"
         )
     };
-    look(cluster, &names::live_service_name(&app.name_any())).await.map_err(refused)
+    read(cluster, &names::live_service_name(&app.name_any())).await.map_err(refused)
 }
 
-async fn look(cluster: &Cluster, service: &str) -> Result<String, String> {
+async fn read(cluster: &Cluster, service: &str) -> Result<String, String> {
     let service: Service = get(cluster, &cluster.namespace, service).await?;
     let lease = service.annotations().get(names::OPERATOR).and_then(|lease| lease.split_once('/'));
     let (namespace, lease) =
@@ -64,10 +64,10 @@ where
     let kind = K::kind(&());
     match within(api.get(name)).await {
         Ok(object) => object.0.map_err(|why| format!("{kind} {namespace}/{name} can't be read: {why}")),
-        Err(error) => Err(match error {
-            crate::cluster::RequestError::Final(kube::Error::Api(status)) => status.message.clone(),
-            other => format!("{kind} {namespace}/{name}: {:#}", other.in_words(name, namespace)),
-        }),
+        Err(RequestError::Final(kube::Error::Api(status))) => Err(status.message.clone()),
+        Err(error @ (RequestError::Final(_) | RequestError::Passing(_))) => {
+            Err(format!("{kind} {namespace}/{name}: {:#}", error.in_words(name, namespace)))
+        }
     }
 }
 

@@ -12,10 +12,10 @@ use crate::cluster::{Cluster, Doubt, RequestError};
 use crate::exit::{End, Failure, Result};
 use crate::line::{Line, Tone};
 use crate::output::{print, print_whole, say, shown};
-use crate::screen::{Look, Screen};
+use crate::screen::{Screen, Terminal};
 use crate::shape::{LintProblem, LintResult, Version, shaped};
 use crate::wait::await_goal;
-use crate::{apps, dashboard, lint, look, manifest, manual, plan, release, tree, trial};
+use crate::{apps, dashboard, lint, manifest, manual, objects, plan, release, tree, trial};
 use bluegreen_core::validate::Problem;
 use bluegreen_view::{Objects, Report};
 
@@ -61,12 +61,14 @@ pub async fn run(cli: Cli, revision: Option<&str>) -> Result {
 async fn get(global: &Global, args: &GetArgs) -> Result {
     let cluster = Cluster::connect(global).await?;
     let mut doubt = Doubt::default();
-    let objects = doubt.judge(look::objects(&cluster, &args.name).await);
+    let objects = doubt.judge(objects::read(&cluster, &args.name).await);
     let objects = objects.map_err(|error| error.in_words(&args.name, &cluster.namespace))?;
     if args.watch {
         return watch(&cluster, global, args, objects, doubt).await;
     }
-    show(global, args.output, &objects, |report, look| tree::lines(report, look.width, Timestamp::now()))?;
+    show(global, args.output, &objects, |report, terminal| {
+        tree::lines(report, terminal.width, Timestamp::now())
+    })?;
     Ok(End::Reached)
 }
 
@@ -75,11 +77,11 @@ fn show(
     global: &Global,
     format: GetFormat,
     objects: &Objects,
-    lines: impl FnOnce(&Report, Look) -> Vec<Line>,
+    lines: impl FnOnce(&Report, Terminal) -> Vec<Line>,
 ) -> Result<()> {
     let report = Report::of(objects, Timestamp::now());
     match format {
-        GetFormat::Text => print(global, Format::Text, |look| lines(&report, look), &shaped(&report)),
+        GetFormat::Text => print(global, Format::Text, |terminal| lines(&report, terminal), &shaped(&report)),
         GetFormat::Report => print(global, Format::Json, |_| Vec::new(), &shaped(&report)),
         GetFormat::Json => print(global, Format::Json, |_| Vec::new(), &shown(&objects.app)),
         GetFormat::Yaml => print(global, Format::Yaml, |_| Vec::new(), &shown(&objects.app)),
@@ -100,14 +102,14 @@ async fn watch(
     let mut printed = String::new();
     loop {
         let now = Timestamp::now();
-        let look = Look::stdout(global.color);
-        let mut lines = tree::lines(&Report::of(&objects, now), look.width, now);
+        let terminal = Terminal::stdout(global.color);
+        let mut lines = tree::lines(&Report::of(&objects, now), terminal.width, now);
         if let Some((since, why)) = &lost {
             let since = tree::short_age(now.duration_since(*since).as_secs());
             lines.push(Line::new().add(format!("no connection for {since}, retrying: {why}"), Tone::Bad));
         }
-        if look.height.is_some() && args.output == GetFormat::Text {
-            screen.draw(&lines, look)?;
+        if terminal.height.is_some() && args.output == GetFormat::Text {
+            screen.draw(&lines, terminal)?;
         } else {
             let news = news(&objects, args.output, lost.is_some());
             if news != printed {
@@ -123,7 +125,7 @@ async fn watch(
             }
         }
         tokio::time::sleep(PAUSE).await;
-        match doubt.judge(look::objects(cluster, &args.name).await) {
+        match doubt.judge(objects::read(cluster, &args.name).await) {
             Ok(found) => {
                 objects = found;
                 lost = None;
@@ -164,7 +166,7 @@ async fn foresee(global: &Global, args: &PlanArgs) -> Result {
         }
     };
     let foreseen = plan::foresee(start, wanted, Timestamp::now()).map_err(Failure::Usage)?;
-    print(global, args.output, |look| plan::lines(&foreseen, look.width), &shaped(&foreseen))?;
+    print(global, args.output, |terminal| plan::lines(&foreseen, terminal.width), &shaped(&foreseen))?;
     Ok(if foreseen.good { End::Reached } else { End::Failed })
 }
 

@@ -251,7 +251,7 @@ pub fn back_to(app: &BlueGreenApp, tag: Option<&str>, back_to: &str) -> Result<E
     })
 }
 
-/// `spec.active` has the tag that is to be left: a rollback must not run twice.
+/// Checks that `spec.active` has the tag that is to be left: a rollback must not run twice.
 fn leaves(app: &BlueGreenApp, roles: &Roles, tag: Option<&str>) -> Result<(), Refusal> {
     let Some(tag) = tag else { return Ok(()) };
     let serves = app.spec.color(roles.active).and_then(|block| block.tag.as_deref());
@@ -265,7 +265,7 @@ fn leaves(app: &BlueGreenApp, roles: &Roles, tag: Option<&str>) -> Result<(), Re
     )))
 }
 
-/// The color has that tag or, without a tag, that digest.
+/// Checks that the color has that tag or, without a tag, that digest.
 fn has(app: &BlueGreenApp, color: Color, version: &str) -> Result<(), Refusal> {
     let block = app.spec.color(color);
     let runs = block.and_then(|block| block.tag.as_deref().or(block.digest.as_deref()));
@@ -286,7 +286,7 @@ fn changed(app: &BlueGreenApp, color: Color, pods: &ColorStatus) -> Option<Strin
     wanted.or_else(|| is_new.then(|| pods.image.clone()))
 }
 
-/// To the color that was live before, or that is live while a switch is under way.
+/// Returns the edit that goes back to the color that was live before, or that is live while a switch is under way.
 fn to_color_before(app: &BlueGreenApp, roles: &Roles) -> Result<Edit, Refusal> {
     if let Some((from, to)) = roles.switching() {
         let edit = activate(app, roles, from);

@@ -88,7 +88,8 @@ fn decidable(found: &Found, seen: Option<&BlueGreenApp>) -> Result<BlueGreenApp,
     Ok(app)
 }
 
-/// A tag that the API server would refuse must not get into Git either. What is wrong already is not this edit's matter.
+/// Refuses an edit that breaks a rule of the API server: such a tag must not get into Git either. What is wrong already is not this
+/// edit's matter.
 fn refuse_new_problems(found: &Found, patch: &serde_json::Map<String, Value>) -> Result<(), Refusal> {
     let before = problems(&found.name, &found.decided_by(None)?);
     let mut patched = found.clone();

@@ -15,7 +15,7 @@ pub fn patched(spec: &Value, patch: &Value) -> Value {
     after
 }
 
-/// In a merge patch, `null` takes a field away.
+/// Removes what is `null`: in a merge patch, that takes a field away.
 fn prune(value: &mut Value) {
     if let Some(fields) = value.as_object_mut() {
         fields.retain(|_, field| !field.is_null());

@@ -1,4 +1,4 @@
-//! PURE: is a goal reached, still possible, or out of reach without another edit?
+//! PURE: says whether a goal is reached, can still be reached, or needs another edit.
 //!
 //! Only a status of the present generation counts. Where only a person can go on, the wait ends: well or badly.
 

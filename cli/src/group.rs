@@ -1,4 +1,4 @@
-//! PURE: may all apps of a group switch?
+//! PURE: says whether all apps of a group may switch.
 
 use bluegreen_api::{BlueGreenApp, Color};
 use bluegreen_core::status::{STALLED, STANDBY_READY};

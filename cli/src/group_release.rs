@@ -105,7 +105,7 @@ pub async fn switch(global: &Global, args: &SwitchArgs, selector: &str) -> Resul
     }
 }
 
-/// All that may leave some apps moved and others not.
+/// Carries out the switch of all apps: all that may leave some of them moved and others not.
 async fn carry_out(
     cluster: &Cluster,
     members: &mut [Member],

@@ -26,12 +26,12 @@ const BYTES: i64 = 64 * 1024;
 /// How many bytes of one line are shown.
 const LINE: usize = 400;
 
-/// How long all requests of one look may take together.
-const LOOK: Duration = Duration::from_secs(5);
+/// How long all requests of one read may take together.
+const TIME: Duration = Duration::from_secs(5);
 
 /// Says in one sentence why the pods of a Job don't run; `None` if they do, or if the user may not read that.
 pub async fn held(cluster: &Cluster, job: &Job) -> Option<String> {
-    tokio::time::timeout(LOOK, read(cluster, job)).await.ok().flatten()
+    tokio::time::timeout(TIME, read(cluster, job)).await.ok().flatten()
 }
 
 async fn read(cluster: &Cluster, job: &Job) -> Option<String> {

@@ -4,11 +4,11 @@
 //!
 //! | pure | reads, writes and prints |
 //! |---|---|
-//! | [`goal`]: is the goal reached? | [`wait`]: reads the app until it is; [`warning`]: reads the Events of late pods |
-//! | [`edit`]: which edit of the spec? | [`change`]: sends the edit |
+//! | [`goal`]: whether the goal is reached | [`wait`]: reads the app until it is; [`warning`]: reads the Events of late pods |
+//! | [`edit`]: which edit of the spec to make | [`change`]: sends the edit |
 //! | [`file`](mod@file): the same edit in the text of a manifest | [`file_release`]: reads and writes the manifest |
-//! | [`group`]: may all apps of a group switch? | [`group_release`]: switches them, or takes them all back |
-//! | `bluegreen-view`, [`tree`], [`table`], [`progress`]: objects → lines | [`look`]: reads the objects |
+//! | [`group`]: whether all apps of a group may switch | [`group_release`]: switches them, or takes them all back |
+//! | `bluegreen-view`, [`tree`], [`table`], [`progress`]: objects → lines | [`objects`]: reads the objects |
 //! | [`plan`]: the operator's own planner on a simulated cluster | [`output`], [`screen`]: print lines |
 //! | [`lint`]: the rules of the API server | [`commands`], [`release`]: the commands |
 //! | [`trial`]: what a trial of checks is about, and what it says | [`trial::run`]: runs their Jobs, and deletes them; [`job_pods`], [`checker_image`] |
@@ -36,9 +36,9 @@ pub mod group_release;
 pub mod job_pods;
 pub mod line;
 pub mod lint;
-pub mod look;
 pub mod manifest;
 pub mod manual;
+pub mod objects;
 pub mod output;
 pub mod plan;
 pub mod progress;

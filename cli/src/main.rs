@@ -20,7 +20,19 @@ async fn main() -> ExitCode {
     let minds = match &cli.command {
         Command::Check(_) => true,
         Command::Switch(args) => args.selector.is_some(),
-        _ => false,
+        Command::Get(_)
+        | Command::List(_)
+        | Command::Status(_)
+        | Command::Deploy(_)
+        | Command::Rollback(_)
+        | Command::Pause(_)
+        | Command::Resume(_)
+        | Command::Plan(_)
+        | Command::Dashboard(_)
+        | Command::Lint(_)
+        | Command::Completion(_)
+        | Command::Man(_)
+        | Command::Version(_) => false,
     };
     let ended = tokio::select! {
         ended = commands::run(cli, REVISION) => ended,

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::args::{Format, Global, When};
 use crate::exit::Result;
 use crate::line::Line;
-use crate::screen::Look;
+use crate::screen::Terminal;
 
 /// Prints lines for people, or the same as data.
 ///
@@ -24,13 +24,13 @@ use crate::screen::Look;
 pub fn print(
     global: &Global,
     format: Format,
-    lines: impl FnOnce(Look) -> Vec<Line>,
+    lines: impl FnOnce(Terminal) -> Vec<Line>,
     data: &impl Serialize,
 ) -> Result<()> {
     let text = match format {
         Format::Text => {
-            let look = Look::stdout(global.color);
-            look.text(&lines(look))
+            let terminal = Terminal::stdout(global.color);
+            terminal.text(&lines(terminal))
         }
         Format::Json => json(data)?,
         Format::Yaml => {
@@ -49,8 +49,8 @@ pub fn print(
 /// When standard output can't be written to.
 pub fn print_whole(global: &Global, format: Format, lines: Vec<Line>, data: &impl Serialize) -> Result<()> {
     if format == Format::Text {
-        let look = Look { width: usize::MAX, ..Look::stdout(global.color) };
-        std::io::stdout().write_all(look.text(&lines).as_bytes())?;
+        let terminal = Terminal { width: usize::MAX, ..Terminal::stdout(global.color) };
+        std::io::stdout().write_all(terminal.text(&lines).as_bytes())?;
         return Ok(());
     }
     print(global, format, |_| Vec::new(), data)
@@ -85,13 +85,13 @@ pub fn say(text: impl Display) {
 
 /// Prints lines on standard error.
 pub fn say_lines(lines: &[Line], when: When) {
-    let _ = write!(std::io::stderr(), "{}", Look::stderr(when).text(lines));
+    let _ = write!(std::io::stderr(), "{}", Terminal::stderr(when).text(lines));
 }
 
 /// As [`say_lines`], with lines that are never cut.
 pub fn say_whole(lines: &[Line], when: When) {
-    let look = Look { width: usize::MAX, ..Look::stderr(when) };
-    let _ = write!(std::io::stderr(), "{}", look.text(lines));
+    let terminal = Terminal { width: usize::MAX, ..Terminal::stderr(when) };
+    let _ = write!(std::io::stderr(), "{}", terminal.text(lines));
 }
 
 /// An app as kubectl prints it: without `managedFields`.

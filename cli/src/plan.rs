@@ -40,13 +40,13 @@ pub enum Start {
 }
 
 impl Start {
-    /// From this app, with everything that it asks for running.
+    /// Starts from this app, with everything that it asks for running.
     #[must_use]
     pub fn settled(app: BlueGreenApp) -> Self {
         Self::Settled(Box::new(app))
     }
 
-    /// From nothing.
+    /// Starts from nothing.
     #[must_use]
     pub const fn nothing() -> Self {
         Self::Nothing
@@ -101,8 +101,8 @@ pub struct Foreseen {
 /// # Errors
 /// When it can't be read.
 pub async fn read(cluster: &Cluster, name: &str) -> anyhow::Result<Start> {
-    let looked = within(read::live(&cluster.client, &cluster.namespace, name, false)).await;
-    let seen = looked.map_err(|error| error.in_words(name, &cluster.namespace))?;
+    let answer = within(read::live(&cluster.client, &cluster.namespace, name, false)).await;
+    let seen = answer.map_err(|error| error.in_words(name, &cluster.namespace))?;
     Ok(seen.map_or(Start::Nothing, |seen| Start::Seen(Box::new(seen))))
 }
 
@@ -165,8 +165,9 @@ fn play(world: &mut World) -> Vec<Step> {
                 // They changed nothing: the operator would fail here again and again.
                 break;
             }
+            let aim = world.intent(&facts).active;
             for action in &plan.actions {
-                say(&mut steps, Who::Operator, words::action(&world.seen, &facts, action));
+                say(&mut steps, Who::Operator, words::action(&world.seen, &facts, aim, action));
                 world.act(&facts, action);
             }
             last = plan.actions;

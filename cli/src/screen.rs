@@ -14,26 +14,26 @@ use crate::line::{self, Line};
 /// Where nobody says how wide it is.
 const WIDTH: usize = 80;
 
-/// Where lines go, and how they look there.
+/// Where lines go: its size, and whether it shows colors.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
-    /// In columns.
+pub struct Terminal {
+    /// The width in columns.
     pub width: usize,
-    /// In rows; none where nothing can be redrawn.
+    /// The height in rows; none where nothing can be redrawn.
     pub height: Option<usize>,
-    /// With colors.
+    /// Whether lines have colors.
     pub colors: bool,
 }
 
-impl Look {
-    /// For standard output.
+impl Terminal {
+    /// Returns what is known of standard output.
     #[must_use]
     pub fn stdout(when: When) -> Self {
         let stream = io::stdout();
         Self::of(when, stream.is_terminal(), AutoStream::choice(&stream))
     }
 
-    /// For standard error.
+    /// Returns what is known of standard error.
     #[must_use]
     pub fn stderr(when: When) -> Self {
         let stream = io::stderr();
@@ -77,10 +77,10 @@ impl<W: Write> Screen<W> {
     ///
     /// # Errors
     /// When the terminal can't be written to.
-    pub fn draw(&mut self, lines: &[Line], look: Look) -> io::Result<()> {
-        let most = look.height.unwrap_or(usize::MAX).saturating_sub(1).max(1);
+    pub fn draw(&mut self, lines: &[Line], terminal: Terminal) -> io::Result<()> {
+        let most = terminal.height.unwrap_or(usize::MAX).saturating_sub(1).max(1);
         let mut rows: Vec<String> =
-            lines.iter().take(most).map(|line| line.render(look.width, look.colors)).collect();
+            lines.iter().take(most).map(|line| line.render(terminal.width, terminal.colors)).collect();
         if lines.len() > most {
             rows[most - 1] = format!("… {} more lines", lines.len() - most + 1);
         }

@@ -178,7 +178,7 @@ pub enum MemberState {
 }
 
 impl MemberState {
-    /// For people.
+    /// Returns the word for people.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {

@@ -15,7 +15,7 @@ use crate::goal::{self, Goal, NOT_OBSERVED, Verdict};
 use crate::line::Line;
 use crate::output::{print, say};
 use crate::progress::{self, Clock};
-use crate::screen::{Look, Screen};
+use crate::screen::{Screen, Terminal};
 use crate::shape::{WaitResult, shaped};
 use crate::warning::Warnings;
 
@@ -88,7 +88,7 @@ pub async fn wait_telling(
             Verdict::Waiting(_) => None,
         };
         let warning = match &app {
-            Some(app) if end != Some(End::Reached) => warnings.look(cluster, app, end.is_some()).await,
+            Some(app) if end != Some(End::Reached) => warnings.read(cluster, app, end.is_some()).await,
             Some(_) | None => None,
         };
         tell(app.as_ref(), &verdict, warning, Clock { passed, limit })?;
@@ -139,7 +139,10 @@ pub async fn await_goal(
             say(format!("error: {}", harmless(&text, usize::MAX)));
             result.warning.iter().for_each(say);
         }
-        _ => print(global, format, |_| vec![Line::plain(text)], &shaped(&result))?,
+        (End::Reached, Format::Text)
+        | (End::Reached | End::Failed | End::TimedOut, Format::Json | Format::Yaml) => {
+            print(global, format, |_| vec![Line::plain(text)], &shaped(&result))?;
+        }
     }
     Ok(waited.end)
 }
@@ -171,11 +174,11 @@ impl Teller {
         warning: Option<&str>,
         clock: Clock,
     ) -> std::io::Result<()> {
-        let look = Look::stderr(self.when);
-        if look.height.is_some() {
-            let mut lines = progress::lines(self.goal, app, verdict, clock, look.width);
-            lines.extend(progress::warning(warning, look.width));
-            return self.screen.draw(&lines, look);
+        let terminal = Terminal::stderr(self.when);
+        if terminal.height.is_some() {
+            let mut lines = progress::lines(self.goal, app, verdict, clock, terminal.width);
+            lines.extend(progress::warning(warning, terminal.width));
+            return self.screen.draw(&lines, terminal);
         }
         // The caller prints how it ended.
         if matches!(verdict, Verdict::Waiting(_)) {

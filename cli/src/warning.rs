@@ -20,8 +20,8 @@ use crate::cluster::Cluster;
 /// How long a color may be late before its pods are asked, and how old an answer may be.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// How long all requests of one look may take together.
-const LOOK: Duration = Duration::from_secs(5);
+/// How long all requests of one read may take together.
+const TIME: Duration = Duration::from_secs(5);
 
 /// How many pods are asked, the youngest first: those of one color mostly fail for the same reason.
 const PODS: usize = 3;
@@ -37,8 +37,8 @@ pub struct Warnings {
 }
 
 impl Warnings {
-    /// The newest Warning of the pods of a late color; `at_once` if the wait is over.
-    pub async fn look(&mut self, cluster: &Cluster, app: &BlueGreenApp, at_once: bool) -> Option<&str> {
+    /// Reads the newest Warning of the pods of a late color; `at_once` if the wait is over.
+    pub async fn read(&mut self, cluster: &Cluster, app: &BlueGreenApp, at_once: bool) -> Option<&str> {
         let colors = late(app);
         if colors.is_empty() {
             *self = Self::default();
@@ -47,7 +47,7 @@ impl Warnings {
         let now = Instant::now();
         let due = *self.due.get_or_insert(now + PAUSE);
         if at_once || due <= now {
-            let found = tokio::time::timeout(LOOK, read(cluster, &app.name_any(), &colors)).await;
+            let found = tokio::time::timeout(TIME, read(cluster, &app.name_any(), &colors)).await;
             self.newest = found.ok().and_then(Result::ok).flatten();
             self.due = Some(Instant::now() + PAUSE);
         }

@@ -147,7 +147,7 @@ fn a_wait_at_a_gate_has_an_end() {
 }
 
 /// Ready is True while pods are added or updated. A wait for `ready` waits for all of them; a wait for a live color waits for
-/// the version that was asked for, or a deployment to the live color would succeed before its roll-out begins.
+/// the version that was asked for, or a deployment to the live color would succeed before its rollout begins.
 #[test]
 fn a_wait_goes_on_while_the_live_color_is_scaled_or_updated() {
     for (reason, is_live) in [("Scaling", true), ("Updating", false)] {

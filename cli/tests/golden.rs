@@ -14,7 +14,7 @@ use kubectl_bluegreen::goal::{Goal, verdict};
 use kubectl_bluegreen::line::{Line, render};
 use kubectl_bluegreen::plan::{self, Start, foresee};
 use kubectl_bluegreen::progress::{self, Clock};
-use kubectl_bluegreen::screen::{Look, Screen};
+use kubectl_bluegreen::screen::{Screen, Terminal};
 use kubectl_bluegreen::table::SortBy;
 use kubectl_bluegreen::{edit, gitedit, table, tree};
 use serde_json::json;
@@ -240,11 +240,11 @@ fn a_redraw_goes_back_over_its_own_lines_in_one_write_and_never_clears_the_scree
         }
     }
     let mut writes = Writes(Vec::new());
-    let look = Look { width: 20, height: Some(4), colors: false };
+    let terminal = Terminal { width: 20, height: Some(4), colors: false };
     let mut screen = Screen::new(&mut writes);
     let lines = |count: usize| (0..count).map(|n| Line::plain(format!("line {n}"))).collect::<Vec<_>>();
-    screen.draw(&lines(2), look).unwrap();
-    screen.draw(&lines(9), look).unwrap();
+    screen.draw(&lines(2), terminal).unwrap();
+    screen.draw(&lines(9), terminal).unwrap();
     let [first, second] = writes.0.as_slice() else { panic!("one write a frame: {:?}", writes.0) };
     assert!(
         !first.contains("\x1b[2J") && !second.contains("\x1b[2J"),

@@ -1,12 +1,15 @@
 //! What holds of the passes that the leading replica runs, whatever happens meanwhile? The API server answers when the test says so.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use bluegreen_core::fence::Token;
 use http::{Request, Response};
 use kube::client::Body;
+use kube::runtime::watcher::Event;
 use serde_json::json;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tower::service_fn;
 
 use super::tests::{app, guarded, listed};
@@ -15,7 +18,7 @@ use crate::events::Publisher;
 use crate::health::HealthLimits;
 use crate::leader::Leadership;
 use crate::metrics::Metrics;
-use crate::reconcile::{Checks, Memories};
+use crate::reconcile::{Checks, Context, Memories};
 use crate::send::Writer;
 
 /// Real time, in which nothing has to happen.
@@ -170,6 +173,8 @@ async fn an_app_has_one_pass_at_a_time() {
     }
     tokio::time::sleep(MOMENT).await;
     assert_eq!(rig.asked(), before);
+    // Nor has another pass begun, which would wait for the memory of the first.
+    assert_eq!(rig.health.running(), 1);
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ fn as_one<K: Readable + Send + 'static>(
     seen.flat_map(|seen| futures::stream::iter(seen.into_iter().flatten()))
 }
 
-/// A list begins before the API server has answered anything.
+/// Returns true if the API server has answered. A list begins before it has.
 fn is_success<K>(event: &Event<K>) -> bool {
     !matches!(event, Event::Init)
 }
@@ -124,9 +124,9 @@ fn is_success<K>(event: &Event<K>) -> bool {
 #[derive(Debug)]
 struct Part {
     namespace: Arc<str>,
-    /// Was it listed once?
+    /// It was listed once.
     listed: bool,
-    /// Has it failed before it was listed? Then nobody waits for it any more.
+    /// It failed before it was listed: nobody waits for it any more.
     given_up: bool,
     /// The objects that have been delivered: what is needed to tell that one is gone.
     known: HashMap<String, Known>,
@@ -169,7 +169,7 @@ impl<K: Readable> Merging<K> {
         match event {
             Ok(event) if is_success(event) => health.watch_worked(&watch),
             Ok(_) => {}
-            Err(error) if is_forbidden(error) => health.watch_refused(&watch, self.parts.len()),
+            Err(error) if code(error) == Some(403) => health.watch_refused(&watch, self.parts.len()),
             Err(_) => health.watch_failed(&watch),
         }
     }
@@ -211,7 +211,7 @@ impl<K: Readable> Merging<K> {
         out
     }
 
-    /// A single change while the list of all is under way, which can hold nothing that goes.
+    /// Returns a single change as a part of the list of all, which is under way and can hold nothing that goes.
     fn listing(&mut self, event: Event<Careful<K>>) -> Option<Event<Careful<K>>> {
         match event {
             Event::Apply(object) => {
@@ -226,7 +226,7 @@ impl<K: Readable> Merging<K> {
         }
     }
 
-    /// Where nothing at all could be listed, nothing is known.
+    /// Returns true if all namespaces were listed that can be. Where nothing at all could be listed, nothing is known.
     fn is_listed(&self) -> bool {
         self.parts.iter().any(|part| part.listed)
             && self.parts.iter().all(|part| part.listed || part.given_up)
@@ -234,7 +234,7 @@ impl<K: Readable> Merging<K> {
 }
 
 impl Part {
-    /// The same as single changes.
+    /// Returns what an event of this namespace means for the watch of all, as single changes.
     fn take<K: Readable>(&mut self, event: Event<Careful<K>>) -> Vec<Event<Careful<K>>> {
         match event {
             Event::Init => {
@@ -268,7 +268,7 @@ impl Part {
         }
     }
 
-    /// That this object is gone, whose last version nobody has.
+    /// Returns the deletion of an object whose last version nobody has.
     fn gone<K: Readable>(&self, name: &str, known: Known) -> Event<Careful<K>> {
         let metadata = ObjectMeta {
             name: Some(name.to_owned()),
@@ -291,13 +291,15 @@ fn identity<K: Readable>(object: &Careful<K>) -> (String, Known) {
     (meta.name.clone().unwrap_or_default(), Known { uid: meta.uid.clone(), app: app.cloned() })
 }
 
-fn is_forbidden(error: &watcher::Error) -> bool {
+/// The code with which the API server has answered a watch that does not work; none if it has not answered.
+pub(super) fn code(error: &watcher::Error) -> Option<u16> {
     match error {
-        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => {
-            matches!(error, kube::Error::Api(status) if status.code == 403)
-        }
-        watcher::Error::WatchError(status) => status.code == 403,
-        watcher::Error::WatchFailed(_) | watcher::Error::NoResourceVersion => false,
+        watcher::Error::InitialListFailed(error) | watcher::Error::WatchStartFailed(error) => match error {
+            kube::Error::Api(status) => Some(status.code),
+            _ => None,
+        },
+        watcher::Error::WatchError(status) => Some(status.code),
+        watcher::Error::WatchFailed(_) | watcher::Error::NoResourceVersion => None,
     }
 }
 

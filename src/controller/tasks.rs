@@ -25,7 +25,7 @@ pub struct WatchEnded {
 
 impl Tasks {
     /// Runs a watch of this kind on the runtime.
-    pub(super) fn spawn(&mut self, kind: &str, watch: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn(&mut self, kind: &str, watch: impl Future<Output = ()> + Send + 'static) {
         let id = self.running.spawn(watch).id();
         self.kinds.insert(id, kind.to_owned());
     }

@@ -1,12 +1,17 @@
 //! What do the watches keep, and whom do they tell?
 
 use std::future::pending;
+use std::time::Duration;
 
+use bluegreen_client::careful::Careful;
 use futures::stream;
+use kube::ResourceExt;
 use kube::client::Body;
+use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 use tower::service_fn;
 
+use super::lead::forget_if_deleted;
 use super::*;
 use crate::health::HealthLimits;
 use crate::metrics::Metrics;

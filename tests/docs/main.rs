@@ -5,6 +5,7 @@
 mod accounted;
 mod begins;
 mod blocks;
+mod changelog;
 mod chart;
 mod concepts;
 mod faults;

@@ -109,7 +109,7 @@ async fn a_size_that_grows_does_not_keep_a_switch_waiting() {
 }
 
 /// The live color's pods are ready before the target's each time: no switch makes the load per pod larger, so this one waits
-/// for the end of the growth, and for one roll-out more.
+/// for the end of the growth, and for one rollout more.
 #[tokio::test]
 async fn a_switch_waits_for_the_end_of_a_growth_that_it_can_not_follow() {
     let mut rig = Rig::serving(spec_with(json!({ "standby": { "replicas": 0 } }))).await;

@@ -85,29 +85,29 @@ async fn is_everything_collected_when_an_app_is_deleted() -> Result<()> {
 }
 
 #[tokio::test]
-async fn does_the_standby_take_over_from_a_killed_leader() -> Result<()> {
+async fn does_the_other_replica_take_over_from_a_killed_leader() -> Result<()> {
     let (sandbox, leader) = Sandbox::new("takeover").await?.with_a_short_lease().serve(&app("hello")).await?;
-    let standby = sandbox.operator()?;
+    let other = sandbox.operator()?;
     sandbox.activate("hello", Green).await?;
     sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
-    assert!(!standby.log(100).contains("leading"), "one acts at a time");
+    assert!(!other.log(100).contains("leading"), "one acts at a time");
     leader.kill()?;
     sandbox.activate("hello", Blue).await?;
     sandbox.until("blue serves", |world| world.serves("hello", Blue)).await?;
-    assert!(standby.log(1000).contains("leading"));
+    assert!(other.log(1000).contains("leading"));
     sandbox.finish().await
 }
 
 #[tokio::test]
 async fn does_a_leader_that_is_told_to_stop_hand_over_at_once() -> Result<()> {
     let (sandbox, leader) = Sandbox::serving("handover", &app("hello")).await?;
-    let standby = sandbox.operator()?;
+    let other = sandbox.operator()?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     sandbox.activate("hello", Green).await?;
     let status = leader.terminate().await?;
     assert!(status.success(), "{status}");
     // Less than the Lease lasts.
-    standby.says("leading", Duration::from_secs(10)).await?;
+    other.says("leading", Duration::from_secs(10)).await?;
     sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
     sandbox.finish().await
 }
@@ -131,10 +131,10 @@ async fn does_a_leader_that_can_read_no_apps_stop_when_it_is_told_to() -> Result
 async fn does_a_leader_that_was_frozen_do_no_harm_when_it_wakes() -> Result<()> {
     let (sandbox, mut frozen) =
         Sandbox::new("frozen").await?.with_a_short_lease().serve(&app("hello")).await?;
-    let standby = sandbox.operator()?;
+    let other = sandbox.operator()?;
     frozen.freeze()?;
     sandbox.activate("hello", Green).await?;
-    standby.says("leading", LEADS).await?;
+    other.says("leading", LEADS).await?;
     sandbox.until("green serves", |world| world.serves("hello", Green)).await?;
     frozen.thaw()?;
     let status = frozen.ended(LEADS).await?;

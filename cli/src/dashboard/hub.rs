@@ -1,6 +1,6 @@
 //! What the watches have delivered, by app, and which apps have changed since when.
 //!
-//! A stream to a browser asks for what has changed since it last looked. So a slow browser gets the newest state, late, and
+//! A stream to a browser asks for what has changed since it was last told. So a slow browser gets the newest state, late, and
 //! never a queue of old ones.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -277,8 +277,8 @@ impl Held {
             && slices.is_empty()
     }
 
-    /// The status does not say when a drain began, so the moment is noted. A drain that is under way when the dashboard starts
-    /// began at an unknown time.
+    /// Notes when a drain begins, because the status does not say it. A drain that is under way when the dashboard starts began at an
+    /// unknown time.
     fn note_drain(&mut self) {
         let app = self.apps.values().next().and_then(|app| app.as_ref().ok());
         let phase = app.and_then(|app| app.status.as_ref()?.phase);

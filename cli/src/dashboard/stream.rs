@@ -49,13 +49,14 @@ impl Page {
             }
             // What comes from here on is news.
             self.told.mark_unchanged();
-            if let Some(message) = self.look() {
+            if let Some(message) = self.message() {
                 return Some(message);
             }
         }
     }
 
-    fn look(&mut self) -> Option<Value> {
+    /// What the page does not know yet; none if there is nothing.
+    fn message(&mut self) -> Option<Value> {
         let is_first = self.seen.is_none();
         let news = self.hub.news(self.seen.unwrap_or(0));
         self.seen = Some(news.version);
@@ -145,29 +146,29 @@ mod tests {
         put(&hub, "a", "blue", "1");
         put(&hub, "b", "blue", "1");
         let mut page = page(&hub, None);
-        let mut first = page.look().unwrap();
+        let mut first = page.message().unwrap();
         first["rows"].as_array_mut().unwrap().sort_by_key(|row| row["name"].to_string());
         assert_eq!(names(&first), ["a", "b"]);
-        assert_eq!(page.look(), None);
+        assert_eq!(page.message(), None);
         put(&hub, "a", "blue", "2");
-        assert_eq!(page.look(), None, "nothing that is shown has changed");
+        assert_eq!(page.message(), None, "nothing that is shown has changed");
         put(&hub, "a", "green", "3");
-        assert_eq!(names(&page.look().unwrap()), ["a"]);
+        assert_eq!(names(&page.message().unwrap()), ["a"]);
         hub.trouble("pods", Some(Trouble { kind: "pods".into(), denied: true, why: "no".into() }));
-        assert_eq!(page.look().unwrap()["troubles"][0]["why"], "no");
+        assert_eq!(page.message().unwrap()["troubles"][0]["why"], "no");
     }
 
     #[test]
     fn a_picture_is_sent_again_only_if_its_own_app_has_changed() {
         let hub = Arc::new(Hub::default());
         let mut page = page(&hub, Some(("shop".to_owned(), "a".to_owned())));
-        let first = page.look().unwrap();
+        let first = page.message().unwrap();
         assert!(first.get("app").is_some_and(Value::is_null), "there is no such app yet: {first}");
         put(&hub, "a", "blue", "1");
-        assert_eq!(page.look().unwrap()["app"]["target"], "blue");
+        assert_eq!(page.message().unwrap()["app"]["target"], "blue");
         put(&hub, "b", "blue", "1");
-        assert_eq!(page.look(), None);
+        assert_eq!(page.message(), None);
         put(&hub, "a", "green", "2");
-        assert_eq!(page.look().unwrap()["app"]["target"], "green");
+        assert_eq!(page.message().unwrap()["app"]["target"], "green");
     }
 }

@@ -157,7 +157,7 @@ fn holds_template(value: &Value) -> bool {
     }
 }
 
-/// Files that name an app without holding it.
+/// Refuses files that name an app without holding it.
 fn refuse_other_kinds(objects: &[manifest::Document]) -> Result<(), Refusal> {
     let api = |object: &Value| object["apiVersion"].as_str().unwrap_or_default().to_owned();
     if objects.iter().any(manifest::Document::is_app) {
@@ -193,9 +193,12 @@ fn is_kustomization(object: &Value) -> bool {
 
 /// The objects of a document, each with the document: those of a `List` one by one.
 fn objects_of(document: &Node) -> Vec<(&Node, &Node)> {
-    match (document.get("kind").and_then(Node::scalar), document.get("items").map(|items| &items.content)) {
-        (Some("List"), Some(Content::Sequence(items))) => items.iter().map(|item| (document, item)).collect(),
-        _ => vec![(document, document)],
+    let is_list = document.get("kind").and_then(Node::scalar) == Some("List");
+    match document.get("items").filter(|_| is_list).map(|items| &items.content) {
+        Some(Content::Sequence(items)) => items.iter().map(|item| (document, item)).collect(),
+        Some(Content::Scalar { .. } | Content::Mapping { .. } | Content::Alias(_)) | None => {
+            vec![(document, document)]
+        }
     }
 }
 

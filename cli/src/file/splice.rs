@@ -210,11 +210,17 @@ impl Within<'_> {
 
     /// A field of a block: a mapping on lines of its own if its sibling is.
     fn lines(&self, key: &str, value: &Value, indent: &str, sibling: &Node) -> String {
-        let inner = sibling.entries().first().and_then(|(name, _)| self.indent(name));
-        match (value, inner, &sibling.content) {
-            (Value::Object(fields), Some(inner), Content::Mapping { flow: false, .. })
-                if inner.len() > indent.len() =>
-            {
+        let inner = match &sibling.content {
+            Content::Mapping { flow: false, entries } => {
+                entries.first().and_then(|(name, _)| self.indent(name))
+            }
+            Content::Mapping { flow: true, .. }
+            | Content::Scalar { .. }
+            | Content::Sequence(_)
+            | Content::Alias(_) => None,
+        };
+        match (value, inner.filter(|inner| inner.len() > indent.len())) {
+            (Value::Object(fields), Some(inner)) => {
                 let fields: String =
                     wanted(fields).map(|(key, value)| inner.clone() + &pair(key, value, false)).collect();
                 format!("{key}:{fields}")
@@ -287,14 +293,14 @@ fn flow(fields: &Map<String, Value>, json: bool) -> String {
     format!("{{{}}}", pairs.join(", "))
 }
 
-/// In the order in which people write them: the tag before the digest.
+/// Returns the fields in the order in which people write them: the tag before the digest.
 fn ordered(fields: &Map<String, Value>) -> Vec<(&String, &Value)> {
     let mut fields: Vec<_> = fields.iter().collect();
     fields.sort_by_key(|(key, _)| key.as_str() == "digest");
     fields
 }
 
-/// Without those that are to be away.
+/// Returns the fields without those that are to be away.
 fn wanted(fields: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
     ordered(fields).into_iter().filter(|(_, value)| !value.is_null())
 }

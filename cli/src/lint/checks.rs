@@ -38,7 +38,7 @@ fn note(found: &mut Vec<Problem>, field: String, message: String) {
     found.push(Problem { field, message });
 }
 
-/// A Service that selects the pods of a check sends requests to them.
+/// Warns of labels by which others select the pods of a check: a Service would send requests to them.
 fn labels(found: &mut Vec<Problem>, app: &BlueGreenApp, objects: &[Value], at: &str, job: &JobCheck) {
     let Some(labels) = job.template.metadata.as_ref().map(|metadata| &metadata.labels) else { return };
     let field = format!("{at}.job.template.metadata.labels");
@@ -71,7 +71,7 @@ fn selects(object: &Value, app: &BlueGreenApp, labels: &BTreeMap<String, String>
     object["kind"] == "Service" && object["apiVersion"] == "v1" && is_near && selector.iter().all(has)
 }
 
-/// What an image without a tag runs is decided anew at each check.
+/// Warns of an image without a tag: what it runs is decided anew at each check.
 fn images(found: &mut Vec<Problem>, at: &str, job: &JobCheck) {
     let spec = &job.template.spec;
     let own = spec.containers.iter().map(|container| (container.name.as_str(), container.image.as_deref()));
@@ -102,7 +102,7 @@ fn moves(image: &str) -> Option<&'static str> {
     }
 }
 
-/// Until a check after a switch has a verdict, the app is not ready and the old color is kept.
+/// Warns of a long deadline: until a check after a switch has a verdict, the app is not ready and the old color is kept.
 fn deadline(found: &mut Vec<Problem>, at: &str, check: &Check) {
     let seconds = check.deadline_seconds;
     if check.when == CheckTime::After && check.enforce && seconds > LONG {
@@ -115,7 +115,7 @@ fn deadline(found: &mut Vec<Problem>, at: &str, check: &Check) {
     }
 }
 
-/// A check that may be bad each time is not what anybody means.
+/// Warns of a check that may be bad each time, which is not what anybody means.
 fn failures(found: &mut Vec<Problem>, at: &str, when: CheckTime, pace: &Pace) {
     let measurements = pace.lasts(when) / pace.period().max(1) + 1;
     if pace.tolerated() >= measurements {

@@ -51,15 +51,15 @@ fn references(path: &str, value: &Value, named: &mut BTreeMap<String, String>) {
     }
 }
 
-/// Does the name end with a hash or a version, such as `app-5m2k9tt6gc`, `app-v3` or `app-2024.1`? All have a digit, or, as few hashes of
-/// kustomize, its ten characters and none.
+/// Returns true if the name ends with a hash or a version, such as `app-5m2k9tt6gc`, `app-v3` or `app-2024.1`. All have a digit, or, as
+/// few hashes of kustomize, its ten characters and none.
 fn is_versioned(name: &str) -> bool {
     let last = name.rsplit('-').next().unwrap_or(name);
     let is_hash = last.len() == 10 && last.chars().all(|it| "bcdfghkmt2456789".contains(it));
     last != name && (is_hash || last.contains(|it: char| it.is_ascii_digit()))
 }
 
-/// Is it immutable, or is its name completed by kustomize?
+/// Returns true if the ConfigMap of this name is immutable, or kustomize completes its name.
 fn is_fixed(name: &str, objects: &[Value]) -> bool {
     objects.iter().any(|object| {
         let generated = object["configMapGenerator"].as_array();

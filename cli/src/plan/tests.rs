@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bluegreen_api::{BlueGreenApp, Color};
-use bluegreen_core::desired::names;
+use bluegreen_core::desired::{block_hash, checks_hash, names};
 use bluegreen_core::observe::Snapshot;
 use bluegreen_core::plan::Action;
 use jiff::Timestamp;
@@ -86,6 +86,32 @@ fn a_shared_edit_that_comes_with_the_switch_is_pointed_out() {
     for words in ["rendered anew as revision 2 with the switch", "ports", "set spec.active to blue"] {
         assert!(stores.contains(words), "{stores}");
     }
+}
+
+/// A check has refused green before the switch, so blue is to stay live, and no switch replaces green's pods.
+#[test]
+fn a_shared_edit_after_a_check_has_refused_the_switch_comes_with_no_switch() {
+    let mut wanted = app("v2");
+    wanted.spec.active = Color::Green;
+    wanted.spec.checks =
+        serde_json::from_value(json!([{"name": "smoke", "when": "Before", "http": {}}])).unwrap();
+    let mut world = World::seen(settled(), Timestamp::UNIX_EPOCH);
+    world.edit(wanted.spec.clone());
+    let mut refused = world.status();
+    refused.rejected = serde_json::from_value(json!({
+        "color": "green", "revision": 1, "block": block_hash(&wanted.spec, Color::Green),
+        "checks": checks_hash(&wanted.spec), "check": "smoke", "when": "Before", "result": "Failed", "generation": 2,
+        "at": Timestamp::UNIX_EPOCH,
+    }))
+    .unwrap();
+    Arc::make_mut(&mut world.seen.app).status = Some(refused);
+
+    wanted.spec.port = 9999;
+    let start = Start::Seen(Box::new(world.seen));
+    let foreseen = foresee(start, wanted, Timestamp::UNIX_EPOCH).unwrap();
+    assert_eq!(foreseen.after, "blue (team/hello:v1) is live");
+    let steps: Vec<&str> = foreseen.steps.iter().map(|step| step.what.as_str()).collect();
+    assert!(steps.contains(&"stores revision 2 of green (team/hello:v2)"), "{steps:#?}");
 }
 
 /// A plan takes over what others own, as the operator does, and ends.

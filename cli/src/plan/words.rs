@@ -8,8 +8,8 @@ use bluegreen_core::plan::{Action, Observed, replaces_tested};
 use bluegreen_core::status::words::tested_pods_replaced;
 use kube::ResourceExt;
 
-/// What an action does.
-pub fn action(seen: &Snapshot, facts: &Observed, action: &Action) -> String {
+/// What an action does. `aim`: the color that should be live, which is not `spec.active` once a check has refused that.
+pub fn action(seen: &Snapshot, facts: &Observed, aim: Color, action: &Action) -> String {
     let app = seen.app.name_any();
     let deployment = |color: Color| format!("Deployment {}", names::deployment_name(&app, color));
     match action {
@@ -22,7 +22,7 @@ pub fn action(seen: &Snapshot, facts: &Observed, action: &Action) -> String {
         Action::StoreRevision { color, number } => {
             let image = seen.app.spec.image_of(*color).unwrap_or_default();
             let stores = format!("stores revision {number} of {color} ({image})");
-            let replaced = replaces_tested(facts, *color).filter(|_| seen.app.spec.active == *color);
+            let replaced = replaces_tested(facts, *color).filter(|_| aim == *color);
             replaced.map_or(stores.clone(), |from| {
                 format!("{stores}. {}", tested_pods_replaced(seen, *color, from, *number))
             })
@@ -71,7 +71,7 @@ pub fn action(seen: &Snapshot, facts: &Observed, action: &Action) -> String {
         }
         Action::RunCheck { check, attempt: _ } => {
             let checked = seen.app.spec.checks.get(usize::from(*check));
-            let color = facts.checks.run.map_or(seen.app.spec.active, |run| run.color);
+            let color = facts.checks.run.map_or(aim, |run| run.color);
             let what = match checked.map(|check| (check.enforce, check.when)) {
                 Some((true, CheckTime::Before)) => format!("which gates the switch to {color}"),
                 Some((true, CheckTime::After)) => format!("which guards the switch to {color}"),

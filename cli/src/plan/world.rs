@@ -8,7 +8,7 @@ use bluegreen_core::apply::{Request, Target, Verb, requests};
 use bluegreen_core::desired::{self, Listing, names};
 use bluegreen_core::fence::Token;
 use bluegreen_core::observe::{self, Held, Proof, Snapshot};
-use bluegreen_core::plan::{self, Action, Child, Live, Observed, Plan};
+use bluegreen_core::plan::{self, Action, Child, Intent, Live, Observed, Plan};
 use bluegreen_core::status::{self, Material, Problems, Report};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{PodSpec, Service};
@@ -109,6 +109,11 @@ impl World {
         (facts, plan)
     }
 
+    /// What the spec asks for, with the aim in place of `spec.active`, as the operator writes and tells it.
+    pub fn intent(&self, facts: &Observed) -> Intent {
+        observe::intent(&self.seen.app).aimed(facts)
+    }
+
     /// Counts all pods that a simulated slice stands for.
     fn count(&self, facts: &mut Observed) {
         for color in Color::ALL {
@@ -132,7 +137,7 @@ impl World {
     pub fn reports(&mut self, facts: &Observed, plan: &Plan) -> bool {
         let new = status::status(&Report {
             app: &self.seen.app,
-            intent: &observe::intent(&self.seen.app).aimed(facts),
+            intent: &self.intent(facts),
             plan,
             seen: facts,
             material: Material::of(&self.seen, facts),

@@ -195,7 +195,7 @@ async fn address(cluster: &Cluster, app: &str, color: Color) -> Option<String> {
 }
 
 impl Attempt<'_> {
-    /// Creates the Job, or looks what has become of it.
+    /// Creates the Job, or reads what has become of it.
     async fn step(&mut self, cluster: &Cluster, jobs: &Api<Careful<Job>>, start: Instant) {
         if !self.created {
             return self.create(cluster, start).await;
@@ -207,7 +207,7 @@ impl Attempt<'_> {
                     let words = job_ended(&job).and_then(|end| end.message.clone());
                     return self.is_over(cluster, result, words, start).await;
                 }
-                self.look(cluster, &job, start).await;
+                self.read_held(cluster, &job, start).await;
             }
             Ok(Careful(Err(why))) => {
                 let words = format!("Job {} can't be read: {why}", self.name);
@@ -225,7 +225,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// The name is this trial's alone, so a Job that is there already is the one that it asked for before.
+    /// Creates the Job. Its name is this trial's alone, so one that is there already is the one that it asked for before.
     async fn create(&mut self, cluster: &Cluster, start: Instant) {
         let jobs: Api<Job> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
         let job: Job = match serde_json::from_value(self.body.clone()) {
@@ -254,8 +254,8 @@ impl Attempt<'_> {
         say(log_line(&format!("{} runs as job/{}", self.check.name, self.name), start.elapsed()));
     }
 
-    /// Looks what holds the Job's pods up: at its deadline they are gone.
-    async fn look(&mut self, cluster: &Cluster, job: &Job, start: Instant) {
+    /// Reads what holds the Job's pods up: at its deadline they are gone.
+    async fn read_held(&mut self, cluster: &Cluster, job: &Job, start: Instant) {
         let asked = *self.asked.get_or_insert_with(Instant::now);
         if asked.elapsed() < LATE {
             return;

@@ -1,12 +1,16 @@
 //! `spec.checks`: tests that gate a switch (`Before`), and tests that guard it (`After`).
 
+mod job;
+mod pace;
+
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::probe::Scheme;
 use super::rules;
+pub use job::{JobCheck, JobContainer, JobPodSpec, JobTemplate};
+pub use pace::Pace;
 
 /// How many checks an app may have.
 pub const CHECKS_MAX: usize = 8;
@@ -72,63 +76,6 @@ impl CheckTime {
             CheckTime::After => "After",
         }
     }
-}
-
-/// A Job with containers of your own. Exit code 0: passed. 75, 137 and 143: can't tell, tried again. Any other: failed.
-#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = rules::CHECK_TEMPLATE_RESTART, validation = rules::CHECK_TEMPLATE_LABELS)]
-pub struct JobCheck {
-    /// As in core/v1 PodTemplateSpec. `restartPolicy` must be Never or absent. The variables BLUEGREEN_APP,
-    /// BLUEGREEN_NAMESPACE, BLUEGREEN_COLOR, BLUEGREEN_REVISION, BLUEGREEN_IMAGE, BLUEGREEN_TAG and BLUEGREEN_URL are
-    /// added to each container.
-    pub template: JobTemplate,
-}
-
-/// A pod template. Its fields are checked when the Job is created: their whole schema would not fit into the definition.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct JobTemplate {
-    /// Labels and annotations of the pods.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<super::TemplateMetadata>,
-    /// As in core/v1 PodSpec.
-    pub spec: JobPodSpec,
-}
-
-/// As in core/v1 PodSpec; only what the rules look at is listed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-pub struct JobPodSpec {
-    /// The containers: at least one.
-    #[schemars(length(min = 1, max = 32))]
-    pub containers: Vec<JobContainer>,
-    /// Never, or absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub restart_policy: Option<String>,
-    /// All other fields of a PodSpec.
-    #[serde(flatten)]
-    #[schemars(skip)]
-    pub others: serde_json::Map<String, Value>,
-}
-
-/// As in core/v1 Container; only what the rules look at is listed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-pub struct JobContainer {
-    /// Name of the container.
-    #[schemars(length(min = 1, max = 63))]
-    pub name: String,
-    /// The image; absent: that of the color which is checked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 1024))]
-    pub image: Option<String>,
-    /// All other fields of a Container.
-    #[serde(flatten)]
-    #[schemars(skip)]
-    pub others: serde_json::Map<String, Value>,
 }
 
 /// An HTTP GET of this app's own Service. A connection that never comes about can't tell.
@@ -296,61 +243,6 @@ impl PrometheusCheck {
             for_seconds: *for_seconds,
             max_failures: *max_failures,
         }
-    }
-}
-
-/// When and how often a short form measures, as the spec says it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pace {
-    /// `delaySeconds`.
-    pub delay_seconds: Option<i32>,
-    /// `periodSeconds`.
-    pub period_seconds: Option<i32>,
-    /// `timeoutSeconds`.
-    pub timeout_seconds: Option<i32>,
-    /// `forSeconds`.
-    pub for_seconds: Option<i32>,
-    /// `maxFailures`.
-    pub max_failures: Option<i32>,
-}
-
-impl Pace {
-    /// Seconds before the first measurement.
-    #[must_use]
-    pub fn delay(&self, when: CheckTime) -> i32 {
-        let default = match when {
-            CheckTime::Before => 0,
-            CheckTime::After => 10,
-        };
-        self.delay_seconds.unwrap_or(default)
-    }
-
-    /// Seconds between measurements.
-    #[must_use]
-    pub fn period(&self) -> i32 {
-        self.period_seconds.unwrap_or(10)
-    }
-
-    /// Seconds after which one measurement is over.
-    #[must_use]
-    pub fn timeout(&self) -> i32 {
-        self.timeout_seconds.unwrap_or(1)
-    }
-
-    /// Seconds for which it is measured.
-    #[must_use]
-    pub fn lasts(&self, when: CheckTime) -> i32 {
-        let default = match when {
-            CheckTime::Before => 0,
-            CheckTime::After => 10,
-        };
-        self.for_seconds.unwrap_or(default)
-    }
-
-    /// Measurements that may be bad.
-    #[must_use]
-    pub fn tolerated(&self) -> i32 {
-        self.max_failures.unwrap_or(0)
     }
 }
 

@@ -78,7 +78,7 @@ pub const ACTIVE_BLOCK_PRESENT: StaticRule = rule_at(
 pub const MIN_READY_BELOW_DEADLINE: StaticRule = rule_at(
     ".minReadySeconds",
     "self.minReadySeconds < self.progressDeadlineSeconds",
-    "spec.minReadySeconds must be less than spec.progressDeadlineSeconds, or no roll-out could ever finish in time",
+    "spec.minReadySeconds must be less than spec.progressDeadlineSeconds, or no rollout could ever finish in time",
 );
 
 /// Attached to `spec`. It is a transition rule, so only admission can check it.

@@ -1,14 +1,15 @@
 //! `spec`: everything that a person decides.
 
-use std::collections::BTreeMap;
+mod template;
 
-use k8s_openapi::api::core::v1::{EnvVar, PodSpec};
+use k8s_openapi::api::core::v1::EnvVar;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{BlueGreenAppStatus, Check, Color, CommonMetadata, ReadinessProbe, ServiceSpec, rules};
+pub use template::{Template, TemplateMetadata};
 
 /// What to run on each color, and which color is live.
 ///
@@ -161,7 +162,7 @@ pub struct BlueGreenAppSpec {
     #[schemars(range(min = 0))]
     pub min_ready_seconds: i32,
 
-    /// Seconds without progress after which a color's roll-out, or a switch, is reported as failed. Progress is
+    /// Seconds without progress after which a color's rollout, or a switch, is reported as failed. Progress is
     /// one more pod that becomes available, or an edit of the color. Default 600. Must be greater than
     /// `minReadySeconds`. An edit takes effect on both colors and replaces no pod.
     #[serde(default = "default_progress_deadline_seconds")]
@@ -297,48 +298,6 @@ pub enum ActiveUpdatePolicy {
     Freeze,
     /// The live pods are rolled in place, never fewer available than `replicas`.
     RollingUpdate,
-}
-
-/// An overlay for the pods. The operator adds to it; nothing else is merged.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Template {
-    /// Labels and annotations of the pods.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<TemplateMetadata>,
-
-    /// As in core/v1 PodSpec, with `containers` optional. The container named `app` is the base for
-    /// the app's own: its `image`, `readinessProbe` and the app's port are set by the operator. Another container or an init
-    /// container without `image` runs the image of the color. Each can refer to `$(BLUEGREEN_APP)`, `$(BLUEGREEN_COLOR)`,
-    /// `$(BLUEGREEN_IMAGE)` and `$(BLUEGREEN_TAG)` in `env`, `args` and `command`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[x_kube(
-        validation = rules::RESTART_POLICY,
-        validation = rules::NO_ACTIVE_DEADLINE,
-        validation = rules::NO_EPHEMERAL_CONTAINERS,
-        validation = rules::APP_NOT_AN_INIT_CONTAINER,
-        validation = rules::SIDECAR_IMAGE,
-        validation = rules::APP_IMAGE_NOT_IN_TEMPLATE,
-        validation = rules::APP_PROBE_NOT_IN_TEMPLATE
-    )]
-    pub spec: Option<PodSpec>,
-}
-
-/// Labels and annotations of the pods.
-#[derive(KubeSchema, Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TemplateMetadata {
-    /// Labels to add to the pods. Keys that start with `bluegreen.dev/` are the operator's.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[x_kube(validation = rules::RESERVED_KEYS)]
-    #[schemars(extend("maxProperties" = 64))]
-    pub labels: BTreeMap<String, String>,
-
-    /// Annotations to add to the pods. Keys that start with `bluegreen.dev/` are the operator's.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[x_kube(validation = rules::RESERVED_KEYS)]
-    #[schemars(extend("maxProperties" = 64))]
-    pub annotations: BTreeMap<String, String>,
 }
 
 const fn default_replicas() -> i32 {

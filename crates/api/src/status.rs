@@ -186,7 +186,7 @@ pub struct ColorStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[schemars(description = "")]
 pub enum Phase {
-    /// The desired color, or the idle one, is being brought up; nothing has moved.
+    /// The target, or the idle color, is being brought up; nothing has moved.
     Preparing,
     /// Checks run: before the switch, or after it.
     Checking,
@@ -301,7 +301,7 @@ pub struct HistoryEntry {
     pub started_at: Time,
     /// When the Service was pointed at that color.
     pub finished_at: Time,
-    /// When the drain of the color before was over; absent until then, and where no color served before.
+    /// When the drain of the color before was over; absent until then, and where no color was live before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drained_at: Option<Time>,
     /// The `metadata.generation` that asked for it.

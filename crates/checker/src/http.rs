@@ -1,4 +1,4 @@
-//! `check http`: does the app answer as it should?
+//! `check http`: tests that the app answers as it should.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! `check prometheus`: is the answer of a query within its limits?
+//! `check prometheus`: tests that the answer of a query is within its limits.
 //!
 //! The query is sent as a GET: it only reads, proxies with rights for reading let it through, and the API limits its length.
 
@@ -29,7 +29,7 @@ const READ_OF_TOKEN: u64 = 64 * 1024;
 pub struct Prometheus {
     target: Target,
     get: Get,
-    /// For people.
+    /// The address, for people.
     address: String,
     min: Option<Limit>,
     max: Option<Limit>,

@@ -13,12 +13,12 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// There was no TCP connection.
+    /// A failure before there was a TCP connection.
     pub fn before_connected(words: impl Into<String>) -> Self {
         Self { connected: false, words: words.into() }
     }
 
-    /// There was a TCP connection, and then no answer.
+    /// A failure after there was a TCP connection.
     pub fn after_connected(words: impl Into<String>) -> Self {
         Self { connected: true, words: words.into() }
     }

@@ -37,17 +37,17 @@ pub struct Measurement {
 }
 
 impl Measurement {
-    /// The app is as the check wants it.
+    /// A measurement of an app that is as the check wants it.
     pub fn good(words: impl Into<String>) -> Self {
         Self { finding: Finding::Good, words: words.into() }
     }
 
-    /// The app is not as the check wants it.
+    /// A measurement of an app that is not as the check wants it.
     pub fn bad(words: impl Into<String>) -> Self {
         Self { finding: Finding::Bad, words: words.into() }
     }
 
-    /// Nobody knows.
+    /// A measurement of which nobody knows whether it is good or bad.
     pub fn unknown(words: impl Into<String>) -> Self {
         Self { finding: Finding::Unknown, words: words.into() }
     }
@@ -87,12 +87,12 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// None yet. More than `max_failures` bad ones make the check fail.
+    /// Starts a tally without measurements. More than `max_failures` bad ones make the check fail.
     pub fn new(max_failures: u32) -> Self {
         Self { max_failures, good: 0, bad: 0, unknown: 0, last_good_or_bad: None, last_unknown: None }
     }
 
-    /// Counts a measurement. The verdict, if no later measurement can change it: there are too many bad ones.
+    /// Counts a measurement; returns the verdict, if no later measurement can change it: there are too many bad ones.
     pub fn record(&mut self, measurement: Measurement) -> Option<Conclusion> {
         match measurement.finding {
             Finding::Good => self.good = self.good.saturating_add(1),

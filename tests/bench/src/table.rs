@@ -4,15 +4,13 @@ use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use bluegreen_cluster::put_between;
 
 use crate::floor::Floor;
 use crate::latency::Latency;
 use crate::mass::{Mass, Wave};
 use crate::work::Requests;
-
-/// The marks in the document between which the table stands.
-const MARKS: [&str; 2] = ["<!-- measured -->\n", "<!-- /measured -->"];
 
 /// One side's results.
 pub struct Column {
@@ -44,10 +42,7 @@ pub struct Table {
 impl Table {
     /// Puts the table into a document, in place of the last one.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let text = std::fs::read_to_string(path)?;
-        let (before, rest) = text.split_once(MARKS[0]).context("the document has no mark")?;
-        let (_, after) = rest.split_once(MARKS[1]).context("the document has no closing mark")?;
-        Ok(std::fs::write(path, format!("{before}{}{self}{}{after}", MARKS[0], MARKS[1]))?)
+        put_between(path, "measured", &self.to_string())
     }
 
     fn rows(&self) -> Vec<Row> {

@@ -95,7 +95,7 @@ async fn does_a_freeze_refuse_what_is_new_and_nothing_that_makes_an_app_safe() -
         let words = refusal(&sandbox, &[], &spec).await?;
         for part in [
             &format!("frozen by ConfigMap bluegreen-freeze until {until}: year-end closing"),
-            "Going back to the color that served before",
+            "Going back to the color that was live before",
             "be named in data.breakGlass",
         ] {
             ensure!(words.contains(part), "{spec}: {part:?} is not in: {words}");

@@ -248,7 +248,7 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         name: "standby-takes-over",
-        words: "the leader is killed milliseconds after the edit, and the standby goes on",
+        words: "the leader is killed milliseconds after the edit, and the replica that did not lead goes on",
         trouble: Trouble::Killed(When::During, Successor::Standby),
         ..ROW
     },
@@ -295,7 +295,7 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         name: "growth",
-        words: "as `slow-start`, and from the edit on the size grows from 3 to 6, by one every 3 s: switched within one roll-out from \
+        words: "as `slow-start`, and from the edit on the size grows from 3 to 6, by one every 3 s: switched within one rollout from \
                 when the last of these pods are ready",
         flip: Flip::Redeployed,
         spec: SLOW_START,

@@ -23,7 +23,7 @@ pub enum Sizes {
     /// One more at each step, until there are twice as many; then one less at each step, and so on.
     UpAndDown,
     /// One more at each step from the edit that asks for a switch, until there are twice as many. The first switch is
-    /// made with so many from the beginning, which shows how long one roll-out takes.
+    /// made with so many from the beginning, which shows how long one rollout takes.
     Grows,
 }
 
@@ -94,8 +94,8 @@ pub async fn prepare(scene: &Scene<'_>, turn: usize, live: Color) -> Result<()> 
 /// What a busy machine may add to a switch.
 const SLACK: Duration = Duration::from_secs(2);
 
-/// A switch under steady growth is done within one roll-out from when the growth's last pods are ready; the first switch shows
-/// how long a roll-out takes.
+/// A switch under steady growth is done within one rollout from when the growth's last pods are ready; the first switch shows
+/// how long a rollout takes.
 pub fn judge(switches: &[Switch], wrong: &mut Wrong) {
     let Some(first) = switches.first() else { return };
     let roll_out = first.moved - first.asked;
@@ -105,7 +105,7 @@ pub fn judge(switches: &[Switch], wrong: &mut Wrong) {
         if late > roll_out + SLACK {
             let to = &switch.to;
             wrong.push(format!(
-                "{to} was selected {late:?} after the growth, and a roll-out takes {roll_out:?}"
+                "{to} was selected {late:?} after the growth, and a rollout takes {roll_out:?}"
             ));
         }
     }
@@ -150,7 +150,7 @@ mod tests {
             judge(switches, &mut wrong);
             wrong.len()
         };
-        // A roll-out takes eight seconds.
+        // A rollout takes eight seconds.
         let first = switch(0, 8, None);
         assert_eq!(judged(&[]), 0);
         assert_eq!(judged(&[first.clone(), switch(20, 30, Some(40))]), 0, "before the growth has ended");

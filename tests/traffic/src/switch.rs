@@ -231,7 +231,7 @@ async fn succeed(scene: &Scene<'_>, killed: &str, successor: Successor) -> Resul
         let other = if killed == FIRST { SECOND } else { FIRST };
         let leader = operators.leader(&scene.stage.client).await?;
         if leader != other {
-            bail!("{leader} leads, and not the standby {other}");
+            bail!("{leader} leads, and not {other}, which did not lead");
         }
     }
     operators.restart(killed).await

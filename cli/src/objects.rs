@@ -12,12 +12,12 @@ use serde::de::DeserializeOwned;
 use crate::cluster::{Cluster, RequestError, within};
 use bluegreen_view::Objects;
 
-/// The objects of an app. Kinds that the user is not allowed to list, and objects that can't be decoded, are left out, and
+/// Reads the objects of an app. Kinds that the user is not allowed to list, and objects that can't be decoded, are left out, and
 /// named in `unreadable`.
 ///
 /// # Errors
 /// When the app itself can't be read, or the cluster can't be reached.
-pub async fn objects(cluster: &Cluster, name: &str) -> Result<Objects, RequestError> {
+pub async fn read(cluster: &Cluster, name: &str) -> Result<Objects, RequestError> {
     let ours = ListParams::default().labels(&format!("{}={name}", names::APP));
     let (app, services, deployments, replica_sets, pods) = tokio::try_join!(
         cluster.read(name),
