@@ -135,7 +135,7 @@ fn preview(seen: &Snapshot) -> Child<Option<Color>> {
     });
     match found {
         Child::Collecting | Child::Foreign if !app.spec.service.preview => Child::Absent,
-        found => found,
+        Child::Absent | Child::Ours(_) | Child::Collecting | Child::Foreign => found,
     }
 }
 

@@ -166,6 +166,28 @@ impl Action {
             | Self::DropRevision { color, .. } => Some(*color),
         }
     }
+
+    /// Returns true if a plan for a switch may consist of this action alone: the fence before the switch, or the switch.
+    fn is_step_of_switch(&self) -> bool {
+        match self {
+            Self::Fence { .. } | Self::Switch { .. } => true,
+            Self::CreateService
+            | Self::Restore { .. }
+            | Self::UpdateService
+            | Self::ApplyColorService(_)
+            | Self::StoreRevision { .. }
+            | Self::RecoverRevision { .. }
+            | Self::Promote { .. }
+            | Self::CreateDeployment { .. }
+            | Self::EditDeployment { .. }
+            | Self::RunCheck { .. }
+            | Self::DropJob { .. }
+            | Self::DropRevision { .. }
+            | Self::RemoveColor(_)
+            | Self::ApplyPreview(_)
+            | Self::RemovePreview => false,
+        }
+    }
 }
 
 /// Why a target may not be selected yet: the first thing that is missing.
@@ -345,8 +367,8 @@ impl Plan {
         let Stage::Switching { to } = self.stage else { return None };
         let is_step = match self.actions.as_slice() {
             [] => self.announces(seen),
-            [Action::Fence { .. } | Action::Switch { .. }] => true,
-            _ => false,
+            [one] => one.is_step_of_switch(),
+            [_, _, ..] => false,
         };
         (is_step && self.live == Live::Selected(to.other())).then_some(to)
     }

@@ -111,7 +111,9 @@ fn facts(
         (CheckJob::Ours { attempt, .. }, Some(run)) => {
             job_of(seen, run, check, attempt).map_or(JobPods::Fine, |job| pods(job, now))
         }
-        _ => JobPods::Fine,
+        (CheckJob::Unread | CheckJob::Absent | CheckJob::Foreign, _) | (CheckJob::Ours { .. }, None) => {
+            JobPods::Fine
+        }
     };
     CheckFacts { when: check.when, enforced: check.enforce, recorded, job, pods }
 }

@@ -170,7 +170,13 @@ impl<O: Observer> Pass<'_, O> {
                         self.announcements.push(Announcement::EditReverted(undone));
                     }
                 }
-                _ => {}
+                // It was not carried out, or that is not known.
+                Outcome::Gone
+                | Outcome::Refused(_)
+                | Outcome::Failed(_)
+                | Outcome::Unknown(_)
+                | Outcome::Later(_)
+                | Outcome::NotLeading => {}
             }
         }
         told
