@@ -111,7 +111,7 @@ pub enum Action {
     },
     /// Point the Service at another color.
     Switch {
-        /// The color that serves now.
+        /// The live color.
         from: Option<Color>,
         /// The color that passed the gate.
         to: Color,
@@ -217,7 +217,7 @@ pub enum Missing {
         /// Pods needed.
         want: i32,
     },
-    /// The roll passed its progress deadline.
+    /// The rollout has exceeded its progress deadline.
     Deadline,
     /// The ReplicaSet is not this Deployment's, or has another revision.
     ReplicaSet,
@@ -278,7 +278,7 @@ pub enum Live {
 }
 
 impl Live {
-    /// The color that serves, or would if nobody had interfered.
+    /// The live color, also while the Service is missing or edited.
     pub fn color(self) -> Option<Color> {
         match self {
             Self::Selected(color) | Self::Lost(color) => Some(color),
@@ -300,7 +300,7 @@ pub enum Stage {
     Pausing,
     /// The target is not ready to be selected.
     Preparing {
-        /// The color in `spec.active`.
+        /// The aim.
         target: Color,
         /// The first thing that is missing.
         missing: Missing,
@@ -312,7 +312,7 @@ pub enum Stage {
     },
     /// The target is ready: the Service is about to select it, or selects it and its endpoints do not follow yet.
     Switching {
-        /// The color in `spec.active`.
+        /// The aim.
         to: Color,
     },
     /// The Service selects the new color, and the checks after the switch run; the old color is left as it is.
@@ -325,9 +325,9 @@ pub enum Stage {
         /// The color that was live before.
         old: Color,
     },
-    /// The color in `spec.active` is live and fully ready.
+    /// The aim is live and fully ready.
     Serving,
-    /// The color in `spec.active` is selected but not (or no longer) fully ready.
+    /// The aim is selected but not (or no longer) fully ready.
     Unready {
         /// The first thing that is missing.
         missing: Missing,
@@ -343,7 +343,7 @@ pub struct Plan {
     pub stage: Stage,
     /// What is live.
     pub live: Live,
-    /// The Service selects the color in `spec.active`, and the drain of the other color is over.
+    /// The Service selects the aim, and the drain of the other color is over.
     pub switched: bool,
     /// The live color, if an edit of its block is held.
     pub held: Option<Color>,
@@ -361,7 +361,7 @@ impl Plan {
     }
 
     /// The color that the Service is about to move to from the other one, if this is a step of that and nothing else: its
-    /// record in the status, the fence before it, or the switch itself. Where nothing serves yet, the record would also
+    /// record in the status, the fence before it, or the switch itself. Where no color is live yet, the record would also
     /// say how the other color is.
     pub fn moves_to(&self, seen: &Observed) -> Option<Color> {
         let Stage::Switching { to } = self.stage else { return None };

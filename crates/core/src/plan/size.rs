@@ -26,7 +26,7 @@ pub(super) fn needed(intent: &Intent, seen: &Observed, live: Live, color: Color)
 
 /// Has this Deployment, whose template is right, enough pods? `endpoints` are those that its own Service lists.
 ///
-/// Its roll-out is complete: all pods that it asks for are there. A Deployment that was complete and has been scaled up since
+/// Its rollout is complete: all pods that it asks for are there. A Deployment that was complete and has been scaled up since
 /// is not held against its new pods: those that it had are still there. Nor against pods that have failed since, as long as
 /// the others are enough: a node that takes a pod of each color with it must not stop a way back.
 pub(super) fn enough(
