@@ -398,14 +398,14 @@ fn ready_endpoints(seen: &Snapshot, current: Option<&desired::Stored>, color: Co
     count(endpoints::ready_pods(slices, families, counts))
 }
 
-/// As [`ready_endpoints`], the address families that list too few.
+/// Returns the address families that list too few of the pods that [`ready_endpoints`] counts.
 fn sparse_families(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> Vec<String> {
     let (slices, counts) = (seen.color_slices.get(color), counted(seen, current, color));
     let families = families(seen.color_services.get(color).as_deref());
     endpoints::sparse_families(slices, families, counts)
 }
 
-/// As [`ready_endpoints`], by the ports with which the pods are listed.
+/// Returns the pods that [`ready_endpoints`] counts by the ports with which they are listed.
 fn listed(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> ports::Listed {
     let (slices, counts) = (seen.color_slices.get(color), counted(seen, current, color));
     let families = families(seen.color_services.get(color).as_deref());
@@ -435,7 +435,7 @@ fn counted<'a>(
     move |uid| pods.as_ref().is_none_or(|pods| pods.contains(uid))
 }
 
-/// Traffic stays on the node that it came to, or is asked to.
+/// Returns true if traffic stays on the node that it came to, or is asked to.
 pub fn keeps_to_nodes(seen: &Snapshot) -> bool {
     let wanted = &seen.app.spec.service;
     let wanted = [wanted.external_traffic_policy, wanted.internal_traffic_policy];
@@ -461,7 +461,7 @@ fn uncovered(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -
     nodes.into_iter().map(str::to_owned).collect()
 }
 
-/// Since the Service selects the target of this switch.
+/// Returns the time since the Service selects the target of this switch.
 fn selected(status: &BlueGreenAppStatus, switch: &SwitchStatus, now: Timestamp) -> Duration {
     if status.active != Some(switch.to) {
         // The switch is so new that the status does not tell of it yet.

@@ -115,12 +115,12 @@ impl<'a, O: Observer> Pass<'a, O> {
         Self { observer, memory, announcements: Vec::new(), overtaken: Vec::new() }
     }
 
-    /// What there is to announce since the last call.
+    /// Takes what there is to announce since the last call.
     pub fn announcements(&mut self) -> Vec<Announcement> {
         std::mem::take(&mut self.announcements)
     }
 
-    /// The pass begins with what the watch caches hold.
+    /// Begins the pass with what the watch caches hold.
     pub fn woke(&mut self, cached: O::Snapshot, now: Now) -> Command<O> {
         if self.observer.is_leaving(&cached) {
             return Command::Forget;
@@ -147,7 +147,7 @@ impl<'a, O: Observer> Pass<'a, O> {
         Command::Wait(self.wait(&decision, now))
     }
 
-    /// Is there anything that the caches alone can't justify?
+    /// Returns true if there is anything that the caches alone can't justify.
     fn must_read(&self, decision: &Decision<O>, news: News) -> bool {
         // The drain clock starts at a live read only.
         let clock = decision.facts.recorded.switching
@@ -155,7 +155,8 @@ impl<'a, O: Observer> Pass<'a, O> {
         !decision.plan.actions.is_empty() || news == News::Claim || clock
     }
 
-    /// Another installation's operator holds the app: as long as it reports, two reports would only chase each other.
+    /// Returns how long to wait while another installation's operator holds the app. As long as that one reports, two reports
+    /// would only chase each other.
     fn yields(&mut self, decision: &Decision<O>, now: Now) -> Option<Duration> {
         if !decision.plan.waits.is_other_installation() {
             self.memory.yielding = None;
@@ -229,13 +230,13 @@ impl<'a, O: Observer> Pass<'a, O> {
         Command::Send(Sending { batch, attempt, basis, began, rounds, at: now.uptime })
     }
 
-    /// What tells equal actions apart that write something else.
+    /// Returns what tells equal actions apart that write something else.
     pub(super) fn occasion(&self, decision: &Decision<O>) -> contest::Occasion {
         (self.observer.generation(&decision.snapshot).0, self.memory.attempt)
     }
 
-    /// Do clients depend on it? Requests go astray while the live Service is edited, and the live color's pods are too few
-    /// while somebody keeps it smaller.
+    /// Returns true if clients depend on the action. Requests go astray while the live Service is edited, and the live color's
+    /// pods are too few while somebody keeps it smaller.
     fn is_urgent(decision: &Decision<O>, action: &Action) -> bool {
         match action {
             Action::Restore { .. } => true,
@@ -306,7 +307,7 @@ impl<'a, O: Observer> Pass<'a, O> {
     }
 }
 
-/// Facts and plan of one snapshot. The drain clocks are advanced first: any read stops them, a live one starts them.
+/// Makes the facts and the plan of one snapshot. The drain clocks are advanced first: any read stops them, a live one starts them.
 /// `attempt` counts this term's writes of unknown result.
 pub fn decide<O: Observer>(
     observer: &O,

@@ -144,7 +144,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The color that it is about, if it is about one alone.
+    /// Returns the color that it is about, if it is about one alone.
     pub fn color(&self) -> Option<Color> {
         match self {
             Self::CreateService { .. }
@@ -246,7 +246,7 @@ pub enum Missing {
 }
 
 impl Missing {
-    /// The Deployment is still being brought to what the spec says, as opposed to pods that fail.
+    /// Returns true if the Deployment is still being brought to what the spec says, as opposed to pods that fail.
     pub fn is_update(self) -> bool {
         match self {
             Self::Block
@@ -354,7 +354,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The switch has everything but its record in the status, which comes first: see `checks::is_recorded`.
+    /// Returns true if the switch has everything but its record in the status, which comes first: see `checks::is_recorded`.
     pub fn announces(&self, seen: &Observed) -> bool {
         let Stage::Switching { to } = self.stage else { return false };
         self.actions.is_empty() && self.live != Live::Selected(to) && !checks::is_recorded(seen, to)
@@ -375,7 +375,7 @@ impl Plan {
 }
 
 impl Stage {
-    /// Nothing is changed but, while paused, the size of the live color; so nothing is found out of it either.
+    /// Returns true if nothing is changed but, while paused, the size of the live color; so nothing is found out of it either.
     fn stands_still(self) -> bool {
         match self {
             Self::Yielding | Self::Invalid | Self::Paused | Self::Pausing => true,
@@ -441,7 +441,7 @@ fn stage(intent: &Intent, seen: &Observed, live: Live) -> Stage {
     after_switch(intent, seen)
 }
 
-/// Where a switch is that the Service has followed, whether or not the live color has all of its pods.
+/// Returns where a switch stands that the Service has followed, whether or not the live color has all of its pods.
 fn after_switch(intent: &Intent, seen: &Observed) -> Stage {
     let active = intent.active;
     let fresh = seen.recorded.active != Some(active) || seen.recorded.switching;
@@ -464,7 +464,8 @@ pub fn is_fenced(seen: &Observed) -> bool {
     fence(seen).is_none()
 }
 
-/// When to run the next pass although nothing happened: at the end of a drain or of a part of it, of a deadline, of the standby timer.
+/// Returns when to run the next pass although nothing happened: at the end of a drain or of a part of it, of a deadline, of the
+/// standby timer.
 fn wake(intent: &Intent, seen: &Observed, live: Live) -> Option<Duration> {
     let left = |limit: Duration, passed: Duration| limit.checked_sub(passed).filter(|d| !d.is_zero());
     let draining = Color::ALL.into_iter().any(|c| left_recently(seen, live, c));

@@ -179,7 +179,7 @@ impl Only {
     }
 }
 
-/// The requests of an action, in order; none where nothing of it is there any more.
+/// Returns the requests of an action, in order; none where nothing of it is there any more.
 ///
 /// # Errors
 /// [`Mismatch`] when the action does not fit what was read: then nothing may be sent.
@@ -199,7 +199,7 @@ pub fn requests(action: &Action, target: &Target<'_>) -> Result<Vec<Request>, Mi
     writes(action, target.facts, &inventory)?.iter().map(|write| target.request(write)).collect()
 }
 
-/// The revisions that the status records as the last to be live.
+/// Returns the revisions that the status records as the last to be live.
 fn served(app: &BlueGreenApp) -> PerColor<Option<i64>> {
     let status = app.status.as_ref();
     PerColor::from_fn(|color| status.and_then(|status| status.color(color))?.served_revision)
@@ -292,7 +292,7 @@ impl Target<'_> {
         })
     }
 
-    /// The Job of a check, by its place in the spec, with its name.
+    /// Declares the Job of a check, by its place in the spec, with its name.
     fn job(&self, check: u8, attempt: u8) -> Result<(String, Value), Mismatch> {
         let (app, run) = (&self.seen.app, self.facts.checks.run.ok_or(Mismatch)?);
         let check = app.spec.checks.get(usize::from(check)).ok_or(Mismatch)?;
@@ -309,7 +309,7 @@ impl Target<'_> {
         Ok((desired::job_name(app, &run, check, attempt), desired::job(app, &run, check, attempt, &asked)))
     }
 
-    /// The live Service. One that is created again asks for the addresses that it had; where somebody has taken them,
+    /// Declares the live Service. One that is created again asks for the addresses that it had; where somebody has taken them,
     /// serving at new addresses is better than not serving. It is never created less guarded than it was.
     fn service(&self, write: &ServiceWrite) -> Result<(Object, Verb, Only), Mismatch> {
         let (app, read) = (&self.seen.app, self.seen.service.as_deref());
@@ -351,7 +351,7 @@ impl Target<'_> {
         desired::live_service(&self.seen.app, &live)
     }
 
-    /// Only the token. The Service also names the operator, since a token alone tells the terms of one Lease apart.
+    /// Declares only the token. The Service also names the operator, since a token alone tells the terms of one Lease apart.
     fn stamp(&self, object: Object, annotations: Option<Value>, fallback: Option<Fallback>) -> Verb {
         let mut metadata = json!({ "labels": { names::FENCE: self.token.to_string() } });
         if let Some(annotations) = annotations {
@@ -360,7 +360,7 @@ impl Target<'_> {
         Verb::Apply { manager: names::FENCE_MANAGER, body: self.body(object, metadata), fallback }
     }
 
-    /// The token in an annotation, written to the subresource `status`. A webhook or a policy for Deployments that
+    /// Declares the token in an annotation, written to the subresource `status`. A webhook or a policy for Deployments that
     /// fails does not see it, so it can't keep an app from being switched back. The API server resets labels there
     /// (`deploymentStatusStrategy`), and the Deployment controller copies annotations to the ReplicaSets, so this is not
     /// the first choice.
@@ -369,7 +369,7 @@ impl Target<'_> {
         Fallback::Status(self.body(object, metadata))
     }
 
-    /// The object with this metadata and nothing else.
+    /// Declares the object with this metadata and nothing else.
     fn body(&self, object: Object, mut metadata: Value) -> Value {
         let ApiResource { api_version, kind, .. } = object.resource();
         metadata["name"] = object.name(&self.seen.app.name_any()).into();
@@ -377,9 +377,9 @@ impl Target<'_> {
     }
 }
 
-/// Before the Deployment's template is declared, nobody else may own any of it: what leaves the template must leave the
-/// pods. A restart by hand, and what admission plug-ins have added, stay as long as the revision, since to take them back would
-/// replace the pods once more.
+/// Returns the patch that takes the template over from other managers; `None`: nobody else owns any of it. It comes before the
+/// template is declared: what leaves the template must leave the pods. A restart by hand, and what admission plug-ins have added,
+/// stay as long as the revision, since to take them back would replace the pods once more.
 fn take_over_pods(read: Option<&Deployment>, number: i64) -> Option<Verb> {
     let read = read?;
     let is_next = desired::running_revision(read) != Some(number);
@@ -394,8 +394,8 @@ fn take_over_pods(read: Option<&Deployment>, number: i64) -> Option<Verb> {
     Some(take_over(&owners, json!({ "labels": { names::REVISION: null } })))
 }
 
-/// As [`take_over_pods`], for the ports of a Service: where somebody else owns one that is not declared, the API server
-/// would keep it, or refuse two of one name.
+/// Returns the patch that takes the ports of a Service over, as [`take_over_pods`] does the template: where somebody else owns a
+/// port that is not declared, the API server would keep it, or refuse two of one name.
 fn take_over_ports(read: Option<&Service>, declared: &Value) -> Option<Verb> {
     let read = read?;
     let live = serde_json::to_value(read).ok()?;
@@ -415,7 +415,7 @@ fn apply(body: Value) -> Verb {
     Verb::Apply { manager: names::MANAGER, body, fallback: None }
 }
 
-/// Only if the object is still as it was read.
+/// Returns the precondition that the object is still as it was read.
 fn unchanged<K: Resource>(read: Option<&K>) -> Result<Only, Mismatch> {
     let metadata = read.ok_or(Mismatch)?.meta();
     let (uid, resource_version) = (metadata.uid.clone(), metadata.resource_version.clone());

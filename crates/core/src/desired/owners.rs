@@ -39,7 +39,7 @@ impl Place {
         }
     }
 
-    /// What others may own here all the same.
+    /// Returns true if others may own this here all the same.
     fn tolerates(self, path: &str) -> bool {
         match self {
             // To take it away would replace the pods a second time.

@@ -14,7 +14,7 @@ fn condition<'a>(pod: &'a Pod, type_: &str) -> Option<&'a PodCondition> {
     pod.status.as_ref()?.conditions.as_ref()?.iter().find(|condition| condition.type_ == type_)
 }
 
-/// Whether this condition of the pod is True.
+/// Returns true if this condition of the pod is True.
 pub(super) fn is_true(pod: &Pod, type_: &str) -> bool {
     condition(pod, type_).is_some_and(|condition| condition.status == "True")
 }
@@ -107,7 +107,8 @@ fn unscheduled(pod: &Pod) -> Option<Cause> {
     }
 }
 
-/// The kubelet makes volumes and network before it starts anything, and says why it can't in an Event only.
+/// Returns the cause of a pod of which no container was begun: volumes or network. The kubelet makes them first, and says why it
+/// can't in an Event only.
 fn setup(pod: &Pod) -> Cause {
     let needs = volumes::needs(pod);
     let needs = if needs.is_empty() { needs } else { format!(" ({needs} must exist)") };
@@ -123,7 +124,7 @@ pub(super) fn describe(pod: &Pod) -> String {
     format!("kubectl describe pods -l {}", labels.join(","))
 }
 
-/// A readiness gate asks for a condition that somebody other than the kubelet sets.
+/// Returns the readiness gate that the pod waits for: a condition that somebody other than the kubelet sets.
 fn gate(pod: &Pod) -> Option<Cause> {
     let gates = pod.spec.as_ref().and_then(|spec| spec.readiness_gates.as_ref());
     let type_ = &gates?.iter().find(|gate| !is_true(pod, &gate.condition_type))?.condition_type;
@@ -137,7 +138,8 @@ fn gate(pod: &Pod) -> Option<Cause> {
     Some(Cause::new(Severity::Gate, words))
 }
 
-/// A pod that is ready is available only after `minReadySeconds`; one that does not stay ready for so long never is.
+/// Returns the cause of a pod that is ready and not available: that is so until `minReadySeconds` are over, and for ever if it does
+/// not stay ready for so long.
 pub(super) fn age(pod: &Pod, min_ready_seconds: i32, now: Timestamp) -> Option<Cause> {
     let since = condition(pod, "Ready")?.last_transition_time.as_ref()?.0;
     let is_young = now.duration_since(since) < SignedDuration::from_secs(min_ready_seconds.into());

@@ -27,7 +27,7 @@ pub(super) enum Told {
 }
 
 impl<O: Observer> Pass<'_, O> {
-    /// A read was answered.
+    /// Goes on from the answer to a read.
     pub fn read(
         &mut self,
         reading: Reading<O::Snapshot>,
@@ -70,9 +70,9 @@ impl<O: Observer> Pass<'_, O> {
         }
     }
 
-    /// The requests of the actions were answered, one outcome for each action, in their order. `after`: the objects that the
-    /// decision rests on, with those that the answers hold in their place; `None` where the answers do not hold all that was
-    /// written.
+    /// Goes on from the answers to the requests of the actions: one outcome for each action, in their order. `after`: the objects
+    /// that the decision rests on, with those that the answers hold in their place; `None` where the answers do not hold all that
+    /// was written.
     pub fn sent(
         &mut self,
         sending: Sending<O>,
@@ -200,7 +200,8 @@ impl<O: Observer> Pass<'_, O> {
         }
     }
 
-    /// An edit of somebody else that this action has taken back. It is told once: if it comes again and again, the status says so.
+    /// Returns the edit of somebody else that this action has taken back. It is told once: if it comes again and again, the status
+    /// says so.
     fn undone(&self, action: &Action, decision: &Decision<O>) -> Option<Reverted> {
         // Otherwise the edit may be one of the app, and another manager owns the field from earlier on.
         if !decision.facts.recorded.settled || !restores(action, decision) {
@@ -228,13 +229,13 @@ impl<O: Observer> Pass<'_, O> {
         }
     }
 
-    /// A pass that has written what it wanted goes on from the objects as they are then: for a caller that keeps no pass
+    /// Goes on, after a pass has written what it wanted, from the objects as they are then: for a caller that keeps no pass
     /// between the two, such as the exhaustive model.
     pub fn goes_on(&mut self, after: O::Snapshot, now: Now) -> Command<O> {
         self.answered(after, now.uptime, Rounds::default(), now)
     }
 
-    /// A write, sent at this uptime, did not succeed.
+    /// Notes that a write, sent at this uptime, did not succeed.
     fn failed(&mut self, failure: Failure, decision: &Decision<O>, at: Duration) {
         let generation = self.occasion(decision).0;
         let before = self.memory.failing.take();
@@ -253,7 +254,7 @@ impl<O: Observer> Pass<'_, O> {
         }
     }
 
-    /// The pods of late colors were asked.
+    /// Goes on once the pods of late colors were asked.
     pub fn explained(
         &mut self,
         explaining: Explaining<O>,
@@ -266,7 +267,7 @@ impl<O: Observer> Pass<'_, O> {
         self.report(explaining.telling, now)
     }
 
-    /// The status was sent. `version` is the resourceVersion that the app has now, where it was written.
+    /// Goes on once the status was sent. `version` is the resourceVersion that the app has now, where it was written.
     pub fn reported(
         &mut self,
         reporting: Reporting<O>,
@@ -294,7 +295,7 @@ impl<O: Observer> Pass<'_, O> {
         self.told(telling, told, now)
     }
 
-    /// What follows a report.
+    /// Goes on after a report.
     pub(super) fn told(&mut self, telling: Telling<O>, told: Told, now: Now) -> Command<O> {
         let Telling { based, after } = telling;
         match (after, told) {
@@ -333,8 +334,8 @@ impl<O: Observer> Pass<'_, O> {
         }
     }
 
-    /// The report was all that the switch still waited for. Nobody has edited the app since it was read, or the report
-    /// would have been refused as stale: the decision is as good as before, if it is not old.
+    /// Goes on with the switch that waited for its report and for nothing else. Nobody has edited the app since it was read, or
+    /// the report would have been refused as stale: the decision is as good as before, if it is not old.
     fn switch_after_report(&mut self, based: Based<O>, rounds: Rounds, now: Now) -> Command<O> {
         let Based { decision, basis, began } = based;
         let decision = self.decide(decision.snapshot, basis, now);
@@ -378,7 +379,7 @@ fn restores<O: Observer>(action: &Action, decision: &Decision<O>) -> bool {
     }
 }
 
-/// What an action that was carried out has to announce.
+/// Returns what an action that was carried out has to announce.
 fn announcement<O: Observer>(action: &Action, decision: &Decision<O>) -> Option<Announcement> {
     if let Action::Restore { to } = *action {
         return Some(Announcement::SelectorRestored(to));
@@ -388,14 +389,14 @@ fn announcement<O: Observer>(action: &Action, decision: &Decision<O>) -> Option<
     Some(Announcement::TestedPodsReplaced { color, from, to })
 }
 
-/// A confirming read is not enough: read everything. That is the same round, so that it ends no pass.
+/// Reads everything where a confirming read is not enough. That is the same round, so that it ends no pass.
 fn everything<O: Observer>(rounds: Rounds) -> Command<O> {
     Command::Read(Reading::new(Depth::Whole { owners: true }, rounds))
 }
 
-/// May the pass go on after this action without another read? After a stamp it may not: what an earlier leader has written until
-/// then shows in a read after it. The deletion of a Deployment or of a Service is answered before it is carried out, and a
-/// Job's end follows from its own watch.
+/// Returns true if the answer holds all that the action writes, so that the pass may go on without another read. Not after a
+/// stamp: what an earlier leader has written until then shows in a read after it. The deletion of a Deployment or of a Service is
+/// answered before it is carried out, and a Job's end follows from its own watch.
 fn is_told_by_its_answer(action: &Action) -> bool {
     match action {
         Action::CreateService
@@ -418,8 +419,8 @@ fn is_told_by_its_answer(action: &Action) -> bool {
     }
 }
 
-/// May this action follow without another read? Each such action names the very object that it writes, and nothing that moves
-/// traffic or ends pods of a color that may serve is among them.
+/// Returns true if the action may rest on the answers to earlier writes: it follows without another read. Each such action names
+/// the very object that it writes, and nothing that moves traffic or ends pods of a color that may serve is among them.
 fn may_rest_on_answers(action: &Action) -> bool {
     is_told_by_its_answer(action) && !matches!(action, Action::Promote { .. } | Action::Switch { .. })
 }
@@ -438,8 +439,8 @@ struct Gravest<'a> {
     action: Option<&'a Action>,
 }
 
-/// The gravest outcome counts, with its action: one that the app waits for before one that only concerns its idle color, and
-/// the Job of a check last.
+/// Returns the gravest outcome with its action: one that the app waits for before one that only concerns its idle color, and the
+/// Job of a check last.
 fn gravest<'a>(actions: &'a [Action], outcomes: &[Outcome], idle: Color) -> Gravest<'a> {
     let weight = |outcome: &Outcome, action: &Action| {
         (outcome.gravity(), !is_about_job(action), action.color() != Some(idle))

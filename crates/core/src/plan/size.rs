@@ -24,11 +24,14 @@ pub(super) fn needed(intent: &Intent, seen: &Observed, live: Live, color: Color)
     live.color().filter(|&now| now != color).map_or(asked, |now| carrying(seen, now).clamp(1, asked))
 }
 
-/// Has this Deployment, whose template is right, enough pods? `endpoints` are those that its own Service lists.
+/// Checks that this Deployment, whose template is right, has enough pods. `endpoints` are those that its own Service lists.
 ///
-/// Its rollout is complete: all pods that it asks for are there. A Deployment that was complete and has been scaled up since
-/// is not held against its new pods: those that it had are still there. Nor against pods that have failed since, as long as
-/// the others are enough: a node that takes a pod of each color with it must not stop a way back.
+/// Its rollout must be complete: all pods that it asks for are there. A Deployment that was complete and has been scaled up
+/// since is not held against its new pods: those that it had are still there. Nor against pods that have failed since, as long
+/// as the others are enough: a node that takes a pod of each color with it must not stop a way back.
+///
+/// # Errors
+/// The first thing that is missing.
 pub(super) fn enough(
     intent: &Intent,
     live: Live,
@@ -63,7 +66,7 @@ pub(super) fn enough(
     Ok(())
 }
 
-/// Every pod that the Deployment asks for is there, up to date, ready and available, and no other.
+/// Returns true if every pod that the Deployment asks for is there, up to date, ready and available, and no other.
 fn is_complete(deployment: &DeploymentFacts) -> bool {
     let counts = [deployment.total, deployment.updated, deployment.ready, deployment.available];
     deployment.observed && counts.iter().all(|&count| count == deployment.replicas)

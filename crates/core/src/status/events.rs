@@ -257,7 +257,7 @@ fn degraded_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<
     }
 }
 
-/// Traffic that no switch moves.
+/// Tells of traffic that no switch moves.
 fn astray_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<Note> {
     let message = |status: &BlueGreenAppStatus| status.condition(READY).map(|ready| ready.message.clone());
     let astray = |message: &String| words::astray(message).map(str::to_owned);

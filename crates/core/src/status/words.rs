@@ -82,12 +82,12 @@ pub(super) fn leftover(failures: &[Failure]) -> Option<String> {
     Some(format!("an object that is not needed any more can't be deleted: {}", failure.words))
 }
 
-/// Earlier writes that may still take effect are fenced.
+/// Says that earlier writes, which may still take effect, are being fenced.
 pub(super) fn fencing() -> String {
     "making sure that no earlier write of this operator can still take effect".to_owned()
 }
 
-/// A switch that is under way.
+/// Says that a switch is under way.
 pub(super) fn switching(from: Option<Color>, to: Color) -> String {
     match from.filter(|from| *from != to) {
         Some(from) => format!("Switching from {from} to {to}"),
@@ -95,8 +95,8 @@ pub(super) fn switching(from: Option<Color>, to: Color) -> String {
     }
 }
 
-/// The target of a switch is rendered anew as revision `to`, because shared fields were edited together with `spec.active`;
-/// its pods of revision `from` were ready.
+/// Says that the target of a switch is rendered anew as revision `to`, because shared fields were edited together with
+/// `spec.active`; its pods of revision `from` were ready.
 pub fn tested_pods_replaced(seen: &Snapshot, color: Color, from: i64, to: i64) -> String {
     let differs = seen
         .revision(color, from)
@@ -114,7 +114,7 @@ pub fn tested_pods_replaced(seen: &Snapshot, color: Color, from: i64, to: i64) -
     )
 }
 
-/// The spec has changes, and `spec.paused` holds them back.
+/// Says that the spec has changes, and `spec.paused` holds them back.
 pub(super) fn paused() -> String {
     "spec.paused is true and there are changes that are not applied; set spec.paused to false to apply them"
         .to_owned()
