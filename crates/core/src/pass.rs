@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use answers::{is_about_job, is_told_by_its_answer};
 pub use basis::{Answer, Based, Basis, Depth, Proven};
 pub use commands::{Batch, Command, Explaining, Reading, Reporting, Sending};
 pub use late::Explanation;

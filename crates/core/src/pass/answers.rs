@@ -134,7 +134,6 @@ impl<O: Observer> Pass<'_, O> {
                 self.tell(Telling { based, after: After::BackOff(Duration::ZERO) }, now)
             }
             Outcome::Unknown(_) => {
-                // A Job carries no token, and no decision about traffic depends on whether there is one.
                 if !is_of_check {
                     self.memory.result_is_unknown();
                 }
@@ -397,7 +396,7 @@ fn everything<O: Observer>(rounds: Rounds) -> Command<O> {
 /// Returns true if the answer holds all that the action writes, so that the pass may go on without another read. Not after a
 /// stamp: what an earlier leader has written until then shows in a read after it. The deletion of a Deployment or of a Service is
 /// answered before it is carried out, and a Job's end follows from its own watch.
-fn is_told_by_its_answer(action: &Action) -> bool {
+pub fn is_told_by_its_answer(action: &Action) -> bool {
     match action {
         Action::CreateService
         | Action::UpdateService
@@ -429,7 +428,9 @@ fn is_fence(action: &Action) -> bool {
     matches!(action, Action::Fence { .. })
 }
 
-fn is_about_job(action: &Action) -> bool {
+/// Returns true if the action is about the Job of a check. A Job carries no token, and no decision about traffic depends on whether
+/// there is one: where such an action got no answer, nothing is fenced anew.
+pub fn is_about_job(action: &Action) -> bool {
     matches!(action, Action::RunCheck { .. } | Action::DropJob { .. })
 }
 
