@@ -222,7 +222,7 @@ fn stalled(report: &Report, stall: Stall) -> Why {
 fn standby(report: &Report, intent: &Intent) -> (bool, Why) {
     let Report { app, plan, seen, problems, .. } = report;
     // Until the Service selects the target, the idle color is still the target.
-    let idle = plan.live.color().unwrap_or(app.spec.active).other();
+    let idle = plan.live.color().unwrap_or(intent.active).other();
     let (name, facts) = (app.name_any(), seen.colors.get(idle));
     let lacks = |missing| words::lacks(&name, seen, idle, missing);
     let not_ready = |what: String| {

@@ -51,7 +51,8 @@ pub fn waits(app: &BlueGreenApp, seen: &Observed, plan: &Plan, because: &Because
             app.spec.drain_seconds
         )),
         Stage::Unready { missing } => {
-            let color = plan.live.color().unwrap_or(app.spec.active);
+            // The stage is that of a color that is live.
+            let color = plan.live.color()?;
             let what = live_pods(seen, color, missing).unwrap_or_else(|| lacks(&name, seen, color, missing));
             Some(with_cause(what, because.get(color).as_ref()))
         }
