@@ -101,7 +101,7 @@ pub fn observe(seen: &Snapshot, routing: Routing, token: &Token, held: Held, now
     let status = app.status.clone().unwrap_or_default();
     let live = routing.live();
     let Routing { service, recorded } = routing;
-    let colors = PerColor::from_fn(|color| color_facts(seen, token, &service, &status, live, color, now));
+    let colors = PerColor::from_fn(|color| color_facts(seen, token, &service, live, color, now));
     let checks = checks::checks(seen, &status, &colors, live, now);
     let target = aim(app.spec.active, checks.rejected, live);
     let elapsed = Elapsed {
@@ -170,11 +170,9 @@ fn service(seen: &Snapshot, token: &Token) -> Child<ServiceFacts> {
     owned(app, seen.service.as_deref(), |service: &Service| {
         let annotation = |key: &str| service.annotations().get(key).map(String::as_str);
         // A Service that was created again may have fewer records than the status, which was written later.
-        let status = app.status.as_ref();
+        let recorded = recorded_served(app);
         let served = PerColor::from_fn(|color| {
-            let recorded =
-                status.and_then(|status| status.color(color)).and_then(|color| color.served_revision);
-            annotation(names::served(color)).and_then(names::revision_number).or(recorded)
+            annotation(names::served(color)).and_then(names::revision_number).or(*recorded.get(color))
         });
         let selects = match desired::selects(service, &app.name_any()) {
             desired::Selection::Color(color) => Selection::Color(color),
@@ -230,14 +228,13 @@ fn color_facts(
     seen: &Snapshot,
     token: &Token,
     service: &Child<ServiceFacts>,
-    status: &BlueGreenAppStatus,
     live: Live,
     color: Color,
     now: Timestamp,
 ) -> ColorFacts {
     let app = &seen.app;
     let stored = seen.revisions(color);
-    let served = served(service, status, color);
+    let served = served(app, service, color);
     let last = last(&stored);
     let newest = newest(seen, &stored, served, color);
     // The live color runs the revision that was recorded with the switch, even if a newer one is stored already.
@@ -279,9 +276,15 @@ fn color_facts(
 
 /// Returns the revision of `color` that was live last. It is recorded on the Service, in the same request as the
 /// selector. If the Service is gone, the status says it.
-fn served(service: &Child<ServiceFacts>, status: &BlueGreenAppStatus, color: Color) -> Option<i64> {
-    let recorded = status.color(color).and_then(|color| color.served_revision);
-    service.ours().and_then(|service| *service.served.get(color)).or(recorded)
+fn served(app: &BlueGreenApp, service: &Child<ServiceFacts>, color: Color) -> Option<i64> {
+    let recorded = recorded_served(app);
+    *service.ours().map_or(&recorded, |service| &service.served).get(color)
+}
+
+/// Returns the revision of each color that the status records as the last to be live.
+pub(crate) fn recorded_served(app: &BlueGreenApp) -> PerColor<Option<i64>> {
+    let status = app.status.as_ref();
+    PerColor::from_fn(|color| status.and_then(|status| status.color(color))?.served_revision)
 }
 
 /// Returns the revision with the highest number.

@@ -18,7 +18,7 @@ use crate::desired::{self, LiveService, Place, names};
 use crate::fence::Token;
 use crate::observe::{self, Snapshot};
 use crate::plan::{Action, Inventory, Mismatch, Observed, Selection, ServiceWrite, Source, Write, writes};
-use bluegreen_api::{BlueGreenApp, CheckTime, Color, PerColor, ServiceGuards, ServiceStatus};
+use bluegreen_api::{CheckTime, Color, PerColor, ServiceGuards, ServiceStatus};
 
 /// A resourceVersion that no stored object has: an apply that carries it can only create.
 pub const NO_SUCH_VERSION: &str = "1";
@@ -194,15 +194,11 @@ pub fn requests(action: &Action, target: &Target<'_>) -> Result<Vec<Request>, Mi
         let stored = target.seen.revisions(color);
         stored.iter().map(|stored| stored.number).collect::<Vec<_>>()
     });
-    let inventory =
-        Inventory { served: served(&target.seen.app), stored: numbers.as_ref().map(Vec::as_slice) };
+    let inventory = Inventory {
+        served: observe::recorded_served(&target.seen.app),
+        stored: numbers.as_ref().map(Vec::as_slice),
+    };
     writes(action, target.facts, &inventory)?.iter().map(|write| target.request(write)).collect()
-}
-
-/// Returns the revisions that the status records as the last to be live.
-fn served(app: &BlueGreenApp) -> PerColor<Option<i64>> {
-    let status = app.status.as_ref();
-    PerColor::from_fn(|color| status.and_then(|status| status.color(color))?.served_revision)
 }
 
 impl Target<'_> {
