@@ -1,10 +1,9 @@
 //! The four conditions, and every reason that they can have.
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 
-use super::record::{Failed, Record, Stall, Work, fails, is_degraded, stall, work};
+use super::record::{Failed, Record, Stall, Standing, Work, fails, is_degraded};
 use super::{Report, checks, conflicts, live, words};
 use crate::apply::Failure;
 use crate::harmless::visible;
@@ -54,32 +53,33 @@ pub(super) const CONTESTED: &str = "Contested";
 /// A reason and its message.
 pub(super) type Why = (&'static str, String);
 
+/// Returns the conditions. `old`: the status that is there, and `record`: what is read back of it.
 pub(super) fn conditions(
     report: &Report,
-    intent: &Intent,
     old: &BlueGreenAppStatus,
-    generation: i64,
+    record: &Record,
+    standing: Standing,
 ) -> Vec<Condition> {
-    let failed = report.problems.as_failed(report.app, intent.active);
-    let record = Record::from(old);
-    let stalled =
-        stall(&record, intent, report.seen, report.plan, failed).map(|stall| stalled(report, stall));
-    let (is_ready, why) = ready(report, &record, intent, stalled.as_ref());
-    let reconciling =
-        work(&record, intent, report.seen, report.plan, failed).map(|work| reconciling(report, work, &why));
-    let (standby, standby_why) = standby(report, intent);
+    let (stall, work) = match standing {
+        Standing::Stalled(stall) => (Some(stall), None),
+        Standing::Working(work) => (None, Some(work)),
+        Standing::Resting => (None, None),
+    };
+    let stalled = stall.map(|stall| stalled(report, stall));
+    let (is_ready, why) = ready(report, record, report.intent, stalled.as_ref());
+    let reconciling = work.map(|work| reconciling(report, work, &why));
+    let (standby, standby_why) = standby(report, report.intent);
     let why = (why.0, words::with_astray(why.1, &report.app.name_any(), &report.material.foreign_slices));
     let mut all = vec![(READY, is_ready, why), (STANDBY_READY, standby, standby_why)];
     all.extend(reconciling.map(|why| (RECONCILING, true, why)));
     all.extend(stalled.map(|why| (STALLED, true, why)));
-    all.into_iter().map(|(type_, on, why)| condition(old, generation, report.now, type_, on, why)).collect()
+    all.into_iter().map(|(type_, on, why)| condition(report, old, type_, on, why)).collect()
 }
 
-/// Keeps the transition time while the status stays the same.
+/// Returns one condition, whose transition time stays while its status does.
 fn condition(
+    report: &Report,
     old: &BlueGreenAppStatus,
-    generation: i64,
-    now: Timestamp,
     type_: &str,
     on: bool,
     (reason, message): Why,
@@ -88,14 +88,14 @@ fn condition(
     let since = old
         .condition(type_)
         .filter(|was| was.status == status)
-        .map_or(Time(now), |was| was.last_transition_time.clone());
+        .map_or(Time(report.now), |was| was.last_transition_time.clone());
     Condition {
         type_: type_.to_owned(),
         status: status.to_owned(),
         reason: reason.to_owned(),
         // Whoever wrote a part of it, everybody's terminal shows it.
         message: cut(visible(&message), CONDITION_MESSAGE),
-        observed_generation: Some(generation),
+        observed_generation: Some(report.app.metadata.generation.unwrap_or(0)),
         last_transition_time: since,
     }
 }

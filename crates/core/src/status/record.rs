@@ -96,6 +96,28 @@ pub enum Work {
     Idle(Color),
 }
 
+/// Where an app stands: whether anything goes on, and if not, why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// Nothing will happen without a change.
+    Stalled(Stall),
+    /// Work is under way.
+    Working(Work),
+    /// There is nothing to do.
+    Resting,
+}
+
+impl Standing {
+    /// Returns true if nothing is under way, and no earlier write can still take effect.
+    fn is_settled(self) -> bool {
+        match self {
+            Self::Stalled(stall) => stall.is_settled(),
+            Self::Working(_) => false,
+            Self::Resting => true,
+        }
+    }
+}
+
 /// Returns the record that follows from the one before and from the decision.
 pub fn record(
     old: &Record,
@@ -104,14 +126,22 @@ pub fn record(
     plan: &Plan,
     failed: Option<Failed>,
 ) -> Record {
+    record_of(old, intent, facts, plan, standing(old, intent, facts, plan, failed))
+}
+
+/// Returns the same [`record`] of an app of which it is known where it stands.
+pub(super) fn record_of(
+    old: &Record,
+    intent: &Intent,
+    facts: &Observed,
+    plan: &Plan,
+    standing: Standing,
+) -> Record {
     Record {
         active: plan.live.color().or(old.active),
         // A switch that may still take effect is not over, whatever the spec says now: its drain would be skipped.
         switch: switch(old, intent, plan).or(old.switch.filter(|_| is_unfenced(facts, plan))),
-        settled: match stall(old, intent, facts, plan, failed) {
-            Some(stall) => stall.is_settled(),
-            None => work(old, intent, facts, plan, failed).is_none(),
-        },
+        settled: standing.is_settled(),
         served: PerColor::from_fn(|color| served(old, intent, facts, color)),
         healthy: healthy(old.healthy, intent, facts, plan),
     }
@@ -195,8 +225,22 @@ fn served(old: &Record, intent: &Intent, facts: &Observed, color: Color) -> Opti
     on_service.or(*old.served.get(color)).filter(|_| remains)
 }
 
+/// Returns where an app stands. What is stalled does no work.
+pub(super) fn standing(
+    old: &Record,
+    intent: &Intent,
+    facts: &Observed,
+    plan: &Plan,
+    failed: Option<Failed>,
+) -> Standing {
+    if let Some(stall) = stall(old, intent, facts, plan, failed) {
+        return Standing::Stalled(stall);
+    }
+    work(old, intent, facts, plan, failed).map_or(Standing::Resting, Standing::Working)
+}
+
 /// Returns why nothing will happen without a change; the first cause wins.
-pub fn stall(
+fn stall(
     old: &Record,
     intent: &Intent,
     facts: &Observed,
@@ -240,8 +284,8 @@ pub fn stall(
     held.then_some(Stall::Held)
 }
 
-/// Returns what is under way. Nothing is, where nothing will happen without a change.
-pub fn work(
+/// Returns what is under way in an app that is not stalled.
+fn work(
     old: &Record,
     intent: &Intent,
     facts: &Observed,
@@ -249,9 +293,6 @@ pub fn work(
     failed: Option<Failed>,
 ) -> Option<Work> {
     let target = intent.active;
-    if stall(old, intent, facts, plan, failed).is_some() {
-        return None;
-    }
     // Nothing may be called done before that: it is what tells a later pass that there is nothing to fence.
     let is_retried = failed.is_some_and(|failed| failed.kind == FailureKind::Failed && !failed.aside)
         && !fails(old, intent, facts, plan);
