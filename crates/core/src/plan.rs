@@ -9,7 +9,8 @@
 //! |---|---|
 //! | what is live | [`live`] |
 //! | which color may be touched | `rules::role` |
-//! | how large a color is, and how many pods the gate asks for | `size` |
+//! | how large a color is | `size` |
+//! | how many pods the gate asks for | `need` |
 //! | when a color's pods may change | `rules::needs_revision`, `rules::in_place`, `steps::upkeep` |
 //! | when a color may be selected | [`gate`] |
 //! | when the old color may be touched | `rules::drained` |
@@ -22,6 +23,7 @@
 mod action;
 pub mod checks;
 mod facts;
+mod need;
 mod pause;
 mod preview;
 mod rules;
