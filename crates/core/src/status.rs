@@ -13,6 +13,7 @@ mod live;
 mod live_tests;
 mod material;
 mod news;
+mod reasons;
 pub mod record;
 mod reverted;
 mod switch;
@@ -23,10 +24,10 @@ pub mod words;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-pub use conditions::REASONS;
 pub use events::{EVENTS, Note, Verb, events};
 pub use material::{Material, running_image};
 pub use news::{News, news};
+pub use reasons::REASONS;
 pub use reverted::{Reverted, mutated as pods_mutated, once as edit_reverted};
 
 use crate::apply::{Failure, FailureKind};

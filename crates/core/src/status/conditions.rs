@@ -1,8 +1,9 @@
-//! The four conditions, and every reason that they can have.
+//! The four conditions.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 
+use super::reasons::Why;
 use super::record::{Failed, Record, Stall, Standing, Work, fails, is_degraded};
 use super::{Report, checks, conflicts, live, words};
 use crate::apply::Failure;
@@ -13,45 +14,6 @@ use crate::text::cut;
 use bluegreen_api::{
     BlueGreenAppStatus, CONDITION_MESSAGE, CheckTime, READY, RECONCILING, STALLED, STANDBY_READY,
 };
-
-/// Every reason, for the documentation's test.
-pub const REASONS: &[&str] = &[
-    "Absent",
-    "CheckFailed",
-    "CheckInconclusive",
-    "Checking",
-    "Collecting",
-    CONTESTED,
-    "FenceConflict",
-    "Fencing",
-    "InvalidSpec",
-    "LiveColorEditHeld",
-    "LiveNotReady",
-    "NameConflict",
-    "NotReady",
-    "Paused",
-    "Pausing",
-    "ProgressDeadlineExceeded",
-    "Reduced",
-    "Refused",
-    "ScaledDown",
-    "Scaling",
-    "Serving",
-    "StandbyUpdating",
-    "Switching",
-    "TwoOperators",
-    "Unreadable",
-    "Updating",
-    "WaitingForTarget",
-    "Warm",
-    "WriteFailed",
-];
-
-/// The reason while somebody reverts what the operator writes.
-pub(super) const CONTESTED: &str = "Contested";
-
-/// A reason and its message.
-pub(super) type Why = (&'static str, String);
 
 /// Returns the conditions. `old`: the status that is there, and `record`: what is read back of it.
 pub(super) fn conditions(

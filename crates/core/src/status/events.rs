@@ -1,6 +1,6 @@
 //! One Event per transition, none on a steady state.
 
-use super::conditions::CONTESTED;
+use super::reasons::CONTESTED;
 use super::words;
 use crate::desired;
 use bluegreen_api::{

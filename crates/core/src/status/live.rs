@@ -1,6 +1,6 @@
 //! The condition `Ready` of a live color that is not as the spec asks: it loses pods, or is being scaled or updated.
 
-use super::conditions::Why;
+use super::reasons::Why;
 use super::record::{Record, is_degraded};
 use super::{Report, checks};
 use crate::plan::{DeploymentFacts, Intent, Missing};

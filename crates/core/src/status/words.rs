@@ -5,18 +5,15 @@
 
 use kube::ResourceExt;
 
-use super::conditions::CONTESTED;
+use super::reasons::CONTESTED;
 use crate::apply::{Failure, FailureKind};
 use crate::desired::{self, names};
-use crate::harmless::harmless;
+use crate::harmless::{NAME, harmless};
 use crate::observe::Snapshot;
 use crate::plan::{Action, Child, Holder, Live, Missing, Observed, Plan, Stage};
 use crate::text::listed;
 use crate::validate;
 use bluegreen_api::{BlueGreenApp, Color, PerColor};
-
-/// How many bytes of a name are told that somebody else may have made up. Names of Kubernetes are shorter.
-pub(super) const NAME: usize = 320;
 
 /// Why the pods of each color are not ready, as far as it is known.
 pub type Because = PerColor<Option<String>>;
