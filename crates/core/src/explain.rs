@@ -56,6 +56,13 @@ enum Severity {
     Age,
 }
 
+/// Returns the command that shows the Events of all pods of the color: it names none of them.
+fn describe(pod: &Pod) -> String {
+    let label = |key: &str| pod.labels().get(key).map(|value| format!("{key}={value}"));
+    let labels: Vec<String> = [names::APP, names::COLOR].into_iter().filter_map(label).collect();
+    format!("kubectl describe pods -l {}", labels.join(","))
+}
+
 /// Returns the most severe cause that the Deployment and its pods show; `None` if nothing is wrong with them.
 pub fn explain(deployment: Option<&Deployment>, pods: &[Pod], now: Timestamp) -> Option<String> {
     if let Some(words) = deployment.and_then(refused_pods) {

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{
 };
 use kube::{Resource, ResourceExt};
 
-use super::{Cause, Severity, pod};
+use super::{Cause, Severity, describe};
 
 /// After so long without a crash, the kubelet restarts a container at once again: an earlier crash says nothing any more.
 const RECOVERED: SignedDuration = SignedDuration::from_mins(10);
@@ -105,14 +105,14 @@ impl<'a> Contained<'a> {
             // Alternates with CrashLoopBackOff, and the runtime's words name what differs each time.
             "RunContainerError" => self.cannot_start(),
             other => {
-                let words = format!("{self} does not start: {other}; {} shows why", pod::describe(self.pod));
+                let words = format!("{self} does not start: {other}; {} shows why", describe(self.pod));
                 Cause::new(Severity::Start, words)
             }
         }
     }
 
     fn cannot_start(&self) -> Cause {
-        let words = format!("{self} can't be started; {} shows why", pod::describe(self.pod));
+        let words = format!("{self} can't be started; {} shows why", describe(self.pod));
         Cause::new(Severity::Start, words)
     }
 

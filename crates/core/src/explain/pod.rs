@@ -4,11 +4,9 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodCondition};
-use kube::ResourceExt;
 
 use super::container::{Contained, Role};
-use super::{Cause, Severity, volumes};
-use crate::desired::names;
+use super::{Cause, Severity, describe, volumes};
 
 fn condition<'a>(pod: &'a Pod, type_: &str) -> Option<&'a PodCondition> {
     pod.status.as_ref()?.conditions.as_ref()?.iter().find(|condition| condition.type_ == type_)
@@ -115,13 +113,6 @@ fn setup(pod: &Pod) -> Cause {
     let words =
         format!("the node has not set up volumes and network yet{needs}; {} shows why", describe(pod));
     Cause::new(Severity::Setup, words)
-}
-
-/// The command that shows the Events of all pods of the color: it names none of them.
-pub(super) fn describe(pod: &Pod) -> String {
-    let label = |key: &str| pod.labels().get(key).map(|value| format!("{key}={value}"));
-    let labels: Vec<String> = [names::APP, names::COLOR].into_iter().filter_map(label).collect();
-    format!("kubectl describe pods -l {}", labels.join(","))
 }
 
 /// Returns the readiness gate that the pod waits for: a condition that somebody other than the kubelet sets.
