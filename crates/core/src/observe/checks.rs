@@ -7,8 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 
+use super::Snapshot;
+use super::elapsed::since;
 use super::owner::is_controlled;
-use super::{Snapshot, since};
 use crate::desired;
 use crate::plan::checks::ATTEMPTS;
 use crate::plan::{CheckFacts, CheckJob, Checks, ColorFacts, JobPods, Live, Rejected, Run, Verdict};

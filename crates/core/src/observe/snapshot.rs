@@ -268,6 +268,11 @@ impl Snapshot {
     }
 }
 
+/// Returns the revision with the highest number.
+pub(super) fn last<'a>(stored: &[&'a desired::Stored]) -> Option<&'a desired::Stored> {
+    stored.iter().copied().max_by_key(|revision| revision.number)
+}
+
 /// Returns the slices of one Service.
 pub fn of_service(slices: &[Arc<EndpointSlice>], service: &str) -> Vec<Arc<EndpointSlice>> {
     let ours =
