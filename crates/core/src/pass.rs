@@ -18,6 +18,7 @@
 //! The exhaustive model drives this very code: it implements [`Observer`] for its abstract objects, as
 //! [`AppObserver`](crate::AppObserver) does for Kubernetes objects.
 
+mod actions;
 mod answers;
 mod basis;
 mod commands;
@@ -26,6 +27,7 @@ mod failing;
 mod late;
 mod memory;
 mod observer;
+mod sent;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -34,7 +36,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use answers::{is_about_job, is_told_by_its_answer};
+pub use actions::{is_about_job, is_told_by_its_answer};
 pub use basis::{Answer, Based, Basis, Depth, Proven};
 pub use commands::{Batch, Command, Explaining, Reading, Reporting, Sending};
 pub use late::Explanation;
@@ -234,34 +236,6 @@ impl<'a, O: Observer> Pass<'a, O> {
     /// Returns what tells equal actions apart that write something else.
     pub(super) fn occasion(&self, decision: &Decision<O>) -> contest::Occasion {
         (self.observer.generation(&decision.snapshot).0, self.memory.attempt)
-    }
-
-    /// Returns true if clients depend on the action. Requests go astray while the live Service is edited, and the live color's
-    /// pods are too few while somebody keeps it smaller.
-    fn is_urgent(decision: &Decision<O>, action: &Action) -> bool {
-        match action {
-            Action::Restore { .. } => true,
-            Action::EditDeployment { color, replicas } => {
-                let deployment = decision.facts.colors.get(*color).deployment.ours();
-                decision.plan.live.color() == Some(*color)
-                    && deployment.is_some_and(|deployment| deployment.replicas < *replicas)
-            }
-            Action::CreateService
-            | Action::UpdateService
-            | Action::ApplyColorService(_)
-            | Action::StoreRevision { .. }
-            | Action::RecoverRevision { .. }
-            | Action::Promote { .. }
-            | Action::CreateDeployment { .. }
-            | Action::Fence { .. }
-            | Action::Switch { .. }
-            | Action::RunCheck { .. }
-            | Action::DropJob { .. }
-            | Action::DropRevision { .. }
-            | Action::RemoveColor(_)
-            | Action::ApplyPreview(_)
-            | Action::RemovePreview => false,
-        }
     }
 
     /// Reads once more, unless this pass has had its share: the app then goes to the end of the queue.
