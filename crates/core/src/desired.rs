@@ -5,6 +5,7 @@ mod check;
 mod common;
 mod covers;
 mod env;
+mod fields;
 mod guards;
 mod leftovers;
 mod metadata;

@@ -105,7 +105,7 @@ impl Drain {
         self.0 = Some(Clocks { color, moved, cleared, lost, before });
     }
 
-    /// A cached read shows what would start a clock, which only a live read may do.
+    /// Returns true if a cached read shows what would start a clock, which only a live read may do.
     pub fn wants_live_read(&self, color: Color, seen: Endpoints) -> bool {
         let held = self.held(Some(color), Duration::MAX);
         (seen.moved && held.moved.is_none()) || (seen.cleared && held.cleared.is_none())

@@ -56,7 +56,14 @@ enum Severity {
     Age,
 }
 
-/// The most severe cause that the Deployment and its pods show; `None` if nothing is wrong with them.
+/// Returns the command that shows the Events of all pods of the color: it names none of them.
+fn describe(pod: &Pod) -> String {
+    let label = |key: &str| pod.labels().get(key).map(|value| format!("{key}={value}"));
+    let labels: Vec<String> = [names::APP, names::COLOR].into_iter().filter_map(label).collect();
+    format!("kubectl describe pods -l {}", labels.join(","))
+}
+
+/// Returns the most severe cause that the Deployment and its pods show; `None` if nothing is wrong with them.
 pub fn explain(deployment: Option<&Deployment>, pods: &[Pod], now: Timestamp) -> Option<String> {
     if let Some(words) = deployment.and_then(refused_pods) {
         return Some(harmless(&words, MOST));
@@ -80,19 +87,20 @@ pub fn explain(deployment: Option<&Deployment>, pods: &[Pod], now: Timestamp) ->
     Some(harmless(&format!("{pods}: {words}{detail}"), MOST))
 }
 
-/// Whether a pod is meant to run, and is not ready.
+/// Returns true if a pod is meant to run, and is not ready.
 #[must_use]
 pub fn is_late(pod: &Pod) -> bool {
     is_meant_to_run(pod) && !pod::is_true(pod, "Ready")
 }
 
-/// What was evicted or shut down lies about until it is collected, and another pod has taken its place.
+/// Returns true if a pod is meant to run. What was evicted or shut down lies about until it is collected, and another pod has taken
+/// its place.
 fn is_meant_to_run(pod: &Pod) -> bool {
     let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
     !matches!(phase, Some("Failed" | "Succeeded")) && pod.meta().deletion_timestamp.is_none()
 }
 
-/// The pods were not even created: a quota, an admission policy, a missing ServiceAccount. Or their ReplicaSet was not.
+/// Returns why pods were not even created: a quota, an admission policy, a missing ServiceAccount. Or their ReplicaSet was not.
 fn refused_pods(deployment: &Deployment) -> Option<String> {
     let conditions = deployment.status.as_ref()?.conditions.as_ref()?;
     // The reasons are those of Kubernetes' Deployment controller.

@@ -2,6 +2,9 @@
 
 use crate::text::cut;
 
+/// How many bytes of a name are told that somebody else may have made up. Names of Kubernetes are shorter.
+pub(crate) const NAME: usize = 320;
+
 /// The text on one line, with what a terminal would obey and what turns the order of letters around made visible, in at
 /// most `most` bytes.
 ///

@@ -9,6 +9,8 @@
 //! [`pass`] is the state machine that puts these together: it says what to read, what to send, what to report and when to
 //! look again. The operator carries that out; the exhaustive model, the property tests and `kubectl bluegreen plan` run the
 //! same functions.
+// A new state, action or outcome is to be thought of wherever one is told apart from others. Tests may pick what they ask for.
+#![cfg_attr(not(test), warn(clippy::wildcard_enum_match_arm))]
 
 mod app_observer;
 pub mod apply;

@@ -4,9 +4,12 @@
 //! `observe` is pure. The operator fills a [`Snapshot`], from its watch caches or by live reads.
 
 mod checks;
+mod color;
+mod deployment;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod drain_tests;
+mod elapsed;
 mod endpoints;
 pub mod exact;
 #[cfg(test)]
@@ -14,6 +17,7 @@ pub mod exact;
 mod growth_tests;
 mod owner;
 mod ports;
+mod reach;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod revision_tests;
@@ -22,21 +26,24 @@ pub mod snapshot;
 mod tests;
 mod written;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 use k8s_openapi::api::core::v1::Service;
 use kube::{Resource, ResourceExt};
 
 pub use self::checks::{
     POD_TAKES, ended as job_ended, entry as check_entry, job_of, result as job_result, strays as stray_jobs,
 };
+use self::color::color_facts;
+use self::elapsed::{edited, idle, progressed, selected};
 pub use self::endpoints::foreign_slices;
+use self::endpoints::{count, families};
 pub use self::exact::Deviation;
 use self::owner::owned;
 pub use self::owner::{Stranger, is_app, strangers};
+pub use self::reach::keeps_to_nodes;
 pub use self::snapshot::{Proof, Snapshot, Versions};
 pub use self::written::Written;
 use crate::desired::{self, names};
@@ -44,11 +51,10 @@ use crate::drain;
 pub use crate::drain::{Endpoints, Held};
 use crate::fence::Token;
 use crate::plan::{
-    Action, Change, Child, ColorFacts, DeploymentFacts, Elapsed, Intent, Live, Observed, Recorded, Routing,
-    Selection, ServiceFacts, Standby, Stored, aim, is_taken_back,
+    Action, Child, Elapsed, Intent, Live, Observed, Recorded, Routing, Selection, ServiceFacts, Standby, aim,
 };
 use crate::validate;
-use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Color, PerColor, SwitchStatus, TrafficPolicy};
+use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Color, PerColor};
 
 /// Returns what the spec asks for, reduced to what a decision needs.
 pub fn intent(app: &BlueGreenApp) -> Intent {
@@ -101,7 +107,7 @@ pub fn observe(seen: &Snapshot, routing: Routing, token: &Token, held: Held, now
     let status = app.status.clone().unwrap_or_default();
     let live = routing.live();
     let Routing { service, recorded } = routing;
-    let colors = PerColor::from_fn(|color| color_facts(seen, token, &service, &status, live, color, now));
+    let colors = PerColor::from_fn(|color| color_facts(seen, token, &service, live, color, now));
     let checks = checks::checks(seen, &status, &colors, live, now);
     let target = aim(app.spec.active, checks.rejected, live);
     let elapsed = Elapsed {
@@ -135,7 +141,7 @@ fn preview(seen: &Snapshot) -> Child<Option<Color>> {
     });
     match found {
         Child::Collecting | Child::Foreign if !app.spec.service.preview => Child::Absent,
-        found => found,
+        Child::Absent | Child::Ours(_) | Child::Collecting | Child::Foreign => found,
     }
 }
 
@@ -170,11 +176,9 @@ fn service(seen: &Snapshot, token: &Token) -> Child<ServiceFacts> {
     owned(app, seen.service.as_deref(), |service: &Service| {
         let annotation = |key: &str| service.annotations().get(key).map(String::as_str);
         // A Service that was created again may have fewer records than the status, which was written later.
-        let status = app.status.as_ref();
+        let recorded = recorded_served(app);
         let served = PerColor::from_fn(|color| {
-            let recorded =
-                status.and_then(|status| status.color(color)).and_then(|color| color.served_revision);
-            annotation(names::served(color)).and_then(names::revision_number).or(recorded)
+            annotation(names::served(color)).and_then(names::revision_number).or(*recorded.get(color))
         });
         let selects = match desired::selects(service, &app.name_any()) {
             desired::Selection::Color(color) => Selection::Color(color),
@@ -226,293 +230,8 @@ pub fn deviation(seen: &Snapshot, facts: &Observed, action: &Action) -> Option<D
     }
 }
 
-fn color_facts(
-    seen: &Snapshot,
-    token: &Token,
-    service: &Child<ServiceFacts>,
-    status: &BlueGreenAppStatus,
-    live: Live,
-    color: Color,
-    now: Timestamp,
-) -> ColorFacts {
-    let app = &seen.app;
-    let stored = seen.revisions(color);
-    let served = served(service, status, color);
-    let last = last(&stored);
-    let newest = newest(seen, &stored, served, color);
-    // The live color runs the revision that was recorded with the switch, even if a newer one is stored already.
-    let serving = stored
-        .iter()
-        .copied()
-        .find(|revision| live.color() == Some(color) && Some(revision.number) == served);
-    let current = serving.or(newest);
-    let deployment = owned(app, seen.deployments.get(color).as_deref(), |deployment: &Deployment| {
-        deployment_facts(seen, token, deployment, &stored, current, color, now)
-    });
-    let running = deployment.ours().map(|d| d.revision);
-    let newest_change = newest.map(|revision| as_stored(app, revision, color));
-    let last = last.map(|revision| revision.number);
-    // The last one is kept also if it was taken back: its number must not come again with another content.
-    let keep = [last, newest.map(|r| r.number), current.map(|r| r.number), running];
-    let listed = listed(seen, current, color);
-    ColorFacts {
-        service: owned(app, seen.color_services.get(color).as_deref(), |service: &Service| {
-            exact::color_service(app, color, seen.service.as_deref(), service).is_none()
-        }),
-        newest: newest_change,
-        // Mostly the same one, and the comparison hashes all of the template.
-        current: match (current, newest_change) {
-            (Some(current), Some(newest)) if current.number == newest.number => Some(newest),
-            (current, _) => current.map(|revision| as_stored(app, revision, color)),
-        },
-        served: current.is_some_and(|revision| served == Some(revision.number)),
-        taken: seen.taken(color).max(last.unwrap_or(0)),
-        obsolete: stored.iter().map(|r| r.number).filter(|number| !keep.contains(&Some(*number))).collect(),
-        deployment,
-        endpoints: ready_endpoints(seen, current, color),
-        sparse: sparse_families(seen, current, color),
-        ported: count(listed.with_all),
-        unlisted: listed.lacking,
-        uncovered: uncovered(seen, current, color),
-    }
-}
-
-/// Returns the revision of `color` that was live last. It is recorded on the Service, in the same request as the
-/// selector. If the Service is gone, the status says it.
-fn served(service: &Child<ServiceFacts>, status: &BlueGreenAppStatus, color: Color) -> Option<i64> {
-    let recorded = status.color(color).and_then(|color| color.served_revision);
-    service.ours().and_then(|service| *service.served.get(color)).or(recorded)
-}
-
-/// Returns the revision with the highest number.
-fn last<'a>(stored: &[&'a desired::Stored]) -> Option<&'a desired::Stored> {
-    stored.iter().copied().max_by_key(|revision| revision.number)
-}
-
-/// Returns the revision that counts as the newest: the last one, unless the edit that it was stored for was taken back.
-fn newest<'a>(
-    seen: &Snapshot,
-    stored: &[&'a desired::Stored],
-    served: Option<i64>,
-    color: Color,
-) -> Option<&'a desired::Stored> {
-    let last = last(stored)?;
-    let runs = owned(&seen.app, seen.deployments.get(color).as_deref(), desired::running_revision);
-    let runs = runs.ours().copied().flatten();
-    let is_older =
-        |revision: &&&desired::Stored| Some(revision.number) == runs && revision.number < last.number;
-    let Some(running) = stored.iter().find(is_older) else { return Some(last) };
-    let facts = |revision: &desired::Stored| as_stored(&seen.app, revision, color);
-    let back = is_taken_back(facts(running), facts(last), served == Some(running.number));
-    Some(if back { running } else { last })
-}
-
-fn as_stored(app: &BlueGreenApp, revision: &desired::Stored, color: Color) -> Stored {
-    let spec = &app.spec;
-    let change = if desired::block_hash(spec, color).as_ref() != Some(&revision.rendered.block) {
-        Change::Block
-    } else if revision.rendered.has_pods_of(spec, color) {
-        Change::None
-    } else {
-        Change::Shared
-    };
-    Stored { number: revision.number, change }
-}
-
-fn deployment_facts(
-    seen: &Snapshot,
-    token: &Token,
-    deployment: &Deployment,
-    stored: &[&desired::Stored],
-    current: Option<&desired::Stored>,
-    color: Color,
-    now: Timestamp,
-) -> DeploymentFacts {
-    let spec = deployment.spec.as_ref();
-    let status = deployment.status.clone().unwrap_or_default();
-    let replicas = spec.and_then(|spec| spec.replicas).unwrap_or(1);
-    let stamps = [deployment.labels(), deployment.annotations()];
-    let fence = stamps.map(|stamps| token.compare(stamps.get(names::FENCE).map(String::as_str), None));
-    let live = exact::Live::of(deployment);
-    let is_as = |stored| exact::deployment(&seen.app, color, stored, replicas, &live).is_none();
-    let matches = current.is_some_and(is_as);
-    let revision = desired::running_revision(deployment).unwrap_or(0);
-    DeploymentFacts {
-        revision,
-        stored: stored.iter().any(|stored| stored.number == revision),
-        matches,
-        settings: exact::settings(&seen.app, &live).is_none(),
-        fence: crate::plan::Fence::of_both(fence),
-        replicas,
-        observed: status.observed_generation.unwrap_or(-1) >= deployment.meta().generation.unwrap_or(0),
-        total: status.replicas.unwrap_or(0),
-        updated: status.updated_replicas.unwrap_or(0),
-        ready: status.ready_replicas.unwrap_or(0),
-        available: status.available_replicas.unwrap_or(0),
-        rolled_out: progressing(deployment)
-            .is_some_and(|c| c.reason.as_deref() == Some("NewReplicaSetAvailable")),
-        deadline_exceeded: deadline_exceeded(
-            deployment,
-            current.and_then(|stored| seen.revision_created(color, stored.number)),
-            now,
-        ),
-        proven: seen.proof.get(color).as_ref().is_none_or(|proof| {
-            current.is_some_and(|stored| !proof.replica_sets(deployment, stored.number).is_empty())
-        }),
-    }
-}
-
-fn progressing(deployment: &Deployment) -> Option<&DeploymentCondition> {
-    let conditions = deployment.status.as_ref()?.conditions.as_ref()?;
-    conditions.iter().find(|condition| condition.type_ == "Progressing")
-}
-
-/// Returns true if the rollout of a revision that was stored at `created` has exceeded its deadline.
-///
-/// The Deployment controller keeps its verdict until pods get ready, and two verdicts that it keeps don't count:
-///
-/// - that on the version before, which it may give the new version with the new observedGeneration. That happens if a
-///   conflict keeps it from noting that the new ReplicaSet was created (`getNewReplicaSet` and `syncRolloutStatus` of
-///   Kubernetes 1.35). With that verdict, a fix would be called stalled from the start. So a verdict must be younger
-///   than the revision by half of the deadline. It is not the whole deadline, because the two times come from the clocks
-///   of two machines;
-/// - that on a deadline which has been extended since (`DeploymentTimedOut`): the revision has time until the new one.
-fn deadline_exceeded(deployment: &Deployment, created: Option<Timestamp>, now: Timestamp) -> bool {
-    let Some(verdict) = progressing(deployment) else { return false };
-    if verdict.status != "False" || verdict.reason.as_deref() != Some("ProgressDeadlineExceeded") {
-        return false;
-    }
-    let deadline = deployment.spec.as_ref().and_then(|spec| spec.progress_deadline_seconds).unwrap_or(600);
-    let deadline = seconds(deadline);
-    let written = verdict.last_update_time.as_ref().map(|time| time.0);
-    created.zip(written).is_none_or(|(created, written)| {
-        since(created, written) >= deadline / 2 && since(created, now.max(written)) >= deadline
-    })
-}
-
-/// Returns the number of ready pods behind the color's own Service. In a live read, only pods of the proven
-/// ReplicaSets count.
-fn ready_endpoints(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> i32 {
-    let (slices, counts) = (seen.color_slices.get(color), counted(seen, current, color));
-    let families = families(seen.color_services.get(color).as_deref());
-    count(endpoints::ready_pods(slices, families, counts))
-}
-
-/// As [`ready_endpoints`], the address families that list too few.
-fn sparse_families(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> Vec<String> {
-    let (slices, counts) = (seen.color_slices.get(color), counted(seen, current, color));
-    let families = families(seen.color_services.get(color).as_deref());
-    endpoints::sparse_families(slices, families, counts)
-}
-
-/// As [`ready_endpoints`], by the ports with which the pods are listed.
-fn listed(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> ports::Listed {
-    let (slices, counts) = (seen.color_slices.get(color), counted(seen, current, color));
-    let families = families(seen.color_services.get(color).as_deref());
-    ports::listed(slices, families, &desired::listings(&seen.app.spec), counts)
-}
-
-fn count(pods: usize) -> i32 {
-    i32::try_from(pods).unwrap_or(i32::MAX)
-}
-
-/// Returns the address families of a Service, by the names that EndpointSlices use.
-fn families(service: Option<&Service>) -> &[String] {
-    let spec = service.and_then(|service| service.spec.as_ref());
-    spec.and_then(|spec| spec.ip_families.as_deref()).unwrap_or_default()
-}
-
-/// Returns a function that says whether the pod with this uid counts for the readiness of the color.
-fn counted<'a>(
-    seen: &'a Snapshot,
-    current: Option<&desired::Stored>,
-    color: Color,
-) -> impl Fn(&str) -> bool + use<'a> {
-    let pods = match (seen.proof.get(color), seen.deployments.get(color), current) {
-        (Some(proof), Some(deployment), Some(stored)) => Some(proof.pods_of(deployment, stored.number)),
-        _ => None,
-    };
-    move |uid| pods.as_ref().is_none_or(|pods| pods.contains(uid))
-}
-
-/// Traffic stays on the node that it came to, or is asked to.
-pub fn keeps_to_nodes(seen: &Snapshot) -> bool {
-    let wanted = &seen.app.spec.service;
-    let wanted = [wanted.external_traffic_policy, wanted.internal_traffic_policy];
-    let service = seen.service.as_ref().and_then(|service| service.spec.as_ref());
-    // The Service as it is counts, too: an edit of the policy is applied only after the switch.
-    let is = service.is_some_and(|spec| {
-        [&spec.external_traffic_policy, &spec.internal_traffic_policy]
-            .into_iter()
-            .any(|policy| policy.as_deref() == Some("Local"))
-    });
-    wanted.contains(&Some(TrafficPolicy::Local)) || is
-}
-
-/// Returns the nodes on which the live Service has a ready endpoint and this color has none. It is empty unless
-/// traffic stays on the node that it came to.
-fn uncovered(seen: &Snapshot, current: Option<&desired::Stored>, color: Color) -> Vec<String> {
-    if !keeps_to_nodes(seen) {
-        return Vec::new();
-    }
-    let covered = endpoints::ready_places(seen.color_slices.get(color), counted(seen, current, color));
-    let live = endpoints::ready_places(&seen.live_slices, |_| true);
-    let nodes: BTreeSet<&str> = live.difference(&covered).map(|(_, node)| *node).collect();
-    nodes.into_iter().map(str::to_owned).collect()
-}
-
-/// Since the Service selects the target of this switch.
-fn selected(status: &BlueGreenAppStatus, switch: &SwitchStatus, now: Timestamp) -> Duration {
-    if status.active != Some(switch.to) {
-        // The switch is so new that the status does not tell of it yet.
-        return Duration::ZERO;
-    }
-    let done = status.history.first().filter(|entry| entry.to == switch.to);
-    since(done.map_or(switch.started_at.0, |done| done.finished_at.0), now)
-}
-
-/// Returns the time since a switch began, or since one more pod of its target became available.
-fn progressed(switch: &SwitchStatus, colors: &PerColor<ColorFacts>, now: Timestamp) -> Duration {
-    let deployment = colors.get(switch.to).deployment.ours();
-    let available = deployment.map_or(0, DeploymentFacts::observed_available);
-    if available > switch.available_replicas {
-        return Duration::ZERO;
-    }
-    let latest = switch.progressed_at.as_ref().map_or(switch.started_at.0, |time| time.0);
-    since(latest.max(switch.started_at.0), now)
-}
-
-/// Returns when a color's last revision was stored. That is when it was edited, also if the edit was taken back since.
-fn last_stored(seen: &Snapshot, color: Color) -> Option<Timestamp> {
-    let last = last(&seen.revisions(color))?.number;
-    seen.revision_created(color, last)
-}
-
-/// Returns the time since a color's last revision was stored, or the maximum if there is none.
-fn edited(seen: &Snapshot, color: Color, now: Timestamp) -> Duration {
-    last_stored(seen, color).map_or(Duration::MAX, |start| since(start, now))
-}
-
-/// Returns for how long a color has been idle: the time since its last edit or since the end of its last drain,
-/// whichever is later. It is zero during the drain.
-fn idle(seen: &Snapshot, status: &BlueGreenAppStatus, color: Color, now: Timestamp) -> Duration {
-    let edited = last_stored(seen, color);
-    if status.switch.as_ref().is_some_and(|switch| switch.from == Some(color)) {
-        return Duration::ZERO;
-    }
-    let last = status.history.iter().find(|entry| entry.from == Some(color));
-    // An earlier release did not record the end of the drain.
-    let left = last.map(|entry| entry.drained_at.as_ref().unwrap_or(&entry.finished_at).0);
-    edited.into_iter().chain(left).max().map_or(Duration::ZERO, |start| since(start, now))
-}
-
-/// Returns how much time has passed, by the wall clock. `start` was written by this or an earlier leader, or by the
-/// API server.
-///
-/// The result is zero if `start` is in the future. So if this machine's clock is behind the one that wrote `start`, a
-/// timer lasts longer by the difference. If it is ahead, a timer ends earlier by the difference: the idle color is
-/// scaled down earlier, and a switch is called late earlier. Neither can select a color, or touch one that is live or
-/// drains, because those decisions use the endpoints and monotonic clocks.
-fn since(start: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(now.duration_since(start)).unwrap_or(Duration::ZERO)
+/// Returns the revision of each color that the status records as the last to be live.
+pub(crate) fn recorded_served(app: &BlueGreenApp) -> PerColor<Option<i64>> {
+    let status = app.status.as_ref();
+    PerColor::from_fn(|color| status.and_then(|status| status.color(color))?.served_revision)
 }

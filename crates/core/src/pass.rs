@@ -18,6 +18,7 @@
 //! The exhaustive model drives this very code: it implements [`Observer`] for its abstract objects, as
 //! [`AppObserver`](crate::AppObserver) does for Kubernetes objects.
 
+mod actions;
 mod answers;
 mod basis;
 mod commands;
@@ -26,6 +27,7 @@ mod failing;
 mod late;
 mod memory;
 mod observer;
+mod sent;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -34,6 +36,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use actions::{is_about_job, is_told_by_its_answer};
 pub use basis::{Answer, Based, Basis, Depth, Proven};
 pub use commands::{Batch, Command, Explaining, Reading, Reporting, Sending};
 pub use late::Explanation;
@@ -115,12 +118,12 @@ impl<'a, O: Observer> Pass<'a, O> {
         Self { observer, memory, announcements: Vec::new(), overtaken: Vec::new() }
     }
 
-    /// What there is to announce since the last call.
+    /// Takes what there is to announce since the last call.
     pub fn announcements(&mut self) -> Vec<Announcement> {
         std::mem::take(&mut self.announcements)
     }
 
-    /// The pass begins with what the watch caches hold.
+    /// Begins the pass with what the watch caches hold.
     pub fn woke(&mut self, cached: O::Snapshot, now: Now) -> Command<O> {
         if self.observer.is_leaving(&cached) {
             return Command::Forget;
@@ -147,7 +150,7 @@ impl<'a, O: Observer> Pass<'a, O> {
         Command::Wait(self.wait(&decision, now))
     }
 
-    /// Is there anything that the caches alone can't justify?
+    /// Returns true if there is anything that the caches alone can't justify.
     fn must_read(&self, decision: &Decision<O>, news: News) -> bool {
         // The drain clock starts at a live read only.
         let clock = decision.facts.recorded.switching
@@ -155,7 +158,8 @@ impl<'a, O: Observer> Pass<'a, O> {
         !decision.plan.actions.is_empty() || news == News::Claim || clock
     }
 
-    /// Another installation's operator holds the app: as long as it reports, two reports would only chase each other.
+    /// Returns how long to wait while another installation's operator holds the app. As long as that one reports, two reports
+    /// would only chase each other.
     fn yields(&mut self, decision: &Decision<O>, now: Now) -> Option<Duration> {
         if !decision.plan.waits.is_other_installation() {
             self.memory.yielding = None;
@@ -229,37 +233,9 @@ impl<'a, O: Observer> Pass<'a, O> {
         Command::Send(Sending { batch, attempt, basis, began, rounds, at: now.uptime })
     }
 
-    /// What tells equal actions apart that write something else.
+    /// Returns what tells equal actions apart that write something else.
     pub(super) fn occasion(&self, decision: &Decision<O>) -> contest::Occasion {
         (self.observer.generation(&decision.snapshot).0, self.memory.attempt)
-    }
-
-    /// Do clients depend on it? Requests go astray while the live Service is edited, and the live color's pods are too few
-    /// while somebody keeps it smaller.
-    fn is_urgent(decision: &Decision<O>, action: &Action) -> bool {
-        match action {
-            Action::Restore { .. } => true,
-            Action::EditDeployment { color, replicas } => {
-                let deployment = decision.facts.colors.get(*color).deployment.ours();
-                decision.plan.live.color() == Some(*color)
-                    && deployment.is_some_and(|deployment| deployment.replicas < *replicas)
-            }
-            Action::CreateService
-            | Action::UpdateService
-            | Action::ApplyColorService(_)
-            | Action::StoreRevision { .. }
-            | Action::RecoverRevision { .. }
-            | Action::Promote { .. }
-            | Action::CreateDeployment { .. }
-            | Action::Fence { .. }
-            | Action::Switch { .. }
-            | Action::RunCheck { .. }
-            | Action::DropJob { .. }
-            | Action::DropRevision { .. }
-            | Action::RemoveColor(_)
-            | Action::ApplyPreview(_)
-            | Action::RemovePreview => false,
-        }
     }
 
     /// Reads once more, unless this pass has had its share: the app then goes to the end of the queue.
@@ -306,7 +282,7 @@ impl<'a, O: Observer> Pass<'a, O> {
     }
 }
 
-/// Facts and plan of one snapshot. The drain clocks are advanced first: any read stops them, a live one starts them.
+/// Makes the facts and the plan of one snapshot. The drain clocks are advanced first: any read stops them, a live one starts them.
 /// `attempt` counts this term's writes of unknown result.
 pub fn decide<O: Observer>(
     observer: &O,

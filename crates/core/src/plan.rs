@@ -9,7 +9,8 @@
 //! |---|---|
 //! | what is live | [`live`] |
 //! | which color may be touched | `rules::role` |
-//! | how large a color is, and how many pods the gate asks for | `size` |
+//! | how large a color is | `size` |
+//! | how many pods the gate asks for | `need` |
 //! | when a color's pods may change | `rules::needs_revision`, `rules::in_place`, `steps::upkeep` |
 //! | when a color may be selected | [`gate`] |
 //! | when the old color may be touched | `rules::drained` |
@@ -19,12 +20,15 @@
 //! | what the status is to record of checks | `verdicts` |
 //! | what the plan waits for | [`Waits`] |
 
+mod action;
 pub mod checks;
 mod facts;
+mod need;
 mod pause;
 mod preview;
 mod rules;
 mod size;
+mod stage;
 mod steps;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -34,6 +38,7 @@ mod writes;
 
 use std::time::Duration;
 
+pub use action::Action;
 pub use checks::{CheckFacts, CheckJob, Checks, JobPods, Rejected, Run, Verdict, aim};
 pub use facts::{
     Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Observed, Recorded, Routing,
@@ -45,272 +50,11 @@ use bluegreen_api::Color;
 pub(crate) use pause::paused_midway;
 use rules::{drained, holder, holds, left_recently, serving};
 pub use rules::{gate, is_taken_back, live, outdated, replaces_tested};
+pub use stage::{Live, Missing, Stage};
 use steps::{fence, resize_live, steps};
 use waits::waits;
 pub use waits::{Holder, Waits};
 pub use writes::{Inventory, Mismatch, ServiceWrite, Source, Write, writes};
-
-/// One request to the API server.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// Create the live Service. It selects no pod: a create has no precondition but absence, so a late one could
-    /// select a color that was left long ago.
-    CreateService,
-    /// Point the Service back at the live color after somebody edited or deleted it. The gate is not asked: pods that
-    /// are not fully ready are better than none.
-    Restore {
-        /// The committed color.
-        to: Color,
-    },
-    /// Declare the live Service's other fields again, selector unchanged.
-    UpdateService,
-    /// Create or correct a color's own Service.
-    ApplyColorService(Color),
-    /// Render the spec for this color and store the result as the revision with this number.
-    StoreRevision {
-        /// The color.
-        color: Color,
-        /// The new revision's number.
-        number: i64,
-    },
-    /// Store what the color's Deployment runs as this revision, whose ControllerRevision was deleted.
-    RecoverRevision {
-        /// The color.
-        color: Color,
-        /// The number that its pods carry.
-        number: i64,
-    },
-    /// Write the live color's revision number to the Service: before an in-place update the newer one, or, to undo an
-    /// in-place update that has not begun and is no longer asked for, the one that its pods still run.
-    Promote {
-        /// The live color.
-        color: Color,
-        /// That revision.
-        number: i64,
-    },
-    /// Create a color's Deployment.
-    CreateDeployment {
-        /// The color.
-        color: Color,
-        /// Its size.
-        replicas: i32,
-    },
-    /// Bring a color's Deployment to its stored revision and this size.
-    EditDeployment {
-        /// The color.
-        color: Color,
-        /// Its size.
-        replicas: i32,
-    },
-    /// Stamp the token: `service`, then the Deployments of `colors`.
-    Fence {
-        /// Stamp the live Service.
-        service: bool,
-        /// Stamp these Deployments.
-        colors: Vec<Color>,
-    },
-    /// Point the Service at another color.
-    Switch {
-        /// The color that serves now.
-        from: Option<Color>,
-        /// The color that passed the gate.
-        to: Color,
-    },
-    /// Create the Job of a check.
-    RunCheck {
-        /// The check's place in `spec.checks`.
-        check: u8,
-        /// Which Job of it: the first, or the second after the first was deleted.
-        attempt: u8,
-    },
-    /// Delete a check's Job that is no longer needed.
-    DropJob {
-        /// Its place in `Checks::strays`.
-        stray: u8,
-    },
-    /// Delete a stored revision that is no longer needed.
-    DropRevision {
-        /// The color.
-        color: Color,
-        /// Its number.
-        number: i64,
-    },
-    /// Delete everything of an idle color whose block left the spec.
-    RemoveColor(Color),
-    /// Create or correct the Service that shows this color, which is idle.
-    ApplyPreview(Color),
-    /// Delete that Service.
-    RemovePreview,
-}
-
-impl Action {
-    /// The color that it is about, if it is about one alone.
-    pub fn color(&self) -> Option<Color> {
-        match self {
-            Self::CreateService { .. }
-            | Self::Restore { .. }
-            | Self::UpdateService
-            | Self::Fence { .. }
-            | Self::Switch { .. }
-            | Self::RunCheck { .. }
-            | Self::DropJob { .. }
-            | Self::Promote { .. }
-            | Self::RemovePreview => None,
-            Self::ApplyColorService(color) | Self::RemoveColor(color) | Self::ApplyPreview(color) => {
-                Some(*color)
-            }
-            Self::StoreRevision { color, .. }
-            | Self::RecoverRevision { color, .. }
-            | Self::CreateDeployment { color, .. }
-            | Self::EditDeployment { color, .. }
-            | Self::DropRevision { color, .. } => Some(*color),
-        }
-    }
-}
-
-/// Why a target may not be selected yet: the first thing that is missing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Missing {
-    /// The color's block is not in the spec.
-    Block,
-    /// Its revision is not stored yet, or the spec asks for a newer one.
-    Revision,
-    /// There is no Deployment of ours.
-    Deployment,
-    /// The Deployment differs from the stored revision.
-    Rollout,
-    /// The Deployment does not ask for enough pods yet; the live color's does not ask for `spec.replicas`.
-    Size {
-        /// Pods that the Deployment asks for.
-        have: i32,
-        /// Pods needed.
-        want: i32,
-    },
-    /// The Deployment controller has not seen the newest generation.
-    Observed,
-    /// Pods are not updated, ready and available yet.
-    Pods {
-        /// Available pods of the newest revision.
-        have: i32,
-        /// Pods needed.
-        want: i32,
-    },
-    /// The roll passed its progress deadline.
-    Deadline,
-    /// The ReplicaSet is not this Deployment's, or has another revision.
-    ReplicaSet,
-    /// Its own EndpointSlices do not list enough ready pods.
-    Endpoints {
-        /// Ready pods listed.
-        have: i32,
-        /// Pods needed.
-        want: i32,
-    },
-    /// Its own EndpointSlices do not list enough ready pods with every port of the Service.
-    Ports {
-        /// Ready pods listed with every port.
-        have: i32,
-        /// Pods needed.
-        want: i32,
-    },
-    /// With `externalTrafficPolicy: Local`, the live color serves on nodes on which the target has no ready pod.
-    Nodes {
-        /// How many.
-        uncovered: usize,
-    },
-    /// A check has taken the switch back, and this color's own checks after its last switch were not over, or had found it to be
-    /// bad: the operator does not move to it by itself.
-    Unproven,
-}
-
-impl Missing {
-    /// The Deployment is still being brought to what the spec says, as opposed to pods that fail.
-    pub fn is_update(self) -> bool {
-        match self {
-            Self::Block
-            | Self::Revision
-            | Self::Deployment
-            | Self::Rollout
-            | Self::Size { .. }
-            | Self::Observed => true,
-            Self::Pods { .. }
-            | Self::Deadline
-            | Self::ReplicaSet
-            | Self::Endpoints { .. }
-            | Self::Ports { .. }
-            | Self::Nodes { .. }
-            | Self::Unproven => false,
-        }
-    }
-}
-
-/// What is live now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Live {
-    /// The Service selects this color, as we committed it.
-    Selected(Color),
-    /// The Service is missing or edited; this color was committed last.
-    Lost(Color),
-    /// Nothing has ever been committed.
-    Never,
-}
-
-impl Live {
-    /// The color that serves, or would if nobody had interfered.
-    pub fn color(self) -> Option<Color> {
-        match self {
-            Self::Selected(color) | Self::Lost(color) => Some(color),
-            Self::Never => None,
-        }
-    }
-}
-
-/// The state of the app; `status` turns it into words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stage {
-    /// Another installation's operator, or a later leader, holds the objects: nothing is changed.
-    Yielding,
-    /// The spec breaks a rule: nothing is changed.
-    Invalid,
-    /// `spec.paused` is true: nothing is changed but the size of the live color.
-    Paused,
-    /// `spec.paused` is true, but an earlier write of unknown result could still take effect.
-    Pausing,
-    /// The target is not ready to be selected.
-    Preparing {
-        /// The color in `spec.active`.
-        target: Color,
-        /// The first thing that is missing.
-        missing: Missing,
-    },
-    /// The target is ready, and the checks before the switch run.
-    Checking {
-        /// The target.
-        to: Color,
-    },
-    /// The target is ready: the Service is about to select it, or selects it and its endpoints do not follow yet.
-    Switching {
-        /// The color in `spec.active`.
-        to: Color,
-    },
-    /// The Service selects the new color, and the checks after the switch run; the old color is left as it is.
-    Watching {
-        /// The color that was live before.
-        old: Color,
-    },
-    /// The Service selects the new color; the old one is left as it is until it has drained.
-    Draining {
-        /// The color that was live before.
-        old: Color,
-    },
-    /// The color in `spec.active` is live and fully ready.
-    Serving,
-    /// The color in `spec.active` is selected but not (or no longer) fully ready.
-    Unready {
-        /// The first thing that is missing.
-        missing: Missing,
-    },
-}
 
 /// The decision.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -321,7 +65,7 @@ pub struct Plan {
     pub stage: Stage,
     /// What is live.
     pub live: Live,
-    /// The Service selects the color in `spec.active`, and the drain of the other color is over.
+    /// The Service selects the aim, and the drain of the other color is over.
     pub switched: bool,
     /// The live color, if an edit of its block is held.
     pub held: Option<Color>,
@@ -332,39 +76,23 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The switch has everything but its record in the status, which comes first: see `checks::is_recorded`.
+    /// Returns true if the switch has everything but its record in the status, which comes first: see `checks::is_recorded`.
     pub fn announces(&self, seen: &Observed) -> bool {
         let Stage::Switching { to } = self.stage else { return false };
         self.actions.is_empty() && self.live != Live::Selected(to) && !checks::is_recorded(seen, to)
     }
 
     /// The color that the Service is about to move to from the other one, if this is a step of that and nothing else: its
-    /// record in the status, the fence before it, or the switch itself. Where nothing serves yet, the record would also
+    /// record in the status, the fence before it, or the switch itself. Where no color is live yet, the record would also
     /// say how the other color is.
     pub fn moves_to(&self, seen: &Observed) -> Option<Color> {
         let Stage::Switching { to } = self.stage else { return None };
         let is_step = match self.actions.as_slice() {
             [] => self.announces(seen),
-            [Action::Fence { .. } | Action::Switch { .. }] => true,
-            _ => false,
+            [one] => one.is_step_of_switch(),
+            [_, _, ..] => false,
         };
         (is_step && self.live == Live::Selected(to.other())).then_some(to)
-    }
-}
-
-impl Stage {
-    /// Nothing is changed but, while paused, the size of the live color; so nothing is found out of it either.
-    fn stands_still(self) -> bool {
-        match self {
-            Self::Yielding | Self::Invalid | Self::Paused | Self::Pausing => true,
-            Self::Preparing { .. }
-            | Self::Checking { .. }
-            | Self::Switching { .. }
-            | Self::Watching { .. }
-            | Self::Draining { .. }
-            | Self::Serving
-            | Self::Unready { .. } => false,
-        }
     }
 }
 
@@ -419,7 +147,7 @@ fn stage(intent: &Intent, seen: &Observed, live: Live) -> Stage {
     after_switch(intent, seen)
 }
 
-/// Where a switch is that the Service has followed, whether or not the live color has all of its pods.
+/// Returns where a switch stands that the Service has followed, whether or not the live color has all of its pods.
 fn after_switch(intent: &Intent, seen: &Observed) -> Stage {
     let active = intent.active;
     let fresh = seen.recorded.active != Some(active) || seen.recorded.switching;
@@ -442,7 +170,8 @@ pub fn is_fenced(seen: &Observed) -> bool {
     fence(seen).is_none()
 }
 
-/// When to run the next pass although nothing happened: at the end of a drain or of a part of it, of a deadline, of the standby timer.
+/// Returns when to run the next pass although nothing happened: at the end of a drain or of a part of it, of a deadline, of the
+/// standby timer.
 fn wake(intent: &Intent, seen: &Observed, live: Live) -> Option<Duration> {
     let left = |limit: Duration, passed: Duration| limit.checked_sub(passed).filter(|d| !d.is_zero());
     let draining = Color::ALL.into_iter().any(|c| left_recently(seen, live, c));

@@ -13,6 +13,7 @@ mod live;
 mod live_tests;
 mod material;
 mod news;
+mod reasons;
 pub mod record;
 mod reverted;
 mod switch;
@@ -23,10 +24,10 @@ pub mod words;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-pub use conditions::REASONS;
 pub use events::{EVENTS, Note, Verb, events};
 pub use material::{Material, running_image};
 pub use news::{News, news};
+pub use reasons::REASONS;
 pub use reverted::{Reverted, mutated as pods_mutated, once as edit_reverted};
 
 use crate::apply::{Failure, FailureKind};
@@ -34,7 +35,7 @@ use crate::desired::names;
 use crate::plan::{Intent, Observed, Plan, Stage};
 use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Color, ColorStatus, PerColor, Phase};
 pub use bluegreen_api::{READY, RECONCILING, STALLED, STANDBY_READY};
-use record::{Failed, Record, record};
+use record::{Failed, Record, record_of, standing};
 
 /// Problems that the planner does not know of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -106,12 +107,14 @@ impl From<&BlueGreenAppStatus> for Record {
     }
 }
 
-/// The status that follows from a report: its [`record`], with words and times.
+/// The status that follows from a report: its [`record`](record::record), with words and times.
 pub fn status(report: &Report) -> BlueGreenAppStatus {
     let Report { app, intent, plan, seen, material, problems, now: _ } = report;
     let old = app.status.clone().unwrap_or_default();
     let generation = app.metadata.generation.unwrap_or(0);
-    let record = record(&Record::from(&old), intent, seen, plan, problems.as_failed(app, intent.active));
+    let before = Record::from(&old);
+    let standing = standing(&before, intent, seen, plan, problems.as_failed(app, intent.active));
+    let record = record_of(&before, intent, seen, plan, standing);
     let told = checks::told(report, &old, record.switch);
     let color = |color: Color| {
         let numbers = (*record.served.get(color), *told.unproven.get(color));
@@ -128,7 +131,7 @@ pub fn status(report: &Report) -> BlueGreenAppStatus {
     let selector = record.active.map_or_else(String::new, |color| {
         format!("{}={},{}={color}", names::APP, app.name_any(), names::COLOR)
     });
-    let conditions = conditions::conditions(report, intent, &old, generation);
+    let conditions = conditions::conditions(report, &old, &before, standing);
     let is_stalled = conditions.iter().any(|condition| condition.type_ == STALLED);
     BlueGreenAppStatus {
         observed_generation: generation,

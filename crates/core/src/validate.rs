@@ -212,14 +212,14 @@ impl Found {
         self.blocking.push(Problem { field: field.to_owned(), message: message.into() });
     }
 
-    /// A rule that apps may break which were stored before admission knew it.
+    /// Checks a rule that apps may break which were stored before admission knew it.
     fn check_new(&mut self, field: &str, rule: StaticRule, holds: bool) {
         if !holds {
             self.others.push(Problem { field: field.to_owned(), message: rule.message.to_owned() });
         }
     }
 
-    /// A problem for which the app is still served.
+    /// Notes a problem for which the operator does not leave the app as it is.
     fn note(&mut self, field: &str, message: String) {
         self.others.push(Problem { field: field.to_owned(), message });
     }
@@ -232,7 +232,7 @@ impl Found {
         }
     }
 
-    /// A list that may have been stored before it had a bound.
+    /// Checks a list that may have been stored before it had a bound.
     fn longer_than_now(&mut self, field: &str, count: usize, most: usize) {
         if count > most {
             self.others.push(Problem { field: field.to_owned(), message: at_most(most) });

@@ -87,7 +87,7 @@ impl Outcome {
         if other.gravity() > self.gravity() { other } else { self }
     }
 
-    /// Of several outcomes, the gravest decides what happens next.
+    /// Returns how grave it is. Of several outcomes, the gravest decides what happens next.
     pub fn gravity(&self) -> u8 {
         match self {
             Self::Done => 0,
@@ -136,7 +136,8 @@ const WEBHOOK_DENIED: &str = "admission webhook ";
 /// merged by key, or a field that this version of Kubernetes does not know).
 const UNREADABLE: &str = "failed to create typed patch object ";
 
-/// A proxy's words, or those of etcd, never begin like this: they come without an answer of the admission chain.
+/// Returns true if an answer begins with this phrase of the API server. A proxy's words, or those of etcd, never do: they come
+/// without an answer of the admission chain.
 fn begins(status: &Status, phrase: &str) -> bool {
     status.message.starts_with(phrase)
 }
@@ -172,22 +173,22 @@ fn shortened(words: &str) -> String {
     harmless(&cut(words.to_owned(), WORDS.saturating_mul(2)), WORDS)
 }
 
-/// No answer came within this time.
+/// Returns the outcome where no answer came within this time.
 pub fn silence(what: &str, deadline: Duration) -> Outcome {
     Outcome::Unknown(format!("The API server did not answer a write of {what} within {deadline:?}"))
 }
 
-/// The connection failed, and with it the answer.
+/// Returns the outcome where the connection failed, and with it the answer.
 pub fn lost(what: &str, error: &dyn std::error::Error) -> Outcome {
     Outcome::Unknown(shortened(&format!("The answer to a write of {what} was lost: {error}")))
 }
 
-/// The namespace is what was not found, not the object. The message proves nothing: an object's name stands in it.
+/// Returns true if the namespace is what was not found, not the object. The message proves nothing: an object's name stands in it.
 fn names_namespace(status: &Status) -> bool {
     status.details.as_ref().is_some_and(|details| details.kind == "namespaces")
 }
 
-/// The uid that was sent is what is invalid.
+/// Returns true if the uid that was sent is what is invalid.
 fn names_uid(status: &Status) -> bool {
     status
         .details

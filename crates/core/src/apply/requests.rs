@@ -1,27 +1,22 @@
 //! The requests that carry out an action: pure, with neither a client nor a clock.
 //!
-//! Every request is a server-side apply, a delete, or a patch of the owners of fields, that carries the uid and the resourceVersion of the very copy that
-//! the plan was made from, so a late or stale request fails instead of taking effect. A create carries a resourceVersion
-//! that no object has, so it fails where an object of that name exists. Only the Job of a check is created by POST, for
-//! which the operator needs no right to change Jobs.
+//! Every request is a server-side apply, a delete, or a patch of the owners of fields, that carries the uid and the
+//! resourceVersion of the very copy that the plan was made from, so a late or stale request fails instead of taking effect. A
+//! create carries a resourceVersion that no object has, so it fails where an object of that name exists. Only the Job of a check
+//! is created by POST, for which the operator needs no right to change Jobs.
 
-use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Service;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::core::ApiResource;
 use kube::core::params::Preconditions;
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::desired::{self, LiveService, Place, names};
+use super::request::{Fallback, Object, Only, Request, Verb};
+use super::take_over::{take_over_pods, take_over_ports};
+use crate::desired::{self, LiveService, names};
 use crate::fence::Token;
 use crate::observe::{self, Snapshot};
 use crate::plan::{Action, Inventory, Mismatch, Observed, Selection, ServiceWrite, Source, Write, writes};
-use bluegreen_api::{BlueGreenApp, CheckTime, Color, PerColor, ServiceGuards, ServiceStatus};
-
-/// A resourceVersion that no stored object has: an apply that carries it can only create.
-pub const NO_SUCH_VERSION: &str = "1";
+use bluegreen_api::{CheckTime, PerColor, ServiceGuards, ServiceStatus};
 
 /// One app as it was read, and this leader's token.
 pub struct Target<'a> {
@@ -35,151 +30,7 @@ pub struct Target<'a> {
     pub checker: &'a str,
 }
 
-/// One object that a request is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Object {
-    /// The live Service.
-    Service,
-    /// A color's own Service.
-    ColorService(Color),
-    /// The Service of the idle color.
-    Preview,
-    /// A color's Deployment.
-    Deployment(Color),
-    /// A stored revision.
-    Revision {
-        /// The color.
-        color: Color,
-        /// Its number.
-        number: i64,
-    },
-    /// The Job of a check.
-    Job,
-}
-
-/// One request to the API server.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Request {
-    /// The object.
-    pub object: Object,
-    /// The object's namespace.
-    pub namespace: String,
-    /// The object's name.
-    pub name: String,
-    /// What is asked for.
-    pub verb: Verb,
-    /// What must hold, or the API server refuses the request as stale.
-    pub only: Only,
-    /// Sent only after the requests before it in the same action have succeeded.
-    pub waits: bool,
-}
-
-/// What a request asks for.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Verb {
-    /// Server-side apply, forced: the object is ours by uid.
-    Apply {
-        /// The field manager.
-        manager: &'static str,
-        /// What is declared, without the precondition.
-        body: Value,
-        /// What is sent instead when that does not succeed.
-        fallback: Option<Fallback>,
-    },
-    /// Merge patch that takes a place over from other field managers and changes nothing else that anybody uses. The
-    /// action is not carried out yet: read again, and its apply then removes what others have added.
-    TakeOver {
-        /// The patch, without the precondition.
-        body: Value,
-    },
-    /// Create by POST.
-    Create {
-        /// The object.
-        body: Value,
-    },
-    /// Delete in the background: dependents go after it.
-    Delete,
-}
-
-/// What is declared where a first try did not succeed.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Fallback {
-    /// Another body, when the API server refuses the first.
-    Body(Value),
-    /// A body for the subresource `status`, when the first try was refused, failed or got no answer.
-    Status(Value),
-}
-
-/// The precondition of a request.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Only {
-    /// No object of that name exists.
-    Absent,
-    /// The object is still the one that was read, by uid and resourceVersion.
-    Unchanged(Preconditions),
-}
-
-impl Object {
-    /// The kind, as Kubernetes writes it.
-    pub const fn kind(self) -> &'static str {
-        match self {
-            Self::Service | Self::ColorService(_) | Self::Preview => "Service",
-            Self::Deployment(_) => "Deployment",
-            Self::Revision { .. } => "ControllerRevision",
-            Self::Job => "Job",
-        }
-    }
-
-    /// The kind as a metric's label.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Service | Self::ColorService(_) | Self::Preview => "service",
-            Self::Deployment(_) => "deployment",
-            Self::Revision { .. } => "controllerrevision",
-            Self::Job => "job",
-        }
-    }
-
-    /// Where the API server serves it.
-    pub fn resource(self) -> ApiResource {
-        match self {
-            Self::Service | Self::ColorService(_) | Self::Preview => ApiResource::erase::<Service>(&()),
-            Self::Deployment(_) => ApiResource::erase::<Deployment>(&()),
-            Self::Revision { .. } => ApiResource::erase::<ControllerRevision>(&()),
-            Self::Job => ApiResource::erase::<Job>(&()),
-        }
-    }
-
-    /// The object's name in an app of this name.
-    fn name(self, app: &str) -> String {
-        match self {
-            Self::Service => names::live_service_name(app),
-            Self::ColorService(color) => names::color_service_name(app, color),
-            Self::Preview => names::preview_service_name(app),
-            Self::Deployment(color) => names::deployment_name(app, color),
-            Self::Revision { color, number } => names::revision_name(app, color, number),
-            // It has a name of its own, which the caller knows.
-            Self::Job => String::new(),
-        }
-    }
-}
-
-impl Only {
-    /// A body with the precondition in it, where server-side apply looks for it.
-    pub fn inside(&self, mut body: Value) -> Value {
-        let (version, uid) = match self {
-            Self::Absent => (None, None),
-            Self::Unchanged(read) => (read.resource_version.as_deref(), read.uid.as_deref()),
-        };
-        body["metadata"]["resourceVersion"] = json!(version.unwrap_or(NO_SUCH_VERSION));
-        if let Some(uid) = uid {
-            body["metadata"]["uid"] = json!(uid);
-        }
-        body
-    }
-}
-
-/// The requests of an action, in order; none where nothing of it is there any more.
+/// Returns the requests of an action, in order; none where nothing of it is there any more.
 ///
 /// # Errors
 /// [`Mismatch`] when the action does not fit what was read: then nothing may be sent.
@@ -194,15 +45,11 @@ pub fn requests(action: &Action, target: &Target<'_>) -> Result<Vec<Request>, Mi
         let stored = target.seen.revisions(color);
         stored.iter().map(|stored| stored.number).collect::<Vec<_>>()
     });
-    let inventory =
-        Inventory { served: served(&target.seen.app), stored: numbers.as_ref().map(Vec::as_slice) };
+    let inventory = Inventory {
+        served: observe::recorded_served(&target.seen.app),
+        stored: numbers.as_ref().map(Vec::as_slice),
+    };
     writes(action, target.facts, &inventory)?.iter().map(|write| target.request(write)).collect()
-}
-
-/// The revisions that the status records as the last to be live.
-fn served(app: &BlueGreenApp) -> PerColor<Option<i64>> {
-    let status = app.status.as_ref();
-    PerColor::from_fn(|color| status.and_then(|status| status.color(color))?.served_revision)
 }
 
 impl Target<'_> {
@@ -292,7 +139,7 @@ impl Target<'_> {
         })
     }
 
-    /// The Job of a check, by its place in the spec, with its name.
+    /// Declares the Job of a check, by its place in the spec, with its name.
     fn job(&self, check: u8, attempt: u8) -> Result<(String, Value), Mismatch> {
         let (app, run) = (&self.seen.app, self.facts.checks.run.ok_or(Mismatch)?);
         let check = app.spec.checks.get(usize::from(check)).ok_or(Mismatch)?;
@@ -309,7 +156,7 @@ impl Target<'_> {
         Ok((desired::job_name(app, &run, check, attempt), desired::job(app, &run, check, attempt, &asked)))
     }
 
-    /// The live Service. One that is created again asks for the addresses that it had; where somebody has taken them,
+    /// Declares the live Service. One that is created again asks for the addresses that it had; where somebody has taken them,
     /// serving at new addresses is better than not serving. It is never created less guarded than it was.
     fn service(&self, write: &ServiceWrite) -> Result<(Object, Verb, Only), Mismatch> {
         let (app, read) = (&self.seen.app, self.seen.service.as_deref());
@@ -351,7 +198,7 @@ impl Target<'_> {
         desired::live_service(&self.seen.app, &live)
     }
 
-    /// Only the token. The Service also names the operator, since a token alone tells the terms of one Lease apart.
+    /// Declares only the token. The Service also names the operator, since a token alone tells the terms of one Lease apart.
     fn stamp(&self, object: Object, annotations: Option<Value>, fallback: Option<Fallback>) -> Verb {
         let mut metadata = json!({ "labels": { names::FENCE: self.token.to_string() } });
         if let Some(annotations) = annotations {
@@ -360,7 +207,7 @@ impl Target<'_> {
         Verb::Apply { manager: names::FENCE_MANAGER, body: self.body(object, metadata), fallback }
     }
 
-    /// The token in an annotation, written to the subresource `status`. A webhook or a policy for Deployments that
+    /// Declares the token in an annotation, written to the subresource `status`. A webhook or a policy for Deployments that
     /// fails does not see it, so it can't keep an app from being switched back. The API server resets labels there
     /// (`deploymentStatusStrategy`), and the Deployment controller copies annotations to the ReplicaSets, so this is not
     /// the first choice.
@@ -369,7 +216,7 @@ impl Target<'_> {
         Fallback::Status(self.body(object, metadata))
     }
 
-    /// The object with this metadata and nothing else.
+    /// Declares the object with this metadata and nothing else.
     fn body(&self, object: Object, mut metadata: Value) -> Value {
         let ApiResource { api_version, kind, .. } = object.resource();
         metadata["name"] = object.name(&self.seen.app.name_any()).into();
@@ -377,45 +224,11 @@ impl Target<'_> {
     }
 }
 
-/// Before the Deployment's template is declared, nobody else may own any of it: what leaves the template must leave the
-/// pods. A restart by hand, and what admission plug-ins have added, stay as long as the revision, since to take them back would
-/// replace the pods once more.
-fn take_over_pods(read: Option<&Deployment>, number: i64) -> Option<Verb> {
-    let read = read?;
-    let is_next = desired::running_revision(read) != Some(number);
-    let api_version = Deployment::api_version(&());
-    let entries = read.managed_fields();
-    let owners = if is_next {
-        desired::take_over_leftovers(entries, &api_version, &serde_json::to_value(read).ok()?)
-    } else {
-        desired::take_over(entries, Place::Template, &api_version, false)
-    }?;
-    // The label is declared: as long as it is missing, even a cached read shows that the Deployment must be applied.
-    Some(take_over(&owners, json!({ "labels": { names::REVISION: null } })))
-}
-
-/// As [`take_over_pods`], for the ports of a Service: where somebody else owns one that is not declared, the API server
-/// would keep it, or refuse two of one name.
-fn take_over_ports(read: Option<&Service>, declared: &Value) -> Option<Verb> {
-    let read = read?;
-    let live = serde_json::to_value(read).ok()?;
-    desired::addition(read.managed_fields(), Place::Ports, declared, &live)?;
-    let api_version = Service::api_version(&());
-    let owners = desired::take_over(read.managed_fields(), Place::Ports, &api_version, true)?;
-    Some(take_over(&owners, json!({ "annotations": { names::DECLARED: null } })))
-}
-
-fn take_over(owners: &[ManagedFieldsEntry], mark: Value) -> Verb {
-    let mut metadata = mark;
-    metadata["managedFields"] = json!(owners);
-    Verb::TakeOver { body: json!({ "metadata": metadata }) }
-}
-
 fn apply(body: Value) -> Verb {
     Verb::Apply { manager: names::MANAGER, body, fallback: None }
 }
 
-/// Only if the object is still as it was read.
+/// Returns the precondition that the object is still as it was read.
 fn unchanged<K: Resource>(read: Option<&K>) -> Result<Only, Mismatch> {
     let metadata = read.ok_or(Mismatch)?.meta();
     let (uid, resource_version) = (metadata.uid.clone(), metadata.resource_version.clone());

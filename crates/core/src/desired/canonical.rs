@@ -1,9 +1,16 @@
-//! Short hashes of JSON that stay the same from one release to the next.
+//! Values as JSON, and short hashes of that, which stay the same from one release to the next.
 
 use std::fmt::Write;
 
+use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+
+/// Converts a value to JSON. That can't fail for these types, because the keys of all their maps are text. `null`
+/// stands for the impossible case, so that this function never fails.
+pub(super) fn as_json(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or(Value::Null)
+}
 
 /// Returns the first 64 bits of the SHA-256 of the canonical text, as 16 hexadecimal digits.
 ///

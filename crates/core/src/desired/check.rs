@@ -5,10 +5,9 @@ mod trial;
 
 use serde_json::{Value, json};
 
-use super::canonical::short_hash;
+use super::canonical::{as_json, short_hash};
 use super::metadata::metadata;
 use super::names;
-use super::revision::as_json;
 use crate::plan::Run;
 use bluegreen_api::{BlueGreenApp, BlueGreenAppSpec, Check};
 

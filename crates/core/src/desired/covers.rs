@@ -249,7 +249,9 @@ pub(super) fn difference(path: &str, declared: &Value, live: Option<&Value>) -> 
         path: path.to_owned(),
         declared: match declared {
             Value::Null => "absent".to_owned(),
-            declared => declared.to_string(),
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+                declared.to_string()
+            }
         },
         live: live.map_or_else(|| "absent".to_owned(), ToString::to_string),
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use super::owners::{DEPTH, Lists};
+use super::fields::{DEPTH, Lists};
 use bluegreen_api::KeyedList;
 
 /// The fields of a pod template that the API server sets where they are not declared. To own them as well would do no harm, and

@@ -4,17 +4,16 @@
 //! and additions by admission plug-ins. The owners tell these apart from what somebody else wrote: a default has no
 //! owner, nor has what a plug-in adds to a request of the operator. What *another* field manager owns in a place that is
 //! the operator's alone is an addition by somebody else. A server-side apply cannot remove it.
-//!
-//! Field sets are written as the Kubernetes API does: `f:NAME` is a field, `k:{…}` the item of a list with these keys,
-//! `v:…` the item of a set, and `.` the map or item itself. Anybody may write them, so nothing here relies on their shape.
 
-use std::collections::{BTreeMap, HashMap};
+mod take_over;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry};
-use serde_json::{Map, Value, json};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
+use serde_json::{Map, Value};
 
 use super::covers::{Difference, difference};
-use super::{leftovers, names};
+use super::fields::{DEPTH, Lists, below};
+use super::names;
+pub use take_over::{take_over, take_over_leftovers};
 
 /// Where the operator alone decides: the pods, and the ports of a Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +23,6 @@ pub enum Place {
     /// `spec.ports` of a Service.
     Ports,
 }
-
-/// Deeper field sets are not looked into. The API has no object that nests so deep.
-pub(super) const DEPTH: usize = 40;
 
 /// What `kubectl rollout restart` sets in the pod template.
 pub const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
@@ -39,7 +35,7 @@ impl Place {
         }
     }
 
-    /// What others may own here all the same.
+    /// Returns true if others may own this here all the same.
     fn tolerates(self, path: &str) -> bool {
         match self {
             // To take it away would replace the pods a second time.
@@ -151,121 +147,6 @@ fn reaches(owned: &Value, at: &str, path: &str, depth: usize) -> bool {
     })
 }
 
-/// Returns the owners after the operator has taken this place over from all others: it then owns what they owned, so its
-/// next apply removes what it does not declare. `None` if nobody else owns anything here.
-///
-/// With `all`, nothing is left to the others that is otherwise tolerated.
-///
-/// This is how `kubectl apply --server-side` takes over from `kubectl apply`. It changes no field of the object.
-pub fn take_over(
-    entries: &[ManagedFieldsEntry],
-    place: Place,
-    api_version: &str,
-    all: bool,
-) -> Option<Vec<ManagedFieldsEntry>> {
-    let (spec, field) = ("f:spec", format!("f:{}", place.field()));
-    let mut taken = Value::Null;
-    let mut entries = entries.to_vec();
-    for entry in entries.iter_mut().filter(|entry| !is_ours(entry)) {
-        let Some(fields) = entry.fields_v1.as_mut() else { continue };
-        let Some(mut found) =
-            fields.0.get_mut(spec).and_then(Value::as_object_mut).and_then(|s| s.remove(&field))
-        else {
-            continue;
-        };
-        if !all && let Some(kept) = tolerated(place, &mut found) {
-            fields.0[spec][field.as_str()] = kept;
-        } else if fields.0[spec].as_object().is_some_and(Map::is_empty)
-            && let Some(all) = fields.0.as_object_mut()
-        {
-            all.remove(spec);
-        }
-        if found != Value::Null {
-            unite(&mut taken, found, DEPTH);
-        }
-    }
-    if taken == Value::Null {
-        return None;
-    }
-    entries.retain(|entry| entry.fields_v1.as_ref().is_some_and(|fields| fields.0 != json!({})));
-    let taken = json!({ (spec): { (field): taken } });
-    match entries.iter_mut().find(|entry| is_our_apply(entry)).and_then(|ours| ours.fields_v1.as_mut()) {
-        Some(ours) => unite(&mut ours.0, taken, DEPTH),
-        None => entries.push(ManagedFieldsEntry {
-            api_version: Some(api_version.to_owned()),
-            fields_type: Some("FieldsV1".to_owned()),
-            fields_v1: Some(FieldsV1(taken)),
-            manager: Some(names::MANAGER.to_owned()),
-            operation: Some("Apply".to_owned()),
-            ..ManagedFieldsEntry::default()
-        }),
-    }
-    Some(entries)
-}
-
-/// As [`take_over`] with `all`, for the template of a Deployment that gets another revision: the operator then also owns what
-/// nobody owns, which are additions by admission plug-ins. A plug-in that is still there adds them again. `None` if there is
-/// nothing to take over, or if the operator has never declared this object.
-pub fn take_over_leftovers(
-    entries: &[ManagedFieldsEntry],
-    api_version: &str,
-    live: &Value,
-) -> Option<Vec<ManagedFieldsEntry>> {
-    let place = Place::Template;
-    let taken = take_over(entries, place, api_version, true);
-    let mut after = taken.clone().unwrap_or_else(|| entries.to_vec());
-    let ours = after.iter_mut().find(|entry| is_our_apply(entry)).and_then(|ours| ours.fields_v1.as_mut());
-    let left = ours.and_then(|ours| {
-        let owned = ours.0.get_mut("f:spec")?.get_mut(format!("f:{}", place.field()))?;
-        let left = leftovers::unowned(owned, live.pointer("/spec/template")?)?;
-        unite(owned, left, DEPTH);
-        Some(())
-    });
-    if left.is_some() { Some(after) } else { taken }
-}
-
-/// Splits a field set: what the place tolerates is returned and stays with its owner. `found` becomes null if that is all.
-fn tolerated(place: Place, found: &mut Value) -> Option<Value> {
-    if place == Place::Ports {
-        return None;
-    }
-    let annotations = found.pointer_mut("/f:metadata/f:annotations")?.as_object_mut()?;
-    let (key, restarted) = annotations.remove_entry(&format!("f:{RESTARTED_AT}"))?;
-    // A map that holds nothing any more must not look like a field of its own.
-    annotations.remove(".");
-    if annotations.is_empty() {
-        let metadata = found.get_mut("f:metadata")?.as_object_mut()?;
-        metadata.remove("f:annotations");
-        if metadata.keys().all(|key| key == ".") {
-            found.as_object_mut()?.remove("f:metadata");
-        }
-    }
-    if found.as_object().is_some_and(|found| found.keys().all(|key| key == ".")) {
-        *found = Value::Null;
-    }
-    Some(json!({ "f:metadata": { "f:annotations": { (key): restarted } } }))
-}
-
-/// Adds the fields of one set to another.
-fn unite(into: &mut Value, from: Value, depth: usize) {
-    let Some(depth) = depth.checked_sub(1) else { return };
-    match (into.as_object_mut(), from) {
-        (Some(into), Value::Object(from)) => {
-            // `{}` is the field itself. With fields of its own in it, it is written as `.`.
-            if into.is_empty() != from.is_empty() {
-                into.insert(".".to_owned(), json!({}));
-            }
-            for (step, owned) in from {
-                match into.get_mut(&step) {
-                    Some(slot) => unite(slot, owned, depth),
-                    None => _ = into.insert(step, owned),
-                }
-            }
-        }
-        (_, from) => *into = from,
-    }
-}
-
 /// Keeps of the owners only those that [`addition`] looks at: none, unless somebody else has written there. With the
 /// others, every object would need twice its memory.
 pub fn keep_foreign(entries: &mut Option<Vec<ManagedFieldsEntry>>) {
@@ -301,83 +182,6 @@ fn manager(entry: &ManagedFieldsEntry) -> String {
         Some(part @ ("scale" | "status")) => format!("{name} (subresource {part})"),
         Some(_) | None => name.to_owned(),
     }
-}
-
-/// The path of a step, as [`covers`](super::covers()) spells it.
-fn below(path: &str, step: &str) -> String {
-    match step.split_once(':') {
-        Some(("f", name)) if path.is_empty() => name.to_owned(),
-        Some(("f", name)) => format!("{path}.{name}"),
-        Some(("k", keys)) => {
-            let keys: Map<String, Value> = serde_json::from_str(keys).unwrap_or_default();
-            let values: Vec<String> = keys.values().map(text).collect();
-            format!("{path}[{}]", values.join("/"))
-        }
-        Some(("v", value)) => format!("{path}[{value}]"),
-        Some(_) | None => path.to_owned(),
-    }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-/// The lists that the walk came through, each with its items by what tells them apart.
-///
-/// A field set names as many items as its list has, and there may be many field sets. To search the list for each would take
-/// hours for the longest that an object can hold.
-#[derive(Default)]
-pub(super) struct Lists<'a>(HashMap<*const Value, BTreeMap<Vec<String>, Items<'a>>>);
-
-/// The items of one list, by the values of some keys.
-type Items<'a> = HashMap<String, &'a Value>;
-
-/// Kubernetes names the items of a list by the same keys always. With other keys, at most so many sets are looked up.
-const KEY_SETS: usize = 4;
-
-impl<'a> Lists<'a> {
-    /// Returns what a step leads to.
-    pub(super) fn find(&mut self, step: &str, value: &'a Value) -> Option<&'a Value> {
-        let found = match step.split_once(':')? {
-            ("f", name) => value.get(name)?,
-            ("k", keys) => {
-                let keys: Map<String, Value> = serde_json::from_str(keys).ok()?;
-                let (keys, values): (Vec<String>, Vec<Value>) = keys.into_iter().unzip();
-                self.item(value, keys, &values)?
-            }
-            ("v", json) => self.item(value, Vec::new(), &[serde_json::from_str(json).ok()?])?,
-            _ => return None,
-        };
-        (!found.is_null()).then_some(found)
-    }
-
-    /// Returns the first item with these values; without keys, the item that is this value.
-    fn item(&mut self, list: &'a Value, keys: Vec<String>, values: &[Value]) -> Option<&'a Value> {
-        let items = list.as_array()?;
-        let sets = self.0.entry(std::ptr::from_ref(list)).or_default();
-        if sets.len() >= KEY_SETS && !sets.contains_key(&keys) {
-            return None;
-        }
-        let by_values = |keys: &[String]| {
-            items.iter().rev().filter_map(|item| Some((identity(item, keys)?, item))).collect()
-        };
-        let found = sets.entry(keys).or_insert_with_key(|keys| by_values(keys));
-        found.get(&Value::from(values).to_string()).copied()
-    }
-}
-
-/// The values of an item's keys as one text; `None` if it lacks one.
-fn identity(item: &Value, keys: &[String]) -> Option<String> {
-    if keys.is_empty() {
-        return Some(Value::from([item.clone()].as_slice()).to_string());
-    }
-    let value = |key: &String| match item.get(key) {
-        // The schema's default.
-        None | Some(Value::Null) => (key == "protocol").then(|| Value::from("TCP")),
-        Some(found) => Some(found.clone()),
-    };
-    let values: Option<Vec<Value>> = keys.iter().map(value).collect();
-    Some(Value::from(values?).to_string())
 }
 
 #[cfg(test)]

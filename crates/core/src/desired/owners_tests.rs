@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::*;
 
 /// Entries of managedFields, from manager, operation and `f:spec`.

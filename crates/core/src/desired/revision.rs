@@ -5,10 +5,9 @@
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, Deployment};
 use kube::ResourceExt;
-use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::canonical::short_hash;
+use super::canonical::{as_json, short_hash};
 use super::covers::covers;
 use super::metadata::metadata;
 use super::settings::{Timing, rollout};
@@ -256,10 +255,4 @@ pub fn stored(revision: &ControllerRevision) -> Result<Stored, RevisionError> {
         Some(_) => Ok(stored),
         None => Err(RevisionError::Field("data.deployment.template")),
     }
-}
-
-/// Converts a value to JSON. That can't fail for these types, because the keys of all their maps are text. `null`
-/// stands for the impossible case, so that this function never fails.
-pub(super) fn as_json(value: &impl Serialize) -> Value {
-    serde_json::to_value(value).unwrap_or(Value::Null)
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::revision::as_json;
+use super::canonical::as_json;
 use bluegreen_api::BlueGreenAppSpec;
 
 /// The shared fields whose edit makes no revision.

@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::{
 };
 use kube::{Resource, ResourceExt};
 
-use super::{Cause, Severity, pod};
+use super::{Cause, Severity, describe};
 
 /// After so long without a crash, the kubelet restarts a container at once again: an earlier crash says nothing any more.
 const RECOVERED: SignedDuration = SignedDuration::from_mins(10);
@@ -46,13 +46,13 @@ impl<'a> Contained<'a> {
         Self { pod, role, spec, status }
     }
 
-    /// An init container that is restarted always: it runs beside the others.
+    /// Returns true for an init container that is restarted always: it runs beside the others.
     fn is_sidecar(&self) -> bool {
         let restart = self.spec.and_then(|spec| spec.restart_policy.as_deref());
         self.role == Role::Init && restart == Some("Always")
     }
 
-    /// An init container that the next one waits for.
+    /// Returns true for an init container that the next one waits for.
     pub fn blocks(&self) -> bool {
         if self.is_sidecar() {
             return self.status.started != Some(true);
@@ -60,7 +60,7 @@ impl<'a> Contained<'a> {
         self.role == Role::Init && ended(self.status.state.as_ref()).is_none_or(|ended| ended.exit_code != 0)
     }
 
-    /// It has not been started once, and nothing has failed.
+    /// Returns true if it has not been started once, and nothing has failed.
     pub fn is_being_created(&self) -> bool {
         let waiting = match &self.status.state {
             Some(state) if state.running.is_some() || state.terminated.is_some() => return false,
@@ -105,14 +105,14 @@ impl<'a> Contained<'a> {
             // Alternates with CrashLoopBackOff, and the runtime's words name what differs each time.
             "RunContainerError" => self.cannot_start(),
             other => {
-                let words = format!("{self} does not start: {other}; {} shows why", pod::describe(self.pod));
+                let words = format!("{self} does not start: {other}; {} shows why", describe(self.pod));
                 Cause::new(Severity::Start, words)
             }
         }
     }
 
     fn cannot_start(&self) -> Cause {
-        let words = format!("{self} can't be started; {} shows why", pod::describe(self.pod));
+        let words = format!("{self} can't be started; {} shows why", describe(self.pod));
         Cause::new(Severity::Start, words)
     }
 
@@ -183,7 +183,7 @@ impl<'a> Contained<'a> {
         Some(Cause::new(Severity::Probe, words))
     }
 
-    /// The app's own container, whose probe is `spec.readinessProbe`.
+    /// Returns true for the app's own container, whose probe is `spec.readinessProbe`.
     fn is_apps(&self) -> bool {
         self.role == Role::Main && self.status.name == APP_CONTAINER
     }

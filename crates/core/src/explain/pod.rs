@@ -4,17 +4,15 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod, PodCondition};
-use kube::ResourceExt;
 
 use super::container::{Contained, Role};
-use super::{Cause, Severity, volumes};
-use crate::desired::names;
+use super::{Cause, Severity, describe, volumes};
 
 fn condition<'a>(pod: &'a Pod, type_: &str) -> Option<&'a PodCondition> {
     pod.status.as_ref()?.conditions.as_ref()?.iter().find(|condition| condition.type_ == type_)
 }
 
-/// Whether this condition of the pod is True.
+/// Returns true if this condition of the pod is True.
 pub(super) fn is_true(pod: &Pod, type_: &str) -> bool {
     condition(pod, type_).is_some_and(|condition| condition.status == "True")
 }
@@ -107,7 +105,8 @@ fn unscheduled(pod: &Pod) -> Option<Cause> {
     }
 }
 
-/// The kubelet makes volumes and network before it starts anything, and says why it can't in an Event only.
+/// Returns the cause of a pod of which no container was begun: volumes or network. The kubelet makes them first, and says why it
+/// can't in an Event only.
 fn setup(pod: &Pod) -> Cause {
     let needs = volumes::needs(pod);
     let needs = if needs.is_empty() { needs } else { format!(" ({needs} must exist)") };
@@ -116,14 +115,7 @@ fn setup(pod: &Pod) -> Cause {
     Cause::new(Severity::Setup, words)
 }
 
-/// The command that shows the Events of all pods of the color: it names none of them.
-pub(super) fn describe(pod: &Pod) -> String {
-    let label = |key: &str| pod.labels().get(key).map(|value| format!("{key}={value}"));
-    let labels: Vec<String> = [names::APP, names::COLOR].into_iter().filter_map(label).collect();
-    format!("kubectl describe pods -l {}", labels.join(","))
-}
-
-/// A readiness gate asks for a condition that somebody other than the kubelet sets.
+/// Returns the readiness gate that the pod waits for: a condition that somebody other than the kubelet sets.
 fn gate(pod: &Pod) -> Option<Cause> {
     let gates = pod.spec.as_ref().and_then(|spec| spec.readiness_gates.as_ref());
     let type_ = &gates?.iter().find(|gate| !is_true(pod, &gate.condition_type))?.condition_type;
@@ -137,7 +129,8 @@ fn gate(pod: &Pod) -> Option<Cause> {
     Some(Cause::new(Severity::Gate, words))
 }
 
-/// A pod that is ready is available only after `minReadySeconds`; one that does not stay ready for so long never is.
+/// Returns the cause of a pod that is ready and not available: that is so until `minReadySeconds` are over, and for ever if it does
+/// not stay ready for so long.
 pub(super) fn age(pod: &Pod, min_ready_seconds: i32, now: Timestamp) -> Option<Cause> {
     let since = condition(pod, "Ready")?.last_transition_time.as_ref()?.0;
     let is_young = now.duration_since(since) < SignedDuration::from_secs(min_ready_seconds.into());

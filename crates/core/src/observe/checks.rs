@@ -7,8 +7,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 
+use super::Snapshot;
+use super::elapsed::since;
 use super::owner::is_controlled;
-use super::{Snapshot, since};
 use crate::desired;
 use crate::plan::checks::ATTEMPTS;
 use crate::plan::{CheckFacts, CheckJob, Checks, ColorFacts, JobPods, Live, Rejected, Run, Verdict};
@@ -111,7 +112,9 @@ fn facts(
         (CheckJob::Ours { attempt, .. }, Some(run)) => {
             job_of(seen, run, check, attempt).map_or(JobPods::Fine, |job| pods(job, now))
         }
-        _ => JobPods::Fine,
+        (CheckJob::Unread | CheckJob::Absent | CheckJob::Foreign, _) | (CheckJob::Ours { .. }, None) => {
+            JobPods::Fine
+        }
     };
     CheckFacts { when: check.when, enforced: check.enforce, recorded, job, pods }
 }

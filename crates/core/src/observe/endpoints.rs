@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::ResourceExt;
 
@@ -31,6 +32,17 @@ pub fn foreign_slices(slices: &[Arc<EndpointSlice>]) -> Vec<String> {
     };
     let names: BTreeSet<String> = filled.map(words).collect();
     names.into_iter().collect()
+}
+
+/// Returns a number of pods as Kubernetes counts them.
+pub(super) fn count(pods: usize) -> i32 {
+    i32::try_from(pods).unwrap_or(i32::MAX)
+}
+
+/// Returns the address families of a Service, by the names that EndpointSlices use.
+pub(super) fn families(service: Option<&Service>) -> &[String] {
+    let spec = service.and_then(|service| service.spec.as_ref());
+    spec.and_then(|spec| spec.ip_families.as_deref()).unwrap_or_default()
 }
 
 /// One endpoint of an EndpointSlice.

@@ -147,7 +147,8 @@ pub fn selector(app: &BlueGreenApp, to: Color, live: &Service) -> Option<Deviati
     deviation(&serde_json::json!({ "spec": { "selector": declared } }), &Live::of(live), Place::Ports)
 }
 
-/// With `PreferDualStack`, the API server adds the second address family to the one that is declared.
+/// Leaves the address families out of what is declared, where the Service begins with them: with `PreferDualStack`, the API
+/// server adds the second one.
 fn tolerate_second_family(declared: &mut Value, live: &Service) {
     let families = live.spec.as_ref().and_then(|spec| spec.ip_families.as_deref()).unwrap_or_default();
     let wanted = declared.pointer("/spec/ipFamilies").and_then(Value::as_array);

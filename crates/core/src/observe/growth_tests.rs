@@ -1,4 +1,4 @@
-//! How the work grows with the length of what tenants write. One look at an app holds a worker, and with it everybody's apps.
+//! How the work grows with the length of what tenants write. One pass over an app holds a worker, and with it everybody's apps.
 
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -127,10 +127,10 @@ fn the_variables_of_a_color_are_added_in_a_time_that_grows_with_them() {
     grows_with_the_length("checked", app, |app| _ = validate::problems("hello", &app.spec));
 }
 
-/// All of one look: both Deployments as declared, and as many pods as variables.
+/// All of one read: both Deployments as declared, and as many pods as variables.
 #[test]
-fn a_look_takes_a_time_that_grows_with_the_app() {
-    let look = |count| {
+fn a_read_is_observed_in_a_time_that_grows_with_the_app() {
+    let read = |count| {
         let mut seen = Snapshot::of(app(count));
         let slice = json!({
             "metadata": { "name": "s", "labels": {
@@ -168,7 +168,7 @@ fn a_look_takes_a_time_that_grows_with_the_app() {
         seen
     };
     let token = Token { operator: "n/l".to_owned(), lease: "l".to_owned(), epoch: 1, attempt: 0 };
-    grows_with_the_length("one look", look, |seen| {
+    grows_with_the_length("one read", read, |seen| {
         let facts = observe(seen, routing(seen, &token), &token, Held::default(), Timestamp::UNIX_EPOCH);
         assert!(facts.colors.blue.deployment.ours().is_some_and(|deployment| deployment.matches));
         assert!(endpoints(seen, Color::Blue).moved);

@@ -68,7 +68,7 @@ pub fn strangers(seen: &Snapshot) -> Vec<(String, Stranger)> {
     live.into_iter().chain(preview).chain(Color::ALL.into_iter().flat_map(of_color).flatten()).collect()
 }
 
-/// Ownership is by uid: the garbage collector will delete an object of an earlier app of the same name.
+/// Returns whose an object is, by uid: the garbage collector will delete an object of an earlier app of the same name.
 fn whose<K: Resource>(app: &BlueGreenApp, object: &K) -> Whose {
     if object.meta().deletion_timestamp.is_some() {
         return Whose::Collecting;
@@ -106,8 +106,8 @@ pub fn is_app(owner: &OwnerReference) -> bool {
     owner.kind == BlueGreenApp::kind(&()) && owner.api_version.starts_with("bluegreen.dev/")
 }
 
-/// An object that nobody controls is adopted only if a person has handed it over: this object, by an annotation on it, or
-/// all that an earlier app left behind, by an annotation on the app.
+/// Returns whose an object is that nobody controls. It is adopted only if a person has handed it over: this object, by an
+/// annotation on it, or all that an earlier app left behind, by an annotation on the app.
 ///
 /// The annotation on the app takes only what carries the app's label. Otherwise, whoever may edit apps, and nothing else,
 /// could take over any object of the namespace that has a fitting name.

@@ -42,7 +42,8 @@ fn lists(slice: &EndpointSlice, port: &Listing) -> bool {
     slice.ports.iter().flatten().any(|listed| is_of(listed, port))
 }
 
-/// A number must be the very one: right after an edit, a slice still lists the one before.
+/// Returns true if a slice lists this port. A number must be the very one: right after an edit, a slice still lists the one
+/// before.
 fn is_of(listed: &EndpointPort, port: &Listing) -> bool {
     let number = match port.target {
         IntOrString::Int(number) => Some(number),

@@ -194,8 +194,8 @@ impl Snapshot {
         self.stored.get(color).iter().partition(|read| self.is_believed(color, read))
     }
 
-    /// A revision without an owner is believed only if something names it that is not so easily made up: the Deployment runs
-    /// it, or the Service or the status records it. So it is after a restore.
+    /// Returns true if a revision is believed. One without an owner is, only if something names it that is not so easily made up:
+    /// the Deployment runs it, or the Service or the status records it. So it is after a restore.
     fn is_believed(&self, color: Color, read: &ReadRevision) -> bool {
         let number = Some(read.stored.number);
         match read.origin {
@@ -268,14 +268,19 @@ impl Snapshot {
     }
 }
 
-/// The slices of one Service.
+/// Returns the revision with the highest number.
+pub(super) fn last<'a>(stored: &[&'a desired::Stored]) -> Option<&'a desired::Stored> {
+    stored.iter().copied().max_by_key(|revision| revision.number)
+}
+
+/// Returns the slices of one Service.
 pub fn of_service(slices: &[Arc<EndpointSlice>], service: &str) -> Vec<Arc<EndpointSlice>> {
     let ours =
         |slice: &&Arc<EndpointSlice>| slice.labels().get(SERVICE_NAME).map(String::as_str) == Some(service);
     slices.iter().filter(ours).cloned().collect()
 }
 
-/// Those that carry the label of this color.
+/// Returns the objects that carry the label of this color.
 pub fn of_color<K: ResourceExt + Clone>(objects: &[K], color: Color) -> Vec<K> {
     let colored = |object: &&K| object.labels().get(names::COLOR).map(String::as_str) == Some(color.as_str());
     objects.iter().filter(colored).cloned().collect()

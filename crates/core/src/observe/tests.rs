@@ -5,7 +5,10 @@ use std::sync::Arc;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde_json::{Value, json};
 
+use super::elapsed::since;
+use super::reach::{listed, ready_endpoints, uncovered};
 use super::*;
+use bluegreen_api::TrafficPolicy;
 
 fn slice(family: &str, pods: &[(&str, Value)]) -> Arc<EndpointSlice> {
     let endpoints: Vec<Value> = pods

@@ -1,17 +1,13 @@
-//! What the pass does with an answer: one function for each command that has one.
+//! What the pass does with an answer: one function for each command that has one. That for writes is in `sent`.
 
 use std::time::Duration;
 
 use super::basis::{Answer, Based, Basis, Depth};
-use super::commands::{
-    After, Batch, Command, Explaining, Reading, Reporting, Rounds, Sending, Telling, Then,
-};
-use super::failing::Failing;
+use super::commands::{After, Command, Explaining, Reading, Reporting, Rounds, Telling, Then};
 use super::late::Explanation;
-use super::observer::{Decision, Observer, Reverted};
-use super::{ANSWERED, Announcement, FRESH, Now, PROGRESS, Pass, RESYNC, SLOW};
-use crate::apply::{Failure, FailureKind, Outcome};
-use crate::plan::{Action, replaces_tested};
+use super::observer::Observer;
+use super::{FRESH, Now, PROGRESS, Pass, RESYNC};
+use crate::apply::Outcome;
 use bluegreen_api::Color;
 
 /// What became of a report.
@@ -27,7 +23,7 @@ pub(super) enum Told {
 }
 
 impl<O: Observer> Pass<'_, O> {
-    /// A read was answered.
+    /// Goes on from the answer to a read.
     pub fn read(
         &mut self,
         reading: Reading<O::Snapshot>,
@@ -70,184 +66,7 @@ impl<O: Observer> Pass<'_, O> {
         }
     }
 
-    /// The requests of the actions were answered, one outcome for each action, in their order. `after`: the objects that the
-    /// decision rests on, with those that the answers hold in their place; `None` where the answers do not hold all that was
-    /// written.
-    pub fn sent(
-        &mut self,
-        sending: Sending<O>,
-        outcomes: &[Outcome],
-        after: Option<O::Snapshot>,
-        now: Now,
-    ) -> Command<O> {
-        let Sending { batch, basis, began, rounds, attempt: _, at } = sending;
-        let decision = match batch {
-            Batch::Steps(decision) => decision,
-            Batch::Switch(proven) => proven.into_inner(),
-        };
-        let done =
-            decision.plan.actions.iter().zip(outcomes).filter(|(_, outcome)| **outcome == Outcome::Done);
-        self.announcements.extend(done.filter_map(|(action, _)| announcement(action, &decision)));
-        let undone = self.tell_what_was_undone(&decision, outcomes);
-        self.tell_what_was_mutated(&decision, outcomes, after.as_ref());
-        let again = Depth::Whole { owners: false };
-        // What was seen before may be old by now, and the next write may take as long: the app is told of in between.
-        let is_slow = now.uptime.saturating_sub(at) > SLOW;
-        let gravest = gravest(&decision.plan.actions, outcomes, decision.intent.active.other());
-        let color = gravest.action.and_then(Action::color);
-        let is_of_check = gravest.action.is_some_and(is_about_job);
-        let gravest_outcome = gravest.outcome;
-        if let Some(failure) = Failure::of(&gravest_outcome, gravest.action) {
-            self.failed(failure, &decision, at);
-        }
-        match gravest_outcome {
-            Outcome::Done => {
-                // A stamp is no success of the write that it makes possible.
-                if !decision.plan.actions.iter().all(is_fence) {
-                    self.memory.failing = None;
-                }
-                let (occasion, urgent) = (self.occasion(&decision), |a: &_| Self::is_urgent(&decision, a));
-                self.memory.contest.done(&decision.plan.actions, occasion, now.uptime, urgent);
-                self.memory.contest.tells(undone, occasion);
-                match after.filter(|_| decision.plan.actions.iter().all(is_told_by_its_answer)) {
-                    _ if is_slow => self.tell_after_read(After::GoOn(rounds), rounds),
-                    Some(after) => self.answered(after, began, rounds, now),
-                    None => self.read_again(again, rounds),
-                }
-            }
-            Outcome::Stale | Outcome::Gone => match rounds.conflict() {
-                Some(rounds) if is_slow => self.tell_after_read(After::GoOn(rounds), rounds),
-                Some(rounds) => self.read_again(again, rounds),
-                // Somebody else is at it, or an object of an earlier app is still being deleted.
-                None => {
-                    let words = "An object of the app was changed or deleted by somebody else in the very moment of each write \
-                                 of it, several times in a row";
-                    let (kind, words) = (FailureKind::Failed, words.to_owned());
-                    let failure = Failure { color, check: None, leftover: false, kind, words };
-                    self.failed(failure, &decision, at);
-                    self.tell_after_read(After::BackOff(Duration::ZERO), rounds)
-                }
-            },
-            // It was not carried out: what was read still holds.
-            Outcome::Refused(_) | Outcome::Failed(_) => {
-                let based = Based { decision, basis, began: now.uptime };
-                self.tell(Telling { based, after: After::BackOff(Duration::ZERO) }, now)
-            }
-            Outcome::Unknown(_) => {
-                // A Job carries no token, and no decision about traffic depends on whether there is one.
-                if !is_of_check {
-                    self.memory.result_is_unknown();
-                }
-                // The API server may go on with what it has not answered in time: the same again would only make its queue
-                // longer.
-                self.tell_after_read(After::BackOff(now.uptime.saturating_sub(at)), rounds)
-            }
-            Outcome::Later(wait) => self.tell_after_read(After::BackOff(wait), rounds),
-            Outcome::NotLeading => Command::Stop,
-        }
-    }
-
-    /// Announces the edits of somebody else that these actions have taken back, and returns those actions with the edited fields.
-    /// To take back what was added, the operator owns it first, which ends as a conflict; after that, nothing tells any more who
-    /// it was.
-    fn tell_what_was_undone(
-        &mut self,
-        decision: &Decision<O>,
-        outcomes: &[Outcome],
-    ) -> Vec<(Action, String)> {
-        let mut told = Vec::new();
-        for (action, outcome) in decision.plan.actions.iter().zip(outcomes) {
-            let undone = self.undone(action, decision);
-            match outcome {
-                Outcome::Stale => self.overtaken.extend(undone.map(|undone| (action.clone(), undone))),
-                Outcome::Done => {
-                    let earlier = self.overtaken.iter().position(|(of, _)| of == action);
-                    let earlier = earlier.map(|position| self.overtaken.swap_remove(position).1);
-                    if let Some(undone) = earlier.or(undone) {
-                        told.extend(
-                            undone.deviation.iter().map(|it| (action.clone(), it.difference.path.clone())),
-                        );
-                        self.announcements.push(Announcement::EditReverted(undone));
-                    }
-                }
-                _ => {}
-            }
-        }
-        told
-    }
-
-    /// Announces that writes which declared the same pods as before have changed them all the same.
-    fn tell_what_was_mutated(
-        &mut self,
-        decision: &Decision<O>,
-        outcomes: &[Outcome],
-        after: Option<&O::Snapshot>,
-    ) {
-        let Some(after) = after else { return };
-        for (action, outcome) in decision.plan.actions.iter().zip(outcomes) {
-            if let (Action::EditDeployment { color, .. }, Outcome::Done) = (action, outcome)
-                && decision.facts.colors.get(*color).deployment.ours().is_some_and(|it| it.matches)
-                && let Some(difference) = self.observer.mutated(&decision.snapshot, after, *color)
-            {
-                self.announcements.push(Announcement::PodsMutated { color: *color, difference });
-            }
-        }
-    }
-
-    /// An edit of somebody else that this action has taken back. It is told once: if it comes again and again, the status says so.
-    fn undone(&self, action: &Action, decision: &Decision<O>) -> Option<Reverted> {
-        // Otherwise the edit may be one of the app, and another manager owns the field from earlier on.
-        if !decision.facts.recorded.settled || !restores(action, decision) {
-            return None;
-        }
-        let reverted = self.observer.reverted(decision, action)?;
-        let deviation = reverted.deviation.as_ref().filter(|deviation| deviation.manager.is_some())?;
-        let path = &deviation.difference.path;
-        let is_new = !self.memory.contest.has_told(action, path, self.occasion(decision));
-        is_new.then_some(reverted)
-    }
-
-    /// Goes on with the objects as the writes left them, unless the read before the writes is old by now, or something follows
-    /// that needs a read of its own.
-    fn answered(&mut self, after: O::Snapshot, began: Duration, rounds: Rounds, now: Now) -> Command<O> {
-        self.memory.saw(self.observer.versions(&after), now.uptime);
-        let decision = self.decide(after, Basis::Answered, now);
-        let is_old = now.uptime.saturating_sub(began) > ANSWERED;
-        let rests = decision.plan.actions.iter().all(may_rest_on_answers);
-        match rounds.next() {
-            Some(rounds) if rests && !is_old => {
-                self.act(Based { decision, basis: Basis::Answered, began }, rounds, now)
-            }
-            _ => self.read_again(Depth::after(decision), rounds),
-        }
-    }
-
-    /// A pass that has written what it wanted goes on from the objects as they are then: for a caller that keeps no pass
-    /// between the two, such as the exhaustive model.
-    pub fn goes_on(&mut self, after: O::Snapshot, now: Now) -> Command<O> {
-        self.answered(after, now.uptime, Rounds::default(), now)
-    }
-
-    /// A write, sent at this uptime, did not succeed.
-    fn failed(&mut self, failure: Failure, decision: &Decision<O>, at: Duration) {
-        let generation = self.occasion(decision).0;
-        let before = self.memory.failing.take();
-        self.memory.failing = Some(Failing::note(before, failure, &decision.plan.actions, generation, at));
-    }
-
-    /// Reports where the app stands, although nothing could be done: a status must never be older than what was seen,
-    /// whatever becomes of a write. The write may have been carried out, so everything is read once more.
-    fn tell_after_read(&mut self, after: After, rounds: Rounds) -> Command<O> {
-        match rounds.next() {
-            Some(rounds) => {
-                let depth = Depth::Whole { owners: false };
-                Command::Read(Reading { depth, rounds, then: Then::Tell(after) })
-            }
-            None => Command::Wait(self.memory.back_off()),
-        }
-    }
-
-    /// The pods of late colors were asked.
+    /// Goes on once the pods of late colors were asked.
     pub fn explained(
         &mut self,
         explaining: Explaining<O>,
@@ -260,7 +79,7 @@ impl<O: Observer> Pass<'_, O> {
         self.report(explaining.telling, now)
     }
 
-    /// The status was sent. `version` is the resourceVersion that the app has now, where it was written.
+    /// Goes on once the status was sent. `version` is the resourceVersion that the app has now, where it was written.
     pub fn reported(
         &mut self,
         reporting: Reporting<O>,
@@ -288,7 +107,7 @@ impl<O: Observer> Pass<'_, O> {
         self.told(telling, told, now)
     }
 
-    /// What follows a report.
+    /// Goes on after a report.
     pub(super) fn told(&mut self, telling: Telling<O>, told: Told, now: Now) -> Command<O> {
         let Telling { based, after } = telling;
         match (after, told) {
@@ -327,8 +146,8 @@ impl<O: Observer> Pass<'_, O> {
         }
     }
 
-    /// The report was all that the switch still waited for. Nobody has edited the app since it was read, or the report
-    /// would have been refused as stale: the decision is as good as before, if it is not old.
+    /// Goes on with the switch that waited for its report and for nothing else. Nobody has edited the app since it was read, or
+    /// the report would have been refused as stale: the decision is as good as before, if it is not old.
     fn switch_after_report(&mut self, based: Based<O>, rounds: Rounds, now: Now) -> Command<O> {
         let Based { decision, basis, began } = based;
         let decision = self.decide(decision.snapshot, basis, now);
@@ -340,107 +159,7 @@ impl<O: Observer> Pass<'_, O> {
     }
 }
 
-/// Returns true if this action writes what was there before, and not the next revision or the size of an idle color.
-fn restores<O: Observer>(action: &Action, decision: &Decision<O>) -> bool {
-    match *action {
-        Action::EditDeployment { color, replicas } => {
-            let facts = decision.facts.colors.get(color);
-            let both = facts.current.zip(facts.deployment.ours());
-            both.is_some_and(|(current, deployment)| {
-                let is_live = decision.plan.live.color() == Some(color);
-                let is_resized = deployment.replicas != replicas && is_live;
-                // `kubectl rollout undo` runs another revision than the one that is recorded as live.
-                let is_undone = is_live && facts.served;
-                (deployment.revision == current.number || is_undone) && (!deployment.matches || is_resized)
-            })
-        }
-        Action::ApplyColorService(_) | Action::ApplyPreview(_) | Action::UpdateService => true,
-        // It has an announcement of its own.
-        Action::Restore { .. } => false,
-        Action::CreateService
-        | Action::StoreRevision { .. }
-        | Action::RecoverRevision { .. }
-        | Action::Promote { .. }
-        | Action::CreateDeployment { .. }
-        | Action::Fence { .. }
-        | Action::Switch { .. }
-        | Action::RunCheck { .. }
-        | Action::DropJob { .. }
-        | Action::DropRevision { .. }
-        | Action::RemoveColor(_)
-        | Action::RemovePreview => false,
-    }
-}
-
-/// What an action that was carried out has to announce.
-fn announcement<O: Observer>(action: &Action, decision: &Decision<O>) -> Option<Announcement> {
-    if let Action::Restore { to } = *action {
-        return Some(Announcement::SelectorRestored(to));
-    }
-    let Action::StoreRevision { color, number: to } = *action else { return None };
-    let from = replaces_tested(&decision.facts, color).filter(|_| color == decision.intent.active)?;
-    Some(Announcement::TestedPodsReplaced { color, from, to })
-}
-
-/// A confirming read is not enough: read everything. That is the same round, so that it ends no pass.
+/// Reads everything where a confirming read is not enough. That is the same round, so that it ends no pass.
 fn everything<O: Observer>(rounds: Rounds) -> Command<O> {
     Command::Read(Reading::new(Depth::Whole { owners: true }, rounds))
-}
-
-/// May the pass go on after this action without another read? After a stamp it may not: what an earlier leader has written until
-/// then shows in a read after it. The deletion of a Deployment or of a Service is answered before it is carried out, and a
-/// Job's end follows from its own watch.
-fn is_told_by_its_answer(action: &Action) -> bool {
-    match action {
-        Action::CreateService
-        | Action::UpdateService
-        | Action::ApplyColorService(_)
-        | Action::StoreRevision { .. }
-        | Action::RecoverRevision { .. }
-        | Action::Promote { .. }
-        | Action::CreateDeployment { .. }
-        | Action::EditDeployment { .. }
-        | Action::Switch { .. }
-        | Action::DropRevision { .. }
-        | Action::ApplyPreview(_) => true,
-        Action::Restore { .. }
-        | Action::Fence { .. }
-        | Action::RunCheck { .. }
-        | Action::DropJob { .. }
-        | Action::RemoveColor(_)
-        | Action::RemovePreview => false,
-    }
-}
-
-/// May this action follow without another read? Each such action names the very object that it writes, and nothing that moves
-/// traffic or ends pods of a color that may serve is among them.
-fn may_rest_on_answers(action: &Action) -> bool {
-    is_told_by_its_answer(action) && !matches!(action, Action::Promote { .. } | Action::Switch { .. })
-}
-
-fn is_fence(action: &Action) -> bool {
-    matches!(action, Action::Fence { .. })
-}
-
-fn is_about_job(action: &Action) -> bool {
-    matches!(action, Action::RunCheck { .. } | Action::DropJob { .. })
-}
-
-/// The gravest outcome of several, and the action that it is of.
-struct Gravest<'a> {
-    outcome: Outcome,
-    action: Option<&'a Action>,
-}
-
-/// The gravest outcome counts, with its action: one that the app waits for before one that only concerns its idle color, and
-/// the Job of a check last.
-fn gravest<'a>(actions: &'a [Action], outcomes: &[Outcome], idle: Color) -> Gravest<'a> {
-    let weight = |outcome: &Outcome, action: &Action| {
-        (outcome.gravity(), !is_about_job(action), action.color() != Some(idle))
-    };
-    let gravest = outcomes.iter().zip(actions).max_by_key(|(outcome, action)| weight(outcome, action));
-    gravest.map_or(Gravest { outcome: Outcome::Done, action: None }, |(outcome, action)| Gravest {
-        outcome: outcome.clone(),
-        action: Some(action),
-    })
 }

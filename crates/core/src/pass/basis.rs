@@ -21,8 +21,8 @@ pub enum Basis {
 }
 
 impl Basis {
-    /// May a clock start at it? What a confirming read leaves out may be from before the switch, and so may what no write was
-    /// about.
+    /// Returns true if a drain clock may start at such a read. What a confirming read leaves out may be from before the switch,
+    /// and so may what no write was about.
     pub(super) fn starts_clocks(self) -> bool {
         match self {
             Self::Live | Self::Proven => true,
@@ -30,7 +30,7 @@ impl Basis {
         }
     }
 
-    /// May a switch rest on it?
+    /// Returns true if a switch may rest on such a read.
     pub(super) fn proves(self) -> bool {
         match self {
             Self::Proven | Self::Confirmed => true,
@@ -55,7 +55,10 @@ pub struct Based<O: Observer> {
 pub struct Proven<O: Observer>(Decision<O>);
 
 impl<O: Observer> Proven<O> {
-    /// Gives a decision that is not proven back.
+    /// Makes a decision proven.
+    ///
+    /// # Errors
+    /// The decision, where it is not.
     pub(super) fn new(based: Based<O>) -> Result<Self, Box<Based<O>>> {
         if based.basis.proves() { Ok(Self(based.decision)) } else { Err(Box::new(based)) }
     }

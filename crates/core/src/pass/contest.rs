@@ -60,11 +60,12 @@ struct Repeated {
 }
 
 impl Repeated {
+    /// Returns true if somebody is taken to revert it.
     fn is_contest(&self) -> bool {
         self.times >= REPEATS
     }
 
-    /// How long to wait after the last write.
+    /// Returns how long to wait after the last write.
     fn pause(&self) -> Duration {
         let Some(over) = self.times.checked_sub(REPEATS) else { return Duration::ZERO };
         let (first, longest) = match (self.urgent, self.later) {
@@ -75,14 +76,14 @@ impl Repeated {
         first.saturating_mul(1 << over.min(9)).min(longest)
     }
 
-    /// When it is over if it is not undone again (uptime).
+    /// Returns when it is over if it is not undone again (uptime).
     fn end(&self) -> Duration {
         self.last.saturating_add(WINDOW.max(self.pause().saturating_add(MORE)))
     }
 }
 
-/// What somebody is known to have written tells more than what only differs: the operator takes a label off by itself before it
-/// removes what others have added.
+/// Returns what tells more. What somebody is known to have written does, more than what only differs: the operator takes a label
+/// off by itself before it removes what others have added.
 fn telling_more(now: Option<Reverted>, before: Option<Reverted>) -> Option<Reverted> {
     let is_known = |it: &Reverted| it.deviation.as_ref().is_some_and(|deviation| deviation.manager.is_some());
     match (now, before) {
@@ -92,7 +93,7 @@ fn telling_more(now: Option<Reverted>, before: Option<Reverted>) -> Option<Rever
 }
 
 impl Contest {
-    /// A live read asks for these actions; `what` says what of each is not as it was declared.
+    /// Notes that a live read asks for these actions; `what` says what of each is not as it was declared.
     pub fn planned(
         &mut self,
         actions: &[Action],
@@ -113,7 +114,7 @@ impl Contest {
         }
     }
 
-    /// These actions succeeded; `is_urgent` says whether clients depend on one.
+    /// Notes that these actions succeeded; `is_urgent` says whether clients depend on one.
     pub fn done<'a>(
         &mut self,
         actions: impl IntoIterator<Item = &'a Action>,
@@ -150,7 +151,7 @@ impl Contest {
         }
     }
 
-    /// These actions took back edits of these fields, which Events tell. Call it after [`Contest::done`].
+    /// Notes that Events tell of these actions, which took back edits of these fields. Call it after [`Contest::done`].
     pub fn tells(&mut self, undone: Vec<(Action, String)>, occasion: Occasion) {
         for (action, path) in undone {
             let of = |it: &&mut Repeated| it.action == action && it.occasion == occasion;
@@ -165,19 +166,19 @@ impl Contest {
         self.0.iter().any(|it| it.action == *action && it.occasion == occasion && has(it))
     }
 
-    /// How long this action should not be tried; `None`: go on.
+    /// Returns how long this action should not be tried; `None`: go on.
     pub fn hold(&self, action: &Action, occasion: Occasion, uptime: Duration) -> Option<Duration> {
         let it = self.0.iter().find(|it| it.action == *action && it.occasion == occasion)?;
         it.pause().checked_sub(uptime.saturating_sub(it.last)).filter(|left| !left.is_zero())
     }
 
-    /// What somebody reverts again and again.
+    /// Returns what somebody reverts again and again.
     pub fn told(&self, uptime: Duration) -> Vec<Reverted> {
         let on = self.0.iter().filter(|it| it.is_contest() && uptime < it.end());
         on.filter_map(|it| it.what.clone().map(|what| Reverted { later: it.later, ..what })).collect()
     }
 
-    /// How long until there is nothing more to tell, unless it goes on.
+    /// Returns how long until there is nothing more to tell, unless it goes on.
     pub fn ends_in(&self, uptime: Duration) -> Option<Duration> {
         let ends = self.0.iter().filter(|it| it.is_contest()).map(Repeated::end);
         ends.filter_map(|end| end.checked_sub(uptime)).min()

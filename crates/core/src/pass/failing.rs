@@ -35,12 +35,12 @@ impl Failing {
         Self { failure, actions: actions.to_vec(), generation, since, again: None }
     }
 
-    /// The same actions wait for this long. Nothing else does: neither a way back nor another color.
+    /// Notes that the same actions wait for this long. Nothing else does: neither a way back nor another color.
     pub fn wait(&mut self, wait: Duration, uptime: Duration) {
         self.again = Some(uptime.saturating_add(wait));
     }
 
-    /// What there is to tell of this generation: one that mends the failure is not called refused before it was tried.
+    /// Returns what there is to tell of this generation: one that mends the failure is not called refused before it was tried.
     pub fn told(&self, generation: i64, uptime: Duration) -> Option<&Failure> {
         let is_due = match self.failure.kind {
             FailureKind::Refused | FailureKind::Reverted => true,
@@ -49,7 +49,7 @@ impl Failing {
         (is_due && self.generation == generation).then_some(&self.failure)
     }
 
-    /// How long these actions should not be tried; `None`: go on. A watch event is no reason to try sooner, or an app
+    /// Returns how long these actions should not be tried; `None`: go on. A watch event is no reason to try sooner, or an app
     /// whose pods come and go would send what fails as often.
     pub fn hold(&self, actions: &[Action], generation: i64, uptime: Duration) -> Option<Duration> {
         let is_same = self.actions == actions && self.generation == generation;

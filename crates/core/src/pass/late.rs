@@ -43,7 +43,8 @@ impl Late {
         self.asked.is_some()
     }
 
-    /// The time of the try counts, not that of its success: pods that may not be listed are not listed every second.
+    /// Notes what the pods said. The time of the try counts, not that of its success: pods that may not be listed are not listed
+    /// every second.
     pub fn explained(&mut self, answer: &Explanation, uptime: Duration) {
         self.asked = Some(uptime);
         match answer {

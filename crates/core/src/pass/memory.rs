@@ -39,40 +39,41 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// A write got no clear answer: it may still be carried out, so everything is fenced anew before the next step.
+    /// Notes that a write got no clear answer: it may still be carried out, so everything is fenced anew before the next step.
     pub fn result_is_unknown(&mut self) {
         self.attempt = self.attempt.saturating_add(1);
     }
 
-    /// Grows from 100 ms to 30 s with every failure in a row.
+    /// Returns the next pause, which grows from 100 ms to 30 s with every failure in a row.
     pub(super) fn back_off(&mut self) -> Duration {
         let wait = Duration::from_millis(100).saturating_mul(1 << self.failures.min(9));
         self.failures = self.failures.saturating_add(1);
         wait.min(Duration::from_secs(30))
     }
 
-    /// The failure that there is to tell of this generation.
+    /// Returns the failure that there is to tell of this generation.
     pub(super) fn failure(&self, generation: i64, uptime: Duration) -> Option<&Failure> {
         self.failing.as_ref().and_then(|failing| failing.told(generation, uptime))
     }
 
-    /// What failed is tried again after this long, and not sooner because of a watch event.
+    /// Notes that what failed is tried again after this long, and not sooner because of a watch event.
     pub(super) fn try_again_in(&mut self, wait: Duration, uptime: Duration) {
         if let Some(failing) = &mut self.failing {
             failing.wait(wait, uptime);
         }
     }
 
+    /// Notes a success: the next failure is the first in a row.
     pub(super) fn succeeded(&mut self) {
         self.failures = 0;
     }
 
-    /// A live read, or a write's answer, told these versions.
+    /// Notes the versions that a live read, or a write's answer, told.
     pub(super) fn saw(&mut self, versions: Versions, uptime: Duration) {
         self.latest = Some((versions, uptime));
     }
 
-    /// Is any object in the caches older than the last live read?
+    /// Returns true if any object in the caches is older than the last live read.
     pub(super) fn is_ahead_of(&self, cached: &Versions) -> bool {
         self.latest.as_ref().is_some_and(|(latest, _)| cached.is_behind(latest))
     }

@@ -19,7 +19,7 @@ pub trait Observer: Debug {
     /// What is reported.
     type Status: Debug;
 
-    /// The app is being deleted: the garbage collector deletes its children, and the operator leaves them alone.
+    /// Returns true if the app is being deleted: the garbage collector deletes its children, and the operator leaves them alone.
     fn is_leaving(&self, snapshot: &Self::Snapshot) -> bool;
 
     /// The app's generation, and whether the status is about it.
@@ -80,7 +80,7 @@ pub trait Observer: Debug {
         None
     }
 
-    /// The status was written: the snapshot carries it, and the app has this resourceVersion.
+    /// Records that the status was written: the snapshot carries it, and the app has this resourceVersion.
     fn record(&self, snapshot: &mut Self::Snapshot, status: Self::Status, version: Option<String>);
 }
 

@@ -115,17 +115,17 @@ pub struct Rejected {
 }
 
 impl CheckFacts {
-    /// The check is over, as the status has it.
+    /// Returns true if the check is over, as the status has it.
     pub fn is_final(&self) -> bool {
         self.recorded.is_some_and(|verdict| verdict.result.is_final())
     }
 
-    /// Its deadline has passed without a verdict.
+    /// Returns true if its deadline has passed without a verdict.
     pub(super) fn is_late(&self) -> bool {
         self.recorded.is_some_and(|verdict| verdict.left.is_zero())
     }
 
-    /// There is no Job of it, and no verdict either.
+    /// Returns true if there is no Job of it, and no verdict either.
     fn lacks_job(&self) -> bool {
         !self.is_final() && self.job == CheckJob::Absent
     }
@@ -140,7 +140,7 @@ impl CheckFacts {
 }
 
 impl Checks {
-    /// The checks of that time.
+    /// Returns the checks of that time.
     pub fn at(&self, when: CheckTime) -> impl Iterator<Item = &CheckFacts> {
         self.all.iter().filter(move |check| check.when == when)
     }
@@ -151,7 +151,7 @@ impl Checks {
     }
 }
 
-/// The aim: the color that should be live.
+/// Returns the aim: the color that should be live.
 ///
 /// A check that fails after the switch takes it back, whatever it was that asked for it. One that fails before the switch, or
 /// can't tell, leaves everything as it is.
@@ -176,7 +176,7 @@ pub fn is_exempt(seen: &Observed, color: Color) -> bool {
     seen.colors.get(color).served && !(is_enforced && is_suspect(seen, color))
 }
 
-/// The number of the present revision of `color`.
+/// Returns the number of the present revision of `color`.
 fn current(seen: &Observed, color: Color) -> Option<i64> {
     seen.colors.get(color).current.map(|current| current.number)
 }
@@ -187,7 +187,7 @@ fn is_suspect(seen: &Observed, color: Color) -> bool {
     current.is_some() && *seen.checks.unproven.get(color) == current
 }
 
-/// The run that is about the present revision of `color`.
+/// Returns the run that is about the present revision of `color`.
 pub(super) fn run_of(seen: &Observed, color: Color) -> Option<Run> {
     let current = current(seen, color);
     seen.checks.run.filter(|run| run.color == color && Some(run.revision) == current)
@@ -252,7 +252,7 @@ pub(super) fn holds_old(seen: &Observed, live: Live) -> bool {
     is_watched(seen, live) && seen.checks.at(CheckTime::After).any(|check| may_take_back(seen, check))
 }
 
-/// The Jobs that are to be created now.
+/// Returns the Jobs that are to be created now.
 pub(super) fn begin(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
     if seen.checks.full { Vec::new() } else { due(intent, seen, live) }
 }
@@ -263,7 +263,7 @@ pub fn is_queued(intent: &Intent, seen: &Observed) -> bool {
     seen.checks.full && !due(intent, seen, live).is_empty()
 }
 
-/// The Jobs that are to be created as soon as there is room.
+/// Returns the Jobs that are to be created as soon as there is room.
 fn due(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
     let color = intent.active;
     let Some(run) = run_of(seen, color).filter(|_| seen.checks.rejected.is_none()) else {
@@ -291,8 +291,8 @@ fn due(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
 /// How often to look whether there is room for another Job: no watch tells an app of the Jobs of others.
 const QUEUED: Duration = Duration::from_secs(2);
 
-/// How long until the first deadline of a check that runs, until it is worth telling that a Job has no pod, or until the next look
-/// for room.
+/// Returns how long until the first deadline of a check that runs, until it is worth telling that a Job has no pod, or until
+/// the next look for room.
 pub(super) fn wake(intent: &Intent, seen: &Observed) -> Option<Duration> {
     let queued = is_queued(intent, seen).then_some(QUEUED);
     let running = seen.checks.all.iter().filter(|check| check.is(CheckResult::Running));

@@ -35,7 +35,7 @@ pub struct Intent {
 }
 
 impl Intent {
-    /// The same intent with its aim, as these facts have it.
+    /// Returns the same intent with its aim, as these facts have it.
     #[must_use]
     pub fn aimed(&self, seen: &Observed) -> Self {
         let live = super::live(&seen.service, &seen.recorded);
@@ -98,7 +98,8 @@ pub enum Fence {
 }
 
 impl Fence {
-    /// A Deployment carries a stamp in a label or, where that could not be written, in an annotation: the newer counts.
+    /// Returns which of two stamps counts: a Deployment carries one in a label or, where that could not be written, in an
+    /// annotation, and the newer counts.
     #[must_use]
     pub fn of_both(stamps: [Self; 2]) -> Self {
         let rank = |fence: &Self| match fence {
@@ -206,8 +207,8 @@ impl DeploymentFacts {
         self.ready.min(self.available).saturating_sub(old).clamp(0, self.updated.max(0))
     }
 
-    /// As [`newest_available`](Self::newest_available), and none while the counts are of an earlier generation: those pods may
-    /// be of the version before.
+    /// Returns [`newest_available`](Self::newest_available), or none while the counts are of an earlier generation: those pods
+    /// may be of the version before.
     pub fn observed_available(&self) -> i32 {
         if self.observed { self.newest_available() } else { 0 }
     }
@@ -308,7 +309,7 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// Does an object of somebody else have the name of a child? `wanted`: the colors whose blocks are in the spec.
+    /// Returns true if an object of somebody else has the name of a child. `wanted`: the colors whose blocks are in the spec.
     pub fn has_foreign(&self, wanted: PerColor<bool>) -> bool {
         let of_color = |color: Color| {
             let facts = self.colors.get(color);

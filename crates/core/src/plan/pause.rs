@@ -4,7 +4,7 @@ use super::steps::is_resize;
 use super::{Action, Child, Fence, Intent, Live, Observed, plan};
 use bluegreen_api::Color;
 
-/// Does `spec.paused` hold back more than a change of size? Without it, a switch or an edit would go on.
+/// Returns true if `spec.paused` holds back more than a change of size: without it, a switch or an edit would go on.
 ///
 /// The live color follows `spec.replicas` while the app is paused, as a paused Deployment does. The idle color follows
 /// afterwards: an autoscaler's write is no change that waits for a person.

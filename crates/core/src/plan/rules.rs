@@ -2,7 +2,7 @@
 
 use super::{
     Change, Child, ColorFacts, Fence, Holder, Intent, Live, Missing, Observed, Recorded, Selection,
-    ServiceFacts, Stored, checks, size,
+    ServiceFacts, Stored, checks, need,
 };
 use bluegreen_api::{ActiveUpdatePolicy, Color, PerColor};
 
@@ -42,7 +42,7 @@ pub fn live(service: &Child<ServiceFacts>, recorded: &Recorded) -> Live {
 /// The color needs the newest revision, every declared field, an observed generation that has caught up, no pod of
 /// another revision, a complete rollout of at least as many pods as carry the traffic now, a ReplicaSet that belongs
 /// to this Deployment, and as many ready pods of that ReplicaSet in the color's own EndpointSlices, each with every port
-/// of the Service. If traffic stays on the node that it came to, there must also be such a pod on every node on which the live color has one. `size`
+/// of the Service. If traffic stays on the node that it came to, there must also be such a pod on every node on which the live color has one. `need`
 /// says how many pods are needed.
 ///
 /// # Errors
@@ -71,8 +71,8 @@ pub fn gate(intent: &Intent, seen: &Observed, color: Color) -> Result<(), Missin
     if !deployment.matches || !is_set || deployment.revision != current.number {
         return Err(Missing::Rollout);
     }
-    let need = size::needed(intent, seen, live, color);
-    size::enough(intent, live, color, deployment, need, facts.endpoints)?;
+    let need = need::needed(intent, seen, live, color);
+    need::enough(intent, live, color, deployment, need, facts.endpoints)?;
     // The live color is not asked: a port that is added to the Services takes nothing from those that it has.
     if live.color() != Some(color) && facts.ported < need {
         return Err(Missing::Ports { have: facts.ported, want: need });

@@ -47,7 +47,20 @@ fn makes(action: &Action, color: Color) -> bool {
         Action::StoreRevision { color: made, .. }
         | Action::RecoverRevision { color: made, .. }
         | Action::CreateDeployment { color: made, .. } => *made == color,
-        _ => false,
+        Action::CreateService
+        | Action::Restore { .. }
+        | Action::UpdateService
+        | Action::ApplyColorService(_)
+        | Action::Promote { .. }
+        | Action::EditDeployment { .. }
+        | Action::Fence { .. }
+        | Action::Switch { .. }
+        | Action::RunCheck { .. }
+        | Action::DropJob { .. }
+        | Action::DropRevision { .. }
+        | Action::RemoveColor(_)
+        | Action::ApplyPreview(_)
+        | Action::RemovePreview => false,
     }
 }
 

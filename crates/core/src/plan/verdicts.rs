@@ -76,7 +76,7 @@ fn entry(check: &CheckFacts, recorded: Option<Entry>, is_refused: bool) -> Optio
     }
 }
 
-/// Once an enforced check has failed, the others of its time have nothing more to say.
+/// Ends the other checks of this time once an enforced one has failed: they have nothing more to say.
 fn end_others(checks: &Checks, when: CheckTime, entries: &mut [Option<Entry>]) {
     let failed = |(check, entry): (&CheckFacts, &Option<Entry>)| {
         check.when == when && check.enforced && entry.is_some_and(|entry| entry.result == CheckResult::Failed)

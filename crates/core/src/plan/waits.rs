@@ -40,7 +40,7 @@ pub struct Waits {
 }
 
 impl Waits {
-    /// Another installation's operator holds the objects.
+    /// Returns true if another installation's operator holds the objects.
     pub fn is_other_installation(&self) -> bool {
         match self.holder {
             Some(Holder::Installation(_)) => true,
@@ -49,7 +49,7 @@ impl Waits {
     }
 }
 
-/// What each rule waits for.
+/// Returns what each rule waits for.
 pub(super) fn waits(intent: &Intent, seen: &Observed, live: Live, stage: Stage) -> Waits {
     let too_late = seen.elapsed.switching.is_some_and(|passed| passed >= intent.deadline);
     let waits = Waits::default();

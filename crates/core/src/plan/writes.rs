@@ -213,7 +213,7 @@ fn stamps(facts: &Observed, service: bool, colors: &[Color]) -> Vec<Write> {
     on_service.into_iter().chain(on_deployments).collect()
 }
 
-/// The revisions go last: while one is there, the next pass plans the removal again.
+/// Returns the writes that remove a color. The revisions go last: while one is there, the next pass plans the removal again.
 fn removal(facts: &Observed, inventory: &Inventory<'_>, color: Color) -> Vec<Write> {
     let facts = facts.colors.get(color);
     let deployment = facts.deployment.ours().map(|_| Write::DeleteDeployment(color));

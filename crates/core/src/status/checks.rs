@@ -194,7 +194,16 @@ pub(super) fn rejected(report: &Report, rejection: &Rejection) -> String {
                 "{other} can't be made live again yet: {}",
                 super::words::lacks(&report.app.name_any(), report.seen, other, missing)
             ),
-            _ => format!("{other} is being made live again"),
+            Stage::Yielding
+            | Stage::Invalid
+            | Stage::Paused
+            | Stage::Pausing
+            | Stage::Checking { .. }
+            | Stage::Switching { .. }
+            | Stage::Watching { .. }
+            | Stage::Draining { .. }
+            | Stage::Serving
+            | Stage::Unready { .. } => format!("{other} is being made live again"),
         },
         (CheckTime::Before, live) => match live.color() {
             Some(live) => format!("{live} stays live"),

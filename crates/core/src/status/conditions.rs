@@ -1,10 +1,10 @@
-//! The four conditions, and every reason that they can have.
+//! The four conditions.
 
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::ResourceExt;
 
-use super::record::{Failed, Record, Stall, Work, fails, is_degraded, stall, work};
+use super::reasons::Why;
+use super::record::{Failed, Record, Stall, Standing, Work, fails, is_degraded};
 use super::{Report, checks, conflicts, live, words};
 use crate::apply::Failure;
 use crate::harmless::visible;
@@ -15,71 +15,33 @@ use bluegreen_api::{
     BlueGreenAppStatus, CONDITION_MESSAGE, CheckTime, READY, RECONCILING, STALLED, STANDBY_READY,
 };
 
-/// Every reason, for the documentation's test.
-pub const REASONS: &[&str] = &[
-    "Absent",
-    "CheckFailed",
-    "CheckInconclusive",
-    "Checking",
-    "Collecting",
-    CONTESTED,
-    "FenceConflict",
-    "Fencing",
-    "InvalidSpec",
-    "LiveColorEditHeld",
-    "LiveNotReady",
-    "NameConflict",
-    "NotReady",
-    "Paused",
-    "Pausing",
-    "ProgressDeadlineExceeded",
-    "Reduced",
-    "Refused",
-    "ScaledDown",
-    "Scaling",
-    "Serving",
-    "StandbyUpdating",
-    "Switching",
-    "TwoOperators",
-    "Unreadable",
-    "Updating",
-    "WaitingForTarget",
-    "Warm",
-    "WriteFailed",
-];
-
-/// The reason while somebody reverts what the operator writes.
-pub(super) const CONTESTED: &str = "Contested";
-
-/// A reason and its message.
-pub(super) type Why = (&'static str, String);
-
+/// Returns the conditions. `old`: the status that is there, and `record`: what is read back of it.
 pub(super) fn conditions(
     report: &Report,
-    intent: &Intent,
     old: &BlueGreenAppStatus,
-    generation: i64,
+    record: &Record,
+    standing: Standing,
 ) -> Vec<Condition> {
-    let failed = report.problems.as_failed(report.app, intent.active);
-    let record = Record::from(old);
-    let stalled =
-        stall(&record, intent, report.seen, report.plan, failed).map(|stall| stalled(report, stall));
-    let (is_ready, why) = ready(report, &record, intent, stalled.as_ref());
-    let reconciling =
-        work(&record, intent, report.seen, report.plan, failed).map(|work| reconciling(report, work, &why));
-    let (standby, standby_why) = standby(report, intent);
+    let (stall, work) = match standing {
+        Standing::Stalled(stall) => (Some(stall), None),
+        Standing::Working(work) => (None, Some(work)),
+        Standing::Resting => (None, None),
+    };
+    let stalled = stall.map(|stall| stalled(report, stall));
+    let (is_ready, why) = ready(report, record, report.intent, stalled.as_ref());
+    let reconciling = work.map(|work| reconciling(report, work, &why));
+    let (standby, standby_why) = standby(report, report.intent);
     let why = (why.0, words::with_astray(why.1, &report.app.name_any(), &report.material.foreign_slices));
     let mut all = vec![(READY, is_ready, why), (STANDBY_READY, standby, standby_why)];
     all.extend(reconciling.map(|why| (RECONCILING, true, why)));
     all.extend(stalled.map(|why| (STALLED, true, why)));
-    all.into_iter().map(|(type_, on, why)| condition(old, generation, report.now, type_, on, why)).collect()
+    all.into_iter().map(|(type_, on, why)| condition(report, old, type_, on, why)).collect()
 }
 
-/// Keeps the transition time while the status stays the same.
+/// Returns one condition, whose transition time stays while its status does.
 fn condition(
+    report: &Report,
     old: &BlueGreenAppStatus,
-    generation: i64,
-    now: Timestamp,
     type_: &str,
     on: bool,
     (reason, message): Why,
@@ -88,14 +50,14 @@ fn condition(
     let since = old
         .condition(type_)
         .filter(|was| was.status == status)
-        .map_or(Time(now), |was| was.last_transition_time.clone());
+        .map_or(Time(report.now), |was| was.last_transition_time.clone());
     Condition {
         type_: type_.to_owned(),
         status: status.to_owned(),
         reason: reason.to_owned(),
         // Whoever wrote a part of it, everybody's terminal shows it.
         message: cut(visible(&message), CONDITION_MESSAGE),
-        observed_generation: Some(generation),
+        observed_generation: Some(report.app.metadata.generation.unwrap_or(0)),
         last_transition_time: since,
     }
 }
@@ -222,7 +184,7 @@ fn stalled(report: &Report, stall: Stall) -> Why {
 fn standby(report: &Report, intent: &Intent) -> (bool, Why) {
     let Report { app, plan, seen, problems, .. } = report;
     // Until the Service selects the target, the idle color is still the target.
-    let idle = plan.live.color().unwrap_or(app.spec.active).other();
+    let idle = plan.live.color().unwrap_or(intent.active).other();
     let (name, facts) = (app.name_any(), seen.colors.get(idle));
     let lacks = |missing| words::lacks(&name, seen, idle, missing);
     let not_ready = |what: String| {

@@ -2,9 +2,8 @@
 
 use kube::ResourceExt;
 
-use super::words::NAME;
 use crate::desired::names;
-use crate::harmless::harmless;
+use crate::harmless::{NAME, harmless};
 use crate::observe::Stranger;
 use crate::plan::{Child, Observed};
 use bluegreen_api::{BlueGreenApp, Color};

@@ -1,6 +1,6 @@
 //! One Event per transition, none on a steady state.
 
-use super::conditions::CONTESTED;
+use super::reasons::CONTESTED;
 use super::words;
 use crate::desired;
 use bluegreen_api::{
@@ -288,7 +288,7 @@ fn degraded_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<
     }
 }
 
-/// Traffic that no switch moves.
+/// Tells of traffic that no switch moves.
 fn astray_event(old: &BlueGreenAppStatus, new: &BlueGreenAppStatus) -> Option<Note> {
     let message = |status: &BlueGreenAppStatus| status.condition(READY).map(|ready| ready.message.clone());
     let astray = |message: &String| words::astray(message).map(str::to_owned);

@@ -1,11 +1,11 @@
-//! How is the live color: does it lose pods, or is it being scaled or updated as the spec asks?
+//! The condition `Ready` of a live color that is not as the spec asks: it loses pods, or is being scaled or updated.
 
-use super::conditions::Why;
+use super::reasons::Why;
 use super::record::{Record, is_degraded};
 use super::{Report, checks};
 use crate::plan::{DeploymentFacts, Intent, Missing};
 
-/// The condition `Ready` of an app whose live color is selected and not as the spec asks; `words` say what it lacks.
+/// Returns the condition `Ready` of an app whose live color is selected and not as the spec asks; `words` say what it lacks.
 pub(super) fn unready(
     report: &Report,
     old: &Record,
@@ -29,7 +29,7 @@ pub(super) fn unready(
     (true, (reason, words))
 }
 
-/// Only the number of pods is on its way, not what they run.
+/// Returns true if only the number of pods is on its way, not what they run.
 fn is_scaling(deployment: &DeploymentFacts, missing: Missing) -> bool {
     match missing {
         Missing::Size { .. } => true,

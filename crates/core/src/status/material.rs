@@ -42,7 +42,7 @@ pub struct Material {
 }
 
 impl Material {
-    /// As the objects show it.
+    /// Reads the material from the objects.
     pub fn of(seen: &Snapshot, facts: &Observed) -> Self {
         Self {
             service: addresses(seen, facts),
@@ -68,7 +68,7 @@ impl Material {
     }
 }
 
-/// What the Job controller says of each check's Job.
+/// Returns what the Job controller says of each check's Job.
 fn jobs(seen: &Snapshot, facts: &Observed) -> Vec<Option<String>> {
     let words = |(check, facts): (&Check, &CheckFacts), run: &Run| {
         let CheckJob::Ours { attempt, .. } = facts.job else { return None };
@@ -85,7 +85,7 @@ fn own_deployment<'a>(seen: &'a Snapshot, facts: &Observed, color: Color) -> Opt
     seen.deployments.get(color).as_deref()
 }
 
-/// Where clients reach the live Service.
+/// Returns where clients reach the live Service.
 fn addresses(seen: &Snapshot, facts: &Observed) -> Option<ServiceStatus> {
     let current = facts.service.ours()?.current;
     let service = seen.service.as_ref()?;
@@ -119,7 +119,7 @@ pub fn running_image(deployment: &Deployment) -> Option<String> {
     pods.containers.iter().find(|container| container.name == APP_CONTAINER)?.image.clone()
 }
 
-/// When somebody restarted the pods, unless the app's own template says so.
+/// Returns when somebody restarted the pods, unless the app's own template says so.
 fn restarted(deployment: &Deployment, declared: Option<&desired::Stored>) -> Option<String> {
     let template = deployment.spec.as_ref()?.template.metadata.as_ref()?;
     let at = template.annotations.as_ref()?.get(desired::RESTARTED_AT)?;

@@ -40,7 +40,7 @@ impl From<&Failure> for Failed {
 }
 
 impl Failed {
-    /// It concerns the idle color alone, so it is no reason to call the app anything.
+    /// Returns true if it concerns the idle color alone, so it is no reason to call the app anything.
     pub fn is_of_idle(self, intent: &Intent, plan: &Plan) -> bool {
         plan.live == Live::Selected(intent.active) && self.color == Some(intent.active.other())
     }
@@ -68,7 +68,7 @@ pub enum Stall {
 }
 
 impl Stall {
-    /// It is told only when no earlier write can still take effect.
+    /// Returns true if it is told only when no earlier write can still take effect.
     pub fn is_settled(self) -> bool {
         match self {
             Self::Holder | Self::InvalidSpec | Self::Paused | Self::Held => true,
@@ -96,7 +96,29 @@ pub enum Work {
     Idle(Color),
 }
 
-/// The record that follows from the one before and from the decision.
+/// Where an app stands: whether anything goes on, and if not, why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// Nothing will happen without a change.
+    Stalled(Stall),
+    /// Work is under way.
+    Working(Work),
+    /// There is nothing to do.
+    Resting,
+}
+
+impl Standing {
+    /// Returns true if nothing is under way, and no earlier write can still take effect.
+    fn is_settled(self) -> bool {
+        match self {
+            Self::Stalled(stall) => stall.is_settled(),
+            Self::Working(_) => false,
+            Self::Resting => true,
+        }
+    }
+}
+
+/// Returns the record that follows from the one before and from the decision.
 pub fn record(
     old: &Record,
     intent: &Intent,
@@ -104,20 +126,28 @@ pub fn record(
     plan: &Plan,
     failed: Option<Failed>,
 ) -> Record {
+    record_of(old, intent, facts, plan, standing(old, intent, facts, plan, failed))
+}
+
+/// Returns the same [`record`] of an app of which it is known where it stands.
+pub(super) fn record_of(
+    old: &Record,
+    intent: &Intent,
+    facts: &Observed,
+    plan: &Plan,
+    standing: Standing,
+) -> Record {
     Record {
         active: plan.live.color().or(old.active),
         // A switch that may still take effect is not over, whatever the spec says now: its drain would be skipped.
         switch: switch(old, intent, plan).or(old.switch.filter(|_| is_unfenced(facts, plan))),
-        settled: match stall(old, intent, facts, plan, failed) {
-            Some(stall) => stall.is_settled(),
-            None => work(old, intent, facts, plan, failed).is_none(),
-        },
+        settled: standing.is_settled(),
         served: PerColor::from_fn(|color| served(old, intent, facts, color)),
         healthy: healthy(old.healthy, intent, facts, plan),
     }
 }
 
-/// The live color's pods that are available and that the live Service lists.
+/// Returns how many of the live color's pods are available and listed by the live Service.
 fn listed_and_available(facts: &Observed, plan: &Plan) -> i32 {
     let color = plan.live.color();
     let available = color
@@ -126,7 +156,7 @@ fn listed_and_available(facts: &Observed, plan: &Plan) -> i32 {
     available.min(facts.service.ours().map_or(0, |service| service.endpoints))
 }
 
-/// How many pods of the live color should be available; `before` is the number that was recorded.
+/// Returns how many pods of the live color should be available; `before` is the number that was recorded.
 ///
 /// As many as have been at once, so that a pod that is lost counts, and one that is yet to come does not. A switch keeps the
 /// number: the new color has to carry what the old one did.
@@ -137,26 +167,26 @@ fn healthy(before: Option<i32>, intent: &Intent, facts: &Observed, plan: &Plan) 
     before.or_else(size).map(|before| before.max(listed_and_available(facts, plan)).min(intent.replicas))
 }
 
-/// Fewer pods of the live color are available than there were: pods have failed.
+/// Returns true if fewer pods of the live color are available than there were: pods have failed.
 pub fn is_degraded(old: &Record, intent: &Intent, facts: &Observed, plan: &Plan) -> bool {
     listed_and_available(facts, plan) < healthy(old.healthy, intent, facts, plan).unwrap_or(1).max(1)
 }
 
-/// There is something to do, and an earlier write may still take effect. Where there is nothing to do, a report before this
-/// one has made sure of that.
+/// Returns true if there is something to do, and an earlier write may still take effect. Where there is nothing to do, a
+/// report before this one has made sure of that.
 fn is_unfenced(facts: &Observed, plan: &Plan) -> bool {
     !plan.actions.is_empty() && !plan::is_fenced(facts)
 }
 
-/// The color that should be live is, and its pods fail. Nothing that waits for a person may hide that: neither a pause nor
-/// a write that is refused. Who is called for such pods is called.
+/// Returns true if the color that should be live is, and its pods fail. Nothing that waits for a person may hide that:
+/// neither a pause nor a write that is refused. Who is called for such pods is called.
 pub fn fails(old: &Record, intent: &Intent, facts: &Observed, plan: &Plan) -> bool {
     plan.live == Live::Selected(intent.active)
         && plan.waits.gate.is_some()
         && is_degraded(old, intent, facts, plan)
 }
 
-/// A switch is under way from the moment in which the user asks for it until the old color has drained.
+/// Returns the switch that is under way: from the moment in which the user asks for it until the old color has drained.
 fn switch(old: &Record, intent: &Intent, plan: &Plan) -> Option<(Option<Color>, Color)> {
     let target = intent.active;
     let to_target = old.switch.filter(|(_, to)| *to == target);
@@ -180,23 +210,37 @@ fn switch(old: &Record, intent: &Intent, plan: &Plan) -> Option<(Option<Color>, 
     }
 }
 
-/// The generation that is recorded with a switch: that at which it was first recorded. What was found before a pause says
+/// Returns the generation that is recorded with a switch: that at which it was first recorded. What was found before a pause says
 /// nothing about what is there after it, so a pause renews the number. `kept` is that of the same switch, if it is recorded.
 pub fn generation(kept: Option<i64>, plan: &Plan, now: i64) -> i64 {
     let is_paused = matches!(plan.stage, Stage::Paused | Stage::Pausing);
     kept.filter(|_| !is_paused).unwrap_or(now)
 }
 
-/// What was live last is remembered for as long as the color has a block or a Deployment, or a lost Service would make
-/// it forgotten.
+/// Returns the revision of a color that was live last. It is remembered for as long as the color has a block or a Deployment, or
+/// a lost Service would make it forgotten.
 fn served(old: &Record, intent: &Intent, facts: &Observed, color: Color) -> Option<i64> {
     let remains = facts.colors.get(color).deployment.ours().is_some() || *intent.wanted.get(color);
     let on_service = facts.service.ours().and_then(|service| *service.served.get(color));
     on_service.or(*old.served.get(color)).filter(|_| remains)
 }
 
-/// Why nothing will happen without a change; the first cause wins.
-pub fn stall(
+/// Returns where an app stands. What is stalled does no work.
+pub(super) fn standing(
+    old: &Record,
+    intent: &Intent,
+    facts: &Observed,
+    plan: &Plan,
+    failed: Option<Failed>,
+) -> Standing {
+    if let Some(stall) = stall(old, intent, facts, plan, failed) {
+        return Standing::Stalled(stall);
+    }
+    work(old, intent, facts, plan, failed).map_or(Standing::Resting, Standing::Working)
+}
+
+/// Returns why nothing will happen without a change; the first cause wins.
+fn stall(
     old: &Record,
     intent: &Intent,
     facts: &Observed,
@@ -240,8 +284,8 @@ pub fn stall(
     held.then_some(Stall::Held)
 }
 
-/// What is under way. Nothing is, where nothing will happen without a change.
-pub fn work(
+/// Returns what is under way in an app that is not stalled.
+fn work(
     old: &Record,
     intent: &Intent,
     facts: &Observed,
@@ -249,9 +293,6 @@ pub fn work(
     failed: Option<Failed>,
 ) -> Option<Work> {
     let target = intent.active;
-    if stall(old, intent, facts, plan, failed).is_some() {
-        return None;
-    }
     // Nothing may be called done before that: it is what tells a later pass that there is nothing to fence.
     let is_retried = failed.is_some_and(|failed| failed.kind == FailureKind::Failed && !failed.aside)
         && !fails(old, intent, facts, plan);
@@ -288,7 +329,7 @@ pub fn work(
     }
 }
 
-/// The color is on its way to its newest revision, and has not exceeded its progress deadline.
+/// Returns true if the color is on its way to its newest revision, and has not exceeded its progress deadline.
 fn is_rolling(facts: &Observed, color: Color) -> bool {
     let facts = facts.colors.get(color);
     match facts.deployment.ours() {

@@ -5,18 +5,15 @@
 
 use kube::ResourceExt;
 
-use super::conditions::CONTESTED;
+use super::reasons::CONTESTED;
 use crate::apply::{Failure, FailureKind};
 use crate::desired::{self, names};
-use crate::harmless::harmless;
+use crate::harmless::{NAME, harmless};
 use crate::observe::Snapshot;
 use crate::plan::{Action, Child, Holder, Live, Missing, Observed, Plan, Stage};
 use crate::text::listed;
 use crate::validate;
 use bluegreen_api::{BlueGreenApp, Color, PerColor};
-
-/// How many bytes of a name are told that somebody else may have made up. Names of Kubernetes are shorter.
-pub(super) const NAME: usize = 320;
 
 /// Why the pods of each color are not ready, as far as it is known.
 pub type Because = PerColor<Option<String>>;
@@ -51,7 +48,8 @@ pub fn waits(app: &BlueGreenApp, seen: &Observed, plan: &Plan, because: &Because
             app.spec.drain_seconds
         )),
         Stage::Unready { missing } => {
-            let color = plan.live.color().unwrap_or(app.spec.active);
+            // The stage is that of a color that is live.
+            let color = plan.live.color()?;
             let what = live_pods(seen, color, missing).unwrap_or_else(|| lacks(&name, seen, color, missing));
             Some(with_cause(what, because.get(color).as_ref()))
         }
@@ -82,12 +80,12 @@ pub(super) fn leftover(failures: &[Failure]) -> Option<String> {
     Some(format!("an object that is not needed any more can't be deleted: {}", failure.words))
 }
 
-/// Earlier writes that may still take effect are fenced.
+/// Says that earlier writes, which may still take effect, are being fenced.
 pub(super) fn fencing() -> String {
     "making sure that no earlier write of this operator can still take effect".to_owned()
 }
 
-/// A switch that is under way.
+/// Says that a switch is under way.
 pub(super) fn switching(from: Option<Color>, to: Color) -> String {
     match from.filter(|from| *from != to) {
         Some(from) => format!("Switching from {from} to {to}"),
@@ -95,8 +93,8 @@ pub(super) fn switching(from: Option<Color>, to: Color) -> String {
     }
 }
 
-/// The target of a switch is rendered anew as revision `to`, because shared fields were edited together with `spec.active`;
-/// its pods of revision `from` were ready.
+/// Says that the target of a switch is rendered anew as revision `to`, because shared fields were edited together with
+/// `spec.active`; its pods of revision `from` were ready.
 pub fn tested_pods_replaced(seen: &Snapshot, color: Color, from: i64, to: i64) -> String {
     let differs = seen
         .revision(color, from)
@@ -114,7 +112,7 @@ pub fn tested_pods_replaced(seen: &Snapshot, color: Color, from: i64, to: i64) -
     )
 }
 
-/// The spec has changes, and `spec.paused` holds them back.
+/// Says that the spec has changes, and `spec.paused` holds them back.
 pub(super) fn paused() -> String {
     "spec.paused is true and there are changes that are not applied; set spec.paused to false to apply them"
         .to_owned()

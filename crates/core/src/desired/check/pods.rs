@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::Asked;
+use crate::desired::canonical::as_json;
 use crate::desired::names;
-use crate::desired::revision::as_json;
 use crate::plan::Run;
 use bluegreen_api::{BlueGreenApp, Check, CheckTime, HttpCheck, JobCheck, Pace, PrometheusCheck, Scheme};
 

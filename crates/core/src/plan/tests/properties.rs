@@ -212,7 +212,7 @@ fn drained(world: &World) -> bool {
     passed(world.seen.elapsed.cleared)
 }
 
-/// What a look by name takes from an earlier one was different then.
+/// What a confirming read takes from an earlier one was different then.
 fn as_seen_earlier(mut world: World, color: Color, bits: u8) -> World {
     let facts = world.seen.colors.get_mut(color);
     let is = |bit: u8| bits & bit == 0;

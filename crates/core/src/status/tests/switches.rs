@@ -1,5 +1,6 @@
 //! What is recorded of a switch, and which Events tell of it?
 
+use super::super::record::record;
 use super::*;
 use bluegreen_api::SwitchStatus;
 
