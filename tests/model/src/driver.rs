@@ -117,9 +117,11 @@ pub(crate) fn make_plan(
             .or_else(|| sleeps_through(decision, &seen, &controller, clocks, bounds, guards))
     };
     let mut queue = [None; QUEUE];
+    // A report alone ends the pass.
+    let mut all_told = false;
     let broken = match command {
         Command::Send(sending) => {
-            line_up(&mut queue, sending.decision(), world, &controller);
+            all_told = line_up(&mut queue, sending.decision(), world, &controller);
             check(sending.decision())
         }
         Command::Report(reporting) => {
@@ -137,7 +139,7 @@ pub(crate) fn make_plan(
                 recorded.app.status = status;
                 let then =
                     follow(&mut Pass::new(&observer, &mut memory), reporting, (&recorded, world), |then| {
-                        line_up(&mut queue[1..], then, world, &controller);
+                        all_told = line_up(&mut queue[1..], then, world, &controller);
                     });
                 broken.or(then)
             }
@@ -155,34 +157,9 @@ pub(crate) fn make_plan(
     let controller = &mut next.controllers[k];
     controller.clocks = clocks;
     controller.queue = queue;
-    controller.mode = Mode::Acting { unknown: false, told: guards.live_look && are_told(&queue) };
+    controller.mode = Mode::Acting { unknown: false, told: guards.live_look && all_told };
     settle(controller, guards);
     (Some(next), clocks, broken)
-}
-
-/// Will the answers hold all that is written? A report alone ends the pass.
-fn are_told(queue: &[Option<Request>]) -> bool {
-    let asks = || queue.iter().flatten().map(|request| request.ask);
-    asks().any(|ask| !matches!(ask, Ask::Status(..))) && asks().all(is_told)
-}
-
-/// As [`pass`] has it for the actions that these requests belong to.
-fn is_told(ask: Ask) -> bool {
-    match ask {
-        Ask::CreateService(_)
-        | Ask::PutService(_, Why::Switch | Why::Promote)
-        | Ask::CreateDeployment(..)
-        | Ask::PutDeployment(..)
-        | Ask::Store(..)
-        | Ask::Drop(..)
-        | Ask::Status(..) => true,
-        Ask::PutService(_, Why::Restore)
-        | Ask::StampService(_)
-        | Ask::StampDeployment(..)
-        | Ask::DeleteDeployment(_)
-        | Ask::RunJob(_)
-        | Ask::DropJob(_) => false,
-    }
 }
 
 /// The pass does not go on with what it had read.
@@ -267,11 +244,16 @@ pub(crate) fn report_only(planned: &World, k: usize) -> Option<World> {
     })
 }
 
-/// Lines up the requests of a plan.
+/// Lines up the requests of a plan. Returns true if their answers will hold all that is written.
 ///
 /// # Panics
 /// When there are more than the queue holds: then the model would not explore what the operator does.
-fn line_up(queue: &mut [Option<Request>], decision: &Decision, world: &World, controller: &Controller) {
+fn line_up(
+    queue: &mut [Option<Request>],
+    decision: &Decision,
+    world: &World,
+    controller: &Controller,
+) -> bool {
     let seen = &decision.snapshot;
     let actions = decision.plan.actions.iter();
     let asks = actions.flat_map(|action| asks(action, &decision.facts, seen, facts::token(controller)));
@@ -286,6 +268,7 @@ fn line_up(queue: &mut [Option<Request>], decision: &Decision, world: &World, co
         };
         *slot = Some(Request { ask, valid });
     }
+    decision.plan.actions.iter().all(pass::is_told_by_its_answer)
 }
 
 /// An empty queue ends the pass.

@@ -1,6 +1,5 @@
-//! A look by name, as `observe::narrow` and `reconcile::look` do it: to confirm a switch that the caches ask for. Which
-//! revisions and pods it reads is what the caches know, however old that is; the live slices and the other color's are
-//! as old as the caches.
+//! A confirming read, as the operator makes it: by name, to confirm a switch that the caches ask for. Which revisions and pods
+//! it reads is what the caches know, however old that is; the live slices and the other color's are as old as the caches.
 
 use bluegreen_api::{Color, PerColor};
 use bluegreen_core::pass::Basis;
