@@ -20,7 +20,7 @@ use crate::checks;
 use crate::facts;
 use crate::objects::{Object, Objects, nothing};
 use crate::observer::{Abstract, NOW, Told, clocks, memory};
-use crate::request::{Ask, Request, Why};
+use crate::request::{Ask, Request};
 use crate::world::{Clocks, Controller, Mode, QUEUE, World};
 use crate::{Bounds, Guards};
 use asks::asks;
