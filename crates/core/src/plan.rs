@@ -17,12 +17,15 @@
 //! | what must be fenced first | `rules::unfenced` |
 //! | who else holds the objects | `rules::holder` |
 //! | which color should be live, and what checks mean for a switch | `checks` |
+//! | which Jobs of checks are created | `jobs` |
 //! | what the status is to record of checks | `verdicts` |
 //! | what the plan waits for | [`Waits`] |
 
 mod action;
-pub mod checks;
+mod check_facts;
+mod checks;
 mod facts;
+mod jobs;
 mod need;
 mod pause;
 mod preview;
@@ -39,7 +42,8 @@ mod writes;
 use std::time::Duration;
 
 pub use action::Action;
-pub use checks::{CheckFacts, CheckJob, Checks, JobPods, Rejected, Run, Verdict, aim};
+pub use check_facts::{ATTEMPTS, CheckFacts, CheckJob, Checks, JobPods, Rejected, Run, Verdict};
+pub use checks::aim;
 pub use facts::{
     Change, Child, ColorFacts, DeploymentFacts, Elapsed, Fence, Intent, Observed, Recorded, Routing,
     Selection, ServiceFacts, Standby, Stored,
@@ -47,13 +51,14 @@ pub use facts::{
 
 use crate::drain;
 use bluegreen_api::Color;
-pub(crate) use pause::paused_midway;
+pub(crate) use jobs::is_queued;
+use pause::paused_midway;
 use rules::{drained, holder, holds, left_recently, serving};
 pub use rules::{gate, is_taken_back, live, outdated, replaces_tested};
-pub use stage::{Live, Missing, Stage};
+pub use stage::{Holder, Live, Missing, Stage};
 use steps::{fence, resize_live, steps};
+pub use waits::Waits;
 use waits::waits;
-pub use waits::{Holder, Waits};
 pub use writes::{Inventory, Mismatch, ServiceWrite, Source, Write, writes};
 
 /// The decision.
@@ -186,5 +191,5 @@ fn wake(intent: &Intent, seen: &Observed, live: Live) -> Option<Duration> {
             .filter_map(|c| left(after, *seen.elapsed.idle.get(c)))
             .min(),
     };
-    [drain, deadline, standby, checks::wake(intent, seen)].into_iter().flatten().min()
+    [drain, deadline, standby, jobs::wake(intent, seen)].into_iter().flatten().min()
 }

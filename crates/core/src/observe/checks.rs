@@ -11,8 +11,9 @@ use super::Snapshot;
 use super::elapsed::since;
 use super::owner::is_controlled;
 use crate::desired;
-use crate::plan::checks::ATTEMPTS;
-use crate::plan::{CheckFacts, CheckJob, Checks, ColorFacts, JobPods, Live, Rejected, Run, Verdict};
+use crate::plan::{
+    ATTEMPTS, CheckFacts, CheckJob, Checks, ColorFacts, JobPods, Live, Rejected, Run, Verdict,
+};
 use bluegreen_api::{BlueGreenApp, BlueGreenAppStatus, Check, CheckResult, CheckStatus, CheckTime, PerColor};
 
 /// Why the Job controller gives a Job up as soon as a container has exited with a code that is a verdict

@@ -4,152 +4,10 @@
 //! that. A color is *exempt* when its revision has served and is not under suspicion, so that a way back waits for no check.
 //! And what can't tell never moves traffic, in neither direction: it takes no switch back, and it casts no suspicion either.
 
-use std::time::Duration;
-
-use super::{Action, Intent, Live, Missing, Observed, gate};
-use bluegreen_api::{CheckResult, CheckTime, Color, PerColor};
-
-/// How many Jobs a check may have: one that is deleted before its verdict is made again once.
-pub const ATTEMPTS: u8 = 2;
-
-/// The checks of an app, as far as a decision needs them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Checks {
-    /// What the checks are about now; `None` while nothing is to be checked.
-    pub run: Option<Run>,
-    /// Each check of the spec, in its order, as far as it is about that run.
-    pub all: Vec<CheckFacts>,
-    /// What a check has refused, while the spec asks for exactly that.
-    pub rejected: Option<Rejected>,
-    /// The revision of each color whose checks after the switch are not over, or have found it to be bad.
-    pub unproven: PerColor<Option<i64>>,
-    /// As many Jobs run in the cluster as may: no other one begins now.
-    pub full: bool,
-    /// How many Jobs of the app nothing needs any more.
-    pub strays: u8,
-}
-
-/// One try to make a color live, which checks are about. Verdicts of another run count for nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Run {
-    /// The color.
-    pub color: Color,
-    /// Its revision.
-    pub revision: i64,
-    /// The `status.switch.generation` of the switch.
-    pub generation: i64,
-    /// The status records that switch as under way.
-    pub open: bool,
-    /// There is a color to go back to: another one served before, and its block is in the spec.
-    pub guarded: bool,
-}
-
-/// One check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct CheckFacts {
-    /// When it runs.
-    pub when: CheckTime,
-    /// It decides something.
-    pub enforced: bool,
-    /// What the status records of it for this very run.
-    pub recorded: Option<Verdict>,
-    /// Its newest Job.
-    pub job: CheckJob,
-    /// What that Job's pods wait for.
-    pub pods: JobPods,
-}
-
-/// What the pods of a check's Job wait for, as far as the Job shows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum JobPods {
-    /// Nothing: one is ready or has ended, or there is no Job.
-    Fine,
-    /// None was created yet, or it is not ready. That is worth telling after this time.
-    Awaited(Duration),
-    /// None was created, for longer than the Job controller takes.
-    Missing,
-    /// The first one is there, and not ready for longer than most images take.
-    Unready,
-    /// The Job is suspended.
-    Suspended,
-}
-
-/// What the status records of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Verdict {
-    /// What it has found.
-    pub result: CheckResult,
-    /// How many Jobs it has had.
-    pub attempts: u8,
-    /// The time until its deadline.
-    pub left: Duration,
-}
-
-/// The Job of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CheckJob {
-    /// This read did not bring the Jobs.
-    Unread,
-    /// There is none.
-    Absent,
-    /// An object of its name belongs to somebody else.
-    Foreign,
-    /// There is one.
-    Ours {
-        /// Which one: the first, or the second.
-        attempt: u8,
-        /// What it says.
-        result: CheckResult,
-    },
-}
-
-/// What a check has refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Rejected {
-    /// The color.
-    pub color: Color,
-    /// Whether it gated the switch or guarded it.
-    pub when: CheckTime,
-    /// What it found.
-    pub result: CheckResult,
-}
-
-impl CheckFacts {
-    /// Returns true if the check is over, as the status has it.
-    pub fn is_final(&self) -> bool {
-        self.recorded.is_some_and(|verdict| verdict.result.is_final())
-    }
-
-    /// Returns true if its deadline has passed without a verdict.
-    pub(super) fn is_late(&self) -> bool {
-        self.recorded.is_some_and(|verdict| verdict.left.is_zero())
-    }
-
-    /// Returns true if there is no Job of it, and no verdict either.
-    fn lacks_job(&self) -> bool {
-        !self.is_final() && self.job == CheckJob::Absent
-    }
-
-    fn has_begun(&self) -> bool {
-        self.recorded.is_some()
-    }
-
-    fn is(&self, result: CheckResult) -> bool {
-        self.recorded.is_some_and(|verdict| verdict.result == result)
-    }
-}
-
-impl Checks {
-    /// Returns the checks of that time.
-    pub fn at(&self, when: CheckTime) -> impl Iterator<Item = &CheckFacts> {
-        self.all.iter().filter(move |check| check.when == when)
-    }
-
-    /// Returns true if a Job may have to be created. Only then it matters whether there is [room](Self::full).
-    pub fn may_begin(&self) -> bool {
-        self.run.is_some() && self.all.iter().any(CheckFacts::lacks_job)
-    }
-}
+use super::check_facts::{CheckFacts, Rejected, Run};
+use super::facts::{Intent, Observed};
+use super::stage::{Live, Missing};
+use bluegreen_api::{CheckResult, CheckTime, Color};
 
 /// Returns the aim: the color that should be live.
 ///
@@ -182,7 +40,7 @@ fn current(seen: &Observed, color: Color) -> Option<i64> {
 }
 
 /// Returns true if the present revision of `color` is recorded as unproven.
-fn is_suspect(seen: &Observed, color: Color) -> bool {
+pub(super) fn is_suspect(seen: &Observed, color: Color) -> bool {
     let current = current(seen, color);
     current.is_some() && *seen.checks.unproven.get(color) == current
 }
@@ -250,57 +108,4 @@ fn may_take_back(seen: &Observed, check: &CheckFacts) -> bool {
 /// Returns true if the checks after the switch may still take it back, so that the old color must stay as it is.
 pub(super) fn holds_old(seen: &Observed, live: Live) -> bool {
     is_watched(seen, live) && seen.checks.at(CheckTime::After).any(|check| may_take_back(seen, check))
-}
-
-/// Returns the Jobs that are to be created now.
-pub(super) fn begin(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
-    if seen.checks.full { Vec::new() } else { due(intent, seen, live) }
-}
-
-/// Returns true if a Job waits for others to end.
-pub fn is_queued(intent: &Intent, seen: &Observed) -> bool {
-    let live = super::live(&seen.service, &seen.recorded);
-    seen.checks.full && !due(intent, seen, live).is_empty()
-}
-
-/// Returns the Jobs that are to be created as soon as there is room.
-fn due(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action> {
-    let color = intent.active;
-    let Some(run) = run_of(seen, color).filter(|_| seen.checks.rejected.is_none()) else {
-        return Vec::new();
-    };
-    let is_live = live == Live::Selected(color);
-    let is_due = |check: &CheckFacts| match check.when {
-        CheckTime::Before => {
-            !is_live && run.open && !is_exempt(seen, color) && gate(intent, seen, color).is_ok()
-        }
-        // The first answers are those of the new color alone.
-        CheckTime::After => {
-            let begins = run.open && seen.elapsed.cleared.is_some() && seen.elapsed.moved.is_some();
-            is_live && is_suspect(seen, color) && (begins || check.has_begun())
-        }
-    };
-    let job = |(index, check): (usize, &CheckFacts)| {
-        let attempt = check.recorded.map_or(0, |verdict| verdict.attempts).saturating_add(1);
-        let wanted = check.lacks_job() && !check.is_late() && attempt <= ATTEMPTS;
-        (wanted && is_due(check)).then_some(Action::RunCheck { check: u8::try_from(index).ok()?, attempt })
-    };
-    seen.checks.all.iter().enumerate().filter_map(job).collect()
-}
-
-/// How often to look whether there is room for another Job: no watch tells an app of the Jobs of others.
-const QUEUED: Duration = Duration::from_secs(2);
-
-/// Returns how long until the first deadline of a check that runs, until it is worth telling that a Job has no pod, or until
-/// the next look for room.
-pub(super) fn wake(intent: &Intent, seen: &Observed) -> Option<Duration> {
-    let queued = is_queued(intent, seen).then_some(QUEUED);
-    let running = seen.checks.all.iter().filter(|check| check.is(CheckResult::Running));
-    let lefts = running.filter_map(|check| check.recorded.map(|verdict| verdict.left));
-    let awaited =
-        seen.checks.all.iter().filter(|check| !check.is_final()).filter_map(|check| match check.pods {
-            JobPods::Awaited(left) => Some(left),
-            JobPods::Fine | JobPods::Missing | JobPods::Unready | JobPods::Suspended => None,
-        });
-    lefts.chain(awaited).filter(|left| !left.is_zero()).chain(queued).min()
 }

@@ -5,14 +5,14 @@
 
 use std::time::Duration;
 
-use super::checks::{Checks, aim};
+use super::check_facts::Checks;
 use bluegreen_api::{ActiveUpdatePolicy, Color, PerColor};
 
 /// What the spec asks for, reduced to what a decision needs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Intent {
-    /// `spec.active`: the color that should be live. A plan replaces it by its [`aim`], which differs where a check has refused
-    /// what the spec asks for.
+    /// `spec.active`: the color that should be live. A plan replaces it by its [aim](super::aim), which differs where a
+    /// check has refused what the spec asks for.
     pub active: Color,
     /// Nothing may be changed but the number of the live color's pods.
     pub paused: bool,
@@ -32,15 +32,6 @@ pub struct Intent {
     pub wanted: PerColor<bool>,
     /// `spec.service.preview`: there should be a Service of the idle color.
     pub preview: bool,
-}
-
-impl Intent {
-    /// Returns the same intent with its aim, as these facts have it.
-    #[must_use]
-    pub fn aimed(&self, seen: &Observed) -> Self {
-        let live = super::live(&seen.service, &seen.recorded);
-        Self { active: aim(self.active, seen.checks.rejected, live), ..self.clone() }
-    }
 }
 
 /// The size of the idle color.
@@ -266,13 +257,6 @@ pub struct Routing {
     pub service: Child<ServiceFacts>,
     /// What the status says.
     pub recorded: Recorded,
-}
-
-impl Routing {
-    /// Returns what is live.
-    pub fn live(&self) -> super::Live {
-        super::live(&self.service, &self.recorded)
-    }
 }
 
 /// How much time has passed since certain moments, by clocks that only the driver reads.

@@ -1,7 +1,7 @@
 //! The rules of the planner, each in one place: what is live, what may be selected, and what may be changed.
 
 use super::{
-    Change, Child, ColorFacts, Fence, Holder, Intent, Live, Missing, Observed, Recorded, Selection,
+    Change, Child, ColorFacts, Fence, Holder, Intent, Live, Missing, Observed, Recorded, Routing, Selection,
     ServiceFacts, Stored, checks, need,
 };
 use bluegreen_api::{ActiveUpdatePolicy, Color, PerColor};
@@ -34,6 +34,22 @@ pub fn live(service: &Child<ServiceFacts>, recorded: &Recorded) -> Live {
         (Selection::Color(selected), _) if recorded == Some(selected) => Live::Selected(selected),
         (_, Some(committed)) => Live::Lost(committed),
         (Selection::Color(_) | Selection::Nothing | Selection::Edited, None) => Live::Never,
+    }
+}
+
+impl Intent {
+    /// Returns the same intent with its aim, as these facts have it.
+    #[must_use]
+    pub fn aimed(&self, seen: &Observed) -> Self {
+        let live = live(&seen.service, &seen.recorded);
+        Self { active: checks::aim(self.active, seen.checks.rejected, live), ..self.clone() }
+    }
+}
+
+impl Routing {
+    /// Returns what is live.
+    pub fn live(&self) -> Live {
+        live(&self.service, &self.recorded)
     }
 }
 

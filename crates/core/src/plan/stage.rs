@@ -1,4 +1,4 @@
-//! Where an app stands: what is live, what the target lacks, and the stage.
+//! Where an app stands: what is live, what the target lacks, who else holds the objects, and the stage.
 
 use bluegreen_api::Color;
 
@@ -97,6 +97,20 @@ impl Live {
             Self::Never => None,
         }
     }
+}
+
+/// Who else holds the app's objects, so that this operator changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Holder {
+    /// The operator of another installation, named by its Lease (`namespace/name`).
+    Installation(String),
+    /// A later leader of this installation, as the fencing tokens on these objects say.
+    Leader {
+        /// The live Service carries a newer token.
+        service: bool,
+        /// The Deployments of these colors carry one.
+        colors: Vec<Color>,
+    },
 }
 
 /// The state of the app; `status` turns it into words.

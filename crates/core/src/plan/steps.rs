@@ -2,7 +2,7 @@
 
 use super::preview::preview;
 use super::rules::{Role, drains, gate, in_place, needs_revision, role, unfenced};
-use super::{Action, Child, ColorFacts, DeploymentFacts, Fence, Intent, Live, Observed, checks, size};
+use super::{Action, Child, ColorFacts, DeploymentFacts, Fence, Intent, Live, Observed, checks, jobs, size};
 use bluegreen_api::Color;
 
 /// Returns what to do, in order of urgency. An action on which the next ones depend comes alone.
@@ -27,7 +27,7 @@ pub(super) fn steps(intent: &Intent, seen: &Observed, live: Live) -> Vec<Action>
     {
         actions.push(Action::UpdateService);
     }
-    actions.extend(checks::begin(intent, seen, live));
+    actions.extend(jobs::begin(intent, seen, live));
     // A color whose objects can't be made, because the API server refuses one of them, does not keep the other from its
     // size and its updates.
     let is_made = |color: &Color| !actions.iter().any(|action| makes(action, *color));

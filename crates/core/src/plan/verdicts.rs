@@ -1,6 +1,6 @@
 //! What the status is to record of checks: from what it records now, and from what their Jobs say.
 
-use super::checks::{ATTEMPTS, CheckFacts, CheckJob, Checks, Rejected, Run};
+use super::check_facts::{ATTEMPTS, CheckFacts, CheckJob, Checks, Rejected, Run};
 use super::{Live, Observed, Plan, Stage};
 use bluegreen_api::{CheckResult, CheckTime, Color, PerColor};
 

@@ -2,22 +2,8 @@
 
 use super::checks::is_watched;
 use super::rules::{failing, holder};
-use super::{Intent, Live, Missing, Observed, Stage, paused_midway};
+use super::{Holder, Intent, Live, Missing, Observed, Stage, paused_midway};
 use bluegreen_api::{CheckTime, Color};
-
-/// Who else holds the app's objects, so that this operator changes nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Holder {
-    /// The operator of another installation, named by its Lease (`namespace/name`).
-    Installation(String),
-    /// A later leader of this installation, as the fencing tokens on these objects say.
-    Leader {
-        /// The live Service carries a newer token.
-        service: bool,
-        /// The Deployments of these colors carry one.
-        colors: Vec<Color>,
-    },
-}
 
 /// Why the plan goes no further: one field for each rule, empty where that rule waits for nothing. The words of
 /// conditions, Events and `kubectl bluegreen plan` are made from it.

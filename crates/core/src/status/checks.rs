@@ -7,9 +7,8 @@ use super::Report;
 use crate::desired;
 use crate::harmless::visible;
 use crate::observe::POD_TAKES;
-use crate::plan::checks::is_queued;
 use crate::plan::verdicts::{self, Because, Entry};
-use crate::plan::{CheckFacts, CheckJob, JobPods, Live, Rejected, Run, Stage};
+use crate::plan::{CheckFacts, CheckJob, JobPods, Live, Rejected, Run, Stage, is_queued};
 use crate::text::cut;
 use bluegreen_api::{
     BlueGreenAppStatus, Check, CheckResult, CheckStatus, CheckTime, Color, PerColor, Rejection,
