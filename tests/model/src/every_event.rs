@@ -107,7 +107,11 @@ impl<'a> Walk<'a> {
         let chosen = match &mut self.chance {
             // Most things go well, or no pass would get far.
             Some(Chance { random, .. }) => {
-                if random.bool() { 0 } else { random.usize(..among) }
+                if random.bool() {
+                    0
+                } else {
+                    random.usize(..among)
+                }
             }
             None => self.path.get(self.choices.len()).copied().unwrap_or(0),
         };
