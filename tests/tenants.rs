@@ -206,14 +206,17 @@ async fn is_named(client: &Client, operator: &Operator) -> Result<()> {
 /// The edit with escape sequences has an Event, and no Event has what a terminal obeys.
 async fn is_harmless(client: &Client) -> Result<()> {
     let api: Api<Event> = Api::namespaced(client.clone(), storm::NAMESPACE);
-    let mut told = false;
+    let attempt = async || {
+        let events = api.list(&ListParams::default().fields("reason=EditReverted")).await?.items;
+        let told = events.iter().any(|event| event.involved_object.name.as_deref() == Some(storm::ESCAPED));
+        ensure!(told, "no Event tells of the edit by hand");
+        Ok(())
+    };
+    patiently(Duration::from_secs(30), attempt).await?;
     for event in api.list(&ListParams::default()).await?.items {
         let words = event.message.unwrap_or_default();
         ensure!(!words.contains('\u{1b}'), "{words:?}");
-        told |= event.reason.as_deref() == Some("EditReverted")
-            && event.involved_object.name.as_deref() == Some(storm::ESCAPED);
     }
-    ensure!(told, "no Event tells of the edit by hand");
     Ok(())
 }
 

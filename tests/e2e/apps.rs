@@ -5,6 +5,7 @@ mod images;
 mod real;
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use bluegreen_api::Color::{Blue, Green};
@@ -127,7 +128,8 @@ async fn lives(sandbox: &Sandbox, shape: &Shape) -> Result<()> {
     let name = shape.name();
     sandbox.create(Kind::App, object).await?;
     let serves = |color| move |world: &World| world.serves(name, color) && leads_everywhere(world, name);
-    sandbox.until(&format!("{name} serves"), serves(Blue)).await?;
+    // Four of them begin at once, beside all other tests.
+    sandbox.within(Duration::from_secs(120), &format!("{name} serves"), serves(Blue)).await?;
     for color in [Green, Blue] {
         sandbox.activate(name, color).await?;
         sandbox.until(&format!("{name} serves {color}"), serves(color)).await?;

@@ -206,9 +206,12 @@ async fn are_edits_of_the_live_deployment_by_kubectl_taken_back_and_told() -> Re
     }
     let at_rest = |world: &World| {
         let generation = world.app("hello").and_then(|app| app.metadata.generation);
-        let observed = world.status("hello").map(|status| status.observed_generation);
-        // Before the status is about the edit, what is undone might be the edit itself.
-        generation == observed && world.serves("hello", Blue)
+        let status = world.status("hello");
+        // As long as the status is not about the edit, or something is under way, what is undone might be the edit itself.
+        let is_settled = status.as_ref().is_some_and(|status| status.is_settled());
+        generation == status.map(|status| status.observed_generation)
+            && is_settled
+            && world.serves("hello", Blue)
     };
     sandbox.until("the drain is over", at_rest).await?;
     let patch =

@@ -117,7 +117,15 @@ impl Storm {
         // Its field managers alone are no reason to leave an object alone.
         let managers = json!({"metadata": {"managedFields": [far("apps/v1")]}});
         self.patch(DEPLOYMENTS, "far-green", &managers).await?;
-        // An Event says what was changed by hand, and by whom.
+        // An Event says what was changed by hand, and by whom, once nothing of the app itself is under way.
+        patiently(Duration::from_secs(60), async || {
+            let get = |url: &Request| url.get(ESCAPED, &GetParams::default());
+            let app: BlueGreenApp = serde_json::from_str(&self.request(APPS, get).await?)?;
+            let status = app.status.unwrap_or_default();
+            ensure!(status.active.is_some() && status.is_settled(), "{ESCAPED}: {:?}", status.conditions);
+            Ok(())
+        })
+        .await?;
         let image =
             json!({"spec": {"template": {"spec": {"containers": [{"name": "app", "image": ESCAPES}]}}}});
         let edit =
