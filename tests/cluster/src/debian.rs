@@ -41,9 +41,7 @@ impl Programs {
         if self.complete(&programs) {
             return Ok(programs);
         }
-        fs::create_dir_all(target)?;
-        let lock = File::create(target.join(format!("{}.lock", self.name)))?;
-        lock.lock()?;
+        let _lock = lock(target, self.name)?;
         if !self.complete(&programs) {
             self.unpack(&done).with_context(|| {
                 let all = self.programs.join("` and `");
@@ -61,25 +59,15 @@ impl Programs {
     }
 
     fn unpack(&self, done: &Path) -> Result<()> {
-        let temporary = done.with_extension("unfinished");
-        let _ = fs::remove_dir_all(&temporary);
-        let _ = fs::remove_dir_all(done);
-        fs::create_dir_all(temporary.join("root"))?;
         say(&format!(
             "fetching Debian's package of {} ({} MB), without installing it …",
             self.name, self.size
         ));
-        let download =
-            || run(Command::new("apt-get").current_dir(&temporary).arg("download").args(self.packages));
-        if download().is_err() {
-            // The lists may be missing or old.
-            run(Command::new("apt-get").arg("update"))?;
-            download()?;
-        }
-        unpack_all(&temporary, &temporary.join("root"))?;
-        fs::rename(temporary.join("root"), done)?;
-        fs::remove_dir_all(&temporary)?;
-        Ok(())
+        unpack(done, |archives| {
+            let mut command = Command::new("apt-get");
+            command.current_dir(archives).arg("download").args(self.packages);
+            command
+        })
     }
 }
 
@@ -89,32 +77,17 @@ impl Programs {
 /// Where apt can't fetch them.
 pub fn with_dependencies(name: &str, packages: &[&str], target: &Path) -> Result<PathBuf> {
     let done = target.join(name);
-    fs::create_dir_all(target)?;
-    let lock = File::create(target.join(format!("{name}.lock")))?;
-    lock.lock()?;
+    let _lock = lock(target, name)?;
     if done.is_dir() {
         return Ok(done);
     }
-    let temporary = done.with_extension("unfinished");
-    let _ = fs::remove_dir_all(&temporary);
-    let (archives, root) = (temporary.join("archives"), temporary.join("root"));
-    fs::create_dir_all(archives.join("partial"))?;
-    fs::create_dir_all(&root)?;
     say(&format!("fetching Debian's packages {}, without installing them …", packages.join(", ")));
-    let cache = format!("Dir::Cache::archives={}", archives.display());
-    let download = || {
+    unpack(&done, |archives| {
         let mut command = Command::new("apt-get");
-        command.args(["install", "--download-only", "--yes", "--no-install-recommends", "-o", &cache]);
-        run(command.args(packages))
-    };
-    if download().is_err() {
-        // The lists may be missing or old.
-        run(Command::new("apt-get").arg("update"))?;
-        download()?;
-    }
-    unpack_all(&archives, &root)?;
-    fs::rename(root, &done)?;
-    fs::remove_dir_all(&temporary)?;
+        command.args(["install", "--download-only", "--yes", "--no-install-recommends", "-o"]);
+        command.arg(format!("Dir::Cache::archives={}", archives.display())).args(packages);
+        command
+    })?;
     Ok(done)
 }
 
@@ -144,12 +117,35 @@ pub fn program_files(root: &Path, programs: &[&str]) -> Result<Vec<oci::File>> {
     paths.into_iter().map(file).collect()
 }
 
-fn unpack_all(packages: &Path, root: &Path) -> Result<()> {
-    let packages = fs::read_dir(packages)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "deb"));
-    for package in packages {
-        run(Command::new("dpkg-deb").arg("--extract").arg(package).arg(root))?;
+/// Locks the folder of that name in the target folder, until it is dropped.
+fn lock(target: &Path, name: &str) -> Result<File> {
+    fs::create_dir_all(target)?;
+    let lock = File::create(target.join(format!("{name}.lock")))?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+/// Unpacks what this command of apt downloads into a folder. `done` appears by one rename.
+fn unpack(done: &Path, download: impl Fn(&Path) -> Command) -> Result<()> {
+    let temporary = done.with_extension("unfinished");
+    let _ = fs::remove_dir_all(&temporary);
+    let _ = fs::remove_dir_all(done);
+    let (archives, root) = (temporary.join("archives"), temporary.join("root"));
+    // apt wants a folder of its own in there.
+    fs::create_dir_all(archives.join("partial"))?;
+    fs::create_dir_all(&root)?;
+    if run(&mut download(&archives)).is_err() {
+        // The lists may be missing or old.
+        run(Command::new("apt-get").arg("update"))?;
+        run(&mut download(&archives))?;
     }
+    for entry in fs::read_dir(&archives)? {
+        let package = entry?.path();
+        if package.extension().is_some_and(|extension| extension == "deb") {
+            run(Command::new("dpkg-deb").arg("--extract").arg(package).arg(&root))?;
+        }
+    }
+    fs::rename(root, done)?;
+    fs::remove_dir_all(&temporary)?;
     Ok(())
 }
