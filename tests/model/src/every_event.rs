@@ -17,7 +17,7 @@ use crate::objects::Objects;
 use crate::observer::{Abstract, NOW, memory};
 use crate::sample::looks;
 use crate::world::Controller;
-use crate::{Bounds, Deposed, Gates, Guards, Idle, Scope};
+use crate::{Bounds, Guards, Idle};
 
 /// So many answers of a pass are tried in every way; from then on each command has its first answer.
 const TRIED: usize = 4;
@@ -269,26 +269,17 @@ fn states(bounds: &Bounds) -> Vec<(Controller, Objects)> {
     states
 }
 
-const BOUNDS: Bounds = Bounds {
-    edits: 2,
-    scope: Scope::Daily,
-    mishaps: 1,
-    faults: 1,
-    takeovers: 1,
-    idle: Idle::Reduced,
-    prompted: false,
-    narrow: false,
-    deposed: Deposed::Sends,
-    checks: Gates::None,
-    from_nothing: false,
-};
+fn bounds() -> Bounds {
+    Bounds { edits: 2, faults: 1, takeovers: 1, mishaps: 1, idle: Idle::Reduced, ..Bounds::default() }
+}
 
 #[test]
 fn every_answer_in_every_state_leads_to_a_command_that_is_allowed() {
     let (mut ways, mut commands) = (0_u64, HashSet::new());
-    let states = states(&BOUNDS);
+    let bounds = bounds();
+    let states = states(&bounds);
     for (controller, view) in &states {
-        let observer = Abstract::new(controller, &BOUNDS, &Guards::ALL);
+        let observer = Abstract::new(controller, &bounds, &Guards::ALL);
         // All answers to the first commands, counted up like the digits of a number.
         let mut path = Vec::new();
         loop {
@@ -318,9 +309,10 @@ fn every_answer_in_every_state_leads_to_a_command_that_is_allowed() {
 #[test]
 fn answers_by_chance_lead_to_commands_that_are_allowed() {
     let mut commands = HashSet::new();
-    let states = states(&BOUNDS);
+    let bounds = bounds();
+    let states = states(&bounds);
     for (number, (controller, view)) in (0_u64..).zip(&states) {
-        let observer = Abstract::new(controller, &BOUNDS, &Guards::ALL);
+        let observer = Abstract::new(controller, &bounds, &Guards::ALL);
         for life in 0..LIVES {
             let mut walk = Walk::new(&observer, controller, *view);
             let random = fastrand::Rng::with_seed(number * LIVES + life);

@@ -27,7 +27,7 @@ struct Arguments {
     #[arg(long)]
     revision: String,
     /// Time of the list, in seconds since 1970. The time of the commit, so that the same commit gives the same list.
-    #[arg(long, value_name = "SECONDS", env = "SOURCE_DATE_EPOCH")]
+    #[arg(long, value_name = "SECONDS")]
     created: i64,
     /// The compiler, whose standard library is part of it.
     #[arg(long)]
