@@ -86,9 +86,10 @@ install_node() {
   "$(built cluster)" node-deps --install >&2
 }
 
+# build_kubernetes STEP [FLAG…]: flags say what else is needed.
 build_kubernetes() {
   say "$1 Kubernetes from pinned Go modules (about 6 min the first time)"
-  "$(built cluster)" build >/dev/null
+  "$(built cluster)" build "${@:2}" >/dev/null
 }
 
 build_more() {

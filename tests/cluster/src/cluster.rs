@@ -64,8 +64,14 @@ impl Cluster {
         }
         let target = dir::target()?;
         let tools = {
-            let target = target.clone();
-            tokio::task::spawn_blocking(move || Tools::ensure(&target)).await??
+            let (target, is_simulated) = (target.clone(), matches!(options.node, Node::Simulated { .. }));
+            let build = move || {
+                if is_simulated {
+                    Tools::kwok(&target)?;
+                }
+                Tools::ensure(&target)
+            };
+            tokio::task::spawn_blocking(build).await??
         };
         let mut attempt = 1;
         loop {

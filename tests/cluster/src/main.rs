@@ -73,8 +73,11 @@ enum Command {
     /// Build the programs of Kubernetes, and nothing else; prints their folder.
     Build {
         /// Only Helm; prints the folder that it is in.
-        #[arg(long, conflicts_with_all = ["more", "argocd", "autoscalers"])]
+        #[arg(long, conflicts_with_all = ["simulated", "more", "argocd", "autoscalers"])]
         helm: bool,
+        /// Also what plays the part of simulated nodes.
+        #[arg(long)]
+        simulated: bool,
         /// Also what the suites need beside it: kwok for simulated nodes, and Helm and Prometheus for the chart and the alerts.
         #[arg(long)]
         more: bool,
@@ -163,11 +166,13 @@ async fn act(command: Command) -> Result<ExitCode> {
             let helm = Tools::helm(&target()?)?;
             println!("{}", helm.parent().unwrap_or(&helm).display());
         }
-        Command::Build { helm: false, more, argocd, autoscalers: scaling } => {
+        Command::Build { helm: false, simulated, more, argocd, autoscalers: scaling } => {
             let target = target()?;
             println!("{}", shown(Tools::ensure(&target)?.folder()));
-            if more {
+            if simulated || more {
                 println!("{}", shown(&Tools::kwok(&target)?));
+            }
+            if more {
                 println!("{}", shown(&Tools::helm(&target)?));
                 println!("{}", shown(&prometheus::ensure(&target)?));
             }

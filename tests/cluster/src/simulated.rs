@@ -21,11 +21,9 @@ const ANNOTATION: &str = "kwok.x-k8s.io/node";
 pub async fn start(setup: &Setup<'_>, client: &Client, count: usize) -> Result<()> {
     let kubeconfig = setup.component_kubeconfig("kwok", "kwok", &["system:masters"])?;
     let stages = setup.config_file("stages.yaml", STAGES)?;
-    // The first cluster on a machine builds it, which takes a minute or two.
-    let program = tokio::task::spawn_blocking(|| Tools::kwok(&target()?)).await??;
     setup.processes.start(Service::new(
         "kwok",
-        &program,
+        &Tools::kwok(&target()?)?,
         [
             format!("--kubeconfig={kubeconfig}"),
             format!("--config={stages}"),

@@ -179,6 +179,7 @@ impl Run<'_> {
         let log = logs.join(format!("{}-{}-{suite}{suffix}.log", version.full, datastore.replace(' ', "-")));
         eprintln!("{self}; log in {}", log.display());
         // Apart from the tests, of which each would say that it waits for the build.
+        Tools::kwok(&target)?;
         Tools::ensure_version(version, &target)?;
         let began = Instant::now();
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
