@@ -27,6 +27,7 @@ mod failing;
 mod late;
 mod memory;
 mod observer;
+mod overtaken;
 mod sent;
 #[cfg(test)]
 mod tests;
@@ -108,14 +109,12 @@ pub struct Pass<'a, O: Observer> {
     observer: &'a O,
     memory: &'a mut Memory,
     announcements: Vec<Announcement>,
-    /// Edits that an action was about to take back when it met a conflict.
-    overtaken: Vec<(Action, Reverted)>,
 }
 
 impl<'a, O: Observer> Pass<'a, O> {
     /// A pass that has not begun. `memory` is what the passes before it left.
     pub fn new(observer: &'a O, memory: &'a mut Memory) -> Self {
-        Self { observer, memory, announcements: Vec::new(), overtaken: Vec::new() }
+        Self { observer, memory, announcements: Vec::new() }
     }
 
     /// Takes what there is to announce since the last call.
@@ -199,6 +198,7 @@ impl<'a, O: Observer> Pass<'a, O> {
         if decision.plan.actions.is_empty() {
             // What failed before is not asked for any more.
             self.memory.failing = None;
+            self.memory.overtaken.clear();
             let announces = based.decision.plan.announces(&based.decision.facts);
             let after = if announces { After::Switch(rounds) } else { After::Rest(rounds) };
             return self.tell(Telling { based, after }, now);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::contest::Contest;
 use super::failing::Failing;
 use super::late::{Explanation, Late};
+use super::overtaken::Overtaken;
 use crate::apply::Failure;
 use crate::drain::Drain;
 use crate::observe::Versions;
@@ -30,6 +31,8 @@ pub struct Memory {
     pub(super) yielding: Option<(i64, Duration)>,
     /// The writes that somebody may be reverting.
     pub(super) contest: Contest,
+    /// The edits of somebody else that are about to be taken back.
+    pub(super) overtaken: Overtaken,
     /// Failures in a row.
     failures: u32,
     late: PerColor<Option<Late>>,

@@ -92,22 +92,22 @@ impl<O: Observer> Pass<'_, O> {
     }
 
     /// Announces the edits of somebody else that these actions have taken back, and returns those actions with the edited fields.
-    /// To take back what was added, the operator owns it first, which ends as a conflict; after that, nothing tells any more who
-    /// it was.
     fn tell_what_was_undone(
         &mut self,
         decision: &Decision<O>,
         outcomes: &[Outcome],
     ) -> Vec<(Action, String)> {
-        let mut told = Vec::new();
+        let (mut told, generation) = (Vec::new(), self.occasion(decision).0);
         for (action, outcome) in decision.plan.actions.iter().zip(outcomes) {
             let undone = self.undone(action, decision);
             match outcome {
-                Outcome::Stale => self.overtaken.extend(undone.map(|undone| (action.clone(), undone))),
+                Outcome::Stale => {
+                    if let Some(undone) = undone {
+                        self.memory.overtaken.note(action, generation, undone);
+                    }
+                }
                 Outcome::Done => {
-                    let earlier = self.overtaken.iter().position(|(of, _)| of == action);
-                    let earlier = earlier.map(|position| self.overtaken.swap_remove(position).1);
-                    if let Some(undone) = earlier.or(undone) {
+                    if let Some(undone) = self.memory.overtaken.take(action, generation).or(undone) {
                         told.extend(
                             undone.deviation.iter().map(|it| (action.clone(), it.difference.path.clone())),
                         );

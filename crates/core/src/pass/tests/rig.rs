@@ -8,6 +8,7 @@ use super::fixtures::World;
 use crate::apply::{Failure, Outcome};
 use crate::drain::{Endpoints, Held};
 use crate::observe::Versions;
+use crate::observe::exact::Deviation;
 use crate::pass::{
     Announcement, Answer, Command, Decision, Depth, Explanation, Known, Memory, News, Now, Observer, Pass,
     Reverted,
@@ -29,6 +30,8 @@ pub struct Seen {
     /// The two differ in counts alone.
     pub counts_only: bool,
     pub endpoints: Endpoints,
+    /// What somebody else has edited.
+    pub edited: Option<Deviation>,
 }
 
 /// A status.
@@ -49,6 +52,7 @@ pub fn seen(world: World) -> Seen {
         should_tell: 0,
         counts_only: false,
         endpoints: Endpoints { moved: true, cleared: true },
+        edited: None,
     }
 }
 
@@ -115,9 +119,9 @@ impl Observer for Scripted {
         }
     }
 
-    fn reverted(&self, _: &Decision<Self>, action: &Action) -> Option<Reverted> {
-        let color = action.color();
-        Some(Reverted { object: format!("{action:?}"), color, deviation: None, later: false })
+    fn reverted(&self, decision: &Decision<Self>, action: &Action) -> Option<Reverted> {
+        let (color, deviation) = (action.color(), decision.snapshot.edited.clone());
+        Some(Reverted { object: format!("{action:?}"), color, deviation, later: false })
     }
 
     fn record(&self, seen: &mut Seen, status: Told, version: Option<String>) {

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::fixtures::{Blue, Green, World, edit, stable};
-use super::rig::{Rig, Said, seen};
+use super::rig::{Rig, Said, Seen, seen};
 use crate::apply::{Failure, FailureKind, Outcome};
-use crate::pass::Announcement;
-use crate::plan::Selection;
+use crate::desired::Difference;
+use crate::observe::exact::Deviation;
+use crate::pass::{Announcement, Reverted};
+use crate::plan::{Action, Selection};
 
 fn refused() -> Outcome {
     Outcome::Refused("a policy says no".to_owned())
@@ -213,6 +215,72 @@ fn a_selector_that_was_put_back_is_announced() {
     rig.read();
     rig.sent(&Outcome::Stale);
     assert_eq!(rig.announced, []);
+}
+
+/// The Service is edited by `kubectl`, and that is about to be taken back.
+fn taking_back() -> Rig {
+    let difference = Difference {
+        path: "spec.type".to_owned(),
+        declared: "NodePort".to_owned(),
+        live: "ClusterIP".to_owned(),
+    };
+    let edited = Some(Deviation { difference, manager: Some("kubectl".to_owned()) });
+    let mut rig = Rig::new(Seen { edited, ..seen(stable().service(|service| service.current = false)) });
+    rig.wake();
+    assert_eq!(rig.read(), Said::Send(vec![Action::UpdateService]));
+    rig
+}
+
+/// The managers that those Events name which tell of an edit that was taken back.
+fn blamed(rig: &Rig) -> Vec<&str> {
+    let manager = |announced| match announced {
+        &Announcement::EditReverted(Reverted { deviation: Some(ref deviation), .. }) => {
+            deviation.manager.as_deref()
+        }
+        _ => None,
+    };
+    rig.announced.iter().filter_map(manager).collect()
+}
+
+/// The operator owns the field by then, and nothing tells any more who it was.
+#[test]
+fn an_edit_is_told_with_who_made_it_however_many_conflicts_and_passes_it_takes() {
+    for conflicts in [0, 1, 3, 7, 20] {
+        let mut rig = taking_back();
+        for _ in 0..conflicts {
+            let mut said = rig.sent(&Outcome::Stale);
+            rig.seen.edited = None;
+            while !matches!(said, Said::Send(_)) {
+                said = match said {
+                    Said::Read(_) => rig.read(),
+                    Said::Report(_) => rig.reported(Outcome::Done),
+                    Said::Wait(wait) => {
+                        rig.turn(wait);
+                        rig.wake()
+                    }
+                    other => panic!("{other:?}"),
+                };
+            }
+        }
+        assert_eq!(blamed(&rig), [""; 0], "not before it is done");
+        rig.sent(&Outcome::Done);
+        assert_eq!(blamed(&rig), ["kubectl"], "{conflicts} conflicts");
+    }
+}
+
+/// What the operator writes then is something else, or nobody's edit.
+#[test]
+fn an_edit_that_its_author_took_back_is_not_told_later() {
+    let mut rig = taking_back();
+    rig.sent(&Outcome::Stale);
+    (rig.seen.edited, rig.seen.world) = (None, stable());
+    assert!(matches!(rig.read(), Said::Wait(_)));
+    rig.seen.world = stable().service(|service| service.current = false);
+    rig.turn(Duration::from_secs(1));
+    rig.wake();
+    rig.read();
+    rig.sent(&Outcome::Done);
+    assert_eq!(blamed(&rig), [""; 0]);
 }
 
 /// The writes of a minute in which somebody undoes each of them 100 ms later, which wakes us; and whether that is told.
