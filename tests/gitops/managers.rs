@@ -50,6 +50,9 @@ const DONE: Phase = Phase {
     reached: |world| world.settled(APP) && world.says(APP, "StandbyReady").is_some(),
 };
 
+/// So many statuses may be written in a row while somebody looks for differences.
+const STATUSES: usize = 10;
+
 /// Somebody who applies manifests.
 struct Manager<'a> {
     sandbox: &'a Sandbox,
@@ -85,11 +88,25 @@ impl Manager<'_> {
         self.apply_file(&path).await
     }
 
-    /// Whether what is there is what this manager wants: `kubectl diff` fails where it is not.
+    /// Whether what is there is what this manager wants: `kubectl diff` fails where it is not. It reads the object before it asks what an
+    /// apply would make of it, so a status that is written in between is a difference, too: then it is asked again.
     async fn agrees(&self, spec: &Value) -> bool {
         let Ok(file) = self.file(spec) else { return false };
         let (file, manager) = (file.display().to_string(), format!("--field-manager={}", self.name));
-        self.sandbox.kubectl(&["diff", "--server-side", &manager, "-f", &file]).await.is_ok()
+        let version = async || {
+            let path = "jsonpath={.metadata.resourceVersion}";
+            self.sandbox.kubectl(&["get", "bga", APP, "-o", path]).await.ok()
+        };
+        for _ in 0..STATUSES {
+            let before = version().await;
+            if self.sandbox.kubectl(&["diff", "--server-side", &manager, "-f", &file]).await.is_ok() {
+                return true;
+            }
+            if before.is_some() && version().await == before {
+                return false;
+            }
+        }
+        false
     }
 }
 
