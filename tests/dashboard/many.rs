@@ -31,10 +31,6 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// From when an edit is sent to the page, in the median.
 const MEDIAN: Duration = Duration::from_millis(300);
 
-/// The same while the operator, the control plane and the nodes replace pods for each edit, on the cores that the browser has, too: more
-/// than half of it is the time that the API server takes for the edit. From its answer on, [`MEDIAN`] holds.
-const BESIDE: Duration = Duration::from_millis(500);
-
 /// The longest time that the page may be busy at a stretch: somebody who presses a key waits that long. The measure of browsers for
 /// this, Interaction to Next Paint, calls more than half a second poor.
 const BUSY: Duration = Duration::from_millis(500);
@@ -78,7 +74,7 @@ async fn is_an_edit_of_one_of_500_apps_on_the_page_within_300_ms() -> Result<()>
     browser.until(&format!("document.querySelectorAll('.apps tbody tr').length === {APPS}")).await?;
 
     // First without an operator, so that nothing else changes. Then while it has 500 apps to look after: below.
-    in_time(&scene, "w", "without an operator", MEDIAN).await?;
+    in_time(&scene, "w", "without an operator").await?;
 
     // The operator gets to work, and every line changes again and again. Meanwhile, a filter and an order by the keyboard, and the
     // longest time that the page was busy.
@@ -110,7 +106,7 @@ async fn is_an_edit_of_one_of_500_apps_on_the_page_within_300_ms() -> Result<()>
     ensure!(longest <= milliseconds_of(BUSY), "the page did not answer for {longest:.0} ms: {busy:?}");
     // Axe looks at 500 lines in the page itself, which keeps it busy for longer than anything else.
     scene.picture("many", "light").await?;
-    in_time(&scene, "x", "with an operator that rolls out each edit", BESIDE).await?;
+    in_time(&scene, "x", "with an operator that rolls out each edit").await?;
     scene.sandbox.finish().await
 }
 
@@ -122,14 +118,13 @@ async fn busy_times(browser: &Browser) -> Result<Vec<f64>> {
     Ok(busy.as_array().context("times")?.iter().filter_map(Value::as_f64).collect())
 }
 
-/// The median of a round of edits, from when each was sent until its line shows it, is within the bound, and from when the API server had
-/// taken it, within [`MEDIAN`]. Other work on the machine makes a round slower and never faster, so one round of three is enough. All of
+/// The median of a round of edits, from when each was sent until its line shows it, is within [`MEDIAN`]. Other work on the machine makes a round slower and never faster, so one round of three is enough. All of
 /// them are printed.
-async fn in_time(scene: &Scene, mark: &str, what: &str, bound: Duration) -> Result<()> {
+async fn in_time(scene: &Scene, mark: &str, what: &str) -> Result<()> {
     let mut medians = Vec::new();
     for round in 0..ROUNDS {
         let (sent, taken) = edits(scene, &format!("{mark}{round}-"), what).await?;
-        if sent <= milliseconds_of(bound) && taken <= milliseconds_of(MEDIAN) {
+        if sent <= milliseconds_of(MEDIAN) {
             return Ok(());
         }
         medians.push((sent, taken));
