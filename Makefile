@@ -75,9 +75,17 @@ dashboard-test: preflight ## The dashboard in a real Chromium: a tour, 500 apps,
 group-test: preflight ## A group of 20 apps with real pods is switched under traffic, one app fails, and all are taken back (about 3 min)
 	REQUIRE_REAL_NODE=1 $(CARGO) test --locked -p bluegreen-suites --test cli -- group_traffic --ignored --nocapture
 
+.PHONY: notify-test
+notify-test: preflight ## The notifier, and the recipe for an exporter of Events with a real OpenTelemetry Collector, on the real API server (builds it the first time, about 5 min)
+	$(CARGO) test --locked -p bluegreen-suites --test e2e -- notify --include-ignored --nocapture
+
 .PHONY: apps-test
 apps-test: preflight ## The shapes of docs/apps.md with real pods, switched under traffic on every port (about 5 min; UPDATE_DOCS=1 writes their table)
 	REQUIRE_REAL_NODE=1 $(CARGO) test --locked -p bluegreen-suites --test e2e -- apps::real --ignored --nocapture
+
+.PHONY: neighbors
+neighbors: preflight ## The main job beside a real Kyverno that changes and refuses what is written, on a real node with traffic on (builds it the first time, about 7 min)
+	@make/install-test kyverno::
 
 .PHONY: autoscaler-test
 autoscaler-test: ## Real HPA, KEDA and VPA change an app that is switched all the time, with traffic on (UPDATE_DOCS=1 writes their table)

@@ -174,7 +174,24 @@ async fn is_no_other_address_of_the_machine_listened_on() -> Result<()> {
         let answer = TcpStream::connect((address, dashboard.port)).await;
         assert!(answer.is_err(), "it listens on {address}");
     }
+    // The addresses of network cards too, whatever they are on this machine.
+    assert_eq!(listening(dashboard.port)?, ["0100007F"], "127.0.0.1, as the kernel writes it");
     sandbox.finish().await
+}
+
+/// The addresses at which something listens on this port, as in `/proc/net/tcp`: IPv4 and IPv6, 0 for all of them.
+fn listening(port: u16) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        for line in std::fs::read_to_string(table)?.lines() {
+            let mut words = line.split_whitespace().skip(1);
+            let (Some(local), _, Some(state)) = (words.next(), words.next(), words.next()) else { continue };
+            let at_port = local.split_once(':').filter(|(_, at)| u16::from_str_radix(at, 16) == Ok(port));
+            // 0A: it listens.
+            found.extend(at_port.filter(|_| state == "0A").map(|(address, _)| address.to_owned()));
+        }
+    }
+    Ok(found)
 }
 
 #[tokio::test]

@@ -2,11 +2,13 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `exporter` | the recipe for an exporter of Events, with a real one |
 //! | `lost` | the node of the notifier is lost |
 //! | `receiver` | a receiver over HTTP that fails, hangs, refuses and comes back |
 //! | `process` | the notifier with the account and the rights that the chart gives it |
 //! | `restarts` | restarts of the notifier and of the API server |
 
+mod exporter;
 mod lost;
 mod process;
 mod receiver;

@@ -11,8 +11,20 @@ use crate::e2e::harness::{Sandbox, setup};
 use crate::root;
 use crate::shell::Shell;
 
-/// A module, what `go.sum` says about it, and the files in it.
-const MODULES: [(&str, &str, &str); 3] = [
+/// Of Flux 2.6; newer ones with the same versions of these kinds could not be had.
+const NOTIFICATION_CONTROLLER: &str = "github.com/fluxcd/notification-controller@v1.6.0";
+const NOTIFICATION_CONTROLLER_SUM: &str = "h1:5C06VdqTVsbBFjtSZejnKT60U00Uyj6DAtKrqU1Si/w=";
+
+/// The objects of docs/notifications.md, section "Flux".
+fn notifications() -> Result<&'static str> {
+    let (_, section) =
+        include_str!("../../docs/notifications.md").split_once("\n## Flux\n").context("a section")?;
+    let (_, block) = section.split_once("```yaml\n").context("a block")?;
+    Ok(block.split_once("```").context("its end")?.0)
+}
+
+/// A module, what `go.sum` says about it, and a file in it.
+const MODULES: [(&str, &str, &str); 5] = [
     (
         "github.com/fluxcd/kustomize-controller@v1.10.1",
         "h1:IjTnrkIy0ULJoTNC2ZKuMb32vkqj7dJ6zt6UqbTFxKA=",
@@ -22,6 +34,16 @@ const MODULES: [(&str, &str, &str); 3] = [
         "github.com/fluxcd/source-controller@v1.10.1",
         "h1:vkYpgpLZu20LQ2UN4lPBdWH7sqTNdQ8FjcZD/HogN2E=",
         "config/crd/bases/source.toolkit.fluxcd.io_gitrepositories.yaml",
+    ),
+    (
+        NOTIFICATION_CONTROLLER,
+        NOTIFICATION_CONTROLLER_SUM,
+        "config/crd/bases/notification.toolkit.fluxcd.io_alerts.yaml",
+    ),
+    (
+        NOTIFICATION_CONTROLLER,
+        NOTIFICATION_CONTROLLER_SUM,
+        "config/crd/bases/notification.toolkit.fluxcd.io_providers.yaml",
     ),
     (
         "github.com/k3s-io/helm-controller@v0.17.9",
@@ -76,8 +98,14 @@ async fn do_flux_argo_cd_and_k3s_take_the_examples() -> Result<()> {
             .await?;
     }
     shell.follow("K3s").await?;
+    std::fs::write(shell.folder.join("notifications.yaml"), notifications()?)?;
     let mut taken = 0;
-    for file in ["examples/gitops/argocd/*.yaml", "examples/gitops/flux/*.yaml", "operator.yaml"] {
+    for file in [
+        "examples/gitops/argocd/*.yaml",
+        "examples/gitops/flux/*.yaml",
+        "operator.yaml",
+        "notifications.yaml",
+    ] {
         let said = shell
             .run(&format!(
                 "for file in {file}; do kubectl apply --server-side --dry-run=server --validate=strict -f $file 2>&1; done"
@@ -87,7 +115,7 @@ async fn do_flux_argo_cd_and_k3s_take_the_examples() -> Result<()> {
         taken += said.lines().filter(|line| line.contains("serverside-applied")).count();
     }
     println!("{taken} objects taken");
-    ensure!(taken == 7, "{taken}");
+    ensure!(taken == 9, "{taken}");
     packed_chart(&shell).await?;
     sandbox.finish().await
 }

@@ -9,6 +9,7 @@
 mod chart;
 mod checks;
 mod ingress;
+mod kyverno;
 mod manifest;
 mod migration;
 mod observe;

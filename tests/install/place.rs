@@ -35,7 +35,13 @@ impl Place {
         if !Cluster::real_node_wanted()? {
             return Ok(None);
         }
-        let cluster = Cluster::start(Options { node: Node::Real { count: 1 }, ..Options::default() }).await?;
+        let options = Options {
+            node: Node::Real { count: 1 },
+            // The API server is in no pod network and has no use for the addresses of Services, behind which webhooks may be.
+            apiserver_args: vec!["--enable-aggregator-routing=true".to_owned()],
+            ..Options::default()
+        };
+        let cluster = Cluster::start(options).await?;
         cluster.load_images(&["hello-v1.0.0", "hello-v2.0.0"]).await?;
         cluster.load_image(operator).await.context("run `make image` first")?;
         let mut environment = cluster.environment()?;

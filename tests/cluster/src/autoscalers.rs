@@ -2,13 +2,12 @@
 //!
 //! Rights and CustomResourceDefinitions are read from the Go modules, so that a test runs with what users install.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::go::pinned_folder;
-use crate::oci::{self, File, Image};
+use crate::oci;
 use crate::tools::Tools;
 
 /// The name of the image; each program is at its root.
@@ -23,27 +22,12 @@ const PROGRAMS: [&str; 6] = [
     "vpa-admission-controller",
 ];
 
-/// The image as an OCI archive, made once: to read and to digest half a gigabyte takes a while.
+/// The image as an OCI archive.
 ///
 /// # Errors
 /// Where the programs can't be built.
 pub fn image(target: &Path) -> Result<PathBuf> {
-    let tools = Tools::autoscalers(target)?;
-    let version = tools.folder().file_name().context("the folder of the programs")?;
-    let name = format!("autoscalers-{}", version.display());
-    let archive = target.join("images").join(name).with_added_extension("tar");
-    if !archive.is_file() {
-        let file = |name: &&str| {
-            anyhow::Ok(File { path: (*name).into(), content: fs::read(tools.path(name))?, mode: 0o755 })
-        };
-        let files = PROGRAMS.iter().map(file).collect::<Result<_>>()?;
-        let image = Image { name: IMAGE.into(), files, user: Some("65532:65532".into()), ..Image::default() };
-        let unfinished = archive.with_extension("unfinished");
-        fs::create_dir_all(target.join("images"))?;
-        oci::write_archive(&unfinished, &image)?;
-        fs::rename(unfinished, &archive)?;
-    }
-    Ok(archive)
+    oci::of_programs(target, "autoscalers", IMAGE, &Tools::autoscalers(target)?, &PROGRAMS)
 }
 
 /// A file or folder of KEDA's module.

@@ -23,6 +23,7 @@ mod go;
 pub mod grpc;
 pub mod haproxy;
 mod kubeconfig;
+pub mod kyverno;
 mod net;
 mod node;
 pub mod oci;

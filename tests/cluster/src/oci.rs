@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+
+use crate::tools::Tools;
 
 /// A file in an image.
 #[derive(Clone, Debug)]
@@ -37,6 +39,34 @@ pub struct Image {
     pub user: Option<String>,
     /// TCP port that it listens on.
     pub port: Option<u16>,
+}
+
+/// An image of this name of tools, each at its root, as an archive that is made once: to read and to digest half a gigabyte takes a
+/// while.
+///
+/// # Errors
+/// Where a program can't be read, or the archive can't be written.
+pub fn of_programs(
+    target: &Path,
+    kind: &str,
+    image: &str,
+    tools: &Tools,
+    programs: &[&str],
+) -> Result<PathBuf> {
+    let version = tools.folder().file_name().context("the folder of the programs")?;
+    let archive = target.join("images").join(format!("{kind}-{}.tar", version.display()));
+    if !archive.is_file() {
+        let file = |name: &&str| {
+            anyhow::Ok(File { path: (*name).into(), content: fs::read(tools.path(name))?, mode: 0o755 })
+        };
+        let files = programs.iter().map(file).collect::<Result<_>>()?;
+        let image = Image { name: image.into(), files, user: Some("65532:65532".into()), ..Image::default() };
+        let unfinished = archive.with_extension("unfinished");
+        fs::create_dir_all(target.join("images"))?;
+        write_archive(&unfinished, &image)?;
+        fs::rename(unfinished, &archive)?;
+    }
+    Ok(archive)
 }
 
 /// Writes an image as an OCI layout in a tar file, for `ctr images import`, `podman load` or `skopeo`.

@@ -57,9 +57,19 @@ impl Tools {
         Self::of(&Set::release(), target)
     }
 
+    /// The same for `collector`, alone.
+    pub fn collector(target: &Path) -> Result<PathBuf> {
+        Ok(Self::of(&Set::collector(), target)?.path("collector"))
+    }
+
     /// The same for `argocd`, alone.
     pub fn argo_cd(target: &Path) -> Result<PathBuf> {
         Ok(Self::of(&Set::gitops(), target)?.path("argocd"))
+    }
+
+    /// The same for Kyverno's `kyverno` and `kyverno-init`.
+    pub fn kyverno(target: &Path) -> Result<Self> {
+        Self::of(&Set::policies(), target)
     }
 
     /// The same for KEDA, metrics-server and the VerticalPodAutoscaler.
@@ -113,6 +123,9 @@ fn build(set: &Set, go: &Go, base: &Path, done: &Path) -> Result<()> {
         fs::create_dir_all(&folder)?;
         fs::write(folder.join("go.mod"), module.go_mod)?;
         fs::write(folder.join("go.sum"), module.go_sum)?;
+        if let Some(main_go) = module.main_go {
+            fs::write(folder.join("main.go"), main_go)?;
+        }
     }
     let total: u32 = set.tools.iter().map(|tool| tool.seconds).sum();
     say(&format!("building {} once, about {} min on 2 cores", set.name, total.div_ceil(60)));

@@ -20,11 +20,11 @@ macro_rules! version {
         Version {
             minor: $minor,
             full: $full,
-            module: Module {
-                folder: "kubernetes",
-                go_mod: include_str!(concat!("../kubernetes/", $minor, "/go.mod")),
-                go_sum: include_str!(concat!("../kubernetes/", $minor, "/go.sum")),
-            },
+            module: Module::pinned(
+                "kubernetes",
+                include_str!(concat!("../kubernetes/", $minor, "/go.mod")),
+                include_str!(concat!("../kubernetes/", $minor, "/go.sum")),
+            ),
         }
     };
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::go::Go;
 use crate::versions::Version;
 
-/// A Go module of ours: a pinned list of tools without any code.
+/// A Go module of ours: a pinned list of tools, as a rule without any code.
 #[derive(Debug)]
 pub struct Module {
     /// Where it is built, below the folder of all that is being built.
@@ -17,47 +17,47 @@ pub struct Module {
     pub go_mod: &'static str,
     /// Its `go.sum`.
     pub go_sum: &'static str,
+    /// Its `main.go`, where the pinned parts come without a program that puts them together.
+    pub main_go: Option<&'static str>,
 }
 
-const KWOK: Module = Module {
-    folder: "kwok",
-    go_mod: include_str!("../../kwok/go.mod"),
-    go_sum: include_str!("../../kwok/go.sum"),
-};
-const HELM: Module = Module {
-    folder: "helm",
-    go_mod: include_str!("../../helm/go.mod"),
-    go_sum: include_str!("../../helm/go.sum"),
-};
-const KINE: Module = Module {
-    folder: "kine",
-    go_mod: include_str!("../../kine/go.mod"),
-    go_sum: include_str!("../../kine/go.sum"),
+impl Module {
+    /// A module without any code.
+    pub const fn pinned(folder: &'static str, go_mod: &'static str, go_sum: &'static str) -> Self {
+        Self { folder, go_mod, go_sum, main_go: None }
+    }
+}
+
+const KWOK: Module =
+    Module::pinned("kwok", include_str!("../../kwok/go.mod"), include_str!("../../kwok/go.sum"));
+const HELM: Module =
+    Module::pinned("helm", include_str!("../../helm/go.mod"), include_str!("../../helm/go.sum"));
+const KINE: Module =
+    Module::pinned("kine", include_str!("../../kine/go.mod"), include_str!("../../kine/go.sum"));
+
+const COSIGN: Module =
+    Module::pinned("cosign", include_str!("../../cosign/go.mod"), include_str!("../../cosign/go.sum"));
+
+const KREW: Module =
+    Module::pinned("krew", include_str!("../../krew/go.mod"), include_str!("../../krew/go.sum"));
+
+const COLLECTOR: Module = Module {
+    main_go: Some(include_str!("../../collector/main.go")),
+    ..Module::pinned(
+        "collector",
+        include_str!("../../collector/go.mod"),
+        include_str!("../../collector/go.sum"),
+    )
 };
 
-const COSIGN: Module = Module {
-    folder: "cosign",
-    go_mod: include_str!("../../cosign/go.mod"),
-    go_sum: include_str!("../../cosign/go.sum"),
-};
+const ARGO_CD: Module =
+    Module::pinned("argocd", include_str!("../../argocd/go.mod"), include_str!("../../argocd/go.sum"));
 
-const KREW: Module = Module {
-    folder: "krew",
-    go_mod: include_str!("../../krew/go.mod"),
-    go_sum: include_str!("../../krew/go.sum"),
-};
+const KEDA: Module =
+    Module::pinned("keda", include_str!("../../keda/go.mod"), include_str!("../../keda/go.sum"));
 
-const ARGO_CD: Module = Module {
-    folder: "argocd",
-    go_mod: include_str!("../../argocd/go.mod"),
-    go_sum: include_str!("../../argocd/go.sum"),
-};
-
-const KEDA: Module = Module {
-    folder: "keda",
-    go_mod: include_str!("../../keda/go.mod"),
-    go_sum: include_str!("../../keda/go.sum"),
-};
+const KYVERNO: Module =
+    Module::pinned("kyverno", include_str!("../../kyverno/go.mod"), include_str!("../../kyverno/go.sum"));
 
 /// Helm's own version.
 const HELM_VERSION: &str = "v4.3.1";
@@ -67,6 +67,9 @@ pub const KINE_VERSION: &str = "0.17.5";
 
 /// Argo CD's own.
 const ARGO_CD_VERSION: &str = "v3.6.1";
+
+/// Kyverno's own.
+const KYVERNO_VERSION: &str = "v1.15.2";
 
 /// KEDA's own.
 const KEDA_VERSION: &str = "v2.21.0";
@@ -184,6 +187,18 @@ impl Set {
         }
     }
 
+    /// What sends Events elsewhere.
+    pub fn collector() -> Self {
+        Self {
+            name: "the OpenTelemetry Collector".to_owned(),
+            go: usual_go,
+            modules: vec![&COLLECTOR],
+            tools: vec![tool("collector", &COLLECTOR, "bluegreen.dev/tests/collector", 270)],
+            cgo: false,
+            ldflags: "-s -w".to_owned(),
+        }
+    }
+
     /// One program that acts by the name it is called by: the CLI, the application controller, the repository server.
     pub fn gitops() -> Self {
         let version = ARGO_CD_VERSION.trim_start_matches('v');
@@ -194,6 +209,23 @@ impl Set {
             tools: vec![tool("argocd", &ARGO_CD, "github.com/argoproj/argo-cd/v3/cmd", 200)],
             cgo: false,
             ldflags: format!("-s -w -X github.com/argoproj/argo-cd/v3/common.version={version}"),
+        }
+    }
+
+    /// What changes and refuses objects as they are written.
+    pub fn policies() -> Self {
+        Self {
+            name: "Kyverno".to_owned(),
+            go: usual_go,
+            modules: vec![&KYVERNO],
+            tools: vec![
+                tool("kyverno", &KYVERNO, "github.com/kyverno/kyverno/cmd/kyverno", 400),
+                tool("kyverno-init", &KYVERNO, "github.com/kyverno/kyverno/cmd/kyverno-init", 10),
+            ],
+            cgo: false,
+            ldflags: format!(
+                "-s -w -X github.com/kyverno/kyverno/pkg/version.BuildVersion={KYVERNO_VERSION}"
+            ),
         }
     }
 
@@ -236,6 +268,7 @@ impl Set {
         for module in &self.modules {
             hash.update(module.go_mod);
             hash.update(module.go_sum);
+            hash.update(module.main_go.unwrap_or_default());
         }
         hash.update(self.flags().concat());
         hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
@@ -256,7 +289,15 @@ mod tests {
     use crate::versions::ALL;
 
     fn usual() -> impl Iterator<Item = Set> {
-        let more = [Set::simulated_nodes(), Set::kine(), Set::charts(), Set::release(), Set::autoscalers()];
+        let more = [
+            Set::simulated_nodes(),
+            Set::kine(),
+            Set::charts(),
+            Set::release(),
+            Set::collector(),
+            Set::policies(),
+            Set::autoscalers(),
+        ];
         ALL.iter().map(Set::cluster).chain(more)
     }
 
@@ -277,6 +318,7 @@ mod tests {
         assert!(HELM.go_mod.contains(&format!("helm.sh/helm/v4 {HELM_VERSION}")));
         assert!(KINE.go_mod.contains(&format!("github.com/k3s-io/kine v{KINE_VERSION}")));
         assert!(ARGO_CD.go_mod.contains(&format!("github.com/argoproj/argo-cd/v3 {ARGO_CD_VERSION}")));
+        assert!(KYVERNO.go_mod.contains(&format!("github.com/kyverno/kyverno {KYVERNO_VERSION}")));
         assert!(KEDA.go_mod.contains(&format!("github.com/kedacore/keda/v2 {KEDA_VERSION}")));
     }
 
