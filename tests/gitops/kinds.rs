@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use bluegreen_cluster::{Tools, argocd, module_folder, target};
+use bluegreen_cluster::{Tools, argocd, manifests, module_folder, target};
 
 use crate::e2e::harness::{Sandbox, setup};
 use crate::root;
@@ -14,14 +14,6 @@ use crate::shell::Shell;
 /// Of Flux 2.6; newer ones with the same versions of these kinds could not be had.
 const NOTIFICATION_CONTROLLER: &str = "github.com/fluxcd/notification-controller@v1.6.0";
 const NOTIFICATION_CONTROLLER_SUM: &str = "h1:5C06VdqTVsbBFjtSZejnKT60U00Uyj6DAtKrqU1Si/w=";
-
-/// The objects of docs/notifications.md, section "Flux".
-fn notifications() -> Result<&'static str> {
-    let (_, section) =
-        include_str!("../../docs/notifications.md").split_once("\n## Flux\n").context("a section")?;
-    let (_, block) = section.split_once("```yaml\n").context("a block")?;
-    Ok(block.split_once("```").context("its end")?.0)
-}
 
 /// A module, what `go.sum` says about it, and a file in it.
 const MODULES: [(&str, &str, &str); 5] = [
@@ -98,7 +90,8 @@ async fn do_flux_argo_cd_and_k3s_take_the_examples() -> Result<()> {
             .await?;
     }
     shell.follow("K3s").await?;
-    std::fs::write(shell.folder.join("notifications.yaml"), notifications()?)?;
+    let recipe = manifests(include_str!("../../docs/notifications.md"), "Flux");
+    std::fs::write(shell.folder.join("notifications.yaml"), recipe.first().context("a recipe")?)?;
     let mut taken = 0;
     for file in [
         "examples/gitops/argocd/*.yaml",

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use bluegreen_cluster::Cluster;
+use bluegreen_cluster::{Cluster, manifests};
 use bluegreen_load::{Load, Plan};
 use serde_json::{Value, json};
 
@@ -320,11 +320,8 @@ async fn stuck_and_freed(story: &mut Story) -> Result<()> {
 
 /// Asked by its own program, Argo CD sends what docs/notifications.md says, section "Argo CD": of this health, and no other.
 async fn is_notified(story: &Story, health: &str) -> Result<()> {
-    let section =
-        include_str!("../../docs/notifications.md").split_once("\n## Argo CD\n").context("section")?;
-    let (_, block) = section.1.split_once("```yaml\n").context("a recipe")?;
-    let (recipe, _) = block.split_once("```").context("its end")?;
-    std::fs::write(story.here.folder.join("notifications.yaml"), recipe)?;
+    let recipe = manifests(include_str!("../../docs/notifications.md"), "Argo CD");
+    std::fs::write(story.here.folder.join("notifications.yaml"), recipe.first().context("a recipe")?)?;
     let ask = async |what: &str| {
         let options = "--namespace argocd --config-map notifications.yaml --secret :empty";
         story.here.run(&format!("argocd admin notifications {what} {options}")).await

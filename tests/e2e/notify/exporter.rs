@@ -5,21 +5,13 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use bluegreen_api::Color::Green;
-use bluegreen_cluster::{Tools, patiently, target};
+use bluegreen_cluster::{Tools, manifests, patiently, target};
 use serde_json::{Map, Value};
 use tokio::process::{Child, Command};
 
 use super::receiver::Receiver;
 use super::{APP, SOON, switch};
 use crate::harness::{Sandbox, World, app, cluster};
-
-/// The configuration in docs/notifications.md.
-fn documented() -> Result<&'static str> {
-    let (_, section) =
-        include_str!("../../../docs/notifications.md").split_once("\n## Events\n").context("a section")?;
-    let (_, block) = section.split_once("```yaml\n").context("a block")?;
-    Ok(block.split_once("```").context("its end")?.0)
-}
 
 /// What differs on this machine: who the Collector is for the API server, that it sends what a test can read, and that it opens no
 /// port of its own. All else is the document's.
@@ -36,7 +28,8 @@ async fn collector(sandbox: &Sandbox, receiver: &Receiver) -> Result<Child> {
     let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
     let config = folder.join(format!("{}-collector.yaml", sandbox.namespace));
     let log = folder.join(format!("{}-collector.log", sandbox.namespace));
-    tokio::fs::write(&config, documented()?).await?;
+    let documented = manifests(include_str!("../../../docs/notifications.md"), "Events");
+    tokio::fs::write(&config, documented.first().context("a configuration")?).await?;
     let output = File::create(&log)?;
     let child = Command::new(program)
         .arg("--config")

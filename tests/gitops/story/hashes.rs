@@ -1,6 +1,7 @@
 //! ConfigMaps whose names have a hash, as `docs/kustomize.md` has them: pruned, the live color's next pod could not start.
 
 use anyhow::{Context, Result, ensure};
+use bluegreen_cluster::manifests;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 use kube::api::{Api, ListParams};
@@ -10,15 +11,6 @@ use super::{APP, PATIENCE, Story, settled};
 use crate::e2e::harness::{Kind, World};
 use crate::root;
 use bluegreen_api::Color::{self, Blue, Green};
-
-/// Of the document: what its section says.
-fn recipe() -> Result<&'static str> {
-    let (_, section) = include_str!("../../../docs/kustomize.md")
-        .split_once("\n## ConfigMaps with a hash\n")
-        .context("section")?;
-    let (_, block) = section.split_once("```yaml\n").context("a recipe")?;
-    block.split_once("```").map(|(recipe, _)| recipe).context("its end")
-}
 
 /// The name of the ConfigMap that a color's Deployment names.
 fn named(world: &World, color: Color) -> Option<String> {
@@ -37,7 +29,9 @@ async fn config_maps(story: &Story, start: &str) -> Result<Vec<String>> {
 /// With blue live; afterwards all is as before.
 pub async fn are_kept_while_a_color_names_them(story: &mut Story) -> Result<()> {
     let before = story.head().await?;
-    let recipe = recipe()?.replace("  - hello.yaml\n", "  - hello.yaml\n  - other.yaml\n");
+    let recipe = manifests(include_str!("../../../docs/kustomize.md"), "ConfigMaps with a hash");
+    let recipe =
+        recipe.first().context("a recipe")?.replace("  - hello.yaml\n", "  - hello.yaml\n  - other.yaml\n");
     // The same without the annotations.
     let guarded = format!("{recipe}  - name: unguarded\n    literals:\n      - TEXT=one\n");
     std::fs::write(story.clone.folder.join("hello/kustomization.yaml"), guarded)?;

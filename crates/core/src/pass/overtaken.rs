@@ -31,3 +31,35 @@ impl Overtaken {
         self.0.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACTION: Action = Action::UpdateService;
+
+    fn edit(object: &str) -> Reverted {
+        Reverted { object: object.to_owned(), color: None, deviation: None, later: false }
+    }
+
+    #[test]
+    fn what_was_noted_first_is_taken_once() {
+        let mut overtaken = Overtaken::default();
+        overtaken.note(&ACTION, 1, edit("first"));
+        overtaken.note(&ACTION, 1, edit("second"));
+        assert_eq!(overtaken.take(&Action::CreateService, 1), None, "another action");
+        assert_eq!(overtaken.take(&ACTION, 1), Some(edit("first")));
+        assert_eq!(overtaken.take(&ACTION, 1), None);
+    }
+
+    /// Equal actions of another generation write something else, so what they take back may be an edit of the app.
+    #[test]
+    fn an_edit_belongs_to_one_generation() {
+        let mut overtaken = Overtaken::default();
+        overtaken.note(&ACTION, 1, edit("of the first"));
+        assert_eq!(overtaken.take(&ACTION, 2), None);
+        overtaken.note(&ACTION, 2, edit("of the second"));
+        assert_eq!(overtaken.take(&ACTION, 1), None, "it is kept no longer");
+        assert_eq!(overtaken.take(&ACTION, 2), Some(edit("of the second")));
+    }
+}

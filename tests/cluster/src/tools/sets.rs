@@ -28,36 +28,27 @@ impl Module {
     }
 }
 
-const KWOK: Module =
-    Module::pinned("kwok", include_str!("../../kwok/go.mod"), include_str!("../../kwok/go.sum"));
-const HELM: Module =
-    Module::pinned("helm", include_str!("../../helm/go.mod"), include_str!("../../helm/go.sum"));
-const KINE: Module =
-    Module::pinned("kine", include_str!("../../kine/go.mod"), include_str!("../../kine/go.sum"));
+/// The module in this folder of the package.
+macro_rules! pinned {
+    ($folder:literal) => {
+        Module::pinned(
+            $folder,
+            include_str!(concat!("../../", $folder, "/go.mod")),
+            include_str!(concat!("../../", $folder, "/go.sum")),
+        )
+    };
+}
 
-const COSIGN: Module =
-    Module::pinned("cosign", include_str!("../../cosign/go.mod"), include_str!("../../cosign/go.sum"));
-
-const KREW: Module =
-    Module::pinned("krew", include_str!("../../krew/go.mod"), include_str!("../../krew/go.sum"));
-
-const COLLECTOR: Module = Module {
-    main_go: Some(include_str!("../../collector/main.go")),
-    ..Module::pinned(
-        "collector",
-        include_str!("../../collector/go.mod"),
-        include_str!("../../collector/go.sum"),
-    )
-};
-
-const ARGO_CD: Module =
-    Module::pinned("argocd", include_str!("../../argocd/go.mod"), include_str!("../../argocd/go.sum"));
-
-const KEDA: Module =
-    Module::pinned("keda", include_str!("../../keda/go.mod"), include_str!("../../keda/go.sum"));
-
-const KYVERNO: Module =
-    Module::pinned("kyverno", include_str!("../../kyverno/go.mod"), include_str!("../../kyverno/go.sum"));
+const KWOK: Module = pinned!("kwok");
+const HELM: Module = pinned!("helm");
+const KINE: Module = pinned!("kine");
+const COSIGN: Module = pinned!("cosign");
+const KREW: Module = pinned!("krew");
+const COLLECTOR: Module =
+    Module { main_go: Some(include_str!("../../collector/main.go")), ..pinned!("collector") };
+const ARGO_CD: Module = pinned!("argocd");
+const KEDA: Module = pinned!("keda");
+const KYVERNO: Module = pinned!("kyverno");
 
 /// Helm's own version.
 const HELM_VERSION: &str = "v4.3.1";
