@@ -61,6 +61,8 @@ fn is_manifest(text: &str) -> bool {
         // Objects of these are tried by tests/autoscaler, with their kinds there.
         "autoscaling.k8s.io/",
         "keda.sh/",
+        // Objects of these are tried by tests/install/kyverno.rs, with their kinds there.
+        "kyverno.io/",
         // Not a part of Kubernetes; docs/examples.md says so.
         "gateway.networking.k8s.io/",
     ];
