@@ -158,7 +158,7 @@ tenants: preflight ## One tenant writes all that is known to harm, another one s
 	  $(CARGO) test --locked -p bluegreen-suites --test tenants -- --nocapture
 
 .PHONY: bench
-bench: preflight ## Measure the operator beside Argo Rollouts on the same work (about 40 min; ALONE=1 leaves the other out)
+bench: preflight ## Measure the operator beside Argo Rollouts and Flagger on the same work (about 50 min; ALONE=1 leaves the others out)
 	$(CARGO) build --locked --profile image --bin bluegreen-operator
 	$(CARGO) run -q --locked -p bluegreen-bench -- --operator target/image/bluegreen-operator \
 	  $(if $(ALONE),--alone,--write docs/benchmarks.md)

@@ -53,15 +53,21 @@ fn figures_that_a_run_writes_come_with_the_commit_that_it_was_of() {
 
 /// A comparison with a version that nobody runs any more would be one with the past.
 #[test]
-fn argo_rollouts_is_named_at_the_version_that_is_run() {
-    let module = text("tests/bench/argo/go.mod");
-    let pinned =
-        module.lines().find_map(|line| line.trim().strip_prefix("github.com/argoproj/argo-rollouts v"));
-    let pinned = pinned.and_then(|rest| rest.split_whitespace().next()).unwrap();
-    for (page, words) in [
-        ("README.md", "Of Argo Rollouts, version "),
-        ("docs/migration.md", "Argo Rollouts' own controller (v"),
+fn peers_are_named_at_the_version_that_is_run() {
+    let (argo, flagger) = ("argo/go.mod", "flagger/go.mod");
+    for (page, words, list, module) in [
+        ("README.md", "`make bench` runs Argo Rollouts ", argo, "github.com/argoproj/argo-rollouts v"),
+        ("README.md", "and Flagger ", flagger, "github.com/fluxcd/flagger v"),
+        (
+            "docs/migration.md",
+            "Argo Rollouts' own controller (v",
+            argo,
+            "github.com/argoproj/argo-rollouts v",
+        ),
     ] {
+        let pinned = text(&format!("tests/bench/{list}"));
+        let pinned = pinned.lines().find_map(|line| line.trim().strip_prefix(module)).unwrap();
+        let pinned = pinned.split_whitespace().next().unwrap();
         let named = text(page).replace('\n', " ").split(words).nth(1).unwrap_or_default().to_owned();
         assert!(named.starts_with(pinned), "{page} does not name {pinned}");
     }

@@ -1,9 +1,7 @@
 //! From what people have to an app, by the steps of `docs/migration.md`, with traffic on.
 
-use std::path::Path;
-
-use anyhow::{Context, Result, ensure};
-use bluegreen_bench::rollouts;
+use anyhow::{Result, ensure};
+use bluegreen_bench::peer::{ARGO_ROLLOUTS, Built};
 
 use crate::place::Place;
 
@@ -28,8 +26,8 @@ async fn does_a_hand_made_pair_move_without_losing_a_request() -> Result<()> {
 #[ignore = "needs the image: `make install-test`"]
 async fn does_an_argo_rollout_move_without_losing_a_request() -> Result<()> {
     let Some(place) = Place::new().await? else { return Ok(()) };
-    let program = tokio::task::spawn_blocking(rollouts::build).await??;
-    start_argo(&place, &program)?;
+    let built = tokio::task::spawn_blocking(|| ARGO_ROLLOUTS.build()).await??;
+    start_argo(&place, &built)?;
     place.follow("With kubectl")?;
     place.run("kubectl apply -f tests/install/rollout.yaml")?;
     healthy(&place)?;
@@ -52,10 +50,9 @@ async fn does_an_argo_rollout_move_without_losing_a_request() -> Result<()> {
 const ARGO: &str = "rollouts-controller";
 
 /// Its kinds, and the controller as a process beside the cluster, with an administrator's rights.
-fn start_argo(place: &Place, program: &Path) -> Result<()> {
-    let folder = program.parent().context("the program's folder")?;
-    for crd in rollouts::CRDS {
-        place.run(&format!("kubectl apply --server-side -f {}/{crd}.yaml", folder.display()))?;
+fn start_argo(place: &Place, built: &Built) -> Result<()> {
+    for crd in &built.crds {
+        place.run(&format!("kubectl apply --server-side -f {}", crd.display()))?;
     }
     place.run("kubectl wait crd rollouts.argoproj.io --for=condition=Established --timeout=60s")?;
     // It holds its Lease there.
@@ -63,7 +60,12 @@ fn start_argo(place: &Place, program: &Path) -> Result<()> {
     let ports = [free_port()?, free_port()?];
     let arguments = [format!("--metricsPort={}", ports[0]), format!("--healthzPort={}", ports[1])];
     let arguments = arguments.each_ref().map(String::as_str);
-    place.cluster.start_process(ARGO, program, &arguments, &[("KUBECONFIG", place.cluster.kubeconfig())])
+    place.cluster.start_process(
+        ARGO,
+        &built.program,
+        &arguments,
+        &[("KUBECONFIG", place.cluster.kubeconfig())],
+    )
 }
 
 fn free_port() -> Result<u16> {

@@ -1,28 +1,20 @@
 //! Argo Rollouts, with its blue-green strategy and otherwise at its defaults.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result};
-use bluegreen_bench::rollouts;
+use anyhow::Result;
+use bluegreen_bench::peer::Built;
 use bluegreen_cluster::Cluster;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use crate::program::apply_crds;
-use crate::side::Side;
+use crate::side::{Kind, Served, Side, pod, selects};
 
 /// Argo Rollouts.
 pub struct Argo {
     /// The controller.
-    pub program: PathBuf,
-}
-
-fn pod(version: &str) -> Value {
-    json!({"containers": [{
-        "name": "app", "image": format!("hello:{version}"), "ports": [{"name": "http", "containerPort": 8080}],
-        "readinessProbe": {"httpGet": {"path": "/", "port": "http"}},
-    }]})
+    pub built: Built,
 }
 
 impl Side for Argo {
@@ -31,10 +23,10 @@ impl Side for Argo {
     }
 
     fn program(&self) -> &Path {
-        &self.program
+        &self.built.program
     }
 
-    fn arguments(&self, [metrics, health]: [u16; 2]) -> Vec<String> {
+    fn arguments(&self, [metrics, health]: [u16; 2], _: &Path) -> Vec<String> {
         [format!("--metricsPort={metrics}"), format!("--healthzPort={health}")].into()
     }
 
@@ -43,15 +35,10 @@ impl Side for Argo {
     }
 
     fn install<'a>(&'a self, cluster: &'a Cluster) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async {
-            let folder = self.program.parent().context("the program's folder")?;
-            let read = |crd| fs::read_to_string(folder.join(format!("{crd}.yaml")));
-            let crds: Vec<String> = rollouts::CRDS.into_iter().map(read).collect::<Result<_, _>>()?;
-            apply_crds(cluster, &crds).await
-        })
+        Box::pin(apply_crds(cluster, &self.built.crds))
     }
 
-    fn kind(&self) -> (&'static str, &'static str, &'static str) {
+    fn kind(&self) -> Kind {
         ("argoproj.io", "v1alpha1", "Rollout")
     }
 
@@ -92,7 +79,7 @@ impl Side for Argo {
         }
     }
 
-    fn key(&self) -> &'static str {
-        "rollouts-pod-template-hash"
+    fn served(&self) -> Served {
+        selects("rollouts-pod-template-hash")
     }
 }

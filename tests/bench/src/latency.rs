@@ -1,4 +1,4 @@
-//! One app at a time: how long from an edit, or from the target's readiness, until the Service has moved.
+//! One app at a time: how long from an edit, or from the target's readiness, until the app has moved.
 
 use std::time::{Duration, Instant};
 
@@ -18,9 +18,9 @@ const REST: Duration = Duration::from_secs(4);
 
 /// What was measured.
 pub struct Latency {
-    /// The target's ReplicaSet is available → the Service has moved: deploying a new version.
+    /// The target's ReplicaSet is available → the app has moved: deploying a new version.
     pub available_to_moved: Sample,
-    /// The edit is sent → the Service has moved: going back to the version that still runs.
+    /// The edit is sent → the app has moved: going back to the version that still runs.
     pub back_to_moved: Sample,
     /// What the last deployment asked for, until it is all over.
     pub deploy: Requests,
@@ -39,7 +39,7 @@ pub async fn measure(side: &dyn Side, cluster: &Cluster, turns: usize) -> Result
         observer.until("a new app is healthy", |seen| seen.healthy.get(&app).map(|_| ())).await?;
         tokio::time::sleep(REST).await;
 
-        let (before, mark) = (observer.now(|seen| selection(seen, &app)), user.mark()?);
+        let (before, mark) = (observer.now(|seen| version(seen, &app)), user.mark()?);
         user.edit(&app, side.deploy("v2")).await?;
         let moved = moved(&observer, &app, &before).await?;
         // The newest ReplicaSet of the app is the one that it has moved to.
@@ -49,7 +49,7 @@ pub async fn measure(side: &dyn Side, cluster: &Cluster, turns: usize) -> Result
         tokio::time::sleep(REST).await;
         deploy = user.requests(mark)?;
 
-        let (before, mark) = (observer.now(|seen| selection(seen, &app)), user.mark()?);
+        let (before, mark) = (observer.now(|seen| version(seen, &app)), user.mark()?);
         let sent = Instant::now();
         user.edit(&app, side.back()).await?;
         back.push(moved_since(&observer, &app, &before, sent).await?);
@@ -67,14 +67,14 @@ pub async fn measure(side: &dyn Side, cluster: &Cluster, turns: usize) -> Result
     })
 }
 
-/// What the app's Service selects.
-pub fn selection(seen: &Seen, app: &str) -> String {
-    seen.selected.get(app).map(|(value, _)| value.clone()).unwrap_or_default()
+/// The version that the app's requests go to.
+pub fn version(seen: &Seen, app: &str) -> String {
+    seen.served.get(app).map(|(value, _)| value.clone()).unwrap_or_default()
 }
 
 async fn moved(observer: &Observer, app: &str, before: &str) -> Result<Instant> {
-    let look = |seen: &Seen| seen.selected.get(app).filter(|(value, _)| value != before).map(|(_, at)| *at);
-    observer.until("the Service moves", look).await
+    let look = |seen: &Seen| seen.served.get(app).filter(|(value, _)| value != before).map(|(_, at)| *at);
+    observer.until("the app moves", look).await
 }
 
 async fn moved_since(observer: &Observer, app: &str, before: &str, sent: Instant) -> Result<Duration> {

@@ -1,4 +1,4 @@
-//! What other suites use: how the peer's controller is had, and few numbers from many.
+//! What other suites use: how the peers' controllers are had, and few numbers from many.
 
-pub mod rollouts;
+pub mod peer;
 pub mod stats;

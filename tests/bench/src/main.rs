@@ -1,9 +1,10 @@
-//! `bench`: the operator and Argo Rollouts do the same work on the same kind of cluster, one after the other in one run.
+//! `bench`: the operator, Argo Rollouts and Flagger do the same work on the same kind of cluster, one after the other in one run.
 //!
-//! `side` says how each of the two is started and told what to do, `watched` sees from outside what comes of it, `latency`
+//! `side` says how each of them is started and told what to do, `watched` sees from outside what comes of it, `latency`
 //! and `mass` are the two kinds of work, `floor` is what the cluster itself needs for them, and `table` is the answer.
 
 mod argo;
+mod flagger;
 mod floor;
 mod latency;
 mod mass;
@@ -17,15 +18,20 @@ mod work;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use bluegreen_cluster::{Cluster, Options};
+use bluegreen_bench::peer::{ARGO_ROLLOUTS, FLAGGER, Peer};
+use bluegreen_cluster::{Cluster, Options, code};
 use clap::Parser;
 
 use crate::argo::Argo;
+use crate::flagger::Flagger;
 use crate::ours::Ours;
 use crate::side::Side;
 use crate::table::{Column, Table};
 
-/// Measure the operator and Argo Rollouts on the same work, on simulated pods that are ready at once.
+/// What decides the figures, as pathspecs of git.
+const MEASURED: [&str; 6] = ["src", "crates", "tests/cluster", "tests/bench", "Cargo.lock", "Cargo.toml"];
+
+/// Measure the operator, Argo Rollouts and Flagger on the same work, on simulated pods that are ready at once.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
@@ -41,7 +47,7 @@ struct Arguments {
     /// Seconds without anything to do.
     #[arg(long, default_value_t = 30)]
     idle: u64,
-    /// Leave Argo Rollouts out.
+    /// Leave the others out.
     #[arg(long)]
     alone: bool,
     /// Write the table into this Markdown file, between its marks.
@@ -52,18 +58,21 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = &Arguments::parse();
+    // The code may be another one by the end of the run.
+    let (commit, day) = (code(&MEASURED)?, jiff::Zoned::now().date().to_string());
     let operator = arguments.operator.canonicalize().context("--operator")?;
     let ours = Ours { program: operator };
     let mut columns = vec![measure(&ours, arguments).await?];
     if !arguments.alone {
-        let program = tokio::task::spawn_blocking(bluegreen_bench::rollouts::build).await??;
-        columns.push(measure(&Argo { program }, arguments).await?);
+        let build = |peer: &'static Peer| tokio::task::spawn_blocking(|| peer.build());
+        columns.push(measure(&Argo { built: build(&ARGO_ROLLOUTS).await?? }, arguments).await?);
+        columns.push(measure(&Flagger { built: build(&FLAGGER).await?? }, arguments).await?);
     }
     say("the cluster itself");
     let cluster = Cluster::start(Options::default()).await?;
     let floor = floor::measure(&cluster, &ours, arguments.apps, arguments.switches).await?;
     cluster.stop().await?;
-    let table = Table { apps: arguments.apps, idle: arguments.idle, columns, floor };
+    let table = Table { apps: arguments.apps, idle: arguments.idle, columns, floor, day, commit };
     println!("{table}");
     if let Some(path) = &arguments.write {
         table.write(path)?;
@@ -74,6 +83,7 @@ async fn main() -> Result<()> {
 /// One side on a cluster of its own: neither pays for what the other left behind.
 async fn measure(side: &dyn Side, arguments: &Arguments) -> Result<Column> {
     say(side.name());
+    let load = std::fs::read_to_string("/proc/loadavg")?.split(' ').next().unwrap_or_default().to_owned();
     let cluster = Cluster::start(Options::default()).await?;
     side.install(&cluster).await?;
     let mut running = program::Running::start(side, &cluster).await?;
@@ -82,7 +92,7 @@ async fn measure(side: &dyn Side, arguments: &Arguments) -> Result<Column> {
     let mass = mass::measure(side, &cluster, &mut running, arguments.apps, arguments.idle).await?;
     running.stop().await?;
     cluster.stop().await?;
-    Ok(Column { name: side.name(), empty, latency, mass })
+    Ok(Column { name: side.name(), load, empty, latency, mass })
 }
 
 fn say(line: &str) {

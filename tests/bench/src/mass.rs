@@ -31,9 +31,9 @@ pub struct Wave {
 pub struct Mass {
     /// All apps created → all healthy.
     pub created: Wave,
-    /// A new version in all apps → all Services have moved.
+    /// A new version in all apps → all apps have moved.
     pub deployed: Wave,
-    /// All go back to the version that still runs → all Services have moved.
+    /// All go back to the version that still runs → all apps have moved.
     pub back: Wave,
     /// CPU time in a time without anything to do.
     pub idle: Duration,
@@ -69,16 +69,16 @@ pub async fn measure(
     let wave = async |patch: Value| -> Result<Wave> {
         let (start, cpu, mark) = (Instant::now(), controller.cpu()?, user.mark()?);
         let before: HashMap<String, String> = observer.now(|seen| {
-            names.iter().map(|name| (name.clone(), crate::latency::selection(seen, name))).collect()
+            names.iter().map(|name| (name.clone(), crate::latency::version(seen, name))).collect()
         });
-        let edit = async |name: &String| user.edit(name, patch.clone()).await.map(|_| ());
+        let edit = async |name: &String| user.edit(name, patch.clone()).await;
         let edits = futures::stream::iter(&names).map(edit).buffer_unordered(PARALLEL).try_collect::<()>();
         edits.await?;
         let moved = |seen: &Seen| {
-            let elsewhere = |(name, old): (&String, &String)| crate::latency::selection(seen, name) != *old;
+            let elsewhere = |(name, old): (&String, &String)| crate::latency::version(seen, name) != *old;
             before.iter().all(elsewhere).then(Instant::now)
         };
-        let end = observer.until("all Services move", moved).await?;
+        let end = observer.until("all apps move", moved).await?;
         let wave = Wave {
             time: end - start,
             cpu: controller.cpu()?.saturating_sub(cpu),
@@ -89,7 +89,7 @@ pub async fn measure(
     };
     let deployed = wave(side.deploy("v2")).await?;
     let back = wave(side.back()).await?;
-    // The other side keeps the version that was left for 30 s, by its defaults.
+    // Argo Rollouts keeps the version that was left for 30 s, by its defaults.
     tokio::time::sleep(Duration::from_secs(40)).await;
 
     let (cpu, mark) = (controller.cpu()?, user.mark()?);
@@ -105,7 +105,7 @@ pub async fn measure(
     })
 }
 
-/// Lets the controller finish what follows a wave; less than the other side's 30 s, after which nothing could go back.
+/// Lets the controller finish what follows a wave; less than Argo Rollouts' 30 s, after which nothing could go back.
 async fn rest() {
     tokio::time::sleep(Duration::from_secs(10)).await;
 }

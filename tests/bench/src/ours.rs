@@ -8,7 +8,9 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use crate::program::apply_crds;
-use crate::side::Side;
+use crate::side::{Kind, Served, Side, selects};
+
+const CRD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../crds/bluegreen.dev_bluegreenapps.yaml");
 
 /// The operator of this repository.
 pub struct Ours {
@@ -25,7 +27,7 @@ impl Side for Ours {
         &self.program
     }
 
-    fn arguments(&self, [health, metrics]: [u16; 2]) -> Vec<String> {
+    fn arguments(&self, [health, metrics]: [u16; 2], _: &Path) -> Vec<String> {
         let ports =
             [format!("--health-addr=127.0.0.1:{health}"), format!("--metrics-addr=127.0.0.1:{metrics}")];
         ["--lease-namespace=default".to_owned()].into_iter().chain(ports).collect()
@@ -36,13 +38,10 @@ impl Side for Ours {
     }
 
     fn install<'a>(&'a self, cluster: &'a Cluster) -> BoxFuture<'a, Result<()>> {
-        Box::pin(async {
-            let crd = include_str!("../../../crds/bluegreen.dev_bluegreenapps.yaml");
-            apply_crds(cluster, &[crd.to_owned()]).await
-        })
+        Box::pin(apply_crds(cluster, &[CRD]))
     }
 
-    fn kind(&self) -> (&'static str, &'static str, &'static str) {
+    fn kind(&self) -> Kind {
         ("bluegreen.dev", "v1alpha1", "BlueGreenApp")
     }
 
@@ -79,7 +78,7 @@ impl Side for Ours {
         }
     }
 
-    fn key(&self) -> &'static str {
-        "bluegreen.dev/color"
+    fn served(&self) -> Served {
+        selects("bluegreen.dev/color")
     }
 }

@@ -1,7 +1,7 @@
 //! The controller under measurement, as a process of its own.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::wait::{await_condition, conditions};
+use serde::Deserialize;
 use serde_json::json;
 use tokio::process::{Child, Command};
 
@@ -41,8 +42,8 @@ impl Running {
         let log = cluster.dir()?.join("contestant.log");
         let output = File::create(&log)?;
         let child = Command::new(side.program())
-            .args(side.arguments(free_ports()?))
-            // A flag of the one, and the environment of the other.
+            .args(side.arguments(free_ports()?, &kubeconfig))
+            // A flag of one, and the environment of the others.
             .env("KUBECONFIG", &kubeconfig)
             .env("BLUEGREEN_CLUSTER_ID", mark(cluster)?)
             .stdin(Stdio::null())
@@ -97,11 +98,17 @@ fn mark(cluster: &Cluster) -> Result<String> {
     Ok(format!("{}.", state["id"].as_str().context("id")?))
 }
 
-/// Applies CRDs and waits until the API server serves them.
-pub async fn apply_crds(cluster: &Cluster, crds: &[String]) -> Result<()> {
+/// Applies the CRDs in these files and waits until the API server serves them.
+pub async fn apply_crds(cluster: &Cluster, files: &[impl AsRef<Path>]) -> Result<()> {
     let api: Api<CustomResourceDefinition> = Api::all(cluster.client()?);
-    for text in crds {
-        let crd: CustomResourceDefinition = serde_yaml_ng::from_str(text)?;
+    let mut crds = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(file)?;
+        for document in serde_yaml_ng::Deserializer::from_str(&text) {
+            crds.extend(Option::<CustomResourceDefinition>::deserialize(document)?);
+        }
+    }
+    for crd in crds {
         let name = crd.name_any();
         // As by `kubectl apply --server-side`: some are too large for an annotation.
         api.patch(&name, &PatchParams::apply("bench").force(), &Patch::Apply(&crd)).await?;

@@ -16,6 +16,8 @@ use crate::work::Requests;
 pub struct Column {
     /// The side.
     pub name: &'static str,
+    /// The machine's load in the minute before.
+    pub load: String,
     /// Resident memory without apps, in MiB.
     pub empty: u64,
     /// One app at a time.
@@ -35,14 +37,26 @@ pub struct Table {
     pub idle: u64,
     /// The sides.
     pub columns: Vec<Column>,
-    /// The cluster without either.
+    /// The cluster without any of them.
     pub floor: Floor,
+    /// When the run began, as a day.
+    pub day: String,
+    /// The code that was measured.
+    pub commit: String,
 }
 
 impl Table {
     /// Puts the table into a document, in place of the last one.
     pub fn write(&self, path: &Path) -> Result<()> {
-        put_between(path, "measured", &self.to_string())
+        let Self { day, commit, .. } = self;
+        let cores = std::thread::available_parallelism()?;
+        let loads: Vec<String> =
+            self.columns.iter().map(|column| format!("{} before {}", column.load, column.name)).collect();
+        let loads = loads.join(", ");
+        let measured = format!(
+            "{self}\nMeasured on {day} at commit `{commit}`, on {cores} cores, load of the machine {loads}.\n"
+        );
+        put_between(path, "measured", &measured)
     }
 
     fn rows(&self) -> Vec<Row> {
@@ -57,12 +71,12 @@ impl Table {
             |Requests { writes, events, reads }: Requests| format!("{writes} (+ {events}); {reads}");
         vec![
             (
-                "deploy a new version, 3 pods: its ReplicaSet available → Service moved".into(),
+                "deploy a new version, 3 pods: its ReplicaSet available → all requests go to it".into(),
                 Box::new(|c| c.latency.available_to_moved.to_string()),
                 none(),
             ),
             (
-                "back to the version that still runs, 3 pods: edit sent → Service moved".into(),
+                "back to the version that still runs, 3 pods: edit sent → all requests go to it".into(),
                 Box::new(|c| c.latency.back_to_moved.to_string()),
                 self.floor.patch.to_string(),
             ),
@@ -82,12 +96,12 @@ impl Table {
                 format!("{}; the same objects {}", seconds(self.floor.created), seconds(self.floor.same)),
             ),
             (
-                format!("a new version in {apps} apps at once → all Services moved"),
+                format!("a new version in {apps} apps at once → all apps moved"),
                 Box::new(move |c| wave(c.mass.deployed)),
                 seconds(self.floor.deployed),
             ),
             (
-                format!("{apps} apps back at once → all Services moved"),
+                format!("{apps} apps back at once → all apps moved"),
                 Box::new(move |c| wave(c.mass.back)),
                 format!(
                     "{}; with a status each {}",

@@ -1,4 +1,4 @@
-//! What an observer at the API server sees: when a Service moved, a ReplicaSet became available, an app became healthy.
+//! What an observer at the API server sees: when an app moved, a ReplicaSet became available, an app became healthy.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::side::Side;
+use crate::side::{Kind, Served, Side};
 
 /// The namespace in which everything happens.
 pub const NAMESPACE: &str = "default";
@@ -25,8 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// What was seen.
 #[derive(Default)]
 pub struct Seen {
-    /// By Service: what it selects, and since when.
-    pub selected: HashMap<String, (String, Instant)>,
+    /// By app: the version that all requests go to, and since when.
+    pub served: HashMap<String, (String, Instant)>,
     /// By ReplicaSet's uid: its app, and when it first had all its pods available.
     pub available: HashMap<String, (String, Instant)>,
     /// By app: the newest generation that is healthy, and since when.
@@ -45,13 +45,13 @@ impl Observer {
     pub fn start(client: &Client, side: &dyn Side) -> Self {
         let (seen, (changes, changed)) = (Arc::new(Mutex::new(Seen::default())), watch::channel(()));
         let mut watches = JoinSet::new();
-        let mut each = |kind: (&str, &str, &str), note: Note| {
+        let mut each = |kind: Kind, note: Note| {
             let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(kind.0, kind.1, kind.2));
             let api = Api::namespaced_with(client.clone(), NAMESPACE, &resource);
             watches.spawn(follow(api, seen.clone(), changes.clone(), note));
         };
-        let key = side.key();
-        each(("", "v1", "Service"), Box::new(move |seen, service| selected(seen, service, key)));
+        let Served { kind, version } = side.served();
+        each(kind, Box::new(move |seen, object| version(object).is_some_and(|found| served(seen, found))));
         each(("apps", "v1", "ReplicaSet"), Box::new(available));
         let is_healthy = side.verdict();
         each(side.kind(), Box::new(move |seen, app| healthy(seen, app, is_healthy)));
@@ -99,12 +99,11 @@ fn name(object: &Value) -> String {
     object["metadata"]["name"].as_str().unwrap_or_default().to_owned()
 }
 
-fn selected(seen: &mut Seen, service: &Value, key: &str) -> bool {
-    let value = service["spec"]["selector"][key].as_str().unwrap_or_default();
-    if seen.selected.get(&name(service)).is_some_and(|(known, _)| known == value) {
+fn served(seen: &mut Seen, (app, version): (String, String)) -> bool {
+    if seen.served.get(&app).is_some_and(|(known, _)| *known == version) {
         return false;
     }
-    seen.selected.insert(name(service), (value.to_owned(), Instant::now()));
+    seen.served.insert(app, (version, Instant::now()));
     true
 }
 

@@ -39,24 +39,33 @@ impl<'a> User<'a> {
     /// Creates an app and what belongs to it.
     pub async fn create(&self, name: &str, pods: i32) -> Result<()> {
         for object in self.side.app(name, pods) {
-            let text = |field: &str| object[field].as_str().unwrap_or_default();
-            let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
-            let api = self.api((group, version, text("kind")));
-            api.create(&PostParams::default(), &serde_json::from_value(object.clone())?).await?;
+            let (api, _) = self.api_of(&object);
+            api.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
         }
         Ok(())
     }
 
-    /// Edits an app; returns its new generation.
-    pub async fn edit(&self, name: &str, patch: Value) -> Result<i64> {
-        let api = self.api(self.side.kind());
-        let app = api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
-        Ok(app.metadata.generation.unwrap_or(0))
+    /// Where an object is, and its name.
+    fn api_of(&self, object: &Value) -> (Api<DynamicObject>, String) {
+        let text = |field: &str| object[field].as_str().unwrap_or_default();
+        let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        (self.api((group, version, text("kind"))), name.to_owned())
     }
 
-    /// Deletes an app; the garbage collector takes its children.
+    /// Edits an app.
+    pub async fn edit(&self, name: &str, patch: Value) -> Result<()> {
+        let api = self.api(self.side.edited());
+        api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+        Ok(())
+    }
+
+    /// Deletes an app and what was created with it; the garbage collector takes its children.
     pub async fn delete(&self, name: &str) -> Result<()> {
-        self.api(self.side.kind()).delete(name, &DeleteParams::background()).await?;
+        for object in self.side.app(name, 0).iter().rev() {
+            let (api, of) = self.api_of(object);
+            api.delete(&of, &DeleteParams::background()).await?;
+        }
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use bluegreen_bench::peer::{ARGO_ROLLOUTS, Built};
 use bluegreen_cluster::{free_ports, patiently};
 use bluegreen_demo::curl;
 use bluegreen_demo::kubectl::Kubectl;
@@ -139,18 +140,17 @@ async fn stage(alone: bool) -> Result<Stage> {
     stage.cluster.load_images(&[BAD, operator]).await?;
     stage.install().await?;
     if !alone {
-        let program = tokio::task::spawn_blocking(bluegreen_bench::rollouts::build).await??;
-        start_argo(&stage, &program).await?;
+        let built = tokio::task::spawn_blocking(|| ARGO_ROLLOUTS.build()).await??;
+        start_argo(&stage, &built).await?;
     }
     Ok(stage)
 }
 
 /// Argo Rollouts at its defaults, as a process beside the cluster with an administrator's rights.
-async fn start_argo(stage: &Stage, program: &Path) -> Result<()> {
+async fn start_argo(stage: &Stage, built: &Built) -> Result<()> {
     let kubectl = Kubectl::new(&stage.cluster, None)?;
-    let folder = program.parent().context("the program's folder")?;
-    for crd in bluegreen_bench::rollouts::CRDS {
-        let file = folder.join(format!("{crd}.yaml")).display().to_string();
+    for crd in &built.crds {
+        let file = crd.display().to_string();
         kubectl.quiet(&["apply", "--server-side", "-f", &file]).await?;
     }
     // It holds its Lease there.
@@ -161,7 +161,7 @@ async fn start_argo(stage: &Stage, program: &Path) -> Result<()> {
     let arguments = [format!("--metricsPort={metrics}"), format!("--healthzPort={health}")];
     let arguments = arguments.each_ref().map(String::as_str);
     let environment = [("KUBECONFIG", stage.cluster.kubeconfig())];
-    stage.cluster.start_process("rollouts-controller", program, &arguments, &environment)
+    stage.cluster.start_process("rollouts-controller", &built.program, &arguments, &environment)
 }
 
 /// The app of one side.
