@@ -20,6 +20,8 @@ const REST: Duration = Duration::from_secs(4);
 pub struct Latency {
     /// The target's ReplicaSet is available → the app has moved: deploying a new version.
     pub available_to_moved: Sample,
+    /// All the target's pods are in its EndpointSlices → the app has moved, for a side that waits for that.
+    pub listed_to_moved: Sample,
     /// The edit is sent → the app has moved: going back to the version that still runs.
     pub back_to_moved: Sample,
     /// What the last deployment asked for, until it is all over.
@@ -31,7 +33,7 @@ pub struct Latency {
 /// Deploys and goes back, with a new app for each turn: no two turns are different.
 pub async fn measure(side: &dyn Side, cluster: &Cluster, turns: usize) -> Result<Latency> {
     let (user, observer) = (User::new(side, cluster)?, Observer::start(&cluster.client()?, side));
-    let (mut available, mut back) = (Vec::<Duration>::new(), Vec::<Duration>::new());
+    let (mut available, mut listed, mut back) = (Vec::new(), Vec::new(), Vec::new());
     let (mut deploy, mut way_back) = Default::default();
     for turn in 0..turns {
         let app = format!("one-{turn}");
@@ -46,6 +48,9 @@ pub async fn measure(side: &dyn Side, cluster: &Cluster, turns: usize) -> Result
         let target = observer
             .now(|seen| seen.available.values().filter(|(of, _)| *of == app).map(|(_, at)| *at).max());
         available.extend(target.map(|at| moved.saturating_duration_since(at)));
+        let slices =
+            side.trial(&app).and_then(|service| observer.now(|seen| seen.listed.get(&service).copied()));
+        listed.extend(slices.map(|(_, at)| moved.saturating_duration_since(at)));
         tokio::time::sleep(REST).await;
         deploy = user.requests(mark)?;
 
@@ -54,13 +59,19 @@ pub async fn measure(side: &dyn Side, cluster: &Cluster, turns: usize) -> Result
         user.edit(&app, side.back()).await?;
         back.push(moved_since(&observer, &app, &before, sent).await?);
         // One by one too, so that runs that take turns can be put together.
-        eprintln!("{app}: available -> moved {:.1?}, back -> moved {:.1?}", available.last(), back.last());
+        eprintln!(
+            "{app}: available -> moved {:.1?}, listed -> moved {:.1?}, back -> moved {:.1?}",
+            available.last(),
+            listed.last(),
+            back.last()
+        );
         tokio::time::sleep(REST).await;
         way_back = user.requests(mark)?;
         user.delete(&app).await?;
     }
     Ok(Latency {
         available_to_moved: available.into_iter().collect(),
+        listed_to_moved: listed.into_iter().collect(),
         back_to_moved: back.into_iter().collect(),
         deploy,
         way_back,

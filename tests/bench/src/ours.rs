@@ -81,4 +81,8 @@ impl Side for Ours {
     fn served(&self) -> Served {
         selects("bluegreen.dev/color")
     }
+
+    fn trial(&self, app: &str) -> Option<String> {
+        Some(format!("{app}-green"))
+    }
 }

@@ -67,4 +67,8 @@ pub trait Side: Sync {
     fn verdict(&self) -> fn(&Value) -> bool;
     /// By what it is seen that an app has moved.
     fn served(&self) -> Served;
+    /// The Service that has the pods of [`Side::deploy`]'s version and no others, for a side that waits for its EndpointSlices.
+    fn trial(&self, _app: &str) -> Option<String> {
+        None
+    }
 }

@@ -29,9 +29,12 @@ impl Sample {
     }
 }
 
-/// Median, ninth decile and the worst, in milliseconds.
+/// Median, ninth decile and the worst, in milliseconds; a dash where there is none.
 impl fmt::Display for Sample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return write!(f, "–");
+        }
         let ms = |share| self.quantile(share).as_secs_f64() * 1000.0;
         write!(f, "{:.1} ms, p90 {:.1}, max {:.1} (n = {})", ms(0.5), ms(0.9), ms(1.0), self.0.len())
     }
@@ -48,5 +51,6 @@ mod tests {
         assert_eq!(sample.quantile(0.9), Duration::from_millis(9));
         assert_eq!(sample.quantile(1.0), Duration::from_millis(10));
         assert_eq!(Sample::default().quantile(0.5), Duration::ZERO);
+        assert_eq!(Sample::default().to_string(), "–");
     }
 }

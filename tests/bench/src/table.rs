@@ -76,6 +76,11 @@ impl Table {
                 none(),
             ),
             (
+                "… of that: all its pods in the EndpointSlices → all requests go to it".into(),
+                Box::new(|c| c.latency.listed_to_moved.to_string()),
+                none(),
+            ),
+            (
                 "back to the version that still runs, 3 pods: edit sent → all requests go to it".into(),
                 Box::new(|c| c.latency.back_to_moved.to_string()),
                 self.floor.patch.to_string(),

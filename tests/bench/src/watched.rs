@@ -29,6 +29,8 @@ pub struct Seen {
     pub served: HashMap<String, (String, Instant)>,
     /// By ReplicaSet's uid: its app, and when it first had all its pods available.
     pub available: HashMap<String, (String, Instant)>,
+    /// By Service: the most ready endpoints that one of its EndpointSlices ever had, and since when.
+    pub listed: HashMap<String, (usize, Instant)>,
     /// By app: the newest generation that is healthy, and since when.
     pub healthy: HashMap<String, (i64, Instant)>,
 }
@@ -53,6 +55,7 @@ impl Observer {
         let Served { kind, version } = side.served();
         each(kind, Box::new(move |seen, object| version(object).is_some_and(|found| served(seen, found))));
         each(("apps", "v1", "ReplicaSet"), Box::new(available));
+        each(("discovery.k8s.io", "v1", "EndpointSlice"), Box::new(listed));
         let is_healthy = side.verdict();
         each(side.kind(), Box::new(move |seen, app| healthy(seen, app, is_healthy)));
         Self { seen, changed, _watches: watches }
@@ -117,6 +120,19 @@ fn available(seen: &mut Seen, set: &Value) -> bool {
         return false;
     }
     seen.available.insert(uid.to_owned(), (app.to_owned(), Instant::now()));
+    true
+}
+
+fn listed(seen: &mut Seen, slice: &Value) -> bool {
+    let Some(service) = slice["metadata"]["labels"]["kubernetes.io/service-name"].as_str() else {
+        return false;
+    };
+    let ready = |endpoint: &&Value| endpoint["conditions"]["ready"] == true;
+    let ready = slice["endpoints"].as_array().into_iter().flatten().filter(ready).count();
+    if seen.listed.get(service).is_some_and(|(most, _)| *most >= ready) {
+        return false;
+    }
+    seen.listed.insert(service.to_owned(), (ready, Instant::now()));
     true
 }
 
