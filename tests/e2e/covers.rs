@@ -76,6 +76,8 @@ fn value(schemas: &Map<String, Value>, name: &str, schema: &Value) -> Value {
         Some("integer" | "number") => json!(1),
         Some("boolean") => json!(true),
         Some("array") => json!([value(schemas, "", resolved(schemas, &schema["items"]))]),
+        // Amounts of what Kubernetes knows: of anything else, an amount is refused.
+        Some("object") if ["limits", "requests"].contains(&name) => json!({"cpu": 1}),
         Some("object") if schema["additionalProperties"].is_object() => json!({"a": "a"}),
         Some("object") => least(schemas, schema),
         // A quantity, or a number or name.
