@@ -11,6 +11,7 @@ mod lead;
 mod scope;
 mod sight;
 mod tasks;
+mod waiting;
 
 use std::collections::HashSet;
 use std::fmt::Debug;

@@ -5,6 +5,7 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use bluegreen_client::connection;
@@ -93,7 +94,7 @@ async fn act(
     args: &RunArgs,
     kube: &kube::Config,
     shutdown: &CancellationToken,
-    watches: &Watches,
+    watches: &Arc<Watches>,
     metrics: &Metrics,
 ) -> anyhow::Result<()> {
     let image = match &args.check_image {

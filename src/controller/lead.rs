@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use kube::ResourceExt;
-use kube::runtime::controller::{Action, Config, applier};
+use kube::runtime::controller::{self, Action, Config, applier};
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::Watches;
+use super::waiting::Waiting;
 use crate::hidden::Hidden;
 use crate::reconcile::{Context, Error, reconcile};
 use bluegreen_api::BlueGreenApp;
@@ -77,7 +80,7 @@ impl Watches {
     }
 
     /// Reconciles every app until `stop`, at most `concurrency` at the same time; a running pass ends at its next command.
-    pub async fn lead(&self, context: Context, concurrency: u16, stop: CancellationToken) {
+    pub async fn lead(self: &Arc<Self>, context: Context, concurrency: u16, stop: CancellationToken) {
         let context = Arc::new(context.with_stop(stop.clone()));
         let told = context.clone();
         let listener = move |what: Told<'_>| match what {
@@ -85,25 +88,27 @@ impl Watches {
             Told::Hidden(hidden) => told.events.unreadable(hidden),
         };
         let queue = self.subscribe(Box::new(listener)).take_until(stop.clone().cancelled_owned());
-        let (health, apps, turns) = (self.health.clone(), self.apps.clone(), Turns::new(concurrency.into()));
-        let complete = self.complete.clone();
+        let (health, apps, complete) = (self.health.clone(), self.apps.clone(), self.complete.clone());
+        // Also where this future is dropped.
+        let waits_until = stop.child_token();
+        let _end = waits_until.clone().drop_guard();
+        let watches = self.clone();
+        let waiting =
+            Waiting::new(Turns::new(concurrency.into()), waits_until, move |app| watches.trigger(app));
+        let no_longer = waiting.clone();
         let passes = applier(
             move |app: Arc<BlueGreenApp>, context: Arc<Context>| {
-                let (health, apps, turns) = (health.clone(), apps.clone(), turns.clone());
-                let complete = complete.clone();
-                // What waits holds no more than the app's name.
+                let (health, apps, complete) = (health.clone(), apps.clone(), complete.clone());
                 let reference = ObjectRef::from_obj(app.as_ref());
+                let waiting = waiting.clone();
                 async move {
-                    let namespace = reference.namespace.clone().unwrap_or_default();
-                    if !complete.has(&namespace) {
+                    if !complete.has(reference.namespace.as_deref().unwrap_or_default()) {
                         // Every app there is queued once it is.
                         return Ok(Action::await_change());
                     }
-                    let turn = turns.take(&namespace).await;
-                    // It may have been deleted or edited while it waited.
-                    let Some(app) = apps.get(&reference) else { return Ok(Action::await_change()) };
+                    let Some(turn) = waiting.turn(&reference) else { return Ok(Action::await_change()) };
                     let _running = health.reconciling();
-                    let result = Box::pin(reconcile(app.clone(), context.clone())).await;
+                    let result = in_a_task(reconcile(app.clone(), context.clone())).await;
                     forget_if_deleted(&apps, &app, |app| context.forget(app));
                     let passed = result?;
                     turn.ends(passed.in_time);
@@ -115,7 +120,7 @@ impl Watches {
             context,
             self.apps.clone(),
             queue.map(Ok::<_, std::convert::Infallible>),
-            // All passes may wait; `turns` says which of them run.
+            // `waiting` says which passes run.
             Config::default().concurrency(0),
         );
         let heartbeat = async {
@@ -126,6 +131,10 @@ impl Watches {
         };
         let passes = passes.into_stream().for_each(async |pass| {
             if let Err(error) = pass {
+                if let controller::Error::ObjectNotFound(app) = &error {
+                    let namespace = app.namespace.as_deref().unwrap_or_default();
+                    no_longer.forget(&ObjectRef::new(&app.name).within(namespace));
+                }
                 tracing::debug!(%error, "pass ended early");
             }
         });
@@ -133,6 +142,19 @@ impl Watches {
             () = passes => {}
             () = heartbeat => {}
         }
+    }
+}
+
+/// Runs a pass as a task of its own, which ends with this future: at each of its answers, only this pass goes on, where the driver
+/// would ask all of them.
+async fn in_a_task<T: Send + 'static>(pass: impl Future<Output = T> + Send + 'static) -> T {
+    match AbortOnDropHandle::new(tokio::spawn(pass.in_current_span())).await {
+        Ok(result) => result,
+        // It panicked. It can't have been aborted, because nobody else has its handle.
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 

@@ -105,13 +105,24 @@ impl Turns {
         Arc::new(Self { limit, state: Mutex::default() })
     }
 
+    /// The turn of a pass over an app of this namespace, if it need not wait for it.
+    pub fn take_now(self: &Arc<Self>, namespace: &str) -> Option<Turn> {
+        self.begin(&mut self.state(), namespace)
+    }
+
+    fn begin(self: &Arc<Self>, state: &mut State, namespace: &str) -> Option<Turn> {
+        state.has_room(namespace, self.limit).then(|| {
+            state.begin(namespace);
+            self.turn(namespace.to_owned())
+        })
+    }
+
     /// Waits for the turn of a pass over an app of this namespace.
     pub async fn take(self: &Arc<Self>, namespace: &str) -> Turn {
         let receiver = {
             let mut state = self.state();
-            if state.has_room(namespace, self.limit) {
-                state.begin(namespace);
-                return self.turn(namespace.to_owned());
+            if let Some(turn) = self.begin(&mut state, namespace) {
+                return turn;
             }
             let (sender, receiver) = oneshot::channel();
             match state.waiting.iter_mut().find(|(waiting, _)| waiting == namespace) {

@@ -40,6 +40,8 @@ pub(crate) enum How {
     Confirm(Color),
     /// Nothing anew: the answers to its own writes tell.
     Answered,
+    /// As that, after writes that took long: it reports first.
+    Late,
 }
 
 /// Facts and plan of what was read, and the clocks after it.
@@ -91,7 +93,8 @@ fn told<'a>(pass: &mut Pass<'_, Abstract<'a>>, seen: Objects, how: How) -> Comma
     let reading = match how {
         How::Whole => Reading::whole(),
         How::Confirm(to) => Reading::confirming(seen, to),
-        How::Answered => return pass.goes_on(seen, NOW),
+        How::Answered => return pass.goes_on(seen, false, NOW),
+        How::Late => return pass.goes_on(seen, true, NOW),
     };
     pass.read(reading, Answer::Found { snapshot: seen, began: NOW.uptime }, NOW)
 }
@@ -146,7 +149,10 @@ pub(crate) fn make_plan(
         }
         Command::Wait(_) => {
             let mut memory = crate::observer::memory(&controller);
-            let basis = if how == How::Answered { Basis::Answered } else { Basis::Proven };
+            let basis = match how {
+                How::Answered | How::Late => Basis::Answered,
+                How::Whole | How::Confirm(_) => Basis::Proven,
+            };
             check(&pass::decide(&observer, &mut memory.drain, memory.attempt, seen, basis, NOW))
         }
         Command::Read(_) => return (None, clocks, None),
@@ -217,7 +223,8 @@ pub(crate) fn reports_instead(
     worlds
 }
 
-/// What the pass sends once its report is known to be written: the switch that the report announces.
+/// What the pass sends once its report is known to be written: the switch that the report announces, or what it had put off for the
+/// report.
 fn follow<'a>(
     pass: &mut Pass<'_, Abstract<'a>>,
     reporting: Reporting<Abstract<'a>>,

@@ -235,8 +235,10 @@ fn controller_steps(
             push(Step::Plan(k), next, broken, true);
         }
         Mode::Answered => {
-            if let (Some(next), _, broken) = driver::make_plan(world, k, How::Answered, bounds, guards) {
-                planned((world, next, broken), k, How::Answered, (bounds, guards), push);
+            for how in [How::Answered, How::Late] {
+                if let (Some(next), _, broken) = driver::make_plan(world, k, how, bounds, guards) {
+                    planned((world, next, broken), k, how, (bounds, guards), push);
+                }
             }
             push(Step::ReadAgain(k), driver::reads_again(world, k, guards), None, true);
         }

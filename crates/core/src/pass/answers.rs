@@ -122,7 +122,8 @@ impl<O: Observer> Pass<'_, O> {
                 Command::Wait(wait.min(self.wait(&based.decision, now)))
             }
             (_, Told::Failed(wait)) => Command::Wait(wait),
-            (After::GoOn(rounds), Told::Nothing | Told::Written | Told::Stale) => {
+            (After::GoOn(rounds), Told::Written) => self.goes_on_after_report(based, rounds, now),
+            (After::GoOn(rounds), Told::Nothing | Told::Stale) => {
                 self.read_again(Depth::Whole { owners: false }, rounds)
             }
             (After::Rest(rounds) | After::Switch(rounds), Told::Stale) => match rounds.conflict() {

@@ -153,7 +153,7 @@ pub(super) enum After {
     /// A write failed: try again later, and later each time, but not before this long, which the API server has asked for or
     /// has taken.
     BackOff(Duration),
-    /// Go on with the pass: the app was told of only because a write took long.
+    /// Go on with the pass: the app is told of in between only because a write took long.
     GoOn(Rounds),
     /// What is to be written has failed, or was reverted by somebody, a short time ago: wait this long before the next
     /// try.

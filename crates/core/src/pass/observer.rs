@@ -8,7 +8,7 @@ use crate::apply::Failure;
 use crate::desired::Difference;
 use crate::drain::{Endpoints, Held};
 use crate::observe::Versions;
-use crate::plan::{Action, Intent, Observed, Plan, Routing, Stage};
+use crate::plan::{Action, Intent, Live, Observed, Plan, Routing, Stage};
 pub use crate::status::{News, Reverted};
 use bluegreen_api::{Color, PerColor};
 
@@ -100,9 +100,10 @@ pub struct Decision<O: Observer> {
 }
 
 impl<O: Observer> Decision<O> {
-    /// Returns true if the plan is about to move the Service. Only then are the owners of the pods read.
+    /// Returns true if the plan is about to move the Service. Only then are the owners of the pods read: not for the endpoints that
+    /// follow a switch.
     pub(super) fn switches(&self) -> bool {
-        matches!(self.plan.stage, Stage::Switching { .. })
+        matches!(self.plan.stage, Stage::Switching { to } if self.plan.live != Live::Selected(to))
     }
 }
 

@@ -55,8 +55,8 @@ impl<O: Observer> Pass<'_, O> {
                 self.memory.contest.done(&decision.plan.actions, occasion, now.uptime, urgent);
                 self.memory.contest.tells(undone, occasion);
                 match after.filter(|_| decision.plan.actions.iter().all(is_told_by_its_answer)) {
-                    _ if is_slow => self.tell_after_read(After::GoOn(rounds), rounds),
-                    Some(after) => self.answered(after, began, rounds, now),
+                    Some(after) => self.answered(after, began, is_slow, rounds, now),
+                    None if is_slow => self.tell_after_read(After::GoOn(rounds), rounds),
                     None => self.read_again(again, rounds),
                 }
             }
@@ -158,25 +158,48 @@ impl<O: Observer> Pass<'_, O> {
         is_new.then_some(reverted)
     }
 
-    /// Goes on with the objects as the writes left them, unless the read before the writes is old by now, or something follows
-    /// that needs a read of its own.
-    fn answered(&mut self, after: O::Snapshot, began: Duration, rounds: Rounds, now: Now) -> Command<O> {
+    /// Goes on with the objects as the writes left them, unless something follows that needs a read of its own. If the writes took
+    /// long, or the read before them is old by now, the app is told of first: that nobody has edited it meanwhile, its report will
+    /// prove.
+    fn answered(
+        &mut self,
+        after: O::Snapshot,
+        began: Duration,
+        is_slow: bool,
+        rounds: Rounds,
+        now: Now,
+    ) -> Command<O> {
         self.memory.saw(self.observer.versions(&after), now.uptime);
         let decision = self.decide(after, Basis::Answered, now);
         let is_old = now.uptime.saturating_sub(began) > ANSWERED;
         let rests = decision.plan.actions.iter().all(may_rest_on_answers);
+        let based = |decision, began| Based { decision, basis: Basis::Answered, began };
         match rounds.next() {
-            Some(rounds) if rests && !is_old => {
-                self.act(Based { decision, basis: Basis::Answered, began }, rounds, now)
+            Some(rounds) if is_slow || (rests && is_old) => {
+                let based = based(decision, now.uptime);
+                self.tell(Telling { based, after: After::GoOn(rounds) }, now)
             }
+            Some(rounds) if rests => self.act(based(decision, began), rounds, now),
             _ => self.read_again(Depth::after(decision), rounds),
         }
     }
 
+    /// Goes on once a report is written that came between two writes.
+    pub(super) fn goes_on_after_report(&mut self, based: Based<O>, rounds: Rounds, now: Now) -> Command<O> {
+        match based.basis {
+            // Nobody has edited the app, or the report would have been refused as stale: what the answers do not show of it is as
+            // good as read now. Of the other objects, the next write names the very one that it is about.
+            Basis::Answered => self.answered(based.decision.snapshot, now.uptime, false, rounds, now),
+            Basis::Cached | Basis::Live | Basis::Proven | Basis::Confirmed => {
+                self.read_again(Depth::Whole { owners: false }, rounds)
+            }
+        }
+    }
+
     /// Goes on, after a pass has written what it wanted, from the objects as they are then: for a caller that keeps no pass
-    /// between the two, such as the exhaustive model.
-    pub fn goes_on(&mut self, after: O::Snapshot, now: Now) -> Command<O> {
-        self.answered(after, now.uptime, Rounds::default(), now)
+    /// between the two, such as the exhaustive model. `is_slow`: the writes took long.
+    pub fn goes_on(&mut self, after: O::Snapshot, is_slow: bool, now: Now) -> Command<O> {
+        self.answered(after, now.uptime, is_slow, Rounds::default(), now)
     }
 
     /// Notes that a write, sent at this uptime, did not succeed.

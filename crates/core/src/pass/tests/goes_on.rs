@@ -48,6 +48,23 @@ fn a_read_that_is_older_than_a_second_is_made_again() {
     }
 }
 
+/// A report is refused if somebody has edited the app since then.
+#[test]
+fn a_read_that_is_older_than_a_second_counts_again_once_a_report_is_written() {
+    for (outcome, then) in [
+        (Outcome::Done, Said::Send(vec![edit(Blue, 4), edit(Green, 4)])),
+        (Outcome::Stale, Said::Read(false)),
+    ] {
+        let mut rig = editing();
+        rig.turn(Duration::from_millis(600));
+        rig.done(seen(stable().replicas(4)));
+        rig.turn(Duration::from_millis(600));
+        rig.seen = seen(stable().replicas(4)).news();
+        assert!(matches!(rig.done(rig.seen.clone()), Said::Report(_)));
+        assert_eq!(rig.reported(outcome), then);
+    }
+}
+
 #[test]
 fn no_switch_rests_on_answers() {
     assert_eq!(editing().done(seen(stable().active(Green))), Said::Confirm(Green));

@@ -160,6 +160,40 @@ fn after_a_slow_write_the_app_is_told_of_before_another_one() {
     }
 }
 
+/// To read everything would take ten requests, while the API server is what is slow.
+#[test]
+fn after_a_slow_write_whose_answer_tells_the_report_proves_that_the_app_is_not_edited() {
+    let slow = |rig: &mut Rig| {
+        rig.turn(Duration::from_secs(5));
+        rig.seen.should_tell += 1;
+        assert!(matches!(rig.done(rig.seen.clone()), Said::Report(_)));
+    };
+    let again = Said::Send(vec![edit(Green, 3)]);
+    let mut rig = editing();
+    slow(&mut rig);
+    assert_eq!(rig.reported(Outcome::Done), again);
+    slow(&mut rig);
+    assert_eq!(rig.reported(Outcome::Stale), Said::Read(false), "somebody has edited it");
+}
+
+#[test]
+fn after_a_slow_write_without_anything_to_tell_everything_is_read() {
+    let mut rig = editing();
+    rig.turn(Duration::from_secs(5));
+    assert_eq!(rig.done(rig.seen.clone()), Said::Read(false), "nothing proves that the app is not edited");
+}
+
+/// What it looks like after the report of a slow write may need a read of its own.
+#[test]
+fn no_switch_follows_from_the_report_of_a_slow_write() {
+    let mut rig = editing();
+    rig.turn(Duration::from_secs(5));
+    rig.seen.should_tell += 1;
+    rig.seen.world = stable().active(Green);
+    assert!(matches!(rig.done(rig.seen.clone()), Said::Report(_)));
+    assert_eq!(rig.reported(Outcome::Done), Said::Confirm(Green));
+}
+
 /// A single lost answer is not worth a word. One that is followed by others is, whatever was stamped in between.
 #[test]
 fn a_write_that_keeps_failing_is_told_after_a_second_and_where_the_app_stands_at_once() {
