@@ -213,6 +213,11 @@ impl Cache {
         running.values().sum::<usize>() >= most && own >= share
     }
 
+    /// Returns true if the app has a Service of its idle color.
+    pub fn has_preview(&self, app: &BlueGreenApp) -> bool {
+        self.services.get(&Key::of(app), &names::preview_service_name(&app.name_any())).is_some()
+    }
+
     /// One app's objects as the stores hold them (a cached read).
     pub fn snapshot(&self, app: &Arc<BlueGreenApp>) -> Snapshot {
         let (key, name) = (Key::of(app), app.name_any());

@@ -101,7 +101,8 @@ pub struct Foreseen {
 /// # Errors
 /// When it can't be read.
 pub async fn read(cluster: &Cluster, name: &str) -> anyhow::Result<Start> {
-    let answer = within(read::live(&cluster.client, &cluster.namespace, name, false)).await;
+    let extras = read::Extras { owners: false, preview: true };
+    let answer = within(read::live(&cluster.client, &cluster.namespace, name, extras)).await;
     let seen = answer.map_err(|error| error.in_words(name, &cluster.namespace))?;
     Ok(seen.map_or(Start::Nothing, |seen| Start::Seen(Box::new(seen))))
 }

@@ -84,7 +84,10 @@ impl Shell<'_> {
         let (namespace, name) = (self.app.namespace().unwrap_or_default(), self.app.name_any());
         match &reading.depth {
             Depth::Whole { owners } => {
-                let snapshot = self.in_time(read::live(client, &namespace, &name, *owners)).await?;
+                // One that neither the spec nor the caches know of is nobody's concern: most apps have none.
+                let preview = self.app.spec.service.preview || self.context.cache.has_preview(self.app);
+                let extras = read::Extras { owners: *owners, preview };
+                let snapshot = self.in_time(read::live(client, &namespace, &name, extras)).await?;
                 Ok(snapshot.map_or(Answer::Gone, |snapshot| Answer::Found { snapshot, began }))
             }
             Depth::Confirm { known, to } => match self.in_time(narrow::read(client, known, *to)).await {

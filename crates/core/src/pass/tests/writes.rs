@@ -160,7 +160,7 @@ fn after_a_slow_write_the_app_is_told_of_before_another_one() {
     }
 }
 
-/// To read everything would take ten requests, while the API server is what is slow.
+/// To read everything would take eight requests, while the API server is what is slow.
 #[test]
 fn after_a_slow_write_whose_answer_tells_the_report_proves_that_the_app_is_not_edited() {
     let slow = |rig: &mut Rig| {
