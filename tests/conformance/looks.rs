@@ -158,6 +158,8 @@ pub struct Look {
     proved: bool,
     /// It read by name, to confirm a switch to this color.
     pub confirms: Option<Color>,
+    /// It read nothing: the first objects of an app are created on what the watches have told.
+    pub from_caches: bool,
     reads: BTreeMap<Part, Reading>,
     /// When the first read began and the last ended.
     span: (Duration, Duration),
@@ -167,12 +169,29 @@ pub struct Look {
 }
 
 impl Look {
+    /// One that begins with this request.
+    fn new(process: usize, first: &Record) -> Self {
+        Self {
+            process,
+            proved: false,
+            confirms: None,
+            from_caches: false,
+            reads: BTreeMap::new(),
+            span: (first.at, first.at),
+            sent: Vec::new(),
+            follow: Vec::new(),
+        }
+    }
+
     fn is_whole(&self) -> bool {
         self.reads.len() == if self.confirms.is_some() { NAMED } else { PARTS }
     }
 
     /// One by name that led to nothing was followed by one at everything.
     fn counts(&self) -> bool {
+        if self.from_caches {
+            return !self.sent.is_empty();
+        }
         self.is_whole() && (self.confirms.is_none() || !self.sent.is_empty())
     }
 
@@ -272,7 +291,13 @@ pub fn looks(reader: &mut Reader, log: &[Record], starts: &[usize], statuses: St
     for (process, record) in ours {
         let process = process - first;
         if record.request.is_change() {
-            let Some(look) = current.as_mut().filter(|look| look.process == process) else { continue };
+            if current.as_ref().is_none_or(|look| look.process != process) {
+                if !creates(record) {
+                    continue;
+                }
+                looks.extend(current.replace(Look { from_caches: true, ..Look::new(process, record) }));
+            }
+            let Some(look) = &mut current else { continue };
             look.sent.extend(sent(reader, record, statuses)?);
             continue;
         }
@@ -286,10 +311,7 @@ pub fn looks(reader: &mut Reader, log: &[Record], starts: &[usize], statuses: St
             look.process != process || again || over || !look.sent.is_empty()
         };
         if current.as_ref().is_none_or(done) {
-            looks.extend(current.take());
-            let (reads, span) = (BTreeMap::new(), (record.at, record.at));
-            let (sent, follow) = (Vec::new(), Vec::new());
-            current = Some(Look { process, proved: false, confirms: None, reads, span, sent, follow });
+            looks.extend(current.replace(Look::new(process, record)));
         }
         let Some(look) = &mut current else { continue };
         look.span.1 = look.span.1.max(record.ended.unwrap_or(Duration::MAX));
@@ -323,6 +345,13 @@ fn stamp_once(sent: &mut Vec<Sent>) {
             _ => *first = Sent { on_status: false, span: (first.span.0, again.span.1), ..again },
         }
     }
+}
+
+/// A create has a resourceVersion that no object has.
+fn creates(record: &Record) -> bool {
+    let body: Value = serde_json::from_slice(&record.sent).unwrap_or_default();
+    let is_first = ["services", "controllerrevisions"].contains(&record.request.resource.as_str());
+    is_first && body["metadata"]["resourceVersion"] == "1"
 }
 
 fn is_by_name(record: &Record) -> bool {

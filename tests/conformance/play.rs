@@ -50,7 +50,8 @@ pub struct Life {
 impl Life {
     /// Tells it anew, if the look that led to what was seen there can also be read otherwise. False if it can't.
     pub fn tell_otherwise(&mut self, at: usize) -> Result<bool> {
-        let begins = |seen: &&Seen| matches!(seen.event, Event::Begin(_) | Event::Confirm(..));
+        let begins =
+            |seen: &&Seen| matches!(seen.event, Event::Begin(_) | Event::Create(..) | Event::Confirm(..));
         let look = self.run.iter().take(at + 1).filter(begins).count().checked_sub(1);
         let is_other = look.and_then(|look| self.looks.get_mut(look)).is_some_and(Look::join);
         if is_other {

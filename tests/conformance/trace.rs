@@ -188,8 +188,11 @@ pub fn tell(changes: &[Change], looks: &[Look]) -> Result<Vec<Seen>> {
     let mut open: Vec<(Event, String)> = Vec::new();
     let mut planned = 0;
     for (index, look) in looks.iter().enumerate() {
-        let times =
-            times(changes, look, planned).with_context(|| format!("look {index}: {}", look.words()))?;
+        let times = if look.from_caches {
+            creation(changes, look, planned)
+        } else {
+            times(changes, look, planned).with_context(|| format!("look {index}: {}", look.words()))?
+        };
         planned = times.plan;
         let mut push = |at, event, words: &str| items.push(Item { at, event, words: words.to_owned() });
         for (event, words) in open.drain(..) {
@@ -203,7 +206,9 @@ pub fn tell(changes: &[Change], looks: &[Look]) -> Result<Vec<Seen>> {
             Some(to) => (Event::Confirm(0, to), " by name"),
             None => (Event::Begin(0), ""),
         };
-        push(times.begin, begins, &format!("the operator begins to read{how} ({})", look.words()));
+        if !look.from_caches {
+            push(times.begin, begins, &format!("the operator begins to read{how} ({})", look.words()));
+        }
         for (at, object) in &times.reads {
             push(*at, Event::Read(0, *object), &format!("it reads {object:?}"));
         }
@@ -212,7 +217,9 @@ pub fn tell(changes: &[Change], looks: &[Look]) -> Result<Vec<Seen>> {
         let mut at = times.plan;
         for (number, sent) in rounds.iter().enumerate() {
             let is_last = last && number + 1 == rounds.len();
-            push(at, Event::Plan(0, look.told(sent, is_last)), &decision(sent));
+            let told = look.told(sent, is_last);
+            let is_first = look.from_caches && number == 0;
+            push(at, if is_first { Event::Create(0, told) } else { Event::Plan(0, told) }, &decision(sent));
             // What follows a report is sent only when that has been answered; what follows from answers, after all of them.
             let (mut after, mut answered) = (at, at);
             for sent in *sent {
@@ -276,6 +283,16 @@ fn fate(
 
 fn is_about(ask: Ask, change: &Change) -> bool {
     bluegreen_model::replay::object(ask) == change.object
+}
+
+/// When an app was created without any read: right before the first of its objects was.
+fn creation(changes: &[Change], look: &Look, planned: usize) -> Times {
+    let made = look.sent.iter().filter_map(|sent| match sent.fate {
+        Fate::Committed(version) => changes.iter().position(|change| change.write.version == version),
+        Fate::Deleted | Fate::Unchanged | Fate::Refused | Fate::Never => None,
+    });
+    let at = made.min().unwrap_or_default().max(planned).max(1);
+    Times { begin: at, reads: Vec::new(), plan: at }
 }
 
 /// When it was read, given which versions, and after how many changes the look before it was planned on.

@@ -136,6 +136,14 @@ impl<'a, O: Observer> Pass<'a, O> {
         if let Some(wait) = self.yields(&decision, now) {
             return Command::Wait(wait);
         }
+        let fails = self.memory.failing.is_some();
+        if !behind && !fails && actions::is_first_creation(&decision) {
+            return self.act(
+                Based { decision, basis: Basis::Cached, began: now.uptime },
+                Rounds::default(),
+                now,
+            );
+        }
         let news = self.news(&decision, now);
         if behind || self.must_read(&decision, news) {
             let depth =

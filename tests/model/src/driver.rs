@@ -18,7 +18,7 @@ use bluegreen_core::pass::{self, Answer, Basis, Command, Now, Pass, Reading, Rep
 
 use crate::checks;
 use crate::facts;
-use crate::objects::{Object, Objects, nothing};
+use crate::objects::{App, Object, Objects, Status, nothing};
 use crate::observer::{Abstract, NOW, Told, clocks, memory};
 use crate::request::{Ask, Request};
 use crate::world::{Clocks, Controller, Mode, QUEUE, World};
@@ -166,6 +166,47 @@ pub(crate) fn make_plan(
     controller.mode = Mode::Acting { unknown: false, told: guards.live_look && all_told };
     settle(controller, guards);
     (Some(next), clocks, broken)
+}
+
+/// Passes that create the first objects of an app on what the watch caches hold: no child of it, however many there are, and the app as it
+/// is, or as it was before its first report.
+pub(crate) fn create_from_caches(
+    world: &World,
+    k: usize,
+    bounds: &Bounds,
+    guards: &Guards,
+) -> Vec<(World, Option<Broken>, bool)> {
+    let controller = world.controllers[k];
+    let mut seen = [nothing(), nothing()];
+    seen[0].app = world.objects.app;
+    seen[1].app = App { status: Status::default(), ..world.objects.app };
+    let mut passes = Vec::new();
+    for seen in seen {
+        let observer = Abstract::new(&controller, bounds, guards);
+        let mut memory = memory(&controller);
+        let command = Pass::new(&observer, &mut memory).woke(seen, NOW);
+        let Command::Send(sending) = command else { continue };
+        let mut next = *world;
+        let after = &mut next.controllers[k];
+        let is_same = |object: &Object| {
+            let mut read = seen;
+            read.read(*object, &world.objects);
+            read == seen
+        };
+        after.view = seen;
+        after.fresh = Object::ALL.into_iter().filter(is_same).map(Object::bit).sum();
+        after.clocks = clocks(&memory.drain, controller.clocks);
+        let controller = *after;
+        let mut queue = [None; QUEUE];
+        let told = line_up(&mut queue, sending.decision(), world, &controller);
+        let after = &mut next.controllers[k];
+        (after.queue, after.mode) = (queue, Mode::Acting { unknown: false, told });
+        settle(after, guards);
+        if passes.iter().all(|(known, _, _)| *known != next) {
+            passes.push((next, broken_by(sending.decision(), &seen, world), seen == world.objects));
+        }
+    }
+    passes
 }
 
 /// The pass does not go on with what it had read.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bluegreen_core::apply::Outcome;
 use bluegreen_core::pass::{Answer, Batch, Command, Depth, Explanation, Memory, Now, Pass};
+use bluegreen_core::plan::{Action, Live};
 
 use crate::objects::Objects;
 use crate::observer::{Abstract, NOW, memory};
@@ -52,12 +53,20 @@ fn outcomes() -> [Outcome; 8] {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Last {
     Woke,
-    Whole { owners: bool },
+    Whole {
+        owners: bool,
+    },
     Confirmed,
     ReadFailed,
     Gone,
-    Sent { outcome: usize },
-    Reported { outcome: usize },
+    /// `unread`: on what the caches hold.
+    Sent {
+        outcome: usize,
+        unread: bool,
+    },
+    Reported {
+        outcome: usize,
+    },
     Explained,
 }
 
@@ -183,6 +192,7 @@ impl<'a> Walk<'a> {
                     (pass.read(reading, answer, self.now), last)
                 }
                 Command::Send(sending) => {
+                    let unread = matches!(last, Last::Woke);
                     let all = outcomes();
                     let outcome = self.choose(all.len());
                     let mut answers = vec![Outcome::Done; sending.actions().len()];
@@ -192,7 +202,7 @@ impl<'a> Walk<'a> {
                     self.changes();
                     let tells = self.chance.as_mut().is_some_and(|chance| chance.random.bool());
                     let after = (outcome == 0 && tells).then_some(self.view);
-                    (pass.sent(sending, &answers, after, self.now), Last::Sent { outcome })
+                    (pass.sent(sending, &answers, after, self.now), Last::Sent { outcome, unread })
                 }
                 Command::Report(reporting) => {
                     let all = outcomes();
@@ -247,15 +257,32 @@ impl<'a> Walk<'a> {
             assert!(!unreported, "a switch although its report was not written: {path:?}");
         }
         match last {
+            // Only the first objects of an app are created without any read.
+            Last::Woke if sends => {
+                let Command::Send(sending) = command else { return };
+                assert_eq!(sending.decision().plan.live, Live::Never, "{path:?}");
+                assert!(
+                    sending.actions().iter().all(|action| matches!(
+                        action,
+                        Action::CreateService | Action::ApplyColorService(_) | Action::StoreRevision { .. }
+                    )),
+                    "{path:?}"
+                );
+            }
             Last::Woke | Last::ReadFailed => assert!(!sends, "{kind} after {last:?}: {path:?}"),
             Last::Gone => assert!(matches!(command, Command::Forget), "{kind}: {path:?}"),
             // A write of unknown result may still be carried out: nothing follows that rests on what was read.
             // It is read at once, or by the next pass if this one has had its share.
-            Last::Sent { outcome: 5 } => assert!(["read", "wait"].contains(&kind), "{kind}: {path:?}"),
-            Last::Sent { outcome: 7 } | Last::Reported { outcome: 7 } => assert_eq!(kind, "stop", "{path:?}"),
-            // Not carried out: that is told, and the pass ends.
-            Last::Sent { outcome: 3 | 4 } => assert!(!sends && kind != "read", "{kind}: {path:?}"),
-            Last::Sent { outcome: 1 | 2 | 6 } => assert!(!sends, "{kind}: {path:?}"),
+            Last::Sent { outcome: 5, .. } => assert!(["read", "wait"].contains(&kind), "{kind}: {path:?}"),
+            Last::Sent { outcome: 7, .. } | Last::Reported { outcome: 7 } => {
+                assert_eq!(kind, "stop", "{path:?}")
+            }
+            // Not carried out: that is told, and the pass ends. Where nothing was read, it is first.
+            Last::Sent { outcome: 3 | 4, unread: true } => assert_eq!(kind, "read", "{path:?}"),
+            Last::Sent { outcome: 3 | 4, unread: false } => {
+                assert!(!sends && kind != "read", "{kind}: {path:?}")
+            }
+            Last::Sent { outcome: 1 | 2 | 6, .. } => assert!(!sends, "{kind}: {path:?}"),
             Last::Reported { outcome: 1 } => assert!(!sends, "{kind}: {path:?}"),
             Last::Reported { outcome: 2..=6 } => assert!(ends, "{kind} after {last:?}: {path:?}"),
             Last::Sent { .. }

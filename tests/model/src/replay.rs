@@ -67,7 +67,8 @@ impl<'a> Replay<'a> {
     /// From an app without children on; `bounds` says how the idle color is kept, and counts nothing.
     #[must_use]
     pub fn new(bounds: Bounds, guards: Guards, without: &'a dyn Fn(&Step) -> bool) -> Self {
-        let first = World::first(&Bounds { from_nothing: true, ..bounds });
+        let bounds = Bounds { from_nothing: true, ..bounds };
+        let first = World::first(&bounds);
         Self {
             bounds,
             guards,
@@ -228,6 +229,7 @@ fn is_unseen(step: Step) -> bool {
         | Step::ReadAgain(_)
         | Step::Notice(_) => true,
         Step::Begin(_)
+        | Step::Create(_)
         | Step::Confirm(..)
         | Step::Refresh(..)
         | Step::Plan(_)

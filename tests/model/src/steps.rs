@@ -19,6 +19,8 @@ use crate::{Bounds, Deposed, Guards};
 pub enum Step {
     /// A controller begins to read.
     Begin(usize),
+    /// It creates the first objects of the app on what its watches have told, without any read.
+    Create(usize),
     /// It begins to read by name what a switch to this color turns on.
     Confirm(usize, Color),
     /// A watch of it tells all that there is to tell of revisions, or of slices.
@@ -197,6 +199,12 @@ fn controller_steps(
             let reason = (leads || bounds.prompted) && acts;
             if reason || !bounds.prompted {
                 push(Step::Begin(k), driver::begin(world, k, guards), None, reason && leads);
+            }
+            if bounds.from_nothing {
+                for (next, broken, is_so) in driver::create_from_caches(world, k, bounds, guards) {
+                    // Watches that lag for ever are nothing that goes well.
+                    push(Step::Create(k), next, broken, is_so && leads);
+                }
             }
             if bounds.narrow {
                 // Watches that lag for ever are nothing that goes well.

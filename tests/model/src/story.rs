@@ -36,6 +36,7 @@ pub(crate) fn words(step: Step, before: &World, after: &World) -> String {
         |k: usize, index: usize| before.controllers[k].queue[index].map_or_else(String::new, request);
     match step {
         Step::Begin(k) => format!("{} begins to read", name(k)),
+        Step::Create(k) => format!("{} creates a new app on what its watches have told", name(k)),
         Step::Confirm(k, to) => format!("{} begins to read by name, to confirm a switch to {to}", name(k)),
         Step::Deliver(k, object) => format!("{}'s watches tell all of {}", name(k), object_name(object)),
         Step::Refresh(k, object) => format!("{} reads {} as it is now", name(k), object_name(object)),

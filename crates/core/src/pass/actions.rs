@@ -1,7 +1,8 @@
 //! What the pass asks of an action: what its answer tells, and who waits for it.
 
 use super::observer::{Decision, Observer};
-use crate::plan::Action;
+use crate::plan::{Action, Child, Live};
+use bluegreen_api::Color;
 
 /// Returns true if this action writes what was there before, and not the next revision or the size of an idle color.
 pub(super) fn restores<O: Observer>(action: &Action, decision: &Decision<O>) -> bool {
@@ -64,6 +65,26 @@ pub fn is_told_by_its_answer(action: &Action) -> bool {
 /// the very object that it writes, and nothing that moves traffic or ends pods of a color that may serve is among them.
 pub(super) fn may_rest_on_answers(action: &Action) -> bool {
     is_told_by_its_answer(action) && !matches!(action, Action::Promote { .. } | Action::Switch { .. })
+}
+
+/// Returns true if all that is to be done is to create the first objects of an app that has none and was never live. That may rest on
+/// the watch caches, however old they are: a create fails if the object exists, and everything is read then. What old caches may
+/// create is what a late request of an earlier leader may create, too.
+pub(super) fn is_first_creation<O: Observer>(decision: &Decision<O>) -> bool {
+    let facts = &decision.facts;
+    let has_none = |color: Color| {
+        let facts = facts.colors.get(color);
+        facts.deployment == Child::Absent && facts.newest.is_none()
+    };
+    let creates = |action: &Action| {
+        matches!(action, Action::CreateService | Action::ApplyColorService(_) | Action::StoreRevision { .. })
+    };
+    let actions = &decision.plan.actions;
+    decision.plan.live == Live::Never
+        && facts.service == Child::Absent
+        && Color::ALL.into_iter().all(has_none)
+        && !actions.is_empty()
+        && actions.iter().all(creates)
 }
 
 /// Returns true if the action only stamps the token.

@@ -73,6 +73,10 @@ impl<O: Observer> Pass<'_, O> {
                     self.tell_after_read(After::BackOff(Duration::ZERO), rounds)
                 }
             },
+            // Nothing was read yet, and caches alone justify no report.
+            Outcome::Refused(_) | Outcome::Failed(_) if basis == Basis::Cached => {
+                self.tell_after_read(After::BackOff(Duration::ZERO), rounds)
+            }
             // It was not carried out: what was read still holds.
             Outcome::Refused(_) | Outcome::Failed(_) => {
                 let based = Based { decision, basis, began: now.uptime };

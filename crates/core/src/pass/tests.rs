@@ -1,6 +1,7 @@
 //! Every answer to every command, on facts in words and with a clock that the test turns.
 
 mod begins;
+mod creates;
 mod goes_on;
 mod reports;
 mod rig;

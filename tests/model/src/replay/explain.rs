@@ -26,6 +26,9 @@ impl Replay<'_> {
                 Ok(vec![unknown_outside(world, *k, None)])
             }
             Event::Begin(k) => self.one(world, none, |step| step == Step::Begin(*k)),
+            Event::Create(k, look) => {
+                fitting(self.one(world, none, |step| step == Step::Create(*k))?, *k, look)
+            }
             Event::Confirm(k, to) => self.one(world, none, |step| step == Step::Confirm(*k, *to)),
             Event::Read(k, object) if world.controllers[*k].fresh & object.bit() != 0 => Ok(vec![*world]),
             Event::Read(k, object) => self.one(world, none, |step| step == Step::Refresh(*k, *object)),
@@ -114,23 +117,28 @@ impl Replay<'_> {
             planned.extend(self.one(&world, Budget::default(), |step| step == Step::Plan(k))?);
             planned.extend(driver::reports_instead(&world, k, how, &self.bounds, &self.guards));
         }
-        let (mut fits, mut differs) = (Vec::new(), None);
-        for mut next in planned {
-            let queue: Vec<Ask> = next.controllers[k].queue.iter().flatten().map(|r| r.ask).collect();
-            if !asked_for(&queue, look) {
-                differs = Some(difference(&queue, look));
-                continue;
-            }
-            if !queue.iter().any(|ask| holds(&look.asks, ask)) {
-                // Nothing was sent of what would be sent after one more look.
-                driver::sent_nothing(&mut next.controllers[k]);
-            }
-            fits.push(next);
+        fitting(planned, k, look)
+    }
+}
+
+/// Those in which the model asks for what was asked for.
+fn fitting(planned: Vec<World>, k: usize, look: &Look) -> Result<Vec<World>, String> {
+    let (mut fits, mut differs) = (Vec::new(), None);
+    for mut next in planned {
+        let queue: Vec<Ask> = next.controllers[k].queue.iter().flatten().map(|r| r.ask).collect();
+        if !asked_for(&queue, look) {
+            differs = Some(difference(&queue, look));
+            continue;
         }
-        match differs {
-            Some(differs) if fits.is_empty() => Err(differs),
-            Some(_) | None => Ok(fits),
+        if !queue.iter().any(|ask| holds(&look.asks, ask)) {
+            // Nothing was sent of what would be sent after one more look.
+            driver::sent_nothing(&mut next.controllers[k]);
         }
+        fits.push(next);
+    }
+    match differs {
+        Some(differs) if fits.is_empty() => Err(differs),
+        Some(_) | None => Ok(fits),
     }
 }
 

@@ -29,6 +29,8 @@ pub enum Writer {
 pub enum Event {
     /// A controller begins to read.
     Begin(usize),
+    /// It creates the first objects of the app on what its watches have told, without any read.
+    Create(usize, Look),
     /// It begins to read by name, to confirm a switch to this color.
     Confirm(usize, Color),
     /// It reads an object that has changed since.

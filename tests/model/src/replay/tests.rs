@@ -37,17 +37,21 @@ fn picture(objects: &Objects) -> Picture {
     }
 }
 
+/// What a controller is about to send.
+fn asked(world: &World, k: usize) -> Look {
+    let asks = world.controllers[k].queue.iter().flatten().map(|request| request.ask).collect();
+    Look { asks, proved: true, outside: false, last: false, slow: false }
+}
+
 /// What is seen of a step, if anything is.
 fn event(before: &World, Next { step, world: after, .. }: &Next) -> Option<Event> {
     let ask = |k: usize, index: usize| before.controllers[k].queue[index].unwrap().ask;
     let changed = before.objects != after.objects;
     Some(match *step {
         Step::Begin(k) => Event::Begin(k),
+        Step::Create(k) => Event::Create(k, asked(after, k)),
         Step::Refresh(k, object) => Event::Read(k, object),
-        Step::Plan(k) => {
-            let asks = after.controllers[k].queue.iter().flatten().map(|request| request.ask).collect();
-            Event::Plan(k, Look { asks, proved: true, outside: false, last: false, slow: false })
-        }
+        Step::Plan(k) => Event::Plan(k, asked(after, k)),
         Step::Write(k, index) if changed => {
             Event::Changed(ask(k, index).object(), Writer::Operator(k, ask(k, index)))
         }
