@@ -147,7 +147,7 @@ impl Watches {
 
 /// Runs a pass as a task of its own, which ends with this future: at each of its answers, only this pass goes on, where the driver
 /// would ask all of them.
-async fn in_a_task<T: Send + 'static>(pass: impl Future<Output = T> + Send + 'static) -> T {
+pub(super) async fn in_a_task<T: Send + 'static>(pass: impl Future<Output = T> + Send + 'static) -> T {
     match AbortOnDropHandle::new(tokio::spawn(pass.in_current_span())).await {
         Ok(result) => result,
         // It panicked. It can't have been aborted, because nobody else has its handle.

@@ -224,3 +224,43 @@ async fn nothing_is_kept_of_an_app_that_is_deleted_while_its_pass_runs() {
     rig.leading.await.unwrap();
     assert!(!memories.lock().unwrap().contains_key("1"));
 }
+
+/// Two passes run at the same time here, so two turns that are never given back would stop all other apps.
+#[tokio::test]
+async fn apps_that_are_deleted_while_they_wait_keep_no_turn() {
+    let rig = Rig::new(true).await;
+    rig.send(Event::Apply(guarded(app("second", "2"))));
+    rig.until("two passes run", |rig| rig.health.running() == 2).await;
+    let waiting = ["third", "fourth"].map(|name| app(name, name));
+    for app in &waiting {
+        rig.send(Event::Apply(guarded(app.clone())));
+    }
+    rig.until("all are known", |rig| rig.watches.apps().len() == 4).await;
+    tokio::time::sleep(MOMENT).await;
+    for app in waiting {
+        rig.send(Event::Delete(guarded(app)));
+    }
+    rig.until("they are gone", |rig| rig.watches.apps().len() == 2).await;
+    rig.answers.send_replace(true);
+    tokio::time::sleep(MOMENT).await;
+    rig.send(Event::Apply(guarded(app("last", "5"))));
+    rig.until("the last one has its turn", |rig| rig.asked().iter().any(|asked| asked.ends_with("/last")))
+        .await;
+}
+
+#[tokio::test]
+#[should_panic(expected = "in a pass")]
+async fn a_panic_in_a_pass_ends_the_process() {
+    super::lead::in_a_task(async { panic!("in a pass") }).await
+}
+
+#[tokio::test]
+async fn a_pass_ends_with_who_waits_for_it() {
+    let (held, ends) = tokio::sync::oneshot::channel::<()>();
+    let pass = super::lead::in_a_task(async move {
+        let _held = held;
+        std::future::pending::<()>().await;
+    });
+    assert!(tokio::time::timeout(MOMENT, pass).await.is_err());
+    assert!(ends.await.is_err());
+}

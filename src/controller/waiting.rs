@@ -38,14 +38,11 @@ impl Waiting {
     pub fn turn(self: &Arc<Self>, app: &App) -> Option<Turn> {
         let namespace = app.namespace.clone().unwrap_or_default();
         let mut apps = self.apps();
-        match apps.remove(app) {
-            Some(Some(turn)) => return Some(turn),
-            Some(None) => {
-                // It was queued for another reason.
-                apps.insert(app.clone(), None);
-                return None;
-            }
-            None => {}
+        if let Some(slot) = apps.get_mut(app) {
+            // Without a turn, it was queued for another reason.
+            let turn = slot.take()?;
+            apps.remove(app);
+            return Some(turn);
         }
         if let Some(turn) = self.turns.take_now(&namespace) {
             return Some(turn);
@@ -70,8 +67,7 @@ impl Waiting {
 
     /// The app waits no more: it does not exist. A turn that it has is given back.
     pub fn forget(&self, app: &App) {
-        let forgotten = self.apps().remove(app);
-        drop(forgotten);
+        self.apps().remove(app);
     }
 
     fn apps(&self) -> MutexGuard<'_, HashMap<App, Option<Turn>>> {

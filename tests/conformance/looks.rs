@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bluegreen_api::Color;
+use bluegreen_core::apply::NO_SUCH_VERSION;
 use bluegreen_model::objects::{Object, Status};
 use bluegreen_model::replay;
 use bluegreen_model::request::Ask;
@@ -351,7 +352,7 @@ fn stamp_once(sent: &mut Vec<Sent>) {
 fn creates(record: &Record) -> bool {
     let body: Value = serde_json::from_slice(&record.sent).unwrap_or_default();
     let is_first = ["services", "controllerrevisions"].contains(&record.request.resource.as_str());
-    is_first && body["metadata"]["resourceVersion"] == "1"
+    is_first && body["metadata"]["resourceVersion"] == NO_SUCH_VERSION
 }
 
 fn is_by_name(record: &Record) -> bool {

@@ -70,8 +70,7 @@ pub async fn live(
     let app = app.0.map_err(|error| kube::Error::Service(error.into()))?;
     // The spec has just been edited.
     let is_late = !extras.preview && app.spec.service.preview;
-    let preview =
-        if is_late { preview(client, namespace, &preview_name, true).await? } else { early_preview };
+    let preview = early_preview.or(preview(client, namespace, &preview_name, is_late).await?);
     let stored = Snapshot::sort_revisions(&app, revisions);
     let jobs = jobs(client, namespace, &ours, &app).await?;
     Ok(Some(Snapshot {
